@@ -1,0 +1,185 @@
+"""The exceptions of nbdicom: what happened, who said so, and what to try.
+
+    NbdicomError
+    ├─ AssociationError
+    │  ├─ ConnectionFailed          name resolution, TCP or TLS; ``__cause__`` is the OSError
+    │  ├─ AssociationRejected       A-ASSOCIATE-RJ: .result .source .reason_diag, in words
+    │  ├─ AssociationAborted        A-ABORT or A-P-ABORT: .source .reason_diag, and who sent it
+    │  ├─ AssociationReleased       an operation was asked of an association that is over
+    │  └─ NoPresentationContext     nothing negotiated for this SOP class: .abstract_syntax, .refused
+    ├─ ProtocolError
+    │  ├─ LocalProtocolError        we were asked for what the standard forbids in this state
+    │  └─ RemoteProtocolError       the peer broke a rule of the standard: .rule
+    ├─ OperationError
+    │  ├─ OperationFailed           the final status is a Failure: .status
+    │  ├─ OperationCancelled        the final status is Cancel (FE00H)
+    │  └─ OperationTimeout          silence for longer than a deadline allows (also a TimeoutError)
+    ├─ DataSetError                 a data set that cannot be encoded or decoded
+    ├─ QueryError                   a query that is refused before it is sent (also a ValueError)
+    └─ PacsError                    the embedded PACS cannot use its folder or its port
+
+The text of an error is one line and carries no patient value.  ``hint`` says what to try; ``str()`` shows both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbdicom.status import Status
+
+__all__ = [
+    "AssociationAborted",
+    "AssociationError",
+    "AssociationRejected",
+    "AssociationReleased",
+    "ConnectionFailed",
+    "DataSetError",
+    "LocalProtocolError",
+    "NbdicomError",
+    "NoPresentationContext",
+    "OperationCancelled",
+    "OperationError",
+    "OperationFailed",
+    "OperationTimeout",
+    "PacsError",
+    "ProtocolError",
+    "QueryError",
+    "RemoteProtocolError",
+]
+
+
+class NbdicomError(Exception):
+    """Root of every exception that nbdicom raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What happened and who said so, in one line, without patient values.
+    hint : str, optional
+        What to try next.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} -> {self.hint}" if self.hint else self.message
+
+
+class AssociationError(NbdicomError):
+    """The association could not be established, or ended before its work was done."""
+
+    #: The negotiation as far as it got (`nbdicom.core.negotiation.Negotiation`), or None.
+    negotiation: Any = None
+
+
+class ConnectionFailed(AssociationError):
+    """No transport connection: the name, the address, the port or TLS; ``__cause__`` has the system's error."""
+
+
+class AssociationRejected(AssociationError):
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 Table 9-21).
+
+    ``result``, ``source`` and ``reason_diag`` are the numbers of the PDU.
+    """
+
+    def __init__(self, message: str, *, result: int, source: int, reason_diag: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+        self.source = source
+        self.reason_diag = reason_diag
+
+
+class AssociationAborted(AssociationError):
+    """The association ended by A-ABORT (PS3.8 Table 9-26), by a lost connection, or by our own abort.
+
+    ``source`` and ``reason_diag`` are None where no PDU was received.
+    """
+
+    def __init__(
+        self, message: str, *, source: int | None = None, reason_diag: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.source = source
+        self.reason_diag = reason_diag
+
+
+class AssociationReleased(AssociationError):
+    """The association was released; open a new one for further operations."""
+
+
+class NoPresentationContext(AssociationError):
+    """No accepted presentation context serves this SOP class (and transfer syntax, and role).
+
+    ``abstract_syntax`` is what was needed, ``refused`` the acceptor's words where it was proposed.
+    """
+
+    def __init__(
+        self, message: str, *, abstract_syntax: str, refused: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.abstract_syntax = abstract_syntax
+        self.refused = refused
+
+
+class ProtocolError(NbdicomError):
+    """A rule of PS3.7 or PS3.8 was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """The caller asked for something that the standard does not allow in this state."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent what the standard forbids.
+
+    Parameters
+    ----------
+    message : str
+        What was received.
+    rule : str
+        The rule that it broke, as a section of the standard, such as ``"PS3.8 9.3.5"``.
+    source, reason_diag : int
+        What our A-ABORT says about it (PS3.8 Table 9-26).
+    """
+
+    def __init__(self, message: str, *, rule: str, source: int = 2, reason_diag: int = 0) -> None:
+        super().__init__(f"{message} [{rule}]")
+        self.rule = rule
+        self.source = source
+        self.reason_diag = reason_diag
+
+
+class OperationError(NbdicomError):
+    """A DIMSE operation did not succeed."""
+
+
+class OperationFailed(OperationError):
+    """The peer's final status is a Failure; ``status`` has the number, its meaning and the peer's own comment."""
+
+    def __init__(self, message: str, *, status: Status, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class OperationCancelled(OperationError):
+    """The operation ended because of a C-CANCEL request (status FE00H)."""
+
+
+class OperationTimeout(OperationError, TimeoutError):
+    """The peer was silent for longer than the deadline of this wait."""
+
+
+class DataSetError(NbdicomError):
+    """A data set cannot be encoded or decoded in the transfer syntax at hand."""
+
+
+class QueryError(NbdicomError, ValueError):
+    """A query that cannot be sent: an unknown keyword, an impossible value, a missing key of an upper level."""
+
+
+class PacsError(NbdicomError):
+    """The embedded PACS cannot start: its folder cannot be written, its port is taken, its index is damaged."""

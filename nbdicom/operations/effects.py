@@ -1,0 +1,73 @@
+"""The closed set of effects that an operation may ask of its driver."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nbdicom.core.command import Message
+from nbdicom.core.streams import DataSource
+
+__all__ = ["END", "Call", "Deliver", "Effect", "Next", "Operation", "Received", "Receive", "Send"]
+
+
+class _End:
+    """What `Next` answers when the iterator has no more."""
+
+    def __repr__(self) -> str:
+        return "END"
+
+
+END: Final = _End()
+
+
+@dataclass(slots=True)
+class Send:
+    """Send a message; the answer is its Message ID (of a request) or None (of a response)."""
+
+    context_id: int
+    message: Message
+    data: DataSource | None = None
+
+
+@dataclass(slots=True)
+class Receive:
+    """Wait for the next response to any request of this operation; the answer is a `Received`."""
+
+
+@dataclass(slots=True)
+class Deliver:
+    """Hand a value to whoever iterates over this operation."""
+
+    value: Any
+
+
+@dataclass(slots=True)
+class Call:
+    """Run code of the user, or code that does input and output; the answer is its result (awaited if it can be)."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(slots=True)
+class Next:
+    """Take the next value of an iterator of the user; the answer is the value or `END`."""
+
+    iterator: Iterator[Any] | AsyncIterator[Any]
+
+
+@dataclass(slots=True)
+class Received:
+    """A message that has arrived whole: its command, and its data set as bytes or in the sink that took it."""
+
+    context_id: int
+    message: Message
+    data: bytes | None = None
+    sink: Any = None
+    sink_error: Exception | None = None
+
+
+Effect = Send | Receive | Deliver | Call | Next
+Operation = Generator[Effect, Any, Any]

@@ -1,0 +1,67 @@
+"""What makes an SCP: one function for each service, collected in a frozen `Handlers`.
+
+A handler is a plain function (or a coroutine function, with the asyncio driver).  It gets the request and returns what is
+documented here.  To refuse, raise `Refuse(status, comment)`.  Any other exception becomes a failure status, goes to the log
+without data of the request, and the association goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbdicom.core.pdu import AAssociateRQ
+from nbdicom.core.negotiation import Support
+from nbdicom.core.streams import DataSink
+from nbdicom.operations.requests import EchoRequest, FindRequest, RetrieveRequest, StorableInstance, StoreRequest
+
+__all__ = ["Handlers", "Reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The triple of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
+
+    result: int = 1
+    source: int = 1
+    reason_diag: int = 1
+
+
+def _success(request: EchoRequest) -> int:
+    return 0x0000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """The services of an SCP; None answers "SOP Class not supported" (0122H).
+
+    Parameters
+    ----------
+    accept : callable, optional
+        ``accept(rq, peer)`` is asked after the server's own checks of titles and limits: a `Support` to negotiate with
+        instead of the server's, a `Reject`, or None to leave it at that.
+    echo : callable
+        ``echo(request) -> status``.
+    sink : callable, optional
+        ``sink(request) -> DataSink``: called when a C-STORE request has arrived, before its data set.  Without it the data
+        set is collected in memory, up to `Limits.data_set`.
+    store : callable, optional
+        ``store(request) -> status``: called when the data set is complete.
+    find : callable, optional
+        ``find(request)`` gives the matches one by one, each a Dataset, a mapping of keywords to values, or encoded bytes.
+        Its end means Success.  It may look at ``request.cancelled``; between matches that is done for it.
+    get, move : callable, optional
+        ``get(request)`` gives the instances to be sent, as a sequence (their number goes into the responses).
+    destination : callable, optional
+        ``destination(ae_title)`` is the ``(host, port)`` of a C-MOVE destination, or None if it is unknown (A801H).
+    """
+
+    accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+    echo: Callable[[EchoRequest], Any] | None = _success
+    sink: Callable[[StoreRequest], DataSink] | None = None
+    store: Callable[[StoreRequest], Any] | None = None
+    find: Callable[[FindRequest], Iterable[Any]] | None = None
+    get: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
+    move: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
+    destination: Callable[[str], tuple[str, int] | None] | None = None

@@ -1,0 +1,236 @@
+"""The values that operations exchange with people: requests for handlers (SCP), results for callers (SCU)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nbdicom.core.command import CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Request
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.streams import DataSink, DataSource
+from nbdicom.errors import NbdicomError
+from nbdicom.status import Status
+from nbdicom.uids import UID
+
+__all__ = [
+    "Codec",
+    "EchoRequest",
+    "FindRequest",
+    "Match",
+    "ReceivedInstance",
+    "Refuse",
+    "RetrieveRequest",
+    "StorableInstance",
+    "StoreRequest",
+    "Stored",
+    "SubOperations",
+]
+
+
+class Codec(Protocol):
+    """The edge to a data set library, given to operations by the driver (`nbdicom.data`)."""
+
+    def encode(self, value: Any, transfer_syntax: str) -> bytes:
+        """A Dataset, a mapping of keywords to values, or bytes (taken as they are) in a transfer syntax."""
+        ...
+
+    def decode(self, data: bytes, transfer_syntax: str) -> Any:
+        """The Dataset of encoded bytes."""
+        ...
+
+    def convertible(self, source: str, target: str) -> bool:
+        """Whether a data set may be re-encoded from one transfer syntax to the other without loss."""
+        ...
+
+
+class StorableInstance(Protocol):
+    """A SOP Instance that can be sent by C-STORE: what it is, and its data set when it is wanted."""
+
+    @property
+    def sop_class_uid(self) -> UID:
+        """SOP Class UID."""
+        ...
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """SOP Instance UID."""
+        ...
+
+    @property
+    def transfer_syntax(self) -> UID:
+        """The transfer syntax in which the data set is encoded now."""
+        ...
+
+    def open(self, transfer_syntax: UID) -> DataSource:
+        """The data set in *transfer_syntax*; converted only where nothing is lost.
+
+        Raises
+        ------
+        DataSetError, OSError
+            If it cannot be read or not be converted.
+        """
+        ...
+
+
+class Refuse(Exception):
+    """Raised by a handler to answer with a failure (or warning) status.
+
+    >>> raise Refuse(0xA700, "disk full")
+    Traceback (most recent call last):
+    ...
+    nbdicom.operations.requests.Refuse: A700H disk full
+    """
+
+    def __init__(self, status: int, comment: str = "") -> None:
+        super().__init__(f"{int(status):04X}H {comment}".rstrip())
+        self.status = status
+        self.comment = comment
+
+
+# ------------------------------------------------------------------------------- for handlers
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """What every request carries: who asks, in which context, with which message."""
+
+    negotiation: Negotiation
+    peer: str  #: the peer's address, "host:port"
+    context: NegotiatedContext
+    message: Request
+    codec: Codec
+    cancelled: bool = False  #: becomes True when a C-CANCEL request for this operation arrives
+
+    @property
+    def calling_ae_title(self) -> str:
+        """Who asks."""
+        return self.negotiation.calling_ae_title
+
+    @property
+    def transfer_syntax(self) -> UID:
+        """The transfer syntax of the presentation context."""
+        assert self.context.transfer_syntax is not None
+        return self.context.transfer_syntax
+
+
+@dataclass(slots=True, kw_only=True)
+class EchoRequest(_Asked):
+    """C-ECHO (PS3.4 Annex A)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StoreRequest(_Asked):
+    """C-STORE (PS3.4 Annex B).  The data set is in ``data``, or in the ``sink`` that `Handlers.sink` gave for it."""
+
+    message: CStoreRQ
+    data: bytes | None = None
+    sink: Any = None
+
+    @property
+    def sop_class_uid(self) -> UID:
+        """Affected SOP Class UID."""
+        return self.message.affected_sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """Affected SOP Instance UID; text of the peer, never a file name."""
+        return self.message.affected_sop_instance_uid
+
+    def dataset(self) -> Any:
+        """The data set as a pydicom Dataset, where it is in memory."""
+        return self.codec.decode(self.data or b"", self.transfer_syntax)
+
+
+@dataclass(slots=True, kw_only=True)
+class FindRequest(_Asked):
+    """C-FIND (PS3.4 C.4.1).  A handler may set ``pending_status`` to FF01H: an optional key is not supported."""
+
+    message: CFindRQ
+    data: bytes
+    pending_status: int = 0xFF00
+
+    @property
+    def model(self) -> UID:
+        """The information model: Affected SOP Class UID."""
+        return self.message.affected_sop_class_uid
+
+    def identifier(self) -> Any:
+        """The query as a pydicom Dataset."""
+        return self.codec.decode(self.data, self.transfer_syntax)
+
+
+@dataclass(slots=True, kw_only=True)
+class RetrieveRequest(_Asked):
+    """C-GET or C-MOVE (PS3.4 C.4.2, C.4.3)."""
+
+    message: CGetRQ | CMoveRQ
+    data: bytes
+
+    @property
+    def model(self) -> UID:
+        """The information model: Affected SOP Class UID."""
+        return self.message.affected_sop_class_uid
+
+    @property
+    def move_destination(self) -> str | None:
+        """The AE title of a C-MOVE; None for a C-GET."""
+        return self.message.move_destination if isinstance(self.message, CMoveRQ) else None
+
+    def identifier(self) -> Any:
+        """The query as a pydicom Dataset."""
+        return self.codec.decode(self.data, self.transfer_syntax)
+
+
+# ------------------------------------------------------------------------------- for callers
+
+
+@dataclass(slots=True)
+class Match:
+    """One pending C-FIND response: its identifier as it came."""
+
+    data: bytes
+    transfer_syntax: UID
+    status: Status
+    codec: Codec
+
+    def dataset(self) -> Any:
+        """The identifier as a pydicom Dataset."""
+        return self.codec.decode(self.data, self.transfer_syntax)
+
+
+@dataclass(slots=True)
+class Stored:
+    """The outcome of one C-STORE: the peer's status, or the error that kept it from being sent."""
+
+    instance: StorableInstance
+    status: Status | None = None
+    error: NbdicomError | None = None
+    transfer_syntax: UID | None = None  #: in which it was sent
+
+    @property
+    def ok(self) -> bool:
+        """True for Success and Warning: the peer has the instance."""
+        return self.status is not None and not self.status.is_failure
+
+
+@dataclass(slots=True)
+class ReceivedInstance:
+    """One instance that arrived by a C-STORE sub-operation, and what we answered."""
+
+    sop_class_uid: UID
+    sop_instance_uid: UID
+    transfer_syntax: UID
+    status: Status
+    sink: DataSink | None = None
+
+
+@dataclass(slots=True)
+class SubOperations:
+    """The counters of one C-GET or C-MOVE response; None where the peer did not send them."""
+
+    status: Status
+    remaining: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    warning: int | None = None
+    failed_sop_instance_uids: tuple[UID, ...] = ()

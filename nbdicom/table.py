@@ -1,0 +1,142 @@
+"""One table model for terminal, notebook and DataFrame.
+
+Whatever nbdicom shows as a table is a `Table`: rows of short texts made by the object that knows them.  Text, HTML and
+pandas are three renderings of the same rows, so none can say more than another.  The meaning is in the words of the
+cells: a notebook that is not trusted loses styles, and some readers do not see colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Table", "printable"]
+
+_WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
+
+
+def printable(text: object) -> str:
+    """*text* with every control character escaped: what a peer sent must not move the cursor or forge a line."""
+    string = str(text)
+    return string if string.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in string)
+
+
+# Colours come from the front end's own variables (JupyterLab, VS Code, Sphinx theme) and end in the system's, so that
+# light and dark follow the reader.
+_STYLE = (
+    "<style>.nbd{--nbd-line:var(--jp-border-color1,var(--vscode-panel-border,#9996));"
+    "--nbd-ok:var(--jp-success-color1,#1a7f37);--nbd-bad:var(--jp-error-color1,#cf222e);"
+    "color:var(--jp-content-font-color1,var(--vscode-editor-foreground,var(--pst-color-text-base,CanvasText)));"
+    "font-size:13px}.nbd table{border-collapse:collapse;margin:.4em 0}"
+    ".nbd caption{text-align:left;font-weight:600;padding:.2em 0;color:inherit;caption-side:top}"
+    ".nbd th,.nbd td{border:1px solid var(--nbd-line);padding:.2em .55em;text-align:left!important;"
+    "vertical-align:top;white-space:pre-line;max-width:36em;overflow-wrap:break-word}"
+    ".nbd td.ok{color:var(--nbd-ok)}.nbd td.bad{color:var(--nbd-bad)}.nbd p{margin:.3em 0;white-space:pre-line}</style>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table of short texts.
+
+    Parameters
+    ----------
+    title : str
+        The caption.
+    columns : sequence of str
+        Column names; `to_frame` uses them as they are.
+    rows : sequence of sequences
+        One entry per column; None is shown as nothing; a newline starts a new line in the cell.
+    notes : sequence of str
+        Lines below the table: what the numbers mean, what to try.
+    marks : mapping-like sequence of str, optional
+        For each row ``"ok"``, ``"bad"`` or ``""``.  It colours the cell under *mark_column*; the words say the same.
+    mark_column : str
+        The column that carries the mark.
+
+    Examples
+    --------
+    >>> print(Table("Steps", ("step", "result"), [("resolve", "ok"), ("connect", "refused")]))
+    Steps
+    step     result
+    -------  --------
+    resolve  ok
+    connect  refused
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    notes: Sequence[str] = ()
+    marks: Sequence[str] = ()
+    mark_column: str = "result"
+    widths: Sequence[int | None] = field(default=())
+
+    def _texts(self) -> list[list[str]]:
+        return [["" if cell is None else _lines(cell) for cell in row] for row in self.rows]
+
+    def __str__(self) -> str:
+        from tabulate import tabulate
+
+        rows = self._texts()
+        widths = list(self.widths) if self.widths else _fit(self.columns, rows)
+        body = tabulate(
+            rows, headers=list(self.columns), tablefmt="simple", maxcolwidths=widths if rows else None,
+            disable_numparse=True,
+        )
+        lines = [line.rstrip() for line in body.splitlines()]
+        return "\n".join([_lines(self.title), *lines, *map(_lines, self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        marks = list(self.marks) or [""] * len(self.rows)
+        marked = list(self.columns).index(self.mark_column) if self.mark_column in self.columns else -1
+        head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td class='{mark}'>{escape(cell)}</td>" if k == marked and mark else f"<td>{escape(cell)}</td>"
+                for k, cell in enumerate(row)
+            )
+            + "</tr>"
+            for row, mark in zip(self._texts(), marks, strict=True)
+        )
+        notes = "".join(f"<p>{escape(_lines(note))}</p>" for note in self.notes)
+        return (
+            f"<div class='nbd'>{_STYLE}<table><caption>{escape(_lines(self.title))}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The rows as a pandas DataFrame, values as they are (not as texts)."""
+        import pandas
+
+        rows: list[list[Any]] = [list(row) for row in self.rows]
+        return pandas.DataFrame(rows, columns=list(self.columns))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _lines(cell: object) -> str:
+    """Escape control characters, but keep the newlines that are ours."""
+    return "\n".join(printable(line) for line in str(cell).split("\n"))
+
+
+def _fit(columns: Sequence[str], rows: list[list[str]]) -> list[int | None]:
+    """Widths that keep the table within `_WIDTHS_TOTAL`: the widest columns give way first."""
+    natural = [
+        max([len(name), *(len(line) for row in rows for line in row[k].split("\n"))]) for k, name in enumerate(columns)
+    ]
+    widths = list(natural)
+    room = _WIDTHS_TOTAL - 2 * (len(columns) - 1)
+    while sum(widths) > room and max(widths) > 20:
+        widest = widths.index(max(widths))
+        widths[widest] = max(20, widths[widest] - 4)
+    return [None if width >= full else width for width, full in zip(widths, natural, strict=True)]
