@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from functools import cache
 from struct import Struct
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from nbdicom.errors import RemoteProtocolError
 from nbdicom.status import Status
@@ -91,13 +90,25 @@ COMMAND_DICTIONARY: dict[str, tuple[int, str]] = {
     "move_originator_message_id": (0x1031, "US"),
 }
 
+_COMMAND_FIELD, _DATA_SET_TYPE = 0x0100, 0x0800
+
 _MESSAGES: dict[int, type[Message]] = {}  # filled by the decorator below while this module loads, then only read
 
 
+def _plan(cls: Any) -> tuple[tuple[int, str | None, str], ...]:
+    rows: list[tuple[int, str | None, str]] = [
+        (COMMAND_DICTIONARY[f.name][0], f.name, COMMAND_DICTIONARY[f.name][1]) for f in fields(cls)
+    ]
+    rows += [(_COMMAND_FIELD, None, "US"), (_DATA_SET_TYPE, None, "US")]
+    return tuple(sorted(rows, key=lambda row: row[0]))
+
+
+@dataclass_transform(kw_only_default=True)
 def _message(command_field: int, name: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
         made: Any = dataclass(slots=True, kw_only=True)(cls)
         made.command_field, made.name = command_field, name
+        made.plan = _plan(made)
         _MESSAGES[command_field] = made
         return made  # type: ignore[no-any-return]
 
@@ -110,6 +121,8 @@ class Message:
 
     command_field: ClassVar[int]
     name: ClassVar[str]
+    #: the elements in tag order: (element, field name or None where the codec knows the value, VR)
+    plan: ClassVar[tuple[tuple[int, str | None, str], ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -336,17 +349,6 @@ _US = Struct("<HHIH")
 _GROUP_LENGTH = Struct("<HHII")
 _NO_DATA_SET = 0x0101
 _DATA_SET = 0x0001
-_COMMAND_FIELD, _DATA_SET_TYPE = 0x0100, 0x0800
-
-
-@cache
-def _plan(cls: type[Message]) -> tuple[tuple[int, str | None, str], ...]:
-    """The elements of a message in tag order: (element, field or None, VR)."""
-    rows: list[tuple[int, str | None, str]] = [
-        (COMMAND_DICTIONARY[f.name][0], f.name, COMMAND_DICTIONARY[f.name][1]) for f in fields(cls)
-    ]
-    rows += [(_COMMAND_FIELD, None, "US"), (_DATA_SET_TYPE, None, "US")]
-    return tuple(sorted(rows, key=lambda row: row[0]))
 
 
 def _encode_value(value: Any, vr: str) -> bytes:
@@ -365,7 +367,7 @@ def encode_command(message: Message, *, data_set: bool) -> bytes:
     '00000000 04000000 38000000'
     """
     parts = [b""]
-    for element, name, vr in _plan(type(message)):
+    for element, name, vr in message.plan:
         if name is None:
             value = message.command_field if element == _COMMAND_FIELD else _DATA_SET if data_set else _NO_DATA_SET
         else:
@@ -391,11 +393,6 @@ def _decode_value(raw: bytes, vr: str) -> Any:
         )
     text = raw.decode("latin-1").rstrip("\0 ")
     return UID(text) if vr == "UI" else text.lstrip(" ") if vr == "AE" else text
-
-
-@cache
-def _names(cls: type[Message]) -> dict[int, tuple[str, str]]:
-    return {element: (name, vr) for element, name, vr in _plan(cls) if name is not None}
 
 
 _REQUIRED_NUMBERS = ("message_id", "message_id_being_responded_to", "status")
@@ -432,9 +429,9 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
         shown = "no Command Field" if field is None else f"Command Field {field:04X}H"
         raise RemoteProtocolError(f"command set with {shown}", rule="PS3.7 E.1", source=0)
     values: dict[str, Any] = {}
-    for element, (name, vr) in _names(cls).items():
+    for element, name, vr in cls.plan:
         value = elements.get(element)
-        if value:
+        if value and name is not None:
             values[name] = _decode_value(value, vr)
     for f in fields(cls):
         if values.get(f.name) is None and f.name in _REQUIRED_NUMBERS:
@@ -457,7 +454,6 @@ def command_name(command_field: int) -> str:
     return cls.name if cls else f"command {command_field:04X}H"
 
 
-@cache
 def response_class(request: type[Request]) -> type[Response]:
     """The class of the responses to a class of requests: the same Command Field with the highest bit set."""
     cls = _MESSAGES[request.command_field | 0x8000]

@@ -145,12 +145,12 @@ Evt19  .     AA-1  AA-8  .     AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  AA-8  A
 
 def _parse(grid: str) -> dict[tuple[Evt, Sta], Action]:
     header, *rows = [line.split() for line in grid.strip().splitlines()]
-    states = [Sta(int(name.removeprefix("Sta"))) for name in header]
+    states = [Sta[name.upper()] for name in header]
     table = {}
     for name, *cells in rows:
         for state, cell in zip(states, cells, strict=True):
             if cell != ".":
-                table[Evt(int(name.removeprefix("Evt"))), state] = Action(cell)
+                table[Evt[name.upper()], state] = Action[cell.replace("-", "_")]
     return table
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.pdu import (
@@ -35,6 +36,9 @@ from nbdicom.core.pdu import (
 from nbdicom.errors import LocalProtocolError, NoPresentationContext, RemoteProtocolError
 from nbdicom.table import Table, printable
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
@@ -163,11 +167,15 @@ class NegotiatedContext:
         """Result/Reason as the standard words it, with its number."""
         if self.result == ContextResult.ACCEPTANCE:
             return "acceptance (0)" if self.transfer_syntax else "acceptance (0), but without a transfer syntax"
-        words = in_words(ContextResult(self.result)) if self.result in ContextResult else "reserved value"
-        return f"{words} ({int(self.result)})"
+        return f"{in_words(ContextResult, self.result)} ({int(self.result)})"
+
+    @property
+    def what_to_try(self) -> str:
+        """Advice for a refused context; empty for an accepted one."""
+        return _WHAT_TO_TRY.get(int(self.result), "")
 
 
-_WHAT_TO_TRY = {
+_WHAT_TO_TRY: dict[int, str] = {
     ContextResult.USER_REJECTION: "the peer's configuration does not allow it",
     ContextResult.NO_REASON: "the peer gives no reason; ask its administrator",
     ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED: "the peer does not offer this service",
@@ -259,12 +267,11 @@ class Negotiation:
             )
         if candidates:
             worst = candidates[0]
-            advice = _WHAT_TO_TRY.get(ContextResult(worst.result)) if worst.result in ContextResult else None
             raise NoPresentationContext(
                 f"{name}: refused by {printable(self.called_ae_title)}: {worst.result_in_words}",
                 abstract_syntax=abstract_syntax,
                 refused=worst.result_in_words,
-                hint=advice,
+                hint=worst.what_to_try or None,
             )
         raise NoPresentationContext(
             f"{name}: not among the {len(self.contexts)} presentation contexts of this association",
@@ -276,15 +283,18 @@ class Negotiation:
         """The negotiation as a table: one row for each presentation context."""
         rows, marks = [], []
         for c in self.contexts:
-            advice = _WHAT_TO_TRY.get(ContextResult(c.result), "") if c.result in ContextResult else ""
-            outcome = c.transfer_syntax.name if c.accepted and c.transfer_syntax else advice
+            if self.rejection:
+                verdict, outcome = "not negotiated", ""
+            else:
+                verdict = ("\N{CHECK MARK} " if c.accepted else "\N{BALLOT X} ") + c.result_in_words
+                outcome = c.transfer_syntax.name if c.accepted and c.transfer_syntax else c.what_to_try
             name = c.abstract_syntax.name
             rows.append((
                 c.context_id,
                 name if name == c.abstract_syntax else f"{name}\n{c.abstract_syntax}",
                 _roles(c),
                 "\n".join(syntax.name for syntax in c.proposed),
-                ("\N{CHECK MARK} " if c.accepted else "\N{BALLOT X} ") + c.result_in_words,
+                verdict,
                 outcome,
             ))
             marks.append("ok" if c.accepted else "bad")
@@ -295,7 +305,7 @@ class Negotiation:
             verdict = f"accepted, {len(self.accepted)} of {len(self.contexts)} presentation contexts"
         return Table(
             f"Association {calling} \N{RIGHTWARDS ARROW} {called}: {verdict}",
-            ("ID", "abstract syntax", "requestor's role", "transfer syntaxes proposed", "result", "transfer syntax accepted, or what to try"),
+            ("ID", "abstract syntax", "role", "transfer syntaxes proposed", "result", "accepted, or what to try"),
             rows,
             notes=() if self.rejection else self._notes(),
             marks=marks,
@@ -323,7 +333,7 @@ class Negotiation:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
-    def to_frame(self):  # type: ignore[no-untyped-def]  # pandas is not known here
+    def to_frame(self) -> pandas.DataFrame:
         """The table as a pandas DataFrame."""
         return self.table().to_frame()
 
@@ -456,7 +466,8 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
         max_length_send=_maximum_length(info),
         max_length_received=maximum.maximum_length_received if maximum else 0,
         window=_window(mine, info, requestor=True),
-        **_identity(info),
+        peer_implementation_class_uid=_class_uid(info),
+        peer_implementation_version_name=_version_name(info),
         user_items=info.items,
     )
 
@@ -564,7 +575,8 @@ def negotiate(
         max_length_send=_maximum_length(info),
         max_length_received=support.max_length_received,
         window=_window(info, answer_info, requestor=False),
-        **_identity(info),
+        peer_implementation_class_uid=_class_uid(info),
+        peer_implementation_version_name=_version_name(info),
         user_items=info.items,
     )
 
@@ -644,9 +656,11 @@ def _maximum_length(info: UserInformation) -> int:
     return item.maximum_length_received
 
 
-def _identity(info: UserInformation) -> dict[str, UID | str | None]:
-    uid, name = info.first(ImplementationClassUID), info.first(ImplementationVersionName)
-    return {
-        "peer_implementation_class_uid": uid.implementation_class_uid if uid else None,
-        "peer_implementation_version_name": name.implementation_version_name if name else None,
-    }
+def _class_uid(info: UserInformation) -> UID | None:
+    item = info.first(ImplementationClassUID)
+    return item.implementation_class_uid if item else None
+
+
+def _version_name(info: UserInformation) -> str | None:
+    item = info.first(ImplementationVersionName)
+    return item.implementation_version_name if item else None

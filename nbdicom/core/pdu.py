@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
 
 from nbdicom.core.layout import (
     AE_TITLE,
@@ -69,6 +69,8 @@ __all__ = [
     "annotate",
     "decode_pdu",
     "encode_pdu",
+    "in_words",
+    "pdu_name",
     "reject_in_words",
     "reject_reason",
 ]
@@ -99,6 +101,7 @@ class Item:
 _PDU_TYPES: dict[int, type[PDU]] = {}  # filled by the decorator below while this module loads, then only read
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 def _pdu(pdu_type: int, name: str, table: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
         made: Any = dataclass(frozen=True, slots=True, kw_only=True)(cls)
@@ -109,6 +112,7 @@ def _pdu(pdu_type: int, name: str, table: str) -> Callable[[_T], _T]:
     return declare
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 def _item(item_type: int, name: str, table: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
         made: Any = dataclass(frozen=True, slots=True, kw_only=True)(cls)
@@ -244,9 +248,14 @@ class UserIdentityType(IntEnum):
     JWT = 5
 
 
-def in_words(value: IntEnum) -> str:
-    """The name of an enumerated value as the standard spells it: ``SERVICE_USER`` is ``service-user``."""
-    return value.name.lower().replace("_", "-")
+def in_words(kind: type[IntEnum], value: int) -> str:
+    """The name of an enumerated value as the standard spells it.
+
+    >>> in_words(ContextResult, 3)
+    'abstract-syntax-not-supported'
+    """
+    member = kind._value2member_map_.get(value)
+    return "reserved value" if member is None else member.name.lower().replace("_", "-")
 
 
 def reject_reason(source: int, reason_diag: int) -> str:
@@ -276,8 +285,7 @@ def abort_in_words(source: int, reason_diag: int) -> str:
     if source == AbortSource.SERVICE_USER:
         return "service-user (0)"
     who = "service-provider" if source == AbortSource.SERVICE_PROVIDER else "reserved value"
-    why = in_words(AbortReason(reason_diag)) if reason_diag in AbortReason else "reserved value"
-    return f"{who} ({source}): {why} ({reason_diag})"
+    return f"{who} ({source}): {in_words(AbortReason, reason_diag)} ({reason_diag})"
 
 
 # ------------------------------------------------------------------------------- items of PS3.8

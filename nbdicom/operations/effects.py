@@ -9,7 +9,7 @@ from typing import Any, Final
 from nbdicom.core.command import Message
 from nbdicom.core.streams import DataSource
 
-__all__ = ["END", "Call", "Deliver", "Effect", "Next", "Operation", "Received", "Receive", "Send"]
+__all__ = ["END", "Call", "Deliver", "Effect", "Next", "Operation", "Receive", "Send"]
 
 
 class _End:
@@ -33,7 +33,8 @@ class Send:
 
 @dataclass(slots=True)
 class Receive:
-    """Wait for the next response to any request of this operation; the answer is a `Received`."""
+    """Wait for the next response to any request of this operation; the answer is a
+    `nbdicom.core.dimse.Received`, or what the driver put into the inbox of the operation."""
 
 
 @dataclass(slots=True)
@@ -56,17 +57,6 @@ class Next:
     """Take the next value of an iterator of the user; the answer is the value or `END`."""
 
     iterator: Iterator[Any] | AsyncIterator[Any]
-
-
-@dataclass(slots=True)
-class Received:
-    """A message that has arrived whole: its command, and its data set as bytes or in the sink that took it."""
-
-    context_id: int
-    message: Message
-    data: bytes | None = None
-    sink: Any = None
-    sink_error: Exception | None = None
 
 
 Effect = Send | Receive | Deliver | Call | Next

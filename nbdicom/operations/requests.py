@@ -222,6 +222,7 @@ class ReceivedInstance:
     transfer_syntax: UID
     status: Status
     sink: DataSink | None = None
+    data: bytes | None = None
 
 
 @dataclass(slots=True)

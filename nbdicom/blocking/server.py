@@ -1,0 +1,297 @@
+"""An acceptor: one thread that accepts connections, one for each association (PS3.8 7.1, 9.2).
+
+Everything that a peer can delay (its association request first of all) happens in the thread of its own association and
+under a deadline, so that a silent peer keeps nobody else out.  Nothing polls.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from nbdicom.blocking.association import Association
+from nbdicom.blocking.transport import Transport
+from nbdicom.config import Limits, Timeouts
+from nbdicom.core.association import AssociationCore
+from nbdicom.core.negotiation import ContextLike, Support, title_problem
+from nbdicom.core.pdu import AAssociateAC
+from nbdicom.core.trace import Trace
+from nbdicom.core.upper_layer import Role
+from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError, RemoteProtocolError
+from nbdicom.operations.admission import Admission
+from nbdicom.operations.handlers import Handlers
+from nbdicom.table import Table, printable
+
+__all__ = ["Server"]
+
+_log = logging.getLogger("nbdicom.server")
+_BACKLOG = 128
+
+
+class Server:
+    """Serve associations with *handlers*.
+
+    Parameters
+    ----------
+    handlers : Handlers
+        The services.
+    ae_title : str
+        Our AE title.
+    contexts : iterable or Support
+        What is supported, like in `associate`.
+    host : str
+        Address to listen on; loopback unless you say otherwise.
+    port : int
+        0 takes a free one; ``address`` tells which.
+    any_called : bool
+        Also serve requests that call another title.
+    calling : callable, optional
+        ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
+    timeouts, limits : optional
+        See `nbdicom.config`.
+    trace : callable, optional
+        Gets the trace events of all associations.
+
+    Examples
+    --------
+    >>> with Server(Handlers(), ae_title="ECHO", contexts=["Verification"]) as server:
+    ...     server.ae_title
+    'ECHO'
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        *,
+        ae_title: str,
+        contexts: Iterable[ContextLike] | Support,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        any_called: bool = False,
+        calling: Callable[[str, str], bool] | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        if problem := title_problem(ae_title):
+            raise LocalProtocolError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
+        self.ae_title = ae_title
+        self.timeouts = timeouts or Timeouts()
+        self.limits = limits or Limits()
+        self._handlers = handlers
+        self._trace = trace
+        support = (
+            contexts
+            if isinstance(contexts, Support)
+            else Support.of(list(contexts), max_length_received=self.limits.max_length_received)
+        )
+        self._admission = Admission(
+            ae_title=ae_title, support=support, any_called=any_called, calling=calling, accept=handlers.accept
+        )
+        self._requested = (host, port)
+        self._listener: socket.socket | None = None
+        self._wake: tuple[socket.socket, socket.socket] | None = None
+        self._accepting: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, Association] = {}
+        self._closing = False
+
+    # --------------------------------------------------------------------------- life
+
+    def start(self) -> Self:
+        """Listen.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the address cannot be listened on; the cause is the system's error.
+        """
+        if self._listener is not None:
+            return self
+        host, port = self._requested
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConnectionFailed(
+                f"cannot listen on {host}:{port}: {reason}", hint="choose another port (0 takes a free one) or host"
+            ) from error
+        self._listener.setblocking(False)
+        self._closing = False
+        self._wake = socket.socketpair()
+        self._accepting = threading.Thread(
+            target=self._accept, args=(self._listener, self._wake[0]), name=f"nbdicom {self.ae_title}", daemon=True
+        )
+        self._accepting.start()
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on (the requested ones before `start`)."""
+        if self._listener is None:
+            return self._requested
+        host, port = self._listener.getsockname()[:2]
+        return host, port
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `close`."""
+        return self._listener is not None
+
+    @property
+    def associations(self) -> list[Association]:
+        """The associations that are established now."""
+        with self._lock:
+            return [association for association in self._threads.values() if association.is_established]
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
+        if self._listener is None or self._wake is None or self._accepting is None:
+            return
+        self._closing = True
+        deadline = time.monotonic() + timeout
+        self._wake[1].send(b"\0")
+        self._accepting.join(timeout)
+        self._listener.close()
+        for end in self._wake:
+            end.close()
+        self._listener = self._wake = self._accepting = None
+        with self._lock:
+            live = dict(self._threads)
+        for association in live.values():
+            association.request_end("the server is closing")
+        for thread in live:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def table(self) -> Table:
+        """The associations that are established now."""
+        rows = [
+            (printable(a.negotiation.calling_ae_title), a.peer, len(a.negotiation.accepted)) for a in self.associations
+        ]
+        host, port = self.address
+        state = "listening" if self.running else "not listening"
+        return Table(
+            f"{self.ae_title}@{host}:{port}, {state}, {len(rows)} associations",
+            ("calling AE title", "from", "presentation contexts"),
+            rows,
+        )
+
+    def __repr__(self) -> str:
+        return str(self.table()) if self.associations else f"<Server {self.table().title}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    # --------------------------------------------------------------------------- work
+
+    def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
+        while not self._closing:
+            select.select([listener, wake], [], [])
+            if self._closing:
+                return
+            try:
+                connection, address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                continue
+            except OSError as error:
+                # Out of descriptors, say: the connections wait in the backlog; a moment later there may be room.
+                _log.warning("%s: cannot accept a connection: %s", self.ae_title, error.strerror)
+                select.select([wake], [], [], 0.1)
+                continue
+            try:
+                self._begin(connection, address[:2])
+            except (OSError, RuntimeError) as error:
+                _log.warning("%s: cannot serve a connection: %s", self.ae_title, type(error).__name__)
+                connection.close()
+
+    def _begin(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        with self._lock:
+            if len(self._threads) >= 2 * self.limits.associations:  # as many half-open ones as established ones
+                connection.close()
+                return
+        core = AssociationCore(
+            Role.ACCEPTOR,
+            clock=time.monotonic,
+            limits=self.limits,
+            artim=self.timeouts.artim,
+            trace=self._trace,
+        )
+        association = Association(
+            core,
+            Transport(connection),
+            peer=f"{address[0]}:{address[1]}",
+            handlers=self._handlers,
+            timeouts=self.timeouts,
+            limits=self.limits,
+        )
+        core.dimse.open_sink = association._sink_opener(self._handlers)
+        thread = threading.Thread(
+            target=self._serve, args=(association, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
+        )
+        with self._lock:
+            self._threads[thread] = association
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                del self._threads[thread]
+            association.abort()
+            raise
+
+    def _serve(self, association: Association, address: tuple[str, int]) -> None:
+        try:
+            self._admit(association, address)
+            if association.is_established:
+                association.serve()
+        except AssociationError as error:
+            _log.info("%s: association with %s: %s", self.ae_title, association.peer, printable(error.message))
+        except Exception:
+            _log.exception("%s: association with %s failed", self.ae_title, association.peer)
+        finally:
+            association.abort()
+            with self._lock:
+                self._threads.pop(threading.current_thread(), None)
+
+    def _admit(self, association: Association, address: tuple[str, int]) -> None:
+        """Wait for the association request (ARTIM bounds it) and answer it."""
+        core = association._core
+        core.connected()
+        association._wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
+        rq = core.associate_rq
+        if rq is None or core.error is not None:
+            association._close()
+            return
+        who = f"{printable(rq.calling_ae_title)} ({association.peer})"
+        try:
+            full = len(self.associations) >= self.limits.associations
+            answer, negotiation = self._admission.decide(rq, address, full=full)
+        except RemoteProtocolError as error:
+            _log.info("%s: aborted the request of %s: %s", self.ae_title, who, printable(error))
+            core.abort(because=error)
+            association._close()
+            return
+        if isinstance(answer, AAssociateAC):
+            assert negotiation is not None
+            core.accept(answer, negotiation)
+            association._flush()
+            _log.info("%s: accepted %s", self.ae_title, who)
+        else:
+            core.reject(answer)
+            _log.info("%s: rejected %s: %s", self.ae_title, who, core.error)
+            association._close()

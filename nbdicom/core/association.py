@@ -1,0 +1,342 @@
+"""One association without input or output: upper layer, messages, operations and deadlines as one object.
+
+A driver feeds it bytes and time, writes what it gives, and runs the operations.  `AssociationCore` knows which message
+belongs to which operation: responses by their Message ID, requests by arrival.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nbdicom.config import Limits
+from nbdicom.core.command import CCancelRQ, Message, Request, Response, encode_command
+from nbdicom.core.dimse import Dimse, OpenSink, Received
+from nbdicom.core.machine import Sta
+from nbdicom.core.negotiation import Negotiation, conclude
+from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
+from nbdicom.core.streams import Buffer, DataSource
+from nbdicom.core.trace import MessageReceived, MessageSent, Trace
+from nbdicom.core.upper_layer import (
+    AbortIndication,
+    AssociateConfirmation,
+    AssociateIndication,
+    Indication,
+    PAbortIndication,
+    ReleaseIndication,
+    Role,
+    UpperLayer,
+)
+from nbdicom.errors import (
+    AssociationAborted,
+    AssociationError,
+    AssociationRejected,
+    AssociationReleased,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+
+__all__ = ["AssociationCore", "Invocation"]
+
+_REJECT_HINTS = {
+    (1, 2): "the peer does not speak the DICOM application context: is it a DICOM application?",
+    (1, 3): "register our calling AE title with the peer, or use one that it knows; titles are case-sensitive",
+    (1, 7): "ask the peer's administrator for its AE title; titles are case-sensitive",
+    (2, 2): "the peer speaks another version of the upper layer protocol",
+    (3, 1): "the peer is busy: try again later",
+    (3, 2): "the peer has too many associations: close some or try again later",
+}
+
+
+class Invocation:
+    """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
+
+    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding")
+
+    def __init__(self) -> None:
+        self.inbox: deque[Any] = deque()
+        self.message_ids: list[int] = []
+        self.outstanding = 0  # requests without their final response
+        self.context_id = 0  # of the last request, for C-CANCEL
+        self.abandoned = False  # nobody waits any more: late responses are dropped
+
+
+class AssociationCore:
+    """The protocol side of one association.
+
+    Parameters
+    ----------
+    role : Role
+        Requestor or acceptor.
+    clock : callable
+        Monotonic time in seconds.
+    limits : Limits
+        Bounds on what the peer may send.
+    artim : float
+        Seconds of the ARTIM timer.
+    open_sink : callable, optional
+        Where data sets of C-STORE requests go.
+    trace : callable, optional
+        Gets every `TraceEvent`.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        clock: Callable[[], float],
+        limits: Limits,
+        artim: float,
+        open_sink: OpenSink | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        self.dimse = Dimse(limits, self._message_received, open_sink)
+        self.upper_layer = UpperLayer(
+            role, clock=clock, limits=limits, artim=artim, p_data=self.dimse.fragment, flush=self.dimse.flush, trace=trace
+        )
+        self.negotiation: Negotiation | None = None
+        self.error: AssociationError | None = None  #: why the association is over, for everybody who waits
+        self.associate_rq: AAssociateRQ | None = None  #: acceptor: the request that waits for an answer
+        self.requests: deque[Received] = deque()  #: requests of the peer that wait to be performed
+        self.messages = 0  #: messages received, so that a driver can tell silence from progress
+        self._clock = clock
+        self._trace = trace
+        self._rq: AAssociateRQ | None = None
+        self._next_message_id = 1
+        self._outstanding: dict[int, Invocation] = {}
+        self._performing: dict[int, Received] = {}
+        # The driver's four verbs are those of the upper layer; bound once, they cost no second call.
+        self.get_buffer = self.upper_layer.get_buffer
+        self.data_to_send = self.upper_layer.data_to_send
+        self.deadline = self.upper_layer.deadline
+
+    # --------------------------------------------------------------------------- bytes and time
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """*nbytes* have been written into the last `get_buffer()`."""
+        self.upper_layer.buffer_updated(nbytes)
+        self._listen()
+
+    def eof_received(self) -> None:
+        """The transport connection is closed."""
+        self.upper_layer.eof_received()
+        self._listen()
+
+    def time_reached(self, now: float) -> None:
+        """Time has passed."""
+        self.upper_layer.time_reached(now)
+        self._listen()
+
+    @property
+    def close_transport(self) -> bool:
+        """True when the driver has to close the connection (after writing what is left to write)."""
+        return self.upper_layer.close_transport
+
+    # --------------------------------------------------------------------------- the association
+
+    @property
+    def state(self) -> Sta:
+        """The state of the upper layer."""
+        return self.upper_layer.state
+
+    @property
+    def is_established(self) -> bool:
+        """True while operations can be invoked."""
+        return self.upper_layer.state is Sta.STA6
+
+    def request(self, rq: AAssociateRQ) -> None:
+        """Request the association (requestor)."""
+        self._rq = rq
+        self.upper_layer.a_associate(rq)
+
+    def connected(self) -> None:
+        """The transport connection stands."""
+        self.upper_layer.connected()
+
+    def accept(self, answer: AAssociateAC, negotiation: Negotiation) -> None:
+        """Accept the association (acceptor)."""
+        self.associate_rq = None
+        self.upper_layer.a_associate_response(answer)
+        self._established(negotiation)
+
+    def reject(self, answer: AAssociateRJ) -> None:
+        """Reject the association (acceptor)."""
+        self.associate_rq = None
+        self.upper_layer.a_associate_response(answer)
+        words = reject_in_words(int(answer.result), int(answer.source), answer.reason_diag)
+        self._over(AssociationReleased(f"we rejected the association: {words}"))
+
+    def release(self) -> None:
+        """Request the release."""
+        self.upper_layer.a_release()
+
+    def abort(self, error: AssociationError | None = None, *, because: RemoteProtocolError | None = None) -> None:
+        """Abort; *error* is what everybody who waits will be told."""
+        if self.state in (Sta.STA1, Sta.STA2, Sta.STA13):
+            return
+        self.upper_layer.a_abort()
+        self._over(error or AssociationAborted("we aborted the association", source=0, reason_diag=0))
+        if because is not None:
+            self.error = _aborted_by_us(because)
+
+    def _established(self, negotiation: Negotiation) -> None:
+        self.negotiation = negotiation
+        self.upper_layer.max_length_send = negotiation.max_length_send
+        self.dimse.contexts = {c.context_id: c for c in negotiation.accepted}
+
+    def _listen(self) -> None:
+        for said in self.upper_layer.indications():
+            self._indicated(said)
+
+    def _indicated(self, said: Indication) -> None:
+        if isinstance(said, AssociateIndication):
+            self.associate_rq = said.rq
+        elif isinstance(said, AssociateConfirmation):
+            self._confirmed(said.answer)
+        elif isinstance(said, AbortIndication):
+            words = abort_in_words(said.source, said.reason_diag)
+            self._over(
+                AssociationAborted(
+                    f"the peer aborted the association: {words}", source=said.source, reason_diag=said.reason_diag
+                )
+            )
+        elif isinstance(said, PAbortIndication):
+            self._over(_aborted_by_us(said.error) if said.error else _connection_lost(self.negotiation is not None))
+        else:
+            # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2.7).
+            if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
+                self.upper_layer.a_release_response()
+            if isinstance(said, ReleaseIndication) and not said.collision:
+                self._over(AssociationReleased("the peer released the association"))
+            else:
+                self._over(AssociationReleased("the association is released"))
+
+    def _confirmed(self, answer: AAssociateAC | AAssociateRJ) -> None:
+        assert self._rq is not None
+        try:
+            negotiation = conclude(self._rq, answer)
+        except RemoteProtocolError as error:
+            self.abort(because=error)
+            return
+        if isinstance(answer, AAssociateAC):
+            self._established(negotiation)
+            return
+        self.negotiation = negotiation
+        triple = (int(answer.result), int(answer.source), answer.reason_diag)
+        rejected = AssociationRejected(
+            f"the peer rejected the association: {reject_in_words(*triple)}",
+            result=triple[0],
+            source=triple[1],
+            reason_diag=triple[2],
+            hint=_REJECT_HINTS.get(triple[1:]),
+        )
+        rejected.negotiation = negotiation
+        self._over(rejected)
+
+    def _over(self, error: AssociationError) -> None:
+        if self.error is None:
+            error.negotiation = error.negotiation or self.negotiation
+            self.error = error
+        self.dimse.discard()
+
+    # --------------------------------------------------------------------------- messages
+
+    def _message_received(self, received: Received) -> None:
+        message = received.message
+        self.messages += 1
+        if self._trace is not None:
+            self._trace(MessageReceived(self._clock(), received.context.context_id, message))
+        if isinstance(message, Response):
+            self._response_received(received, message)
+        elif isinstance(message, CCancelRQ):
+            performed = self._performing.get(message.message_id_being_responded_to)
+            if performed is not None:  # else it is over already: ignored (PS3.7 9.3.2.3)
+                performed.cancelled = True
+        elif isinstance(message, Request):
+            if message.message_id in self._performing:
+                raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
+            self._performing[message.message_id] = received
+            self.requests.append(received)
+
+    def _response_received(self, received: Received, response: Response) -> None:
+        message_id = response.message_id_being_responded_to
+        invocation = self._outstanding.get(message_id)
+        if invocation is None:
+            raise RemoteProtocolError(
+                f"{response.name} to Message ID {message_id}, which is not outstanding", rule="PS3.7 9.3", source=0
+            )
+        if not response.status.is_pending:
+            del self._outstanding[message_id]
+            invocation.outstanding -= 1
+        if not invocation.abandoned:
+            invocation.inbox.append(received)
+
+    def send(
+        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+    ) -> Iterator[list[Buffer]]:
+        """The buffers of a message, to be written list by list; a request gets its Message ID here.
+
+        Raises
+        ------
+        LocalProtocolError
+            If the state, the operations window or the presentation context does not allow it.
+        """
+        if isinstance(message, Request):
+            assert invocation is not None
+            window = self.negotiation.window.invoked if self.negotiation else 1
+            if window and len(self._outstanding) >= window:
+                raise LocalProtocolError(
+                    f"{message.name} while {len(self._outstanding)} operations are outstanding and {window} are agreed"
+                    " [PS3.7 D.3.3.3]"
+                )
+            message.message_id = self._new_message_id()
+            self._outstanding[message.message_id] = invocation
+            invocation.message_ids.append(message.message_id)
+            invocation.outstanding += 1
+            invocation.context_id = context_id
+        if self._trace is not None:
+            self._trace(MessageSent(self._clock(), context_id, message))
+        command = encode_command(message, data_set=data is not None)
+        return self.upper_layer.p_data(context_id, command, data)
+
+    def withdraw(self, message: Message) -> None:
+        """A request that `send` prepared never began to go out: forget it."""
+        if isinstance(message, Request) and (invocation := self._outstanding.pop(message.message_id, None)):
+            invocation.outstanding -= 1
+
+    def _new_message_id(self) -> int:
+        while self._next_message_id in self._outstanding:
+            self._next_message_id = self._next_message_id % 0xFFFF + 1
+        message_id = self._next_message_id
+        self._next_message_id = message_id % 0xFFFF + 1
+        return message_id
+
+    @property
+    def outstanding(self) -> int:
+        """How many of our operations wait for their final response."""
+        return len(self._outstanding)
+
+    def performed(self, received: Received) -> None:
+        """The operation of this request has sent its final response."""
+        if isinstance(received.message, Request):
+            self._performing.pop(received.message.message_id, None)
+
+
+def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
+    aborted = AssociationAborted(
+        f"we aborted the association because the peer broke the protocol: {error}",
+        source=error.source,
+        reason_diag=error.reason_diag,
+    )
+    aborted.__cause__ = error
+    return aborted
+
+
+def _connection_lost(established: bool) -> AssociationAborted:
+    if established:
+        return AssociationAborted("the peer closed the connection without release or abort")
+    return AssociationAborted(
+        "the peer closed the connection without answering the association request",
+        hint="is it a DICOM application? Some hide from callers they do not know: check titles and TLS",
+    )

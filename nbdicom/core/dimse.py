@@ -1,0 +1,183 @@
+"""DIMSE messages from fragments (PS3.7 6.3, PS3.8 Annex E): assembly, bounds, and where the data set goes.
+
+Fragments come in as borrowed views.  A command set is joined (it is small and bounded); a data set goes to a `DataSink`
+piece by piece.  At any moment one message is being received: fragments of different messages must not be mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nbdicom.config import Limits
+from nbdicom.core.command import CStoreRQ, Message, decode_command
+from nbdicom.core.negotiation import NegotiatedContext
+from nbdicom.core.streams import DataSink, MemorySink
+from nbdicom.errors import RemoteProtocolError
+
+__all__ = ["Dimse", "OpenSink", "Received"]
+
+#: ``open_sink(context, request)`` gives the sink for the data set of a C-STORE request, or None for memory.
+OpenSink = Callable[[NegotiatedContext, CStoreRQ], DataSink | None]
+
+_MOST_EMPTY = 1000  #: empty fragments in a row: legal (0 is even), but no reason for more
+
+
+@dataclass(slots=True)
+class Received:
+    """A message that has arrived whole.
+
+    ``data`` has the data set where it was collected in memory, ``sink`` the sink that took it elsewhere.  ``sink_error``
+    is the exception of a sink that failed; the data set is lost then, the association is not.
+    """
+
+    context: NegotiatedContext
+    message: Message
+    data: bytes | None = None
+    sink: DataSink | None = None
+    sink_error: Exception | None = None
+    cancelled: bool = False  #: a C-CANCEL request for it has arrived
+
+
+class Dimse:
+    """Joins the fragments of one association into messages.
+
+    Parameters
+    ----------
+    limits : Limits
+        Bounds on command sets and data sets.
+    complete : callable
+        Called with each `Received` message.
+    open_sink : callable, optional
+        Where the data set of a C-STORE request goes.
+    """
+
+    def __init__(
+        self, limits: Limits, complete: Callable[[Received], None], open_sink: OpenSink | None = None
+    ) -> None:
+        self.open_sink = open_sink
+        self.contexts: Mapping[int, NegotiatedContext] = {}
+        self._limits = limits
+        self._complete = complete
+        self._command = bytearray()
+        self._views: list[memoryview] = []  # of the data set, not yet given to the sink
+        self._empty = 0
+        self._size = 0
+        self._received: Received | None = None  # the message whose data set is arriving
+        self._context: NegotiatedContext | None = None  # of the message that is arriving
+        self._sink: DataSink | None = None
+
+    @property
+    def receiving(self) -> bool:
+        """True in the middle of a message."""
+        return self._context is not None
+
+    def fragment(self, context_id: int, header: int, view: memoryview, end: bool) -> None:
+        """Take a piece of a fragment; *end* with the last piece of its PDV, bit 1 of *header* with the last PDV.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If the fragment does not belong to an accepted context or to the message at hand, or grows beyond a limit.
+        """
+        context = self._context
+        if context is None or context.context_id != context_id:
+            context = self._begin(context_id)
+        if not view and not header & 2:
+            self._empty += 1
+            if self._empty > _MOST_EMPTY:
+                raise RemoteProtocolError("a message of empty fragments", rule="PS3.8 E.1")
+        if header & 1:
+            if self._received is not None:
+                raise RemoteProtocolError("a command fragment before the end of a data set", rule="PS3.8 E.1")
+            self._command += view
+            if len(self._command) > self._limits.command_set:
+                raise RemoteProtocolError(
+                    f"a command set of more than {self._limits.command_set} bytes", rule="PS3.7 6.3.1"
+                )
+            if end and header & 2:
+                self._command_complete(context)
+        else:
+            if self._received is None:
+                raise RemoteProtocolError("a data set fragment that no command announced", rule="PS3.7 E.1")
+            if view:
+                self._views.append(view)
+            if end and header & 2:
+                self._data_complete()
+
+    def flush(self) -> None:
+        """Give the borrowed views to the sink before they die; one call for many fragments, so one write."""
+        views = self._views
+        if not views:
+            return
+        self._views = []
+        sink = self._sink
+        if sink is None:
+            return
+        self._size += sum(map(len, views))
+        try:
+            if self._size > self._limits.object_size:
+                raise MemoryError(f"object of more than {self._limits.object_size} bytes")
+            sink.write(views)
+        except Exception as error:  # the sink is foreign code: whatever it raises is its answer, not ours
+            assert self._received is not None
+            self._received.sink_error = error
+            self._drop_sink()
+
+    def discard(self) -> None:
+        """The association is over: what is half received will never be complete."""
+        self._views = []
+        self._drop_sink()
+        self._received = self._context = None
+        self._command.clear()
+
+    def _begin(self, context_id: int) -> NegotiatedContext:
+        if self._context is not None:
+            raise RemoteProtocolError("fragments of one message in two presentation contexts", rule="PS3.8 E.1")
+        context = self.contexts.get(context_id)
+        if context is None:
+            raise RemoteProtocolError(
+                f"a PDV in presentation context {context_id}, which is not accepted",
+                rule="PS3.8 9.3.5.1",
+                reason_diag=5,
+            )
+        self._context = context
+        self._empty = self._size = 0
+        return context
+
+    def _command_complete(self, context: NegotiatedContext) -> None:
+        message, has_data = decode_command(self._command)
+        self._command.clear()
+        received = Received(context, message)
+        if not has_data:
+            self._context = None
+            self._complete(received)
+            return
+        self._received = received
+        self._sink = None
+        if isinstance(message, CStoreRQ) and self.open_sink is not None:
+            try:
+                self._sink = received.sink = self.open_sink(context, message)
+            except Exception as error:  # foreign code, as above
+                received.sink_error = error
+        if self._sink is None and received.sink_error is None:
+            self._sink = MemorySink(self._limits.data_set)
+
+    def _data_complete(self) -> None:
+        self.flush()
+        received, sink = self._received, self._sink
+        assert received is not None
+        self._received = self._context = self._sink = None
+        if sink is not None:
+            try:
+                sink.close(True)
+            except Exception as error:  # foreign code, as above
+                received.sink_error = error
+            if isinstance(sink, MemorySink):
+                received.data = sink.getvalue()
+        self._complete(received)
+
+    def _drop_sink(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close(False)

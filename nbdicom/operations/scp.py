@@ -1,0 +1,381 @@
+"""The performing side of DIMSE-C: what is answered to C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE (PS3.4 B, C; PS3.7 9.1).
+
+`perform` makes the operation that answers one request.  A handler decides; what it gets wrong becomes a failure status, is
+reported, and the association goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nbdicom.core.command import (
+    CEchoRQ,
+    CFindRQ,
+    CFindRSP,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    CStoreRSP,
+    Request,
+    SubOperationCounts,
+    response_class,
+)
+from nbdicom.core.dimse import Received
+from nbdicom.core.negotiation import Negotiation
+from nbdicom.core.streams import BytesSource
+from nbdicom.errors import AssociationError, NbdicomError
+from nbdicom.operations.effects import END, Call, Next, Operation, Receive, Send
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import (
+    Codec,
+    EchoRequest,
+    FindRequest,
+    Refuse,
+    RetrieveRequest,
+    StorableInstance,
+    Stored,
+    StoreRequest,
+)
+from nbdicom.status import Status
+
+__all__ = ["Destination", "Link", "perform"]
+
+_MOST_SUB_OPERATIONS = 0xFFFF  #: the counters are 16-bit
+
+
+class Destination(Protocol):
+    """An association to a C-MOVE destination; the driver's own `Association` is one."""
+
+    def store(self, instances: Sequence[StorableInstance], *, originator: tuple[str, int] | None = None) -> Any:
+        """Send the instances; an iterator of `Stored`."""
+        ...
+
+    def release(self) -> Any:
+        """Release it."""
+        ...
+
+    def abort(self) -> Any:
+        """Abort it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What an SCP operation knows of its association."""
+
+    negotiation: Negotiation
+    peer: str
+    codec: Codec
+    handlers: Handlers
+    #: ``associate(address, ae_title, instances)`` opens the association of a C-MOVE
+    associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any]
+    #: ``failed(request, exception)`` reports what a handler raised
+    failed: Callable[[Request, Exception], None]
+    #: ``stored(received, status)`` reports what was answered to a C-STORE
+    stored: Callable[[Received, Status], None] | None = None
+
+
+def perform(link: Link, received: Received) -> Operation:
+    """The operation that answers *received*."""
+    message = received.message
+    assert isinstance(message, Request)
+    if isinstance(message, CEchoRQ):
+        return _echo(link, received, message)
+    if isinstance(message, CStoreRQ):
+        return _store(link, received, message)
+    if isinstance(message, CFindRQ):
+        return _find(link, received, message)
+    if isinstance(message, CGetRQ | CMoveRQ):
+        return _retrieve(link, received, message)
+    return _answer(received, Status(0x0211))
+
+
+def _status(value: Any) -> int:
+    """The status that a handler returned; anything but 0 to 0xFFFF is its mistake."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
+        return value
+    raise TypeError(f"a handler returned {type(value).__name__} where a status from 0x0000 to 0xFFFF is expected")
+
+
+def _asked(link: Link, received: Received) -> dict[str, Any]:
+    return {
+        "negotiation": link.negotiation,
+        "peer": link.peer,
+        "context": received.context,
+        "message": received.message,
+        "codec": link.codec,
+    }
+
+
+def _answer(received: Received, status: int, comment: str | None = None, **fields: Any) -> Operation:
+    """The final response of the simple services."""
+    message = received.message
+    assert isinstance(message, Request)
+    response = response_class(type(message))(
+        message_id_being_responded_to=message.message_id,
+        status=Status(status),
+        error_comment=(comment or "")[:64] or None,
+        **fields,
+    )
+    if hasattr(response, "affected_sop_class_uid"):
+        sop_class = getattr(message, "affected_sop_class_uid", None) or getattr(message, "requested_sop_class_uid", None)
+        response.affected_sop_class_uid = sop_class or None
+    yield Send(received.context.context_id, response)
+
+
+def _decide(link: Link, received: Received, handler: Callable[..., Any] | None, request: Any, failure: int) -> Operation:
+    """Ask a handler for a status: its own, the one it refuses with, or *failure* when it raises."""
+    if handler is None:
+        return 0x0122, None
+    try:
+        return _status((yield Call(handler, (request,)))), None
+    except Refuse as refusal:
+        return refusal.status, refusal.comment
+    except Exception as error:
+        assert isinstance(received.message, Request)
+        link.failed(received.message, error)
+        return failure, f"handler failed: {type(error).__name__}"
+
+
+def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
+    request = EchoRequest(**_asked(link, received))
+    status, comment = yield from _decide(link, received, link.handlers.echo, request, 0x0110)
+    yield from _answer(received, status, comment)
+
+
+def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
+    if message.affected_sop_class_uid != received.context.abstract_syntax:
+        status, comment = 0x0122, "SOP Class is not that of the presentation context"
+    elif isinstance(received.sink_error, Refuse):
+        status, comment = received.sink_error.status, received.sink_error.comment
+    elif received.sink_error is not None:
+        link.failed(message, received.sink_error)
+        status, comment = 0xA700, f"cannot take the data set: {type(received.sink_error).__name__}"
+    else:
+        request = StoreRequest(**_asked(link, received), data=received.data, sink=received.sink)
+        status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
+    if link.stored is not None:
+        link.stored(received, Status(status, "C-STORE", comment))
+    response = CStoreRSP(
+        message_id_being_responded_to=message.message_id,
+        status=Status(status),
+        error_comment=(comment or "")[:64] or None,
+        affected_sop_class_uid=message.affected_sop_class_uid or None,
+        affected_sop_instance_uid=message.affected_sop_instance_uid or None,
+    )
+    yield Send(received.context.context_id, response)
+
+
+def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
+    if link.handlers.find is None:
+        yield from _answer(received, 0x0122)
+        return
+    syntax = received.context.transfer_syntax
+    assert syntax is not None
+    request = FindRequest(**_asked(link, received), data=received.data or b"")
+    status, comment = 0x0000, None
+    matches: Any = None
+    try:
+        matches = yield Call(link.handlers.find, (request,))
+        if not hasattr(matches, "__anext__"):
+            matches = iter(matches)
+        while True:
+            match = yield Next(matches)
+            request.cancelled = received.cancelled
+            if received.cancelled:
+                status = 0xFE00
+                break
+            if match is END:
+                break
+            response = CFindRSP(
+                message_id_being_responded_to=message.message_id,
+                status=Status(request.pending_status),
+                affected_sop_class_uid=message.affected_sop_class_uid,
+            )
+            data = link.codec.encode(match, syntax)
+            yield Send(received.context.context_id, response, BytesSource(data))
+    except Refuse as refusal:
+        status, comment = refusal.status, refusal.comment
+    except AssociationError:
+        raise  # nobody is left to answer to
+    except NbdicomError as error:
+        status, comment = 0xC000, error.message
+        link.failed(message, error)
+    except Exception as error:
+        status, comment = 0xC000, f"handler failed: {type(error).__name__}"
+        link.failed(message, error)
+    finally:
+        if (close := getattr(matches, "close", None)) is not None:
+            yield Call(close)
+    yield from _answer(received, status, comment)
+
+
+# ------------------------------------------------------------------------------- C-GET and C-MOVE
+
+
+@dataclass(slots=True)
+class _Counts:
+    """The counters of one retrieve; their sum is constant (PS3.4 C.4.2.1.6)."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    failed_uids: list[str] | None = None
+
+    @property
+    def remaining(self) -> int:
+        return self.total - self.completed - self.failed - self.warning
+
+    def count(self, sop_instance_uid: str, status: Status | None) -> None:
+        if status is not None and status.is_success:
+            self.completed += 1
+            return
+        if status is not None and not status.is_failure:
+            self.warning += 1
+            return
+        self.failed += 1
+        self.failed_uids = [*(self.failed_uids or ()), sop_instance_uid]
+
+    def final(self) -> int:
+        if self.failed == 0:
+            return 0x0000
+        return 0xB000 if self.completed or self.warning else 0xA702
+
+
+def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Operation:
+    moving = isinstance(message, CMoveRQ)
+    handler = link.handlers.move if moving else link.handlers.get
+    if handler is None:
+        yield from _answer(received, 0x0122)
+        return
+    request = RetrieveRequest(**_asked(link, received), data=received.data or b"")
+    counts = _Counts(0)
+    status, comment = 0x0000, None
+    try:
+        address = None
+        if isinstance(message, CMoveRQ):
+            address = (yield Call(link.handlers.destination, (message.move_destination,))) if (
+                link.handlers.destination
+            ) else None
+            if address is None:
+                raise Refuse(0xA801, "move destination unknown")
+        instances = yield Call(handler, (request,))
+        counts.total = len(instances)
+        if counts.total > _MOST_SUB_OPERATIONS:
+            raise Refuse(0xA701, f"{counts.total} instances are more than one request can count")
+        if address is not None:
+            steps = _move_instances(link, received, message, address, instances, counts)
+        else:
+            steps = _get_instances(link, received, instances, counts)
+        cancelled = (yield from steps) if counts.total else False
+        status = 0xFE00 if cancelled else counts.final()
+    except Refuse as refusal:
+        status, comment = refusal.status, refusal.comment
+    except AssociationError:
+        raise  # nobody is left to answer to
+    except NbdicomError as error:
+        status, comment = 0xC000, error.message
+        link.failed(message, error)
+    except Exception as error:
+        status, comment = 0xC000, f"handler failed: {type(error).__name__}"
+        link.failed(message, error)
+    yield from _counted(link, received, counts, status, comment)
+
+
+def _counted(link: Link, received: Received, counts: _Counts, status: int, comment: str | None = None) -> Operation:
+    """A response with counters; *remaining* only in pending and cancelled ones, the failed UIDs only in final ones."""
+    message = received.message
+    assert isinstance(message, CGetRQ | CMoveRQ)
+    response = response_class(type(message))(
+        message_id_being_responded_to=message.message_id,
+        status=Status(status),
+        error_comment=(comment or "")[:64] or None,
+    )
+    assert isinstance(response, SubOperationCounts)
+    response.affected_sop_class_uid = message.affected_sop_class_uid  # type: ignore[attr-defined]
+    if status in (0xFF00, 0xFE00):
+        response.number_of_remaining_sub_operations = counts.remaining
+    response.number_of_completed_sub_operations = counts.completed
+    response.number_of_failed_sub_operations = counts.failed
+    response.number_of_warning_sub_operations = counts.warning
+    data = None
+    if status not in (0xFF00, 0x0000) and counts.failed_uids and received.context.transfer_syntax:
+        identifier = {"FailedSOPInstanceUIDList": tuple(counts.failed_uids)}
+        data = BytesSource(link.codec.encode(identifier, received.context.transfer_syntax))
+    yield Send(received.context.context_id, response, data)
+
+
+def _get_instances(
+    link: Link, received: Received, instances: Sequence[StorableInstance], counts: _Counts
+) -> Operation:
+    """The C-STORE sub-operations of a C-GET, on the same association; returns True if cancelled."""
+    for instance in instances:
+        if received.cancelled:
+            return True
+        counts.count(instance.sop_instance_uid, (yield from _get_one(link, received.message, instance)))
+        if counts.remaining:
+            yield from _counted(link, received, counts, 0xFF00)
+    return False
+
+
+def _get_one(link: Link, message: Any, instance: StorableInstance) -> Operation:
+    try:
+        context = link.negotiation.context_for(
+            instance.sop_class_uid, instance.transfer_syntax, convertible=link.codec.convertible
+        )
+        source = yield Call(instance.open, (context.transfer_syntax,))
+    except (NbdicomError, OSError) as error:
+        link.failed(message, error)
+        return None
+    try:
+        yield Send(context.context_id, _store_request(instance), source)
+    finally:
+        source.close()
+    answer: Received = yield Receive()
+    assert isinstance(answer.message, CStoreRSP)
+    return answer.message.status
+
+
+def _store_request(instance: StorableInstance) -> CStoreRQ:
+    return CStoreRQ(
+        affected_sop_class_uid=instance.sop_class_uid, affected_sop_instance_uid=instance.sop_instance_uid
+    )
+
+
+def _move_instances(
+    link: Link,
+    received: Received,
+    message: CMoveRQ | CGetRQ,
+    address: tuple[str, int],
+    instances: Sequence[StorableInstance],
+    counts: _Counts,
+) -> Operation:
+    """The C-STORE sub-operations of a C-MOVE, on an association of their own; returns True if cancelled."""
+    assert isinstance(message, CMoveRQ)
+    destination: Destination | None = None
+    finished = False
+    try:
+        destination = yield Call(link.associate, (address, message.move_destination, instances))
+        originator = (link.negotiation.calling_ae_title, message.message_id)
+        results = destination.store(instances, originator=originator)
+        while not received.cancelled:
+            stored: Any = yield Next(results)
+            if stored is END:
+                break
+            assert isinstance(stored, Stored)
+            counts.count(stored.instance.sop_instance_uid, stored.status)
+            if counts.remaining:
+                yield from _counted(link, received, counts, 0xFF00)
+        finished = True
+    except NbdicomError as error:
+        # The destination is away, refuses or died: what has not arrived has failed, and the requestor is told so.
+        link.failed(message, error)
+        for instance in instances[len(instances) - counts.remaining :]:
+            counts.count(instance.sop_instance_uid, None)
+    finally:
+        if destination is not None:
+            yield Call(destination.release if finished else destination.abort)
+    return received.cancelled and counts.remaining > 0

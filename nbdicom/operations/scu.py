@@ -1,0 +1,166 @@
+"""The invoking side of DIMSE-C: C-ECHO, C-FIND, C-STORE, C-GET and C-MOVE (PS3.7 9.1, PS3.4 Annexes A, B, C).
+
+Each function is one operation.  It returns the final Status; what comes before is delivered one by one.  Whether a Failure
+raises is decided by the driver, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Priority, Response, SubOperationCounts
+from nbdicom.core.dimse import Received
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.streams import BytesSource
+from nbdicom.errors import NbdicomError
+from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
+from nbdicom.operations.requests import Codec, Match, StorableInstance, Stored, SubOperations
+from nbdicom.status import Status
+from nbdicom.uids import UID
+
+__all__ = ["echo", "find", "get", "move", "store"]
+
+
+def echo(context: NegotiatedContext) -> Operation:
+    """C-ECHO (PS3.7 9.1.5)."""
+    yield Send(context.context_id, CEchoRQ(affected_sop_class_uid=context.abstract_syntax))
+    received: Received = yield Receive()
+    return _response(received).status
+
+
+def find(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM) -> Operation:
+    """C-FIND (PS3.7 9.1.2): delivers a `Match` for each pending response."""
+    assert context.transfer_syntax is not None
+    request = CFindRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority)
+    yield Send(context.context_id, request, BytesSource(identifier))
+    while True:
+        received: Received = yield Receive()
+        status = _response(received).status
+        if not status.is_pending:
+            return status
+        yield Deliver(Match(received.data or b"", context.transfer_syntax, status, codec))
+
+
+def store(
+    negotiation: Negotiation,
+    instances: Iterable[StorableInstance],
+    codec: Codec,
+    *,
+    priority: Priority = Priority.MEDIUM,
+    originator: tuple[str, int] | None = None,
+) -> Operation:
+    """C-STORE of many instances (PS3.7 9.1.1), as many at once as the operations window allows.
+
+    Delivers a `Stored` for each, also for one that could not be sent: one bad file does not stop the others.
+    ``originator`` is (AE title, Message ID) of the C-MOVE that this is a part of.
+    """
+    window = negotiation.window.invoked or 0xFFFF
+    outstanding: dict[int, Stored] = {}
+    last = Status(0)
+    for instance in instances:
+        stored = Stored(instance)
+        try:
+            context = negotiation.context_for(
+                instance.sop_class_uid, instance.transfer_syntax, convertible=codec.convertible
+            )
+            assert context.transfer_syntax is not None
+            source = yield Call(instance.open, (context.transfer_syntax,))
+        except (NbdicomError, OSError) as error:
+            stored.error = error if isinstance(error, NbdicomError) else NbdicomError(_os_error(error))
+            yield Deliver(stored)
+            continue
+        stored.transfer_syntax = context.transfer_syntax
+        request = CStoreRQ(
+            affected_sop_class_uid=instance.sop_class_uid,
+            affected_sop_instance_uid=instance.sop_instance_uid,
+            priority=priority,
+        )
+        if originator is not None:
+            request.move_originator_application_entity_title, request.move_originator_message_id = originator
+        while len(outstanding) >= window:
+            last = yield from _one_stored(outstanding)
+        try:
+            outstanding[(yield Send(context.context_id, request, source))] = stored
+        finally:
+            source.close()
+    while outstanding:
+        last = yield from _one_stored(outstanding)
+    return last
+
+
+def _one_stored(outstanding: dict[int, Stored]) -> Operation:
+    received: Received = yield Receive()
+    response = _response(received)
+    stored = outstanding.pop(response.message_id_being_responded_to)
+    stored.status = response.status
+    yield Deliver(stored)
+    return stored.status
+
+
+def _response(received: Received) -> Response:
+    assert isinstance(received.message, Response)  # only responses are filed in an operation's inbox
+    return received.message
+
+
+def _os_error(error: OSError) -> str:
+    return f"cannot read the file: {error.strerror or type(error).__name__}"
+
+
+def get(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM) -> Operation:
+    """C-GET (PS3.7 9.1.3): delivers `SubOperations` for responses and `ReceivedInstance` for instances that arrived.
+
+    The instances come as C-STORE requests on this association.  Nothing in the protocol ties them to the C-GET, so they
+    are performed like any request of the peer; the driver puts what was received into the inbox of this operation.
+    """
+    request = CGetRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority)
+    yield Send(context.context_id, request, BytesSource(identifier))
+    return (yield from _sub_operations(context, codec))
+
+
+def move(
+    context: NegotiatedContext,
+    identifier: bytes,
+    destination: str,
+    codec: Codec,
+    priority: Priority = Priority.MEDIUM,
+) -> Operation:
+    """C-MOVE (PS3.7 9.1.4): delivers `SubOperations` for each response."""
+    request = CMoveRQ(
+        affected_sop_class_uid=context.abstract_syntax, priority=priority, move_destination=destination
+    )
+    yield Send(context.context_id, request, BytesSource(identifier))
+    return (yield from _sub_operations(context, codec))
+
+
+def _sub_operations(context: NegotiatedContext, codec: Codec) -> Operation:
+    while True:
+        received = yield Receive()
+        if not isinstance(received, Received):
+            yield Deliver(received)
+            continue
+        response = received.message
+        assert isinstance(response, SubOperationCounts)
+        yield Deliver(
+            SubOperations(
+                response.status,
+                response.number_of_remaining_sub_operations,
+                response.number_of_completed_sub_operations,
+                response.number_of_failed_sub_operations,
+                response.number_of_warning_sub_operations,
+                () if response.status.is_pending else _failed_uids(received, context, codec),
+            )
+        )
+        if not response.status.is_pending:
+            return response.status
+
+
+def _failed_uids(received: Received, context: NegotiatedContext, codec: Codec) -> tuple[UID, ...]:
+    """Failed SOP Instance UID List (0008,0058) of a final response; peers leave it out or send rubbish."""
+    if not received.data or context.transfer_syntax is None:
+        return ()
+    try:
+        value = codec.decode(received.data, context.transfer_syntax).get("FailedSOPInstanceUIDList")
+    except NbdicomError:
+        return ()
+    values = [value] if isinstance(value, str) else list(value or ())
+    return tuple(UID(uid) for uid in values if uid)
