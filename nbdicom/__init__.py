@@ -1,0 +1,89 @@
+"""nbdicom: interactive DICOM networking for Jupyter, with its own network stack.
+
+>>> import nbdicom as nd
+>>> nd.Peer("PACS@127.0.0.1:11112")  # doctest: +SKIP
+
+This is the front door.  Everything behind it is loaded when it is first asked for: ``import nbdicom`` costs next to
+nothing and loads neither pydicom nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nbdicom import core, pacs
+    from nbdicom.blocking import Association, Responses, Server, associate
+    from nbdicom.config import Limits, OperationsWindow, Timeouts
+    from nbdicom.core.negotiation import PresentationContext
+    from nbdicom.data import dataset
+    from nbdicom.errors import (
+        AssociationAborted,
+        AssociationRejected,
+        ConnectionFailed,
+        NbdicomError,
+        NoPresentationContext,
+        OperationFailed,
+        QueryError,
+    )
+    from nbdicom.operations.handlers import Handlers
+    from nbdicom.operations.requests import Refuse
+    from nbdicom.pacs import Pacs, demo_pacs
+    from nbdicom.peer import Peer
+    from nbdicom.receiver import Receiver, serve
+    from nbdicom.servers import running_table as servers
+    from nbdicom.status import Status, status_table
+    from nbdicom.table import Table
+    from nbdicom.uids import UID
+
+#: Public name -> (module, name in it; "" is the module itself).
+_EXPORTS: dict[str, tuple[str, str]] = {
+    "Association": ("nbdicom.blocking", "Association"),
+    "AssociationAborted": ("nbdicom.errors", "AssociationAborted"),
+    "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
+    "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
+    "Handlers": ("nbdicom.operations.handlers", "Handlers"),
+    "Limits": ("nbdicom.config", "Limits"),
+    "NbdicomError": ("nbdicom.errors", "NbdicomError"),
+    "NoPresentationContext": ("nbdicom.errors", "NoPresentationContext"),
+    "OperationFailed": ("nbdicom.errors", "OperationFailed"),
+    "OperationsWindow": ("nbdicom.config", "OperationsWindow"),
+    "Pacs": ("nbdicom.pacs", "Pacs"),
+    "Peer": ("nbdicom.peer", "Peer"),
+    "PresentationContext": ("nbdicom.core.negotiation", "PresentationContext"),
+    "QueryError": ("nbdicom.errors", "QueryError"),
+    "Receiver": ("nbdicom.receiver", "Receiver"),
+    "Refuse": ("nbdicom.operations.requests", "Refuse"),
+    "Responses": ("nbdicom.blocking", "Responses"),
+    "Server": ("nbdicom.blocking", "Server"),
+    "Status": ("nbdicom.status", "Status"),
+    "Table": ("nbdicom.table", "Table"),
+    "Timeouts": ("nbdicom.config", "Timeouts"),
+    "UID": ("nbdicom.uids", "UID"),
+    "associate": ("nbdicom.blocking", "associate"),
+    "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
+    "errors": ("nbdicom.errors", ""),
+    "pacs": ("nbdicom.pacs", ""),
+    "serve": ("nbdicom.receiver", "serve"),
+    "servers": ("nbdicom.servers", "running_table"),
+    "status_table": ("nbdicom.status", "status_table"),
+}
+
+__all__ = sorted([*_EXPORTS, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'nbdicom' has no attribute {name!r}")
+    module_name, attribute = _EXPORTS[name]
+    module = import_module(module_name)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from nbdicom.blocking.association import Association
+from nbdicom.blocking.association import Association, open_destination
+from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore
@@ -99,7 +100,7 @@ class Server:
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, Association] = {}
+        self._threads: dict[threading.Thread, Driver] = {}
         self._closing = False
 
     # --------------------------------------------------------------------------- life
@@ -149,7 +150,7 @@ class Server:
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         with self._lock:
-            return [association for association in self._threads.values() if association.is_established]
+            return [Association(driver) for driver in self._threads.values() if driver.is_established]
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
@@ -165,8 +166,8 @@ class Server:
         self._listener = self._wake = self._accepting = None
         with self._lock:
             live = dict(self._threads)
-        for association in live.values():
-            association.request_end("the server is closing")
+        for driver in live.values():
+            driver.request_end("the server is closing")
         for thread in live:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -232,66 +233,66 @@ class Server:
             artim=self.timeouts.artim,
             trace=self._trace,
         )
-        association = Association(
+        driver = Driver(
             core,
             Transport(connection),
             peer=f"{address[0]}:{address[1]}",
             handlers=self._handlers,
             timeouts=self.timeouts,
             limits=self.limits,
+            open_destination=open_destination,
         )
-        core.dimse.open_sink = association._sink_opener(self._handlers)
         thread = threading.Thread(
-            target=self._serve, args=(association, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
+            target=self._serve, args=(driver, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
         )
         with self._lock:
-            self._threads[thread] = association
+            self._threads[thread] = driver
         try:
             thread.start()
         except RuntimeError:
             with self._lock:
                 del self._threads[thread]
-            association.abort()
+            driver.abort()
             raise
 
-    def _serve(self, association: Association, address: tuple[str, int]) -> None:
+    def _serve(self, driver: Driver, address: tuple[str, int]) -> None:
         try:
-            self._admit(association, address)
-            if association.is_established:
-                association.serve()
+            self._admit(driver, address)
+            if driver.is_established:
+                driver.serve()
         except AssociationError as error:
-            _log.info("%s: association with %s: %s", self.ae_title, association.peer, printable(error.message))
+            _log.info("%s: association with %s: %s", self.ae_title, driver.peer, printable(error.message))
         except Exception:
-            _log.exception("%s: association with %s failed", self.ae_title, association.peer)
+            _log.exception("%s: association with %s failed", self.ae_title, driver.peer)
         finally:
-            association.abort()
+            driver.abort()
             with self._lock:
                 self._threads.pop(threading.current_thread(), None)
 
-    def _admit(self, association: Association, address: tuple[str, int]) -> None:
+    def _admit(self, driver: Driver, address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
-        core = association._core
+        core = driver.core
         core.connected()
-        association._wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
+        driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         rq = core.associate_rq
         if rq is None or core.error is not None:
-            association._close()
+            driver.close()
             return
-        who = f"{printable(rq.calling_ae_title)} ({association.peer})"
+        who = f"{printable(rq.calling_ae_title)} ({driver.peer})"
         try:
             full = len(self.associations) >= self.limits.associations
             answer, negotiation = self._admission.decide(rq, address, full=full)
         except RemoteProtocolError as error:
             _log.info("%s: aborted the request of %s: %s", self.ae_title, who, printable(error))
             core.abort(because=error)
-            association._close()
+            driver.close()
             return
         if isinstance(answer, AAssociateAC):
             assert negotiation is not None
             core.accept(answer, negotiation)
-            association._flush()
+            driver.flush()
             _log.info("%s: accepted %s", self.ae_title, who)
         else:
             core.reject(answer)
             _log.info("%s: rejected %s: %s", self.ae_title, who, core.error)
-            association._close()
+            driver.close()

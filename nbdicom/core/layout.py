@@ -7,7 +7,7 @@ the same rows with their byte offsets.  There is no second description of any PD
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cache
@@ -194,7 +194,7 @@ class _Row(NamedTuple):
 
 
 @cache
-def _rows(cls: Hashable) -> tuple[_Row, ...]:
+def _rows(cls: type) -> tuple[_Row, ...]:
     """The rows of a PDU's or item's table, compiled once from its annotations."""
     hints = get_type_hints(cls, include_extras=True)
     rows = []
@@ -208,7 +208,7 @@ def _rows(cls: Hashable) -> tuple[_Row, ...]:
 
 def encode_fields(value: Any) -> bytes:
     """The fields of a PDU or item, without its header."""
-    return b"".join([row.kind.encode(getattr(value, row.name)) for row in _rows(type(value))])
+    return b"".join([row.kind.encode(getattr(value, row.name)) for row in _rows(value.__class__)])
 
 
 def _decoded(cls: type, data: memoryview, start: int, stop: int) -> Iterator[tuple[_Row, Any, int, int]]:

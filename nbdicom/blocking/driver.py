@@ -1,0 +1,513 @@
+"""The engine of the blocking driver: one `AssociationCore` over one `Transport`, run by whoever calls.
+
+The rules that keep it right:
+
+1. Whoever waits, reads: a caller that needs a message reads if nobody does, files everything that came, and wakes others.
+2. A blocked writer reads, or two peers that stream at each other would wait for ever.
+3. One message at a time on the wire; control PDUs may pass between two of its PDUs.
+4. Requests of the peer are performed by whoever reads, after reading.
+5. Operations are finished by the driver, never by the garbage collector.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from nbdicom.blocking.transport import Transport
+from nbdicom.config import Limits, Timeouts
+from nbdicom.core.association import AssociationCore, Invocation
+from nbdicom.core.command import CCancelRQ, Message, Request
+from nbdicom.core.dimse import Received
+from nbdicom.core.machine import Sta
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.streams import Buffer, DataSink, DataSource
+from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
+from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Codec, ReceivedInstance, StorableInstance, StoreRequest
+from nbdicom.operations.scp import Link, perform
+from nbdicom.status import Status
+from nbdicom.uids import UID
+
+__all__ = ["Driver"]
+
+_log = logging.getLogger("nbdicom.association")
+
+_LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
+
+#: ``associate(address, ae_title, instances)`` opens the second association of a C-MOVE
+OpenDestination = Callable[["Driver", tuple[str, int], str, Sequence[StorableInstance]], Any]
+
+
+class Driver:
+    """Reads, writes and runs operations for one association.
+
+    Parameters
+    ----------
+    core : AssociationCore
+        The protocol.
+    transport : Transport
+        The connection; it belongs to the driver from now on.
+    peer : str
+        "host:port", for messages.
+    handlers : Handlers
+        Services for requests of the peer.
+    timeouts, limits
+        See `nbdicom.config`.
+    open_destination : callable
+        Opens the association of a C-MOVE that we perform.
+    """
+
+    def __init__(
+        self,
+        core: AssociationCore,
+        transport: Transport,
+        *,
+        peer: str,
+        handlers: Handlers,
+        timeouts: Timeouts,
+        limits: Limits,
+        open_destination: OpenDestination,
+    ) -> None:
+        from nbdicom.data import codec
+
+        self.core = core
+        self.transport = transport
+        self.peer = peer
+        self.timeouts = timeouts
+        self.limits = limits
+        self.codec: Codec = codec
+        self.closed = False
+        self.handlers = handlers
+        self._open_destination = open_destination
+        self._lock = threading.Condition()  # guards the core; notified after every read
+        self._message_lock = threading.RLock()  # one message at a time on the wire
+        self._reading = False  # somebody reads
+        self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
+        self._torn = False  # a PDU was written in part
+        self._bytes = 0  # received, so that silence can be told from progress
+        self._stop: str | None = None  # why another thread wants this association to end
+        self._os_error: OSError | None = None
+        self._abandoned: list[Invocation] = []
+        self._stored: Callable[[Received, Status], None] | None = None
+        core.dimse.open_sink = self._sink_opener(handlers)
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """What was negotiated."""
+        negotiation = self.core.negotiation
+        assert negotiation is not None
+        return negotiation
+
+    @property
+    def is_established(self) -> bool:
+        """True while operations can be invoked."""
+        return self.core.is_established and not self.closed
+
+    @property
+    def resumable(self) -> bool:
+        """After an interrupt: whether the position in both streams is known."""
+        return self.is_established and not self._in_io and not self._torn
+
+    # --------------------------------------------------------------------------- its end
+
+    def release(self) -> None:
+        """Release in order, or abort if the peer does not agree in time; nothing if it is over already."""
+        if self.closed:
+            return
+        try:
+            if self.core.is_established:
+                self.settle_abandoned()
+            with self._lock:
+                releasing = self.core.is_established
+                if releasing:
+                    self.core.release()
+            if releasing:
+                self.flush()
+                self.wait(lambda: self.core.error is not None, self.timeouts.release)
+        except (OperationTimeout, AssociationError):
+            pass  # it is over, which is what was asked for
+        except BaseException:
+            self.abort()
+            raise
+        self.close()
+
+    def abort(self) -> None:
+        """Abort the association (A-ABORT, PS3.8 7.3); does nothing if it is over already."""
+        if self.closed:
+            return
+        with self._lock:
+            if not self._torn:
+                self.core.abort()
+        self.close()
+
+    def request_end(self, reason: str) -> None:
+        """Make the thread that uses this association abort it soon; may be called from any thread."""
+        self._stop = reason
+        self.transport.wake()
+
+    def close(self) -> None:
+        """Send what is left to send, let the peer close first for a moment, close."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            if not self._torn and self._os_error is None:
+                self.flush()
+                if self.core.state is Sta.STA13:
+                    self.transport.finish()
+                    self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
+        except (OSError, OperationTimeout, AssociationError):
+            pass  # the peer is gone: nothing is left to be polite to
+        finally:
+            with self._lock:
+                if self.core.error is None:
+                    self.core.eof_received()
+                self.core.dimse.discard()
+                self._lock.notify_all()
+            self.transport.close()
+
+    def _drain(self, deadline: float) -> None:
+        view = memoryview(bytearray(1 << 16))
+        while self.transport.read(view, deadline):
+            pass
+
+    # --------------------------------------------------------------------------- reading
+
+    def establish(self) -> None:
+        """Requestor: from the connection to the answer."""
+        try:
+            self.core.connected()
+            self.flush()
+            self.wait(lambda: self.core.is_established, self.timeouts.association, what="A-ASSOCIATE")
+            if self.core.error is not None:
+                raise self.core.error
+        except BaseException:
+            self.abort()
+            raise
+
+    def serve(self) -> None:
+        """Acceptor: perform the peer's requests until the association is over."""
+        try:
+            self.wait(lambda: False, self.timeouts.idle, what="requests")
+        except OperationTimeout:
+            pass  # aborted, as it should be
+        finally:
+            self.close()
+
+    def wait(self, ready: Callable[[], object], silence: float | None, what: str = "") -> None:
+        """Read and perform until *ready*, or until the association is over.
+
+        Raises
+        ------
+        OperationTimeout
+            After *silence* seconds without a byte; the association is aborted then.
+        """
+        core = self.core
+        bytes_before, since = self._bytes, time.monotonic()
+        while True:
+            self._perform_requests()
+            with self._lock:
+                if ready() or core.error is not None:
+                    return
+                if self._reading:
+                    self._lock.wait(1.0)  # the reader notifies; the limit only bounds a reader that was interrupted
+                    mine = False
+                else:
+                    self._reading = mine = True
+            if mine:
+                try:
+                    deadline = None if silence is None else since + silence
+                    artim = core.deadline()
+                    if artim is not None and (deadline is None or artim < deadline):
+                        deadline = artim
+                    self._read_once(deadline)
+                finally:
+                    with self._lock:
+                        self._reading = False
+                        self._lock.notify_all()
+            if self._bytes != bytes_before:
+                bytes_before, since = self._bytes, time.monotonic()
+            elif silence is not None and time.monotonic() >= since + silence and core.error is None:
+                seconds = f"{silence:g} s"
+                timeout = OperationTimeout(
+                    f"the peer was silent for {seconds} while we waited for {what or 'its answer'}",
+                    hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+                )
+                self.abort()
+                raise timeout
+
+    def _read_once(self, deadline: float | None) -> None:
+        """One read from the socket into the core; at the deadline the core is told the time."""
+        core = self.core
+        try:
+            if not self.transport._hot and not self.transport.wait(deadline):
+                size = None
+            else:
+                self._in_io = True
+                size = self.transport.read(core.get_buffer(), deadline)
+            with self._lock:
+                if size is None:
+                    core.time_reached(time.monotonic())
+                elif size:
+                    self._bytes += size
+                    core.buffer_updated(size)
+                elif self._stop is not None:
+                    core.abort(AssociationAborted(self._stop, source=0, reason_diag=0))
+                else:
+                    core.eof_received()
+                self._in_io = False
+        except OSError as error:
+            self._in_io = False
+            self._lost(error)
+        self.flush()
+
+    def _lost(self, error: OSError) -> None:
+        """The connection broke: the machine is told, and the cause is kept."""
+        self._os_error = error
+        with self._lock:
+            known = self.core.error
+            self.core.eof_received()
+            if known is None and self.core.error is not None:
+                self.core.error.__cause__ = error
+
+    def _perform_requests(self) -> None:
+        """Perform the requests of the peer that have arrived."""
+        while self.core.requests and not self.closed:
+            try:
+                received = self.core.requests.popleft()
+            except IndexError:
+                return  # another thread was faster
+            invocation = Invocation()
+            operation = perform(self._link(), received)
+            try:
+                self.advance(operation, invocation, performing=True)
+            except AssociationError:
+                pass  # over while we answered: whoever waits is told by the core
+            finally:
+                operation.close()
+                with self._lock:
+                    self.core.performed(received)
+
+    def _link(self) -> Link:
+        return Link(
+            negotiation=self.negotiation,
+            peer=self.peer,
+            codec=self.codec,
+            handlers=self.handlers,
+            associate=lambda address, title, instances: self._open_destination(self, address, title, instances),
+            failed=self._handler_failed,
+            stored=self._stored,
+        )
+
+    def _handler_failed(self, request: Request, error: Exception) -> None:
+        # Kind and place of the error only: its text may quote a patient's data.
+        _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
+        _log.debug("details", exc_info=error)
+
+    # --------------------------------------------------------------------------- writing
+
+    def flush(self) -> None:
+        """Write the control PDUs that wait."""
+        with self._lock:
+            waiting = self.core.data_to_send()
+        if waiting:
+            self._write(waiting)
+
+    def _write(self, buffers: Sequence[Buffer]) -> None:
+        """Write all of *buffers*; while the kernel takes nothing, read."""
+        waiting = list(buffers)
+        try:
+            taken = self.transport.write(waiting)
+            waiting = _rest(waiting, taken)
+            while waiting:
+                self._torn = True
+                limit = self.timeouts.network
+                deadline = None if limit is None else time.monotonic() + limit
+                while not (taken := self.transport.write(waiting)):
+                    if not self.transport.wait(deadline, read=not self._reading and not self.closed, write=True):
+                        raise TimeoutError(f"the peer took nothing for {limit:g} s")
+                    if not self.closed:
+                        self._read_if_readable()
+                waiting = _rest(waiting, taken)
+            self._torn = False
+        except OSError as error:
+            self._lost(error)
+            raise self._over() from error
+
+    def _read_if_readable(self) -> None:
+        with self._lock:
+            if self._reading:
+                return
+            self._reading = True
+        try:
+            if self.transport.readable():
+                view = self.core.get_buffer()
+                self._in_io = True
+                size = self.transport.read(view, time.monotonic())
+                with self._lock:
+                    if size:
+                        self._bytes += size
+                        self.core.buffer_updated(size)
+                    elif size == 0:
+                        self.core.eof_received()
+                    self._in_io = False
+                if size == 0:
+                    raise ConnectionResetError("the peer closed the connection")
+        finally:
+            with self._lock:
+                self._reading = False
+                self._lock.notify_all()
+
+    def _transmit(
+        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+    ) -> int | None:
+        """Send one message; returns the Message ID of a request."""
+        with self._message_lock:
+            with self._lock:
+                if self.core.error is not None:
+                    raise self._over()
+                batches = self.core.send(context_id, message, data, invocation)
+            begun = False
+            try:
+                for batch in batches:
+                    self._write(batch)
+                    begun = True
+                    if self.core.error is not None:
+                        raise self._over()
+            except LocalProtocolError:
+                if self.core.error is not None:
+                    raise self._over() from None
+                raise
+            except BaseException:
+                # Nothing but an A-ABORT may follow a message that is cut off between PDUs, and nothing at all a PDU
+                # that is torn.
+                if begun or self._torn:
+                    self.abort()
+                else:
+                    with self._lock:
+                        self.core.withdraw(message)
+                raise
+        return message.message_id if isinstance(message, Request) else None
+
+    def _over(self) -> AssociationError:
+        return self.core.error or AssociationAborted("the association is over")
+
+    # --------------------------------------------------------------------------- operations, driven
+
+    def advance(
+        self, operation: Operation, invocation: Invocation, *, resume: Any = None, performing: bool = False,
+        stop_at_receive: bool = False, what: str = "",
+    ) -> tuple[type, Any]:
+        """Run an operation to its next `Deliver` or its end.
+
+        Returns ``(Deliver, value)``, ``(StopIteration, result)``, or ``(Receive, None)`` where it would have to wait and
+        *stop_at_receive* is set; the caller resumes it with what `receive` gives.
+        """
+        answer, error = resume, None
+        while True:
+            try:
+                effect = operation.send(answer) if error is None else operation.throw(error)
+            except StopIteration as stop:
+                return StopIteration, stop.value
+            answer = error = None
+            try:
+                if isinstance(effect, Receive):
+                    if stop_at_receive:
+                        return Receive, None
+                    answer = self.receive(invocation, what)
+                elif isinstance(effect, Deliver):
+                    return Deliver, effect.value
+                elif isinstance(effect, Send):
+                    answer = self._transmit(effect.context_id, effect.message, effect.data, invocation)
+                    if performing and not self.closed:
+                        self._read_if_readable()  # a C-CANCEL, say
+                elif isinstance(effect, Call):
+                    answer = effect.function(*effect.args)
+                else:
+                    assert isinstance(effect, Next)
+                    answer = next(cast("Iterator[Any]", effect.iterator), END)
+            except Exception as raised:
+                error = raised
+
+    def receive(self, invocation: Invocation, what: str = "") -> Any:
+        if not invocation.inbox:
+            self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
+            if not invocation.inbox:
+                raise self._over()
+        return invocation.inbox.popleft()
+
+    def settle_abandoned(self) -> None:
+        """Cancel operations whose iterators were dropped, and see them end."""
+        while self._abandoned:
+            invocation = self._abandoned.pop()
+            if invocation.outstanding and self.core.is_established:
+                self.send_cancel(invocation)
+                self.wait(lambda one=invocation: not one.outstanding, self.timeouts.cancel)  # type: ignore[misc]
+
+    def send_cancel(self, invocation: Invocation) -> None:
+        for message_id in invocation.message_ids[-1:]:
+            self._transmit(invocation.context_id, CCancelRQ(message_id_being_responded_to=message_id), None, None)
+
+    @contextmanager
+    def handling(self, handlers: Handlers | None, invocation: Invocation) -> Iterator[None]:
+        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
+        if handlers is None:
+            yield
+            return
+
+        def stored(received: Received, status: Status) -> None:
+            message = received.message
+            assert received.context.transfer_syntax is not None
+            invocation.inbox.append(
+                ReceivedInstance(
+                    UID(getattr(message, "affected_sop_class_uid", "")),
+                    UID(getattr(message, "affected_sop_instance_uid", "")),
+                    received.context.transfer_syntax,
+                    status,
+                    received.sink,
+                    received.data,
+                )
+            )
+
+        before = self.handlers, self._stored, self.core.dimse.open_sink
+        self.handlers, self._stored = handlers, stored
+        self.core.dimse.open_sink = self._sink_opener(handlers)
+        try:
+            yield
+        finally:
+            self.handlers, self._stored, self.core.dimse.open_sink = before
+
+    def _sink_opener(self, handlers: Handlers) -> Callable[[NegotiatedContext, Any], DataSink | None] | None:
+        factory = handlers.sink
+        if factory is None:
+            return None
+
+        def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
+            return factory(
+                StoreRequest(
+                    negotiation=self.negotiation, peer=self.peer, context=context, message=message, codec=self.codec
+                )
+            )
+
+        return open_sink
+
+    def abandon(self, invocation: Invocation) -> None:
+        """Nobody iterates any more; cancelled before the next operation.  Safe in a destructor: no I/O."""
+        invocation.abandoned = True
+        self._abandoned.append(invocation)
+
+
+def _rest(buffers: list[Buffer], taken: int) -> list[Buffer]:
+    """What is left of *buffers* when the first *taken* bytes are gone."""
+    for index, buffer in enumerate(buffers):
+        size = len(buffer)
+        if taken < size:
+            return [memoryview(buffer)[taken:], *buffers[index + 1 :]]
+        taken -= size
+    return []

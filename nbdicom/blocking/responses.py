@@ -1,0 +1,195 @@
+"""The answers to one operation, as an iterator that can be left, cancelled and interrupted (PS3.7 9.3.2.3)."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from nbdicom.blocking.driver import Driver
+from nbdicom.core.association import Invocation
+from nbdicom.errors import AssociationError, OperationCancelled, OperationFailed, OperationTimeout
+from nbdicom.operations.effects import Deliver, Operation
+from nbdicom.operations.handlers import Handlers
+from nbdicom.status import Status, StatusCategory
+
+__all__ = ["Responses"]
+
+T = TypeVar("T")
+
+
+class Responses(Generic[T]):
+    """The answers to one operation, one by one.
+
+    Iterate over it; leaving the loop early, `cancel()`, or a ``with`` block cancels what can be cancelled (C-FIND, C-GET,
+    C-MOVE) and leaves the association usable.  ``status`` has the final status as soon as it is known.
+
+    Raises (while iterating)
+    ------------------------
+    OperationFailed
+        The final status is a Failure.
+    OperationCancelled
+        The peer says "cancelled" although nobody asked.
+    OperationTimeout, AssociationError
+        The association is over.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        operation: Operation,
+        service: str,
+        *,
+        cancellable: bool = False,
+        raises: bool = True,
+        handlers: Handlers | None = None,
+    ) -> None:
+        self.service = service
+        self.status: Status | None = None
+        self._driver = driver
+        self._operation = operation
+        self._cancellable = cancellable
+        self._raises = raises
+        self._invocation = Invocation()
+        self._handling = driver.handling(handlers, self._invocation)
+        self._cancelling = False
+        self._done = False
+        self._waiting = False  # the operation stands at a Receive
+        self._ahead: list[T] = []  # delivered before the first wait
+        driver.settle_abandoned()
+        self._handling.__enter__()
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+
+    def _start(self) -> None:
+        """Run to the first wait: when this returns, the request is on the wire."""
+        kind, value = self._driver.advance(
+            self._operation, self._invocation, stop_at_receive=True, what=self.service
+        )
+        if kind is Deliver:
+            self._ahead.append(value)
+        elif kind is StopIteration:
+            self._finish(value)
+        else:
+            self._waiting = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        if self._ahead:
+            return self._ahead.pop()
+        if self._done:
+            raise StopIteration
+        try:
+            kind, value = self._resume()
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        except BaseException:
+            self._end()
+            raise
+        if kind is Deliver:
+            return value  # type: ignore[no-any-return]
+        self._finish(value)
+        self._raise_for_status()
+        raise StopIteration
+
+    def _resume(self) -> tuple[type, Any]:
+        answer = None
+        if self._waiting:
+            answer = self._driver.receive(self._invocation, self.service)
+            self._waiting = False
+        return self._driver.advance(self._operation, self._invocation, resume=answer, what=self.service)
+
+    def _finish(self, status: Any) -> None:
+        self.status = status if isinstance(status, Status) else Status(0)
+        self._end()
+
+    def _end(self) -> None:
+        if not self._done:
+            self._done = True
+            self._operation.close()
+            self._handling.__exit__(None, None, None)
+
+    def _raise_for_status(self) -> None:
+        status = self.status
+        if status is None or not self._raises:
+            return
+        if status.category is StatusCategory.FAILURE:
+            raise OperationFailed(f"{self.service} failed: {status}", status=status, hint=_hint(status, self.service))
+        if status.category is StatusCategory.CANCEL and not self._cancelling:
+            raise OperationCancelled(f"{self.service}: the peer cancelled the operation ({status})")
+
+    def cancel(self) -> None:
+        """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
+
+        A C-ECHO or C-STORE cannot be cancelled: its response is awaited.  Does nothing when the operation is over.
+        """
+        if self._done:
+            return
+        self._cancelling = True
+        driver, invocation = self._driver, self._invocation
+        try:
+            if self._cancellable and invocation.outstanding and driver.is_established:
+                driver.send_cancel(invocation)
+            deadline = time.monotonic() + driver.timeouts.cancel
+            while invocation.outstanding and driver.is_established:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    driver.abort()
+                    break
+                driver.wait(lambda: invocation.inbox, left, self.service)
+                while invocation.inbox:
+                    received = invocation.inbox.popleft()
+                    message = getattr(received, "message", None)
+                    status = getattr(message, "status", None)
+                    if status is not None and not status.is_pending:
+                        self.status = status
+        except (OperationTimeout, AssociationError):
+            pass  # aborted or lost: over, which is what was asked for
+        except BaseException:
+            driver.abort()
+            raise
+        finally:
+            self._end()
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: cancel if the position in the stream is known, else abort."""
+        driver = self._driver
+        if not driver.resumable:
+            driver.abort()
+            self._end()
+        else:
+            self.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __del__(self) -> None:
+        # No I/O here: the association cancels it before its next operation.
+        if not getattr(self, "_done", True) and self._invocation.outstanding:
+            self._driver.abandon(self._invocation)
+            self._end()
+
+    def __repr__(self) -> str:
+        return f"<Responses {self.service}: {self.status or 'under way'}>"
+
+
+def _hint(status: Status, service: str) -> str | None:
+    return {
+        0xA801: "register the destination's AE title, host and port with the peer",
+        0xA701: "ask for less, for instance one series at a time",
+        0xA702: "see the table of sub-operations; the destination may refuse these SOP Classes",
+        0xA900: f"the peer does not accept this identifier for {service}: check level and keys",
+        0x0122: "the peer does not offer this service for this SOP Class",
+        0x0124: "the peer does not allow it to our AE title",
+    }.get(int(status))
