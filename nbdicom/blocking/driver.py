@@ -21,7 +21,7 @@ from typing import Any, cast
 from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
-from nbdicom.core.command import CCancelRQ, Message, Request
+from nbdicom.core.command import CCancelRQ, Message, Request, Response
 from nbdicom.core.dimse import Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
@@ -87,6 +87,7 @@ class Driver:
         self._open_destination = open_destination
         self._lock = threading.Condition()  # guards the core; notified after every read
         self._message_lock = threading.RLock()  # one message at a time on the wire
+        self._write_lock = threading.RLock()  # one list of whole PDUs at a time
         self._reading = False  # somebody reads
         self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
         self._torn = False  # a PDU was written in part
@@ -174,7 +175,7 @@ class Driver:
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))
-        while self.transport.read(view, deadline):
+        while self.transport.wait(deadline) and self.transport.read(view) != 0:
             pass
 
     # --------------------------------------------------------------------------- reading
@@ -211,9 +212,10 @@ class Driver:
         core = self.core
         bytes_before, since = self._bytes, time.monotonic()
         while True:
-            self._perform_requests()
+            if self._perform_requests():
+                since = time.monotonic()
             with self._lock:
-                if ready() or core.error is not None:
+                if ready() or core.error is not None or core.close_transport:
                     return
                 if self._reading:
                     self._lock.wait(1.0)  # the reader notifies; the limit only bounds a reader that was interrupted
@@ -244,28 +246,32 @@ class Driver:
 
     def _read_once(self, deadline: float | None) -> None:
         """One read from the socket into the core; at the deadline the core is told the time."""
+        if self.transport.hot or self.transport.wait(deadline):
+            self._take()
+        else:
+            with self._lock:
+                self.core.time_reached(time.monotonic())
+        self.flush()
+
+    def _take(self) -> None:
+        """What is there goes from the socket into the core; only the reader may call it."""
         core = self.core
         try:
-            if not self.transport._hot and not self.transport.wait(deadline):
-                size = None
-            else:
-                self._in_io = True
-                size = self.transport.read(core.get_buffer(), deadline)
+            self._in_io = True
+            size = self.transport.read(core.get_buffer())
             with self._lock:
-                if size is None:
-                    core.time_reached(time.monotonic())
-                elif size:
+                if size:
                     self._bytes += size
                     core.buffer_updated(size)
-                elif self._stop is not None:
-                    core.abort(AssociationAborted(self._stop, source=0, reason_diag=0))
-                else:
-                    core.eof_received()
-                self._in_io = False
+                elif size is not None:
+                    if self._stop is not None:
+                        core.abort(AssociationAborted(self._stop, source=0, reason_diag=0))
+                    if core.error is None:
+                        core.eof_received()
+            self._in_io = False
         except OSError as error:
             self._in_io = False
             self._lost(error)
-        self.flush()
 
     def _lost(self, error: OSError) -> None:
         """The connection broke: the machine is told, and the cause is kept."""
@@ -276,13 +282,15 @@ class Driver:
             if known is None and self.core.error is not None:
                 self.core.error.__cause__ = error
 
-    def _perform_requests(self) -> None:
-        """Perform the requests of the peer that have arrived."""
+    def _perform_requests(self) -> bool:
+        """Perform the requests of the peer that have arrived; True if there was one."""
+        performed = False
         while self.core.requests and not self.closed:
             try:
                 received = self.core.requests.popleft()
             except IndexError:
-                return  # another thread was faster
+                break  # another thread was faster
+            performed = True
             invocation = Invocation()
             operation = perform(self._link(), received)
             try:
@@ -293,6 +301,7 @@ class Driver:
                 operation.close()
                 with self._lock:
                     self.core.performed(received)
+        return performed
 
     def _link(self) -> Link:
         return Link(
@@ -313,11 +322,16 @@ class Driver:
     # --------------------------------------------------------------------------- writing
 
     def flush(self) -> None:
-        """Write the control PDUs that wait."""
-        with self._lock:
-            waiting = self.core.data_to_send()
-        if waiting:
-            self._write(waiting)
+        """Write the control PDUs that wait; where another thread is writing, it does so after its PDUs."""
+        if not self._write_lock.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                waiting = self.core.data_to_send()
+            if waiting:
+                self._write(waiting)
+        finally:
+            self._write_lock.release()
 
     def _write(self, buffers: Sequence[Buffer]) -> None:
         """Write all of *buffers*; while the kernel takes nothing, read."""
@@ -326,7 +340,7 @@ class Driver:
             taken = self.transport.write(waiting)
             waiting = _rest(waiting, taken)
             while waiting:
-                self._torn = True
+                self._torn = self._torn or taken > 0
                 limit = self.timeouts.network
                 deadline = None if limit is None else time.monotonic() + limit
                 while not (taken := self.transport.write(waiting)):
@@ -334,6 +348,8 @@ class Driver:
                         raise TimeoutError(f"the peer took nothing for {limit:g} s")
                     if not self.closed:
                         self._read_if_readable()
+                        if self.core.close_transport:
+                            raise ConnectionResetError("the peer closed the connection")
                 waiting = _rest(waiting, taken)
             self._torn = False
         except OSError as error:
@@ -341,24 +357,14 @@ class Driver:
             raise self._over() from error
 
     def _read_if_readable(self) -> None:
+        """Read without waiting, unless somebody else does."""
         with self._lock:
             if self._reading:
                 return
             self._reading = True
         try:
             if self.transport.readable():
-                view = self.core.get_buffer()
-                self._in_io = True
-                size = self.transport.read(view, time.monotonic())
-                with self._lock:
-                    if size:
-                        self._bytes += size
-                        self.core.buffer_updated(size)
-                    elif size == 0:
-                        self.core.eof_received()
-                    self._in_io = False
-                if size == 0:
-                    raise ConnectionResetError("the peer closed the connection")
+                self._take()
         finally:
             with self._lock:
                 self._reading = False
@@ -376,8 +382,10 @@ class Driver:
             begun = False
             try:
                 for batch in batches:
-                    self._write(batch)
+                    with self._write_lock:
+                        self._write(batch)
                     begun = True
+                    self.flush()
                     if self.core.error is not None:
                         raise self._over()
             except LocalProtocolError:
@@ -425,8 +433,8 @@ class Driver:
                     return Deliver, effect.value
                 elif isinstance(effect, Send):
                     answer = self._transmit(effect.context_id, effect.message, effect.data, invocation)
-                    if performing and not self.closed:
-                        self._read_if_readable()  # a C-CANCEL, say
+                    if performing and not self.closed and _is_pending(effect.message):
+                        self._read_if_readable()  # a C-CANCEL may have come
                 elif isinstance(effect, Call):
                     answer = effect.function(*effect.args)
                 else:
@@ -501,6 +509,10 @@ class Driver:
         """Nobody iterates any more; cancelled before the next operation.  Safe in a destructor: no I/O."""
         invocation.abandoned = True
         self._abandoned.append(invocation)
+
+
+def _is_pending(message: Message) -> bool:
+    return isinstance(message, Response) and message.status.is_pending
 
 
 def _rest(buffers: list[Buffer], taken: int) -> list[Buffer]:

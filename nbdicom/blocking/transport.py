@@ -8,6 +8,7 @@ are left alone: setting them would switch the kernel's autotuning off.
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -87,21 +88,25 @@ class Transport:
         except OSError:
             pass  # not TCP (a socket pair): nothing to tune
         self._hot = False  # the last read filled its buffer: there is more, no need to ask
+        self._reader = None  # poll() where there is one (not on Windows), made once: it is asked before every read
+        if hasattr(select, "poll"):
+            self._reader = select.poll()
+            self._reader.register(connection, select.POLLIN)
 
-    def read(self, view: memoryview, deadline: float | None) -> int | None:
-        """Read into *view*: bytes read, 0 at the end of the stream, None at the deadline."""
-        if not self._hot and not self.wait(deadline):
+    @property
+    def hot(self) -> bool:
+        """True if there is probably more to read: a wait would be a wasted system call."""
+        return self._hot
+
+    def read(self, view: memoryview) -> int | None:
+        """Read what is there into *view*: bytes read, 0 at the end of the stream, None if there is nothing now."""
+        try:
+            size = self._socket.recv_into(view)
+        except (BlockingIOError, InterruptedError):
+            self._hot = False
             return None
-        while True:
-            try:
-                size = self._socket.recv_into(view)
-            except (BlockingIOError, InterruptedError):
-                self._hot = False
-                if not self.wait(deadline):
-                    return None
-                continue
-            self._hot = size == len(view)
-            return size
+        self._hot = size == len(view)
+        return size
 
     def write(self, buffers: Sequence[Buffer]) -> int:
         """Give as much as possible to the kernel: bytes taken, 0 if it takes nothing now."""
@@ -112,22 +117,31 @@ class Transport:
 
     def wait(self, deadline: float | None, *, read: bool = True, write: bool = False) -> bool:
         """Wait until something can be read (or written); False at the deadline (of `time.monotonic`)."""
-        if read and _QUICKACK is not None:
-            try:
-                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-            except OSError:
-                pass  # not TCP, or closed: the poll below will tell
+        if read:
+            self._acknowledge()
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(self._socket, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
-            return bool(poll.poll(None if left is None else left * 1000 + 0.999))
-        readers, writers = [self._socket] if read else [], [self._socket] if write else []
-        return any(select.select(readers, writers, readers, left))
+        return self._poll(left, read, write)
 
     def readable(self) -> bool:
         """True if a read would not wait."""
-        return self.wait(0, read=True)
+        return self._hot or self._poll(0.0, True, False)
+
+    def _acknowledge(self) -> None:
+        if _QUICKACK is not None:
+            try:
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            except OSError:
+                pass  # not TCP, or closed: the poll will tell
+
+    def _poll(self, seconds: float | None, read: bool, write: bool) -> bool:
+        if self._reader is None:
+            readers, writers = [self._socket] if read else [], [self._socket] if write else []
+            return any(select.select(readers, writers, readers, seconds))
+        poll = self._reader
+        if not (read and not write):
+            poll = select.poll()
+            poll.register(self._socket, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+        return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
 
     def finish(self) -> None:
         """No more will be written; the peer may still be read."""

@@ -7,10 +7,11 @@ why this codec is flat and takes microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from struct import Struct
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from nbdicom.errors import RemoteProtocolError
@@ -19,6 +20,7 @@ from nbdicom.uids import UID
 
 __all__ = [
     "COMMAND_DICTIONARY",
+    "MESSAGES",
     "CCancelRQ",
     "CEchoRQ",
     "CEchoRSP",
@@ -92,7 +94,10 @@ COMMAND_DICTIONARY: dict[str, tuple[int, str]] = {
 
 _COMMAND_FIELD, _DATA_SET_TYPE = 0x0100, 0x0800
 
-_MESSAGES: dict[int, type[Message]] = {}  # filled by the decorator below while this module loads, then only read
+_messages: dict[int, type[Message]] = {}  # filled by the decorator below while this module loads
+
+#: Every message by its Command Field.
+MESSAGES: Mapping[int, type[Message]] = MappingProxyType(_messages)
 
 
 def _plan(cls: Any) -> tuple[tuple[int, str | None, str], ...]:
@@ -109,7 +114,8 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
         made: Any = dataclass(slots=True, kw_only=True)(cls)
         made.command_field, made.name = command_field, name
         made.plan = _plan(made)
-        _MESSAGES[command_field] = made
+        made.mandatory = tuple(f.name for f in fields(made) if f.default is f.default_factory)  # both MISSING
+        _messages[command_field] = made
         return made  # type: ignore[no-any-return]
 
     return declare
@@ -123,6 +129,7 @@ class Message:
     name: ClassVar[str]
     #: the elements in tag order: (element, field name or None where the codec knows the value, VR)
     plan: ClassVar[tuple[tuple[int, str | None, str], ...]]
+    mandatory: ClassVar[tuple[str, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -395,9 +402,6 @@ def _decode_value(raw: bytes, vr: str) -> Any:
     return UID(text) if vr == "UI" else text.lstrip(" ") if vr == "AE" else text
 
 
-_REQUIRED_NUMBERS = ("message_id", "message_id_being_responded_to", "status")
-
-
 def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
     """Read a command set: the message, and whether a data set follows.
 
@@ -424,7 +428,7 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
         elements.setdefault(element, data[position : position + length])
         position += length
     field = _decode_value(elements.get(_COMMAND_FIELD, b""), "US")
-    cls = _MESSAGES.get(-1 if field is None else field)
+    cls = MESSAGES.get(-1 if field is None else field)
     if cls is None:
         shown = "no Command Field" if field is None else f"Command Field {field:04X}H"
         raise RemoteProtocolError(f"command set with {shown}", rule="PS3.7 E.1", source=0)
@@ -433,11 +437,13 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
         value = elements.get(element)
         if value and name is not None:
             values[name] = _decode_value(value, vr)
-    for f in fields(cls):
-        if values.get(f.name) is None and f.name in _REQUIRED_NUMBERS:
-            raise RemoteProtocolError(f"{cls.name} without {f.name}", rule="PS3.7 9.3", source=0)
-        if f.name not in values and f.default is f.default_factory:  # both MISSING: a mandatory field that is absent
-            values[f.name] = 0 if COMMAND_DICTIONARY[f.name][1] == "US" else UID("")
+    if issubclass(cls, Request) and values.get("message_id") is None:
+        raise RemoteProtocolError(f"{cls.name} without Message ID", rule="PS3.7 9.3", source=0)
+    for name in cls.mandatory:
+        if values.get(name) is None:
+            if name in ("message_id_being_responded_to", "status"):
+                raise RemoteProtocolError(f"{cls.name} without {name}", rule="PS3.7 9.3", source=0)
+            values[name] = 0 if COMMAND_DICTIONARY[name][1] == "US" else UID("")
     if "status" in values:
         values["status"] = Status(values["status"], cls.name.rpartition("-")[0], values.get("error_comment"))
     data_set_type = _decode_value(elements.get(_DATA_SET_TYPE, b""), "US")
@@ -450,12 +456,12 @@ def command_name(command_field: int) -> str:
     >>> command_name(0x8020)
     'C-FIND-RSP'
     """
-    cls = _MESSAGES.get(command_field)
+    cls = MESSAGES.get(command_field)
     return cls.name if cls else f"command {command_field:04X}H"
 
 
 def response_class(request: type[Request]) -> type[Response]:
     """The class of the responses to a class of requests: the same Command Field with the highest bit set."""
-    cls = _MESSAGES[request.command_field | 0x8000]
+    cls = MESSAGES[request.command_field | 0x8000]
     assert issubclass(cls, Response)
     return cls

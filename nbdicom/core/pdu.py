@@ -7,9 +7,10 @@ in `nbdicom.core.upper_layer`, which never makes an object per fragment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
 
 from nbdicom.core.layout import (
@@ -33,7 +34,9 @@ from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import UID
 
 __all__ = [
+    "FIXED_LENGTH_TYPES",
     "PDU",
+    "PDU_TYPES",
     "AAbort",
     "AAssociateAC",
     "AAssociateRJ",
@@ -98,7 +101,10 @@ class Item:
     table: ClassVar[str]
 
 
-_PDU_TYPES: dict[int, type[PDU]] = {}  # filled by the decorator below while this module loads, then only read
+_pdu_types: dict[int, type[PDU]] = {}  # filled by the decorator below while this module loads
+
+#: Every PDU by its type.
+PDU_TYPES: Mapping[int, type[PDU]] = MappingProxyType(_pdu_types)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -106,7 +112,7 @@ def _pdu(pdu_type: int, name: str, table: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
         made: Any = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.pdu_type, made.name, made.table = pdu_type, name, table
-        _PDU_TYPES[pdu_type] = made
+        _pdu_types[pdu_type] = made
         return made  # type: ignore[no-any-return]
 
     return declare
@@ -619,7 +625,7 @@ FIXED_LENGTH_TYPES = frozenset({0x03, 0x05, 0x06, 0x07})
 
 def pdu_name(pdu_type: int) -> str:
     """The name of a PDU type, or its number where the standard defines none."""
-    cls = _PDU_TYPES.get(pdu_type)
+    cls = PDU_TYPES.get(pdu_type)
     return cls.name if cls else f"PDU of unknown type {pdu_type:02X}H"
 
 
@@ -641,7 +647,7 @@ def decode_pdu(pdu_type: int, body: bytes | bytearray | memoryview) -> PDU:
     RemoteProtocolError
         If the type is unknown or a length inside does not fit what holds it.
     """
-    cls = _PDU_TYPES.get(pdu_type)
+    cls = PDU_TYPES.get(pdu_type)
     if cls is None:
         raise RemoteProtocolError(f"PDU of unknown type {pdu_type:02X}H", rule="PS3.8 9.3.1", reason_diag=1)
     return decode_fields(cls, memoryview(body), 0, len(body))
@@ -654,7 +660,7 @@ def annotate(pdu: bytes) -> list[Span]:
     ['pdu_type', 'reserved', 'pdu_length', 'reserved', 'source', 'reason_diag']
     """
     view = memoryview(pdu)
-    cls = _PDU_TYPES.get(view[0])
+    cls = PDU_TYPES.get(view[0])
     if cls is None:
         raise RemoteProtocolError(f"PDU of unknown type {view[0]:02X}H", rule="PS3.8 9.3.1", reason_diag=1)
     return [

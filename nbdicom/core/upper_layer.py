@@ -238,7 +238,7 @@ class UpperLayer:
             else:
                 if end - position < 6:
                     # An unknown type is refused from its first byte (a browser or a TLS client, say).
-                    if end - position and window[position] not in p._PDU_TYPES:
+                    if end - position and window[position] not in p.PDU_TYPES:
                         self._invalid(_unknown_pdu(window[position]))
                     return end if self._deaf else position
                 self._begin_pdu(*_PDU_HEADER.unpack_from(window, position))
@@ -265,7 +265,7 @@ class UpperLayer:
             else:
                 self._skip = length
                 self._unexpected(Evt.EVT10, "P-DATA-TF")
-        elif pdu_type not in p._PDU_TYPES:
+        elif pdu_type not in p.PDU_TYPES:
             self._invalid(_unknown_pdu(pdu_type))
         elif (length != 4) if pdu_type in p.FIXED_LENGTH_TYPES else (length > self._limits.associate_pdu):
             self._invalid(

@@ -1,0 +1,230 @@
+"""A bare SCP in a line: a folder that receives what is stored to it, or any set of handlers (PS3.4 Annex B).
+
+The receiver is what a C-MOVE needs at its other end.  Whether the PACS knows its address is the PACS's business: register
+the AE title, host and port there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from nbdicom.blocking.server import Server
+from nbdicom.config import Limits, Timeouts
+from nbdicom.core.negotiation import ContextLike, Support
+from nbdicom.core.streams import DataSink
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Refuse, StoreRequest
+from nbdicom.servers import replace_running, stopped
+from nbdicom.table import Table, printable
+from nbdicom.uids import UID, transfer_syntaxes
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Receiver", "StoredFile", "serve", "storage_support"]
+
+_VERIFICATION = "1.2.840.10008.1.1"
+
+
+def storage_support(max_length_received: int, *contexts: ContextLike) -> Support:
+    """Support for Verification, *contexts*, and every other SOP Class in every transfer syntax, kept as it comes."""
+    support = Support.of([_VERIFICATION, *contexts])
+    every = tuple(syntax.uid for syntax in transfer_syntaxes(retired=True) if not syntax.implicit_vr)
+    implicit = UID("1.2.840.10008.1.2")
+    # Explicit VR Little Endian first, its implicit twin second, then what is compressed.
+    order = tuple(dict.fromkeys((UID("1.2.840.10008.1.2.1"), implicit, *every)))
+    return Support(contexts=support.contexts, any_abstract_syntax=order, max_length_received=max_length_received)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One instance that was received."""
+
+    sop_class_uid: UID
+    sop_instance_uid: UID
+    transfer_syntax: UID
+    path: Path
+    bytes: int
+    calling_ae_title: str
+
+
+class Receiver:
+    """Receive instances into a folder.
+
+    Parameters
+    ----------
+    to : str or Path, optional
+        The folder; it is made if it is not there.  By default a new temporary one, which is kept.
+    ae_title : str
+        Our AE title.  A receiver of the same title that an earlier run of the cell started is stopped first.
+    host, port : str, int
+        Where to listen; port 0 takes a free one.
+    any_called : bool
+        Also receive what is sent to another title.
+    on_stored : callable, optional
+        Called with each `StoredFile`, in the thread of its association.
+    timeouts, limits : optional
+        See `nbdicom.config`.
+
+    Examples
+    --------
+    >>> with Receiver() as receiver:
+    ...     len(receiver.files)
+    0
+    """
+
+    def __init__(
+        self,
+        to: str | Path | None = None,
+        *,
+        ae_title: str = "NBDICOM",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        any_called: bool = False,
+        on_stored: Callable[[StoredFile], None] | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        from nbdicom.data import FolderSink
+
+        self.ae_title = ae_title
+        self.folder = Path(tempfile.mkdtemp(prefix="nbdicom-")) if to is None else Path(to)
+        self._sink = FolderSink(self.folder)
+        self._on_stored = on_stored
+        self._lock = threading.Lock()
+        self._files: list[StoredFile] = []
+        self._server = Server(
+            Handlers(sink=self._open, store=self._store),
+            ae_title=ae_title,
+            contexts=storage_support((limits or Limits()).max_length_received),
+            host=host,
+            port=port,
+            any_called=any_called,
+            timeouts=timeouts,
+            limits=limits,
+        )
+
+    def _open(self, request: StoreRequest) -> DataSink:
+        return self._sink(request)
+
+    def _store(self, request: StoreRequest) -> int:
+        if request.sink is None:
+            raise Refuse(0xC000, "no data set")
+        stored = StoredFile(
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            request.transfer_syntax,
+            Path(request.sink.path),
+            request.sink.size,
+            request.calling_ae_title,
+        )
+        with self._lock:
+            self._files.append(stored)
+        if self._on_stored is not None:
+            self._on_stored(stored)
+        return 0x0000
+
+    def start(self) -> Self:
+        """Listen.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the port is taken or not allowed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_running(self)
+        try:
+            self._server.start()
+        except BaseException:
+            stopped(self)
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop listening and abort what is under way."""
+        self._server.close()
+        stopped(self)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """``AET@host:port``, as `Peer` takes it."""
+        host, port = self._server.address
+        return f"{self.ae_title}@{host}:{port}"
+
+    @property
+    def files(self) -> list[StoredFile]:
+        """What has been received so far."""
+        with self._lock:
+            return list(self._files)
+
+    @property
+    def received(self) -> pandas.DataFrame:
+        """What has been received so far, as a DataFrame with one row for each instance."""
+        import pandas
+
+        columns = {
+            "SOPInstanceUID": [str(f.sop_instance_uid) for f in self.files],
+            "SOPClassUID": [str(f.sop_class_uid) for f in self.files],
+            "path": [str(f.path) for f in self.files],
+            "bytes": [f.bytes for f in self.files],
+            "calling_ae_title": [f.calling_ae_title for f in self.files],
+        }
+        return pandas.DataFrame(columns)
+
+    def table(self) -> Table:
+        """Address, folder, and what has been received by SOP Class."""
+        counts: dict[UID, list[int]] = {}
+        for stored in self.files:
+            count = counts.setdefault(stored.sop_class_uid, [0, 0])
+            count[0] += 1
+            count[1] += stored.bytes
+        rows = [(printable(uid.name), *count) for uid, count in counts.items()]
+        state = "listening" if self._server.running else "stopped"
+        return Table(
+            f"Receiver {self.address}, {state}, into {self.folder}", ("SOP Class", "instances", "bytes"), rows
+        )
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def serve(
+    handlers: Handlers | None = None,
+    *,
+    to: str | Path | None = None,
+    ae_title: str = "NBDICOM",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    contexts: Iterable[ContextLike] = ("Verification",),
+    any_called: bool = False,
+) -> Receiver | Server:
+    """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
+
+    Examples
+    --------
+    >>> with serve(ae_title="STORESCP") as scp:
+    ...     scp.address.startswith("STORESCP@127.0.0.1:")
+    True
+    """
+    if handlers is None:
+        return Receiver(to, ae_title=ae_title, host=host, port=port, any_called=any_called).start()
+    server = Server(handlers, ae_title=ae_title, contexts=contexts, host=host, port=port, any_called=any_called)
+    return server.start()
