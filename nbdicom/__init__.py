@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
     from nbdicom.core.negotiation import PresentationContext
-    from nbdicom.data import dataset
     from nbdicom.errors import (
         AssociationAborted,
         AssociationRejected,

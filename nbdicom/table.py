@@ -130,13 +130,19 @@ def _lines(cell: object) -> str:
 
 
 def _fit(columns: Sequence[str], rows: list[list[str]]) -> list[int | None]:
-    """Widths that keep the table within `_WIDTHS_TOTAL`: the widest columns give way first."""
-    natural = [
-        max([len(name), *(len(line) for row in rows for line in row[k].split("\n"))]) for k, name in enumerate(columns)
-    ]
+    """Widths that keep the table within `_WIDTHS_TOTAL`: the widest columns give way first, but no word is broken.
+
+    A UID that is cut cannot be copied.
+    """
+    cells = [[name, *(row[k] for row in rows)] for k, name in enumerate(columns)]
+    natural = [max(len(line) for cell in column for line in cell.split("\n")) for column in cells]
+    floors = [max([16, *(len(word) for cell in column for word in cell.split())]) for column in cells]
     widths = list(natural)
     room = _WIDTHS_TOTAL - 2 * (len(columns) - 1)
-    while sum(widths) > room and max(widths) > 20:
-        widest = widths.index(max(widths))
-        widths[widest] = max(20, widths[widest] - 4)
+    while sum(widths) > room:
+        spare = [width - floor for width, floor in zip(widths, floors, strict=True)]
+        widest = spare.index(max(spare))
+        if spare[widest] <= 0:
+            break
+        widths[widest] -= 1
     return [None if width >= full else width for width, full in zip(widths, natural, strict=True)]

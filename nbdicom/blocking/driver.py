@@ -157,6 +157,7 @@ class Driver:
         if self.closed:
             return
         self.closed = True
+        self._stop_reader()
         try:
             if not self._torn and self._os_error is None:
                 self.flush()
@@ -172,6 +173,13 @@ class Driver:
                 self.core.dimse.discard()
                 self._lock.notify_all()
             self.transport.close()
+
+    def _stop_reader(self) -> None:
+        """Another thread may be waiting for the peer: it sees the end of the stream and leaves the socket to us."""
+        with self._lock:
+            if self._reading:
+                self.transport.wake()
+                self._lock.wait_for(lambda: not self._reading, _LINGER)
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))

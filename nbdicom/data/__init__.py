@@ -1,0 +1,31 @@
+"""The edge to pydicom: data sets from bytes and back, Part 10 files, sources and sinks (PS3.5, PS3.10).
+
+`codec` is what operations are given; `flat` reads and writes identifiers without making a Dataset; `part10` knows what a
+file begins with; `source` turns paths and Datasets into instances to be sent; `sink` writes what arrives.  pydicom is
+loaded by the first function that needs it.
+"""
+
+from nbdicom.data.codec import Codec, codec
+from nbdicom.data.flat import decode_columns, decode_elements, encode_elements
+from nbdicom.data.part10 import FileHeader, part10_header, read_header
+from nbdicom.data.sink import FolderSink, Part10Sink
+from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
+
+__all__ = [
+    "Codec",
+    "DatasetInstance",
+    "FileHeader",
+    "FileSource",
+    "FolderSink",
+    "InstanceFile",
+    "Part10Sink",
+    "Skipped",
+    "codec",
+    "decode_columns",
+    "decode_elements",
+    "encode_elements",
+    "instance",
+    "part10_header",
+    "read_header",
+    "scan",
+]

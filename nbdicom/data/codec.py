@@ -1,0 +1,132 @@
+"""Whole data sets through pydicom: Dataset to bytes and back, and what may be re-encoded without loss (PS3.5 Annex A)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+from nbdicom.data.flat import encode_elements
+from nbdicom.errors import DataSetError
+from nbdicom.uids import UID, TransferSyntax, transfer_syntax
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["Codec", "codec", "deflate", "inflate"]
+
+_MOST_INFLATED = 512 << 20  #: bytes of a data set that was deflated: a few kB can become gigabytes
+_PIECE = 1 << 20
+
+
+def inflate(data: bytes | memoryview, limit: int = _MOST_INFLATED) -> bytes:
+    """Undo the deflation of a data set (PS3.5 A.5), up to *limit* bytes.
+
+    Raises
+    ------
+    DataSetError
+        If it is not deflated or would grow beyond the limit.
+    """
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = machine.decompress(data, limit)
+        if machine.unconsumed_tail:
+            raise DataSetError(f"a deflated data set that grows beyond {limit} bytes")
+        inflated += machine.flush()
+    except zlib.error as error:
+        raise DataSetError("the deflated data set is damaged") from error
+    if not machine.eof:
+        raise DataSetError("the deflated data set is cut off")
+    return inflated
+
+
+def deflate(data: bytes) -> bytes:
+    """Deflate a data set (PS3.5 A.5), padded to an even length."""
+    machine = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    deflated = machine.compress(data) + machine.flush()
+    return deflated + b"\0" if len(deflated) & 1 else deflated
+
+
+class Codec:
+    """What operations are given to encode and decode data sets; it has no state."""
+
+    def encode(self, value: Any, transfer_syntax: str) -> bytes:
+        """Encode *value* in *transfer_syntax*.
+
+        Parameters
+        ----------
+        value : Dataset, mapping or bytes
+            A mapping has keywords (or tags) and values; bytes are taken as they are.
+        transfer_syntax : str
+            A transfer syntax that is not encapsulated, or that of the Dataset itself.
+
+        Raises
+        ------
+        DataSetError
+            If it cannot be encoded.
+        """
+        if isinstance(value, bytes | bytearray | memoryview):
+            return bytes(value)
+        if isinstance(value, Mapping):
+            return encode_elements(value, transfer_syntax)
+        return _encode_dataset(value, transfer_syntax)
+
+    def decode(self, data: bytes | memoryview, transfer_syntax: str) -> Dataset:
+        """The pydicom Dataset of *data*; values are converted when they are looked at.
+
+        Raises
+        ------
+        DataSetError
+            If the bytes are not a data set in this transfer syntax.
+        """
+        from pydicom.filereader import read_dataset
+
+        facts = _facts(transfer_syntax)
+        raw = inflate(data) if facts.deflated else data
+        try:
+            dataset = read_dataset(BytesIO(raw), facts.implicit_vr, not facts.big_endian)
+        except Exception as error:  # pydicom raises many kinds for bytes that make no sense
+            raise DataSetError(f"the bytes are no data set in {facts.name}: {type(error).__name__}") from error
+        dataset.set_original_encoding(facts.implicit_vr, not facts.big_endian)
+        return dataset
+
+    def convertible(self, source: str, target: str) -> bool:
+        """Whether a data set in *source* may be sent in *target* without losing anything."""
+        return source == target or not (_facts(source).encapsulated or _facts(target).encapsulated)
+
+
+codec: Final = Codec()
+
+
+def _facts(uid: str) -> TransferSyntax:
+    """What the registry says of a transfer syntax; a private one counts as encapsulated, so nobody touches it."""
+    return transfer_syntax(uid) or TransferSyntax(UID(uid), "", str(uid), False)
+
+
+def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
+    from pydicom.dataset import Dataset
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    if not isinstance(dataset, Dataset):
+        raise DataSetError(
+            f"a {type(dataset).__name__} cannot be encoded as a data set", hint="pass a Dataset, a mapping or bytes"
+        )
+    facts = _facts(transfer_syntax)
+    body = dataset
+    tags = dataset.keys()
+    if any(tag.group in (0x0000, 0x0002) or tag.element == 0 for tag in tags):
+        # Command and file meta groups are no part of a data set, group lengths are retired (PS3.5 7.2).
+        body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})
+        implicit_vr, little_endian = dataset.original_encoding
+        body.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
+    file = DicomBytesIO()
+    file.is_little_endian = not facts.big_endian
+    file.is_implicit_VR = facts.implicit_vr
+    try:
+        write_dataset(file, body)
+    except Exception as error:  # a value that does not fit its VR shows in many ways
+        raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
+    encoded = file.getvalue()
+    return deflate(encoded) if facts.deflated else encoded

@@ -1,0 +1,373 @@
+"""The flat codec: one level of a data set as tags and values, without making a Dataset (PS3.5 sections 6 and 7).
+
+For identifiers and headers.  Sequences are stepped over, not read; values are converted by a plan for each tag that comes
+from pydicom's dictionary once.  A C-FIND identifier of 17 elements takes about 10 us, against 200 us through a Dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from struct import Struct, calcsize, unpack
+from typing import Any, NamedTuple
+
+from nbdicom.errors import DataSetError
+from nbdicom.uids import transfer_syntax as registered
+
+__all__ = ["decode_columns", "decode_elements", "encode_elements"]
+
+Buffer = bytes | bytearray | memoryview
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_PIXEL_DATA = 0x7FE00010
+_CHARACTER_SET = 0x00080005
+_DEEPEST = 64  #: nested sequences; real data hardly exceed ten
+_MOST_ELEMENTS = 1_000_000
+_IMPLICIT = Struct("<HHI")
+_EXPLICIT = Struct("<HH2sH")
+_LONG = Struct("<I")
+_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "HH"}
+_ONE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  #: a backslash is a character there
+_ENCODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  #: in the Specific Character Set (PS3.5 6.1.2.3)
+_TEXT = _ONE_TEXT | _ENCODED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
+
+
+class _Plan(NamedTuple):
+    """How the values of a tag are shown: its name in a table and its VR."""
+
+    name: str
+    vr: str
+
+
+@cache
+def _plan(tag: int) -> _Plan:
+    from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+    name = keyword_for_tag(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+    try:
+        return _Plan(name, dictionary_VR(tag)[:2])  # "US or SS" is read as its first
+    except KeyError:
+        return _Plan(name, "UN")
+
+
+@cache
+def _tag(key: str) -> int:
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(key)
+    if tag is not None:
+        return int(tag)
+    group, comma, element = key.partition(",")
+    try:
+        if comma:
+            return int(group, 16) << 16 | int(element, 16)
+    except ValueError:
+        pass
+    raise DataSetError(f"{key!r} is neither a keyword nor a tag as gggg,eeee")
+
+
+# ------------------------------------------------------------------------------- reading
+
+
+def decode_elements(data: Buffer, transfer_syntax: str) -> dict[int, tuple[str, memoryview]]:
+    """The elements of the top level: tag -> (VR, value); the VR is ``""`` where the encoding is implicit.
+
+    Values are views into *data*; that of an undefined length ends before its delimiter.
+
+    Raises
+    ------
+    DataSetError
+        If the data set is cut off, or nested deeper than is sane.
+    """
+    facts = registered(transfer_syntax)
+    if facts is not None and (facts.deflated or facts.big_endian):
+        data = _little_endian(data, transfer_syntax)
+        implicit = False
+    else:
+        implicit = facts is not None and facts.implicit_vr
+    view = memoryview(data)
+    elements: dict[int, tuple[str, memoryview]] = {}
+    position, stop = 0, len(view)
+    while position < stop:
+        tag, vr, length, position = _element(view, position, stop, implicit)
+        if length == _UNDEFINED:
+            end, after = _undefined(view, position, stop, implicit or vr == b"UN")
+        else:
+            end = after = position + length
+            if end > stop:
+                raise DataSetError(
+                    f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {stop - position} are left"
+                )
+        elements[tag] = (vr.decode("latin-1"), view[position:end])
+        position = after
+        if len(elements) > _MOST_ELEMENTS:
+            raise DataSetError(f"a data set of more than {_MOST_ELEMENTS} elements")
+    return elements
+
+
+def _element(view: memoryview, position: int, stop: int, implicit: bool) -> tuple[int, bytes, int, int]:
+    """The head of an element: tag, VR, length, and where its value starts."""
+    if position + 8 > stop:
+        raise DataSetError("the data set is cut off inside an element")
+    if implicit:
+        group, element, length = _IMPLICIT.unpack_from(view, position)
+        return group << 16 | element, b"", length, position + 8
+    group, element, vr, length = _EXPLICIT.unpack_from(view, position)
+    if group == 0xFFFE:  # items and delimiters have no VR
+        return group << 16 | element, b"", _LONG.unpack_from(view, position + 4)[0], position + 8
+    if vr in _LONG_VRS:
+        if position + 12 > stop:
+            raise DataSetError("the data set is cut off inside an element")
+        return group << 16 | element, vr, _LONG.unpack_from(view, position + 8)[0], position + 12
+    if not vr.isalpha() or not vr.isupper():
+        raise DataSetError(f"element ({group:04X},{element:04X}) has no VR: the encoding is not explicit")
+    return group << 16 | element, vr, length, position + 8
+
+
+def _undefined(view: memoryview, position: int, stop: int, implicit: bool) -> tuple[int, int]:
+    """Step over a value of undefined length: where it ends, and where the next element starts (PS3.5 7.5).
+
+    With a stack instead of recursion: nesting is the peer's choice.
+    """
+    stack: list[tuple[int, bool]] = [(_SEQUENCE_END, implicit)]
+    while True:
+        ends_with, implicit = stack[-1]
+        tag, vr, length, value = _element(view, position, stop, implicit)
+        if tag == ends_with or tag == _SEQUENCE_END:
+            # Some encoders forget the end of an item; the end of the sequence closes both.
+            while stack.pop()[0] != tag:
+                if not stack:
+                    raise DataSetError("a sequence delimiter where there is no sequence")
+            if not stack:
+                return position, value
+            position = value
+        elif length == _UNDEFINED:
+            if len(stack) >= 2 * _DEEPEST:
+                raise DataSetError(f"sequences nested deeper than {_DEEPEST}")
+            stack.append((_ITEM_END if tag == _ITEM else _SEQUENCE_END, implicit or vr == b"UN"))
+            position = value
+        else:
+            position = value + length
+            if position > stop:
+                raise DataSetError("a sequence is cut off")
+
+
+def _little_endian(data: Buffer, transfer_syntax: str) -> bytes:
+    """Explicit VR Little Endian from the encodings that nobody reads flat."""
+    from nbdicom.data.codec import codec, inflate
+
+    facts = registered(transfer_syntax)
+    if facts is not None and facts.deflated:
+        return inflate(memoryview(data))
+    return codec.encode(codec.decode(bytes(data), transfer_syntax), "1.2.840.10008.1.2.1")
+
+
+def decode_columns(
+    identifiers: Iterable[tuple[Buffer, str]], *, fallback_charset: str | None = None
+) -> dict[str, list[Any]]:
+    """Many data sets as columns: keyword -> one value for each data set.
+
+    Parameters
+    ----------
+    identifiers : iterable of (bytes, str)
+        Encoded data sets with their transfer syntaxes.
+    fallback_charset : str, optional
+        A Specific Character Set for data sets that name none although they need one, such as ``"ISO_IR 100"``.
+
+    Returns
+    -------
+    dict
+        Keywords (``"gggg,eeee"`` where there is none) in the order of their tags.  None is absent, ``""`` is empty, text
+        is text, several values are a tuple, numbers are numbers, sequences and bulk data are views of bytes.
+
+    Raises
+    ------
+    DataSetError
+        If a data set cannot be read.
+    """
+    columns: dict[int, list[Any]] = {}
+    count = 0
+    for data, syntax in identifiers:
+        elements = decode_elements(data, syntax)
+        charset = _Charset.of(elements, fallback_charset)
+        for tag, (vr, value) in elements.items():
+            if tag & 0xFFFF == 0:
+                continue  # group length, retired
+            column = columns.get(tag)
+            if column is None:
+                column = columns[tag] = [None] * count
+            elif len(column) < count:
+                column += [None] * (count - len(column))
+            column.append(_value(value, vr if vr not in ("", "UN") else _plan(tag).vr, charset))
+        count += 1
+    for column in columns.values():
+        column += [None] * (count - len(column))
+    return {_plan(tag).name: columns[tag] for tag in sorted(columns)}
+
+
+def _value(raw: memoryview, vr: str, charset: _Charset) -> Any:
+    if vr in _TEXT:
+        data = bytes(raw)
+        try:
+            text = data.decode("ascii")
+            if "\x1b" in text and vr in _ENCODED:
+                text = charset.decode(data, vr)
+        except UnicodeDecodeError:
+            text = charset.decode(data, vr) if vr in _ENCODED else data.decode("latin-1")
+        text = text.rstrip("\0 ")
+        if vr in _ONE_TEXT or "\\" not in text:
+            return text if vr in _ONE_TEXT else text.strip(" ")
+        return tuple(part.strip(" \0") for part in text.split("\\"))
+    kind = _NUMBERS.get(vr)
+    if kind is None:
+        return raw
+    size = calcsize("<" + kind)
+    numbers = [unpack("<" + kind, raw[k : k + size]) for k in range(0, len(raw) - size + 1, size)]
+    values = [pair[0] << 16 | pair[1] if vr == "AT" else pair[0] for pair in numbers]
+    if not values:
+        return ""
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+class _Charset:
+    """The Specific Character Set of one data set (PS3.3 C.12.1.1.2), looked up only when a value needs it."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    @classmethod
+    def of(cls, elements: Mapping[int, tuple[str, memoryview]], fallback: str | None) -> _Charset:
+        raw = bytes(elements[_CHARACTER_SET][1]) if _CHARACTER_SET in elements else b""
+        text = raw.decode("latin-1").strip("\0 ") or (fallback or "")
+        return cls(tuple(name.strip() for name in text.split("\\")))
+
+    def decode(self, data: bytes, vr: str) -> str:
+        from pydicom.charset import decode_bytes
+        from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
+
+        delimiters = PN_DELIMS if vr == "PN" else TEXT_VR_DELIMS
+        return decode_bytes(data, _encodings(self._names), delimiters)
+
+
+@cache
+def _encodings(names: tuple[str, ...]) -> tuple[str, ...]:
+    import warnings
+
+    from pydicom.charset import convert_encodings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unknown name is read as the default repertoire
+        try:
+            return tuple(convert_encodings(list(names)))
+        except LookupError:
+            return ("iso8859",)
+
+
+# ------------------------------------------------------------------------------- writing
+
+
+def encode_elements(elements: Mapping[Any, Any], transfer_syntax: str) -> bytes:
+    """A mapping of keywords or tags to values as a data set.
+
+    Values are text, numbers, sequences of these (several values), bytes (as they are), None (empty), and for a sequence
+    a list of mappings.  Text that is not ASCII is encoded in the Specific Character Set of the mapping, or in UTF-8 with
+    ``ISO_IR 192`` added.
+
+    Raises
+    ------
+    DataSetError
+        If a key is unknown or a value does not fit its VR.
+    """
+    from nbdicom.data.codec import codec, deflate
+
+    facts = registered(transfer_syntax)
+    explicit = not (facts is not None and facts.implicit_vr)
+    encoded = _encode_level(elements, explicit)
+    if facts is not None and facts.deflated:
+        return deflate(encoded)
+    if facts is not None and facts.big_endian:
+        return codec.encode(codec.decode(encoded, "1.2.840.10008.1.2.1"), transfer_syntax)
+    return encoded
+
+
+def _encode_level(elements: Mapping[Any, Any], explicit: bool) -> bytes:
+    by_tag = {(_tag(key) if isinstance(key, str) else int(key)): value for key, value in elements.items()}
+    if _CHARACTER_SET not in by_tag and any(map(_needs_unicode, by_tag.values())):
+        by_tag[_CHARACTER_SET] = "ISO_IR 192"
+    named = by_tag.get(_CHARACTER_SET)
+    names = tuple(named) if isinstance(named, list | tuple) else tuple(str(named or "").split("\\"))
+    parts = []
+    for tag in sorted(by_tag):
+        if tag & 0xFFFF == 0 or tag >> 16 in (0x0000, 0x0002):
+            continue
+        vr = _plan(tag).vr
+        raw = _encode_value(by_tag[tag], vr, names, explicit, tag)
+        if len(raw) & 1:
+            raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
+        group, element = tag >> 16, tag & 0xFFFF
+        if not explicit:
+            parts.append(_IMPLICIT.pack(group, element, len(raw)) + raw)
+        elif vr.encode() in _LONG_VRS:
+            parts.append(_EXPLICIT.pack(group, element, vr.encode(), 0) + _LONG.pack(len(raw)) + raw)
+        elif len(raw) > 0xFFFF:
+            # A long list of UIDs, say: explicit VR knows it as UN (PS3.5 6.2.2 note 7).
+            parts.append(_EXPLICIT.pack(group, element, b"UN", 0) + _LONG.pack(len(raw)) + raw)
+        else:
+            parts.append(_EXPLICIT.pack(group, element, vr.encode(), len(raw)) + raw)
+    return b"".join(parts)
+
+
+def _needs_unicode(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.isascii()
+    if isinstance(value, bytes | Mapping):
+        return False
+    return isinstance(value, Iterable) and any(map(_needs_unicode, value))
+
+
+def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, tag: int) -> bytes:
+    if value is None or value == "":
+        return b""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if vr == "SQ":
+        return b"".join(_items(value, names, explicit))
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    try:
+        if vr in _NUMBERS:
+            pack = Struct("<" + _NUMBERS[vr]).pack
+            return b"".join(pack(v >> 16, v & 0xFFFF) if vr == "AT" else pack(v) for v in values)
+        text = "\\".join("" if v is None else str(v) for v in values)
+        if text.isascii():
+            return text.encode("ascii")
+        if vr not in _ENCODED:
+            raise ValueError("not ASCII")
+        return _encode_text(text, vr, names)
+    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise DataSetError(f"a value of {_plan(tag).name} does not fit its VR {vr}") from error
+    except Exception as error:  # struct.error is no subclass of anything above
+        raise DataSetError(f"a value of {_plan(tag).name} does not fit its VR {vr}") from error
+
+
+def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes]:
+    items = [value] if isinstance(value, Mapping) else list(value)
+    for item in items:
+        inherited = {} if names == ("",) else {_CHARACTER_SET: list(names)}
+        body = _encode_level({**inherited, **item} if any(map(_needs_unicode, item.values())) else item, explicit)
+        yield _IMPLICIT.pack(0xFFFE, 0xE000, len(body)) + body
+
+
+def _encode_text(text: str, vr: str, names: tuple[str, ...]) -> bytes:
+    from pydicom.charset import encode_string
+
+    encodings = list(_encodings(names))
+    if vr != "PN":
+        return encode_string(text, encodings)
+    return b"\\".join(
+        b"=".join(b"^".join(encode_string(part, encodings) for part in group.split("^")) for group in name.split("="))
+        for name in text.split("\\")
+    )

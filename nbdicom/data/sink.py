@@ -1,0 +1,158 @@
+"""What arrives, written to files: whole or not at all, under names that are ours (PS3.10 section 7)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nbdicom.data.part10 import part10_header
+from nbdicom.uids import UID
+
+__all__ = ["FolderSink", "Part10Sink", "safe_name"]
+
+_MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
+
+
+class Part10Sink:
+    """Write one arriving data set as a Part 10 file.
+
+    The header goes out first, the fragments follow as they come, and the file gets its name when it is whole: nobody ever
+    sees a part of it.
+
+    Parameters
+    ----------
+    path : Path
+        The name that the file will have; its folder exists.
+    header : bytes
+        What `part10_header` made.
+    digest : bool
+        Compute the SHA-256 of the data set on the way, for ``sha256``.
+    sync : bool
+        Ask the disk to have it before the file gets its name.
+    overwrite : bool
+        Replace a file of that name; else FileExistsError.
+    """
+
+    def __init__(
+        self, path: Path, header: bytes, *, digest: bool = False, sync: bool = False, overwrite: bool = True
+    ) -> None:
+        self.path = path
+        self.size = 0  #: bytes of the data set so far
+        self._digest = hashlib.sha256() if digest else None
+        self._sync = sync
+        self._overwrite = overwrite
+        self._part = path.parent / f".{secrets.token_hex(8)}.part"
+        self._descriptor: int | None = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            _write_all(self._descriptor, [memoryview(header)])
+        except BaseException:
+            self.close(False)
+            raise
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of the data set, if it was asked for."""
+        return self._digest.hexdigest() if self._digest is not None else None
+
+    def write(self, views: Sequence[memoryview]) -> None:
+        """Append the views, which are borrowed."""
+        assert self._descriptor is not None
+        if self._digest is not None:
+            for view in views:
+                self._digest.update(view)
+        self.size += _write_all(self._descriptor, views)
+
+    def close(self, complete: bool) -> None:
+        """Give the file its name, or remove it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        try:
+            if complete and self._sync:
+                os.fsync(descriptor)
+            os.close(descriptor)
+            if complete and self._overwrite:
+                self._part.replace(self.path)
+            elif complete:
+                os.link(self._part, self.path)
+                self._part.unlink()
+            else:
+                self._part.unlink(missing_ok=True)
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
+
+
+def _write_all(descriptor: int, views: Sequence[memoryview]) -> int:
+    """Write all views; a gathering write may take less than it is given."""
+    total = sum(map(len, views))
+    waiting = list(views)
+    while waiting:
+        taken = _writev(descriptor, waiting[:_MOST_VECTORS])
+        while waiting and taken >= len(waiting[0]):
+            taken -= len(waiting.pop(0))
+        if taken:
+            waiting[0] = waiting[0][taken:]
+    return total
+
+
+def _writev(descriptor: int, views: list[memoryview]) -> int:
+    if hasattr(os, "writev"):
+        return os.writev(descriptor, views)
+    return os.write(descriptor, b"".join(views))
+
+
+def safe_name(sop_instance_uid: str) -> str:
+    """A file name for a SOP Instance UID: the UID itself if it is one, else a digest of it.
+
+    What a peer sends as a UID may be a path; a name of digits and dots cannot be, except ``..``, which is no UID.
+
+    >>> safe_name("1.2.3")
+    '1.2.3.dcm'
+    >>> safe_name("../../etc/passwd").startswith("sha256-")
+    True
+    """
+    if UID(sop_instance_uid).is_valid:
+        return f"{sop_instance_uid}.dcm"
+    return f"sha256-{hashlib.sha256(sop_instance_uid.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.dcm"
+
+
+class FolderSink:
+    """Give each arriving instance a `Part10Sink` in one folder; fits `Handlers.sink`.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the files go; it is made if it is not there.
+    digest, sync : bool
+        See `Part10Sink`.
+    """
+
+    def __init__(self, folder: str | Path, *, digest: bool = False, sync: bool = False) -> None:
+        self.folder = Path(folder)
+        self._options = {"digest": digest, "sync": sync}
+        self._made = False
+
+    def __call__(self, request: Any) -> Part10Sink:
+        """The sink for a `StoreRequest`."""
+        if not self._made:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._made = True
+        header = part10_header(
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            transfer_syntax=request.transfer_syntax,
+            source_ae_title=_sender(request),
+        )
+        return Part10Sink(self.folder / safe_name(request.sop_instance_uid), header, **self._options)
+
+
+def _sender(request: Any) -> str:
+    """Who sent it: the requestor of the association, or for a C-GET the peer that we called."""
+    negotiation = request.negotiation
+    title = negotiation.called_ae_title if negotiation.requestor else negotiation.calling_ae_title
+    return str(title)

@@ -1,0 +1,431 @@
+"""The archive: object files and index together, and the order of work that makes an answer true.
+
+For each object: received and hashed under a temporary name; parsed to its end and compared with the C-STORE request;
+synced; given its name; the folder synced; recorded and committed; only then Success (0000H).  A failure on the way
+leaves neither a file nor a row.  At the start whatever an interruption left behind is put right: half files go, whole
+objects without a row are adopted, rows without a file are dropped, a damaged index is set aside and made again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nbdicom.errors import DataSetError, PacsError
+from nbdicom.operations.requests import Refuse, StorableInstance, StoreRequest
+from nbdicom.pacs.header import read_values
+from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed, Record
+from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
+from nbdicom.table import printable
+from nbdicom.uids import UID
+
+__all__ = ["Archive", "Outcome"]
+
+_log = logging.getLogger("nbdicom.pacs")
+
+_INDEX = "index.sqlite"
+_BATCH = 64  #: objects that an import or a repair records in one transaction
+_MOST_INSTANCES = 0x10000  #: one more than the counters of a C-GET or C-MOVE can count
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one object: the status that C-STORE would answer, and why."""
+
+    instance: Any
+    status: int = 0x0000
+    comment: str = ""
+
+
+@dataclass(slots=True)
+class _Staged:
+    """An object that has arrived, on its way into the store."""
+
+    file: Incoming
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+    source: str | None
+    outcome: Outcome
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return object_name(self.sop_instance_uid)
+
+    def refuse(self, status: int, comment: str) -> None:
+        self.outcome.status, self.outcome.comment = status, comment
+
+
+class Archive:
+    """One store, opened for this process alone.
+
+    Parameters
+    ----------
+    root : Path
+        Its folder; made if it does not exist.
+    durable : bool
+        True: what was answered with Success survives a power cut.  False: no syncs.
+    object_size : int
+        Bytes that one object may have.
+
+    Raises
+    ------
+    PacsError
+        If the folder cannot be used, or is in use.
+    """
+
+    def __init__(self, root: Path, *, durable: bool = True, object_size: int = 4 << 30) -> None:
+        self._limit = object_size
+        self._busy: set[str] = set()  # SOP Instance UIDs that are being stored
+        self._free = threading.Condition()
+        self.store = ObjectStore(root, durable=durable)
+        self._lock = StoreLock(root)
+        try:
+            left = self.store.clear_incoming()
+            if left:
+                _log.info("%d files of interrupted receptions removed", left)
+            self.index = self._open_index(root / _INDEX, durable)
+            try:
+                self._repair()
+            except BaseException:
+                self.index.close()
+                raise
+        except OSError as error:
+            self._lock.release()
+            raise PacsError(
+                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
+            ) from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close the index and let go of the folder."""
+        self.index.close()
+        self._lock.release()
+
+    # --------------------------------------------------------------------------- reception
+
+    def sink(self, request: StoreRequest) -> Incoming:
+        """Where the data set of a C-STORE request goes."""
+        if request.sop_class_uid != request.context.abstract_syntax:
+            raise Refuse(0x0122, "SOP Class is not that of the presentation context")
+        return self._receive(
+            request.sop_class_uid, request.sop_instance_uid, request.transfer_syntax, request.calling_ae_title
+        )
+
+    def accept(self, request: StoreRequest) -> int:
+        """Store the object of a C-STORE request whose data set is complete; Success, when nothing can be lost any more.
+
+        Raises
+        ------
+        Refuse
+            A700H out of resources; A900H the data set is another one than the request says; C000H it cannot be decoded;
+            0111H there is another object with this UID.
+        """
+        file = request.sink
+        if not isinstance(file, Incoming):
+            try:
+                file = self.sink(request)
+                file.write([memoryview(request.data or b"")])
+            except OSError as error:
+                raise _out_of_resources(error) from error
+        staged = _Staged(
+            file,
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            request.transfer_syntax,
+            request.calling_ae_title,
+            Outcome(None),
+        )
+        self._keep([staged])
+        if staged.outcome.status != 0x0000:
+            raise Refuse(staged.outcome.status, staged.outcome.comment)
+        return 0x0000
+
+    def add(self, instances: Iterable[StorableInstance]) -> Iterator[Outcome]:
+        """Store instances that are here already, in batches; one outcome each, in their order."""
+        outcomes: list[Outcome] = []
+        batch: list[_Staged] = []
+        uids: set[str] = set()
+        for instance in instances:
+            if len(outcomes) >= _BATCH or instance.sop_instance_uid in uids:
+                self._keep(batch)
+                yield from outcomes
+                outcomes, batch, uids = [], [], set()
+            outcomes.append(Outcome(instance))
+            batch += self._copy(instance, outcomes[-1])
+            uids.add(instance.sop_instance_uid)
+        self._keep(batch)
+        yield from outcomes
+
+    def _copy(self, instance: StorableInstance, outcome: Outcome) -> list[_Staged]:
+        """The instance as if it had been received; nothing, and a reason in *outcome*, if it cannot be copied."""
+        syntax = instance.transfer_syntax
+        try:
+            file = self._receive(instance.sop_class_uid, instance.sop_instance_uid, syntax, None)
+            source = instance.open(syntax)
+            try:
+                for view, _ in source.chunks(1 << 20):
+                    file.write([memoryview(view)])
+            finally:
+                source.close()
+        except Refuse as refusal:
+            outcome.status, outcome.comment = refusal.status, refusal.comment
+        except DataSetError as error:
+            outcome.status, outcome.comment = 0xC000, error.message
+        except OSError as error:
+            outcome.status, outcome.comment = 0xA700, error.strerror or "it cannot be copied"
+        else:
+            return [_Staged(file, instance.sop_class_uid, instance.sop_instance_uid, syntax, None, outcome)]
+        return []
+
+    def _receive(self, sop_class: str, sop_instance: str, syntax: UID, source: str | None) -> Incoming:
+        from nbdicom.data.part10 import part10_header
+
+        header = part10_header(
+            sop_class_uid=UID(sop_class),
+            sop_instance_uid=UID(sop_instance),
+            transfer_syntax=syntax,
+            source_ae_title=source,
+        )
+        return self.store.receive(header, limit=self._limit)
+
+    def _keep(self, batch: Sequence[_Staged]) -> None:
+        """Make objects part of the archive; each has its status in its outcome then."""
+        try:
+            for staged in batch:
+                self._check(staged)
+            sound = [staged for staged in batch if staged.outcome.status == 0x0000]
+            if sound:
+                self._claim({staged.sop_instance_uid for staged in sound})
+                try:
+                    self._record([staged for staged in sound if self._is_new(staged)])
+                finally:
+                    self._release({staged.sop_instance_uid for staged in sound})
+        finally:
+            for staged in batch:
+                staged.file.drop()
+
+    def _check(self, staged: _Staged) -> None:
+        """The data set parses to its end, and is what the request says (PS3.4 B.2.3)."""
+        try:
+            with staged.file.view() as view:
+                staged.values = values = read_values(view[staged.file.offset :], staged.transfer_syntax)
+        except DataSetError as error:
+            _log.info("object refused: %s", printable(error.message))
+            return staged.refuse(0xC000, "the data set cannot be decoded to its end")
+        except OSError as error:
+            return staged.refuse(0xA700, error.strerror or "cannot be read back")
+        if values.get("SOPInstanceUID") != staged.sop_instance_uid:
+            return staged.refuse(0xA900, "SOP Instance UID of data set and request differ")
+        if values.get("SOPClassUID") != staged.sop_class_uid:
+            return staged.refuse(0xA900, "SOP Class UID of data set and request differ")
+        for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+            # Without these an object could be stored, but never be found again.
+            if not isinstance(values.get(keyword), str) or not values[keyword]:
+                return staged.refuse(0xA900, f"the data set has no {keyword}")
+        return None
+
+    def _is_new(self, staged: _Staged) -> bool:
+        """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake."""
+        try:
+            entry = self.index.entry(staged.sop_instance_uid)
+            if entry is None:
+                return True
+            if not self.store.path(entry.object).exists():
+                _log.error("object %s: its file is gone; it is stored anew", entry.object)
+                self.index.remove([entry.id])
+                return True
+        except (sqlite3.Error, IndexFailed) as error:
+            staged.refuse(0xA700, f"the index cannot be read: {error}")
+            return False
+        if entry.digest != staged.file.digest or entry.transfer_syntax != staged.transfer_syntax:
+            staged.refuse(0x0111, "another object with this SOP Instance UID is stored")
+            _log.warning("SOP Instance %s: another object with this UID was refused", printable(entry.sop_instance_uid))
+        return False
+
+    def _record(self, batch: Sequence[_Staged]) -> None:
+        if not batch:
+            return
+        received = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            self.store.keep([(staged.file, staged.name) for staged in batch])
+            try:
+                self.index.add([_record(staged, received) for staged in batch])
+            except IndexFailed:
+                self.store.remove(staged.name for staged in batch)
+                raise
+        except (OSError, IndexFailed) as error:
+            refusal = _out_of_resources(error)
+            _log.error("%d objects not stored: %s", len(batch), printable(refusal.comment))
+            for staged in batch:
+                staged.refuse(refusal.status, refusal.comment)
+
+    def _claim(self, uids: set[str]) -> None:
+        with self._free:
+            while self._busy & uids:
+                self._free.wait()
+            self._busy |= uids
+
+    def _release(self, uids: set[str]) -> None:
+        with self._free:
+            self._busy -= uids
+            self._free.notify_all()
+
+    # --------------------------------------------------------------------------- retrieval
+
+    def instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        """The stored object with this SOP Instance UID."""
+        entry = self.index.entry(sop_instance_uid)
+        return None if entry is None else self._instance(entry)
+
+    def instances(self, statement: str, parameters: Sequence[Any]) -> list[StoredInstance]:
+        """The objects that a statement of `nbdicom.pacs.query` selects."""
+        with self.index.reader() as connection:
+            rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters)
+            return [self._instance(Entry(*row)) for row in rows]
+
+    def _instance(self, entry: Entry) -> StoredInstance:
+        return StoredInstance(
+            UID(entry.sop_class_uid),
+            UID(entry.sop_instance_uid),
+            UID(entry.transfer_syntax),
+            self.store.path(entry.object),
+            entry.offset,
+            entry.size,
+            entry.digest.hex(),
+        )
+
+    # --------------------------------------------------------------------------- repair
+
+    def _open_index(self, path: Path, durable: bool) -> Index:
+        try:
+            return Index(path, durable=durable)
+        except IndexDamaged as error:
+            aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+            _log.error("the index is set aside as %s and made again from the objects: %s", aside, printable(error))
+            for ending in ("", "-wal", "-shm"):
+                old = path.with_name(path.name + ending)
+                if old.exists():
+                    old.rename(path.with_name(aside + ending))
+        try:
+            return Index(path, durable=durable)
+        except IndexDamaged as error:
+            raise PacsError(f"the index {path} cannot be made: {error}") from error
+
+    def _repair(self) -> None:
+        """Bring files and rows together again; doing it twice changes nothing."""
+        lost: list[int] = []
+        adopted: list[Record] = []
+        count = 0
+        for prefix, files in self.store.scan():
+            rows = self.index.objects(prefix)
+            for name, (number, size) in rows.items():
+                if files.get(name) != size:
+                    lost.append(number)
+                    what = "is gone" if name not in files else f"has {files[name]} bytes instead of {size}"
+                    _log.error("object %s: the file %s; it is no longer offered", name, what)
+                    if name in files:
+                        self._set_aside(name)
+            for name in files.keys() - rows.keys():
+                record = self._adopt(name)
+                if record is not None:
+                    adopted.append(record)
+                    count += 1
+                    if len(adopted) >= _BATCH:
+                        self._restore(adopted)
+                        adopted = []
+        self._restore(adopted)
+        if lost:
+            self.index.remove(lost)
+        if count:
+            _log.warning("%d objects that the index did not know were adopted", count)
+
+    def _restore(self, records: Sequence[Record]) -> None:
+        try:
+            self.index.add(records)
+        except IndexFailed as error:
+            raise PacsError(f"the index of {self.store.root} cannot be repaired: {error}") from error
+
+    def _adopt(self, name: str) -> Record | None:
+        """The record of an object file that has no row; a file that is not whole is set aside."""
+        path = self.store.path(name)
+        try:
+            record = _read_record(path, name)
+        except DataSetError as error:
+            _log.error("object %s: no row, and no whole object: %s", name, printable(error.message))
+            self._set_aside(name)
+            return None
+        return record
+
+    def _set_aside(self, name: str) -> None:
+        aside = self.store.set_aside(self.store.path(name))
+        _log.error("object %s: the file was moved to %s", name, f"{aside.parent.name}/{aside.name}")
+
+
+def _out_of_resources(error: Exception) -> Refuse:
+    # The text of an OSError may have a path in it; its reason alone is what the peer may know.
+    reason = getattr(error, "strerror", None) or str(error)
+    return Refuse(0xA700, f"not stored: {reason}"[:64])
+
+
+def _record(staged: _Staged, received: str) -> Record:
+    file = staged.file
+    return Record(
+        values=staged.values,
+        transfer_syntax=staged.transfer_syntax,
+        object=staged.name,
+        size=file.size,
+        offset=file.offset,
+        digest=file.digest,
+        received=received,
+        source=staged.source,
+    )
+
+
+def _read_record(path: Path, name: str) -> Record:
+    """What the index needs to know, from the file alone.
+
+    Raises
+    ------
+    DataSetError
+        If the file is not the whole object that its name promises.
+    """
+    import hashlib
+    import mmap
+
+    from nbdicom.data.part10 import read_header
+
+    header = read_header(path)
+    if object_name(header.sop_instance_uid) != name:
+        raise DataSetError("the file belongs to another SOP Instance UID")
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as view,
+            view[header.data_offset :] as data,
+        ):
+            values = read_values(data, header.transfer_syntax)
+            digest = hashlib.sha256(data).digest()
+    if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
+        raise DataSetError("data set and file meta information differ")
+    return Record(
+        values=values,
+        transfer_syntax=header.transfer_syntax,
+        object=name,
+        size=status.st_size,
+        offset=header.data_offset,
+        digest=digest,
+        received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
+        source=header.source_ae_title,
+    )

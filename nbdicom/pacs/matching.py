@@ -1,0 +1,340 @@
+"""Attribute matching of C-FIND (PS3.4 C.2.2.2): what a key of an identifier means, in SQL and in Python.
+
+`parse_key` makes a `Key` of a VR and the value that was sent.  A key is rendered as an SQL condition for the attributes
+that have a column, and applied as `Key.matches` to those that the index keeps as JSON.  Both renderings of a kind of
+matching stand side by side, and the tests run every case through both.
+
+Rules that the standard leaves to the implementation, as they are decided here: a value that an entity does not have
+matches only the universal key; names are compared without regard to case, component group by component group, and empty
+components at the end do not count; a date or time that is written with less precision stands for the whole interval;
+offsets from UTC are not compared.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Wildcard", "fold_name", "parse_key"]
+
+Condition = tuple[str, list[Any]]
+
+#: PS3.4 C.2.2.2.4: the VRs in which "*" and "?" are wildcards.
+_WILDCARD_VRS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
+_NUMBER_VRS = frozenset(("IS", "DS", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
+_RANGE_VRS = frozenset(("DA", "TM", "DT"))
+#: One value whatever it contains (PS3.5 6.2): the backslash is text in these.
+_TEXT_VRS = frozenset(("LT", "ST", "UT", "UR"))
+
+_HIGH = "\x7f"  #: sorts after every character of a date or time, so "1030" + _HIGH ends the minute
+_MANY = 500  #: values of a list from which on they travel as one parameter; SQLite limits the number of parameters
+
+
+class Key(ABC):
+    """A key that restricts something; universal matching (PS3.4 C.2.2.2.3) has none."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def sql(self, expression: str) -> Condition:
+        """A condition on an SQL expression, and its parameters."""
+
+    @abstractmethod
+    def matches(self, value: str) -> bool:
+        """Whether one value of an entity, never an empty one, matches."""
+
+    def matches_any(self, value: object) -> bool:
+        """Whether any value of an attribute matches; text has its values separated by backslashes."""
+        if value is None or value == "":
+            return False
+        values = value.split("\\") if isinstance(value, str) else [value]
+        return any(self.matches(str(item).strip(" ")) for item in values if item != "")
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Key):
+    """Single value matching and list of UID matching (PS3.4 C.2.2.2.1, C.2.2.2.2); the case counts."""
+
+    values: tuple[str, ...]
+
+    def sql(self, expression: str) -> Condition:
+        """Equality, or membership."""
+        if len(self.values) == 1:
+            return f"{expression} = ?", list(self.values)
+        if len(self.values) > _MANY:
+            import json
+
+            return f"{expression} IN (SELECT value FROM json_each(?))", [json.dumps(self.values)]
+        return f"{expression} IN ({', '.join('?' * len(self.values))})", list(self.values)
+
+    def matches(self, value: str) -> bool:
+        """Equality, or membership."""
+        return value in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard(Key):
+    """Wild card matching (PS3.4 C.2.2.2.4): "*" is any sequence of characters, "?" any one; the case counts."""
+
+    pattern: str
+
+    def sql(self, expression: str) -> Condition:
+        """GLOB, in which "[" would start a set of characters, and bounds from which an index can begin."""
+        condition, parameters = f"{expression} GLOB ?", [_glob(self.pattern)]
+        prefix = _prefix(self.pattern)
+        if prefix:
+            condition = f"({expression} >= ? AND {expression} < ? AND {condition})"
+            parameters = [prefix, _successor(prefix), *parameters]
+        return condition, parameters
+
+    def matches(self, value: str) -> bool:
+        """The same by hand; no regular expression, whose backtracking a peer could make expensive."""
+        return _wildcard(self.pattern, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Key):
+    """Range matching (PS3.4 C.2.2.2.5) of DA, TM and DT, and a single value of these, which is a short range."""
+
+    first: str
+    last: str
+
+    def sql(self, expression: str) -> Condition:
+        """Dates and times sort as text."""
+        conditions, parameters = [], []
+        if self.first:
+            conditions.append(f"{expression} >= ?")
+            parameters.append(self.first)
+        if self.last:
+            conditions.append(f"{expression} <= ?")
+            parameters.append(self.last + _HIGH)
+        return f"({' AND '.join(conditions)})", parameters
+
+    def matches(self, value: str) -> bool:
+        """The same on a value that may be written in the way of ACR-NEMA."""
+        value = plain_date_time(value)
+        return (not self.first or value >= self.first) and (not self.last or value <= self.last + _HIGH)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Key):
+    """Single value matching of numbers: "1", "01" and "+1" are the same value."""
+
+    value: float
+
+    def sql(self, expression: str) -> Condition:
+        """Equality of numbers; SQLite would take text without a number in it for zero."""
+        return f"({expression} = ? AND typeof({expression}) <> 'text')", [self.value]
+
+    def matches(self, value: str) -> bool:
+        """Equality of numbers."""
+        try:
+            return float(value) == self.value
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Key):
+    """Matching of person names (PS3.4 C.2.2.2.1, PS3.5 6.2): without regard to case.
+
+    ``groups`` has a folded pattern, or "", for each component group.  One group alone is looked for in all three.
+    """
+
+    groups: tuple[str, ...]
+
+    def sql(self, expression: str) -> Condition:
+        """A condition on ``names``, where *expression* is the patient's number: each group is found by index."""
+        if len(self.groups) == 1:
+            condition, parameters = _name_condition(self.groups[0])
+            return f"{expression} IN (SELECT patient FROM names WHERE {condition})", parameters
+        conditions, parameters = [], []
+        for component, pattern in enumerate(self.groups):
+            if pattern:
+                condition, more = _name_condition(pattern)
+                conditions.append(
+                    f"{expression} IN (SELECT patient FROM names WHERE {condition} AND component = {component})"
+                )
+                parameters += more
+        return f"({' AND '.join(conditions)})", parameters
+
+    def matches(self, value: str) -> bool:
+        """The same on a name as it is written in a data set."""
+        groups = fold_name(value)
+        if len(self.groups) == 1:
+            return any(_name_matches(self.groups[0], group) for group in groups if group)
+        padded = (*groups, "", "", "")
+        return all(not pattern or _name_matches(pattern, padded[k]) for k, pattern in enumerate(self.groups))
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(Key):
+    """Several values of which any may match (PS3.4 C.2.2.2.8), for more than UIDs: people ask for CT and MR."""
+
+    keys: tuple[Key, ...]
+
+    def sql(self, expression: str) -> Condition:
+        """The conditions joined by OR."""
+        conditions, parameters = [], []
+        for key in self.keys:
+            condition, more = key.sql(expression)
+            conditions.append(condition)
+            parameters += more
+        return f"({' OR '.join(conditions)})", parameters
+
+    def matches(self, value: str) -> bool:
+        """Whether any key matches."""
+        return any(key.matches(value) for key in self.keys)
+
+
+# ------------------------------------------------------------------------------- from the identifier
+
+
+def parse_key(vr: str, value: object) -> Key | None:
+    """What the value of a key asks for; None is universal matching.
+
+    Parameters
+    ----------
+    vr : str
+        The attribute's VR.
+    value : str, number, sequence of these, or None
+        The value in the identifier; text may still hold its values separated by backslashes.
+
+    Examples
+    --------
+    >>> parse_key("LO", "HEAD*")
+    Wildcard(pattern='HEAD*')
+    >>> parse_key("DA", "20260101-")
+    Between(first='20260101', last='')
+    >>> parse_key("UI", "") is None
+    True
+    """
+    if isinstance(value, str) and vr not in _TEXT_VRS:
+        value = value.split("\\")
+    values: Sequence[object] = value if isinstance(value, (list, tuple)) else [value]
+    texts = ["" if item is None else str(item).strip(" \0") for item in values]
+    # A text of nothing but asterisks matches whatever there is, and also what is not there (PS3.4 C.2.2.2.4).
+    if not any(texts) or any(text and not text.strip("*") for text in texts):
+        return None
+    keys = [_parse_value(vr, text) for text in texts if text]
+    if len(keys) > 1 and all(isinstance(key, AnyOf) for key in keys):
+        return AnyOf(tuple(text for text in texts if text))
+    return keys[0] if len(keys) == 1 else OneOf(tuple(keys))
+
+
+def _parse_value(vr: str, text: str) -> Key:
+    if vr in _RANGE_VRS:
+        return _range(vr, text)
+    if vr in _NUMBER_VRS:
+        try:
+            return Number(float(text))
+        except ValueError:
+            return AnyOf((text,))
+    if vr == "PN":
+        return Name(fold_name(text))
+    if vr in _WILDCARD_VRS and ("*" in text or "?" in text):
+        return Wildcard(re.sub(r"\*+", "*", text))
+    return AnyOf((text,))
+
+
+#: A DT value; what follows a hyphen is an offset where it can be one (PS3.5 6.2: -1200 to +1400).
+_DATE_TIME = re.compile(r"\d{4,14}(?:\.\d{1,6})?(?:[+-](?:0\d|1[0-4])[0-5]\d)?")
+
+
+def _range(vr: str, text: str) -> Key:
+    if vr == "DT" and _DATE_TIME.fullmatch(text):
+        point = plain_date_time(text)
+        return Between(point, point)
+    if vr == "DT":
+        bounds = re.fullmatch(rf"({_DATE_TIME.pattern})?\s*-\s*({_DATE_TIME.pattern})?", text)
+        first, last = (bounds[1] or "", bounds[2] or "") if bounds else (text, text)
+    else:
+        first, hyphen, last = text.partition("-")
+        last = last if hyphen else first
+    first, last = plain_date_time(first), plain_date_time(last)
+    return Between(first, last) if first or last else AnyOf((text,))
+
+
+def plain_date_time(text: str) -> str:
+    """A date or time that sorts as text: no separators of ACR-NEMA, no zeros that say nothing, no offset from UTC.
+
+    >>> plain_date_time("1997.07.15"), plain_date_time("10:30:00.500000")
+    ('19970715', '103000.5')
+    """
+    text = text.strip(" ")
+    if len(text) == 10 and text[4:5] == "." == text[7:8]:
+        text = text.replace(".", "")
+    text = re.sub(r"(?<=\d)[+-]\d{4}$", "", text.replace(":", ""))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+# ------------------------------------------------------------------------------- names
+
+
+def fold_name(text: str) -> tuple[str, ...]:
+    """The component groups of a PN value, ready for comparison.
+
+    >>> fold_name("Yamada^Tarou^^=山田^太郎")
+    ('yamada^tarou', '山田^太郎')
+    """
+    folded = unicodedata.normalize("NFC", text).casefold()
+    groups = ["^".join(part.strip() for part in group.split("^")).rstrip("^") for group in folded.split("=")[:3]]
+    while len(groups) > 1 and not groups[-1]:
+        groups.pop()
+    return tuple(groups)
+
+
+def _name_condition(pattern: str) -> Condition:
+    if "*" not in pattern and "?" not in pattern:
+        return "name = ?", [pattern]
+    # "doe^*" asks also for a Doe without a given name, whose empty components are not written.
+    condition, parameters = "(name GLOB ? OR name || '^^^^' GLOB ?)", [_glob(pattern)] * 2
+    prefix = _prefix(pattern).rstrip("^")
+    if prefix:
+        condition = f"(name >= ? AND name < ? AND {condition})"
+        parameters = [prefix, _successor(prefix), *parameters]
+    return condition, parameters
+
+
+def _name_matches(pattern: str, name: str) -> bool:
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == name
+    return bool(name) and (_wildcard(pattern, name) or _wildcard(pattern, name + "^^^^"))
+
+
+# ------------------------------------------------------------------------------- wildcards
+
+
+def _glob(pattern: str) -> str:
+    return re.sub(r"\*+", "*", pattern.replace("[", "[[]"))
+
+
+def _prefix(pattern: str) -> str:
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+
+
+def _successor(prefix: str) -> str:
+    """The least text that sorts after everything that begins with *prefix* (SQLite sorts by code point)."""
+    return prefix + "\U0010ffff"
+
+
+def _wildcard(pattern: str, text: str) -> bool:
+    """Greedy matching: only the last asterisk is ever tried again, so the time is bounded by the product of lengths."""
+    p = t = 0
+    star, retry = -1, 0
+    while t < len(text):
+        if p < len(pattern) and pattern[p] == "*":
+            star, retry = p, t
+            p += 1
+        elif p < len(pattern) and pattern[p] in ("?", text[t]):
+            p, t = p + 1, t + 1
+        elif star >= 0:
+            retry += 1
+            p, t = star + 1, retry
+        else:
+            return False
+    return not pattern[p:].strip("*")

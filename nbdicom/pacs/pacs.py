@@ -1,0 +1,441 @@
+"""The embedded PACS: one archive behind one server, with a few lines of configuration and no surprises.
+
+>>> with Pacs() as pacs:  # a temporary folder on a free loopback port
+...     pacs.counts()["instances"]
+0
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import shutil
+import socket
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from nbdicom.config import Limits, Timeouts
+from nbdicom.core.negotiation import PresentationContext, Support, title_problem
+from nbdicom.errors import ConnectionFailed, PacsError
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest, StorableInstance
+from nbdicom.pacs.archive import Archive, Outcome
+from nbdicom.pacs.query import MODELS, find, plan_retrieve
+from nbdicom.pacs.storage import StoredInstance
+from nbdicom.status import Status
+from nbdicom.table import Table, printable
+from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.blocking.server import Server
+
+__all__ = ["Added", "Pacs", "demo_pacs"]
+
+_log = logging.getLogger("nbdicom.pacs")
+
+_VERIFICATION = "1.2.840.10008.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What `Pacs.add` did: a row for each object and for each file that is none."""
+
+    rows: tuple[tuple[str, str, str, str], ...]  #: source, SOP Class, result, detail
+    stored: int
+    refused: int
+    skipped: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def table(self) -> Table:
+        """The rows, the ones that were not stored first."""
+        marks = {"stored": "ok", "refused": "bad"}
+        rows = sorted(self.rows, key=lambda row: row[2] == "stored")
+        return Table(
+            f"{self.stored} stored, {self.refused} refused, {self.skipped} skipped",
+            ("source", "SOP Class", "result", "detail"),
+            rows,
+            marks=[marks.get(row[2], "") for row in rows],
+        )
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The rows as a pandas DataFrame."""
+        return self.table().to_frame()
+
+
+class Pacs:
+    """An archive that speaks DICOM: Verification, Storage, and Query/Retrieve (FIND, GET, MOVE).
+
+    Parameters
+    ----------
+    root : path, optional
+        The folder that keeps everything; made if it does not exist.  None takes a temporary one, which `stop` removes.
+    ae_title : str
+        Its AE title.
+    host : str
+        Address to listen on; loopback unless you say otherwise.
+    port : int
+        0 takes a free one; `address` tells which.
+    any_called : bool
+        Also serve requests that call another title.
+    any_calling : bool
+        Serve every caller.  On a loopback address every caller is welcome anyway; elsewhere only those of *allow*.
+    allow : mapping
+        AE title to ``"host:port"`` or ``(host, port)``: who may call, and the destinations of C-MOVE.
+    durability : {"full", "none"}
+        ``"full"``: an object that was answered with Success survives a power cut.  ``"none"``: it survives the end of
+        this process; much faster on a disk that is slow to sync.
+    limits, timeouts : optional
+        See `nbdicom.config`.
+
+    Examples
+    --------
+    >>> pacs = Pacs(ae_title="ARCHIVE").start()
+    >>> pacs.address.startswith("ARCHIVE@127.0.0.1:")
+    True
+    >>> pacs.stop()
+    """
+
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        *,
+        ae_title: str = "NBPACS",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        any_called: bool = False,
+        any_calling: bool = False,
+        allow: Mapping[str, str | tuple[str, int]] | None = None,
+        durability: Literal["full", "none"] = "full",
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        if problem := title_problem(ae_title):
+            raise PacsError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
+        if durability not in ("full", "none"):
+            raise PacsError(f"durability {durability!r} is neither 'full' nor 'none'")
+        self.ae_title = ae_title.strip(" ")
+        self.durability = durability
+        self.limits = limits or Limits()
+        self.timeouts = timeouts or Timeouts()
+        self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
+        self._requested = (host, port)
+        self._any_called = any_called
+        self._any_calling = any_calling
+        self._root = None if root is None else Path(root).expanduser()
+        self._temporary: Path | None = None
+        self._removal: Callable[[], Any] | None = None
+        self._archive: Archive | None = None
+        self._server: Server | None = None
+
+    # --------------------------------------------------------------------------- life
+
+    def start(self) -> Self:
+        """Open the folder and listen.
+
+        Raises
+        ------
+        PacsError
+            If the folder cannot be used or is in use, or the port is taken.
+        """
+        from nbdicom.blocking.server import Server
+
+        if self._server is not None:
+            return self
+        opened = self._archive is None
+        handlers = self.handlers()
+        host, port = self._requested
+        server = Server(
+            handlers,
+            ae_title=self.ae_title,
+            contexts=self.support(),
+            host=host,
+            port=port,
+            any_called=self._any_called,
+            calling=self._is_welcome,
+            timeouts=self.timeouts,
+            limits=self.limits,
+        )
+        try:
+            server.start()
+        except (ConnectionFailed, OSError) as error:
+            if opened:
+                self._close()
+            raise PacsError(
+                f"{self.ae_title} cannot listen on {host}:{port}: {_reason(error)}",
+                hint="choose another port (0 takes a free one), or stop the server that has this one",
+            ) from error
+        except BaseException:
+            if opened:
+                self._close()
+            raise
+        self._server = server
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, end the associations, close the folder (and remove it if it is a temporary one)."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._requested = (self._requested[0], server.address[1])  # the next start keeps the address
+            server.close()
+        self._close()
+
+    def _close(self) -> None:
+        archive, self._archive = self._archive, None
+        if archive is not None:
+            archive.close()
+        self._temporary = None
+        if self._removal is not None:
+            self._removal()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._server is not None
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return self._requested[0]
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; the requested one before `start`."""
+        return self._requested[1] if self._server is None else self._server.address[1]
+
+    @property
+    def address(self) -> str:
+        """``"AET@host:port"``, as `Peer` takes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.ae_title}@{host}:{self.port}"
+
+    @property
+    def root(self) -> Path | None:
+        """The folder; None for a temporary one that has not been made yet."""
+        return self._root or self._temporary
+
+    def _open(self) -> Archive:
+        if self._archive is None:
+            root = self._root
+            if root is None:
+                root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
+                # A notebook's kernel ends without a word; the folder shall go with it.
+                self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+            self._archive = Archive(root, durable=self.durability == "full", object_size=self.limits.object_size)
+        return self._archive
+
+    # --------------------------------------------------------------------------- services
+
+    def support(self) -> Support:
+        """What is negotiated: Verification and Query/Retrieve in the default transfer syntaxes, storage in any.
+
+        Every SOP Class of another service is refused, Non-Patient Object Storage too: nothing here could find such an
+        object again.  A SOP Class that nobody knows may be a private storage class, and is accepted.
+        """
+        served = {_VERIFICATION, *(f"{root}.{service}" for root in MODELS for service in (1, 2, 3))}
+        contexts = {uid: PresentationContext(UID(uid)) for uid in sorted(served)}
+        for entry in sop_classes():
+            if entry.uid not in served and entry.service_class is not ServiceClass.STORAGE:
+                contexts[entry.uid] = PresentationContext(entry.uid, ())
+        others = (s.uid for s in transfer_syntaxes(retired=True) if s.uid not in DEFAULT_TRANSFER_SYNTAXES)
+        return Support(
+            contexts=contexts,
+            any_abstract_syntax=(*DEFAULT_TRANSFER_SYNTAXES, *others),
+            max_length_received=self.limits.max_length_received,
+        )
+
+    def handlers(self) -> Handlers:
+        """The services as `Handlers`, for a server of your own; opens the folder."""
+        archive = self._open()
+        return Handlers(
+            sink=archive.sink,
+            store=archive.accept,
+            find=self._find,
+            get=self._retrieve,
+            move=self._retrieve,
+            destination=lambda title: self.allow.get(title.strip(" ")),
+        )
+
+    def _find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
+        return find(self._open().index, request, ae_title=self.ae_title, limit=self.limits.matches)
+
+    def _retrieve(self, request: RetrieveRequest) -> Sequence[StorableInstance]:
+        statement, parameters = plan_retrieve(request)
+        try:
+            return self._open().instances(statement, parameters)
+        except sqlite3.Error as error:
+            _log.error("retrieve: the index cannot be read: %s", printable(error))
+            raise Refuse(0xC000, "the index cannot be read") from error
+
+    def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
+        return self._any_calling or _is_loopback(self._requested[0]) or calling_ae_title.strip(" ") in self.allow
+
+    # --------------------------------------------------------------------------- content
+
+    def add(self, *sources: Any) -> Added:
+        """Store files, folders and data sets without a network.
+
+        Parameters
+        ----------
+        *sources : path, Dataset, or iterable of these
+            Folders are searched through; files that are not DICOM are skipped, with the reason.
+
+        Returns
+        -------
+        Added
+            A table; ``stored``, ``refused`` and ``skipped`` count its rows.
+        """
+        from nbdicom.data.source import Skipped, scan
+
+        rows: list[tuple[str, str, str, str]] = []
+
+        def instances() -> Iterator[StorableInstance]:
+            for found in scan(_flatten(sources)):
+                if isinstance(found, Skipped):
+                    rows.append((str(found.path), "", "skipped", found.reason))
+                else:
+                    yield found
+
+        rows.extend(_row(outcome) for outcome in self._open().add(instances()))
+        results = [row[2] for row in rows]
+        return Added(tuple(rows), *(results.count(word) for word in ("stored", "refused", "skipped")))
+
+    def counts(self) -> dict[str, int]:
+        """How many patients, studies, series and instances there are."""
+        return self._open().index.counts()
+
+    def instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        """A stored instance: its file, its size, the SHA-256 of its data set; None if it is not here."""
+        return self._open().instance(sop_instance_uid)
+
+    # --------------------------------------------------------------------------- views
+
+    def table(self) -> Table:
+        """Where it is, who may call, and what it has."""
+        rows: list[tuple[str, object]] = [
+            ("address", f"{self.address} ({'running' if self.running else 'not running'})"),
+            ("folder", f"{self._root}" if self._root else f"{self._temporary or ''} (temporary)".strip()),
+            ("durability", self.durability),
+            ("callers", self._callers()),
+            *((f"C-MOVE to {title}", f"{host}:{port}") for title, (host, port) in self.allow.items()),
+        ]
+        if self._archive is not None:
+            rows += [(name, str(count)) for name, count in self.counts().items()]
+        return Table(f"PACS {self.ae_title}", ("what", "value"), rows)
+
+    def _callers(self) -> str:
+        if self._any_calling or _is_loopback(self._requested[0]):
+            return "any AE title"
+        return ", ".join(self.allow) or "nobody: give allow={...} or any_calling=True"
+
+    def __repr__(self) -> str:
+        state = "running" if self.running else "not running"
+        content = ", ".join(f"{n} {name}" for name, n in self.counts().items()) if self._archive else "not open"
+        return f"<Pacs {self.address}, {state}: {content}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def demo_pacs(**kwargs: Any) -> Pacs:
+    """A running PACS with sample patients in it, for lessons, tests and a first look.
+
+    Parameters
+    ----------
+    **kwargs
+        Those of `Pacs`; without a *root* its folder is a temporary one.
+
+    Examples
+    --------
+    >>> with demo_pacs() as pacs:
+    ...     pacs.counts()["patients"] >= 5
+    True
+    """
+    from nbdicom.pacs.samples import sample_instances
+
+    pacs = Pacs(**{"durability": "none", **kwargs})
+    try:
+        added = pacs.add(sample_instances())
+        if added.refused:
+            _log.warning("%d of %d sample objects were refused", added.refused, len(added))
+        return pacs.start()
+    except BaseException:
+        pacs.stop()
+        raise
+
+
+# ------------------------------------------------------------------------------- small things
+
+
+def _row(outcome: Outcome) -> tuple[str, str, str, str]:
+    instance = outcome.instance
+    source = str(getattr(instance, "path", None) or instance.sop_instance_uid)
+    if outcome.status == 0x0000:
+        return source, UID(instance.sop_class_uid).name, "stored", outcome.comment
+    detail = f"{Status(outcome.status, 'C-STORE')}: {outcome.comment}"
+    return source, UID(instance.sop_class_uid).name, "refused", detail
+
+
+def _flatten(sources: Any) -> Iterator[Any]:
+    for source in sources:
+        # A Dataset iterates over its elements; whatever else iterates holds sources.
+        single = isinstance(source, (str, Path)) or hasattr(source, "group_dataset") or hasattr(source, "sop_class_uid")
+        if single or not hasattr(source, "__iter__"):
+            yield source
+        else:
+            yield from _flatten(source)
+
+
+def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
+    if problem := title_problem(title):
+        raise PacsError(f"AE title {title!r} {problem} [PS3.5 6.2]")
+    if isinstance(where, str):
+        host, _, port = where.rpartition(":")
+        host = host.strip("[]")
+    else:
+        host, port = where[0], str(where[1])
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"')
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)
+
+
+def _reason(error: Exception) -> str:
+    cause: Callable[..., Any] | BaseException = error.__cause__ or error
+    return getattr(cause, "strerror", None) or str(error)

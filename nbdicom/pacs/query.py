@@ -1,0 +1,305 @@
+"""Queries by the Query/Retrieve service class (PS3.4 Annex C): an identifier becomes one SQL statement.
+
+C-FIND gives one mapping for each entity at the queried level, taken from a cursor while it is sent; C-GET and C-MOVE
+give the instances below the unique keys.  The identifier is read without a library's Dataset, so that a value which is
+no number where a number should be is no error but simply matches nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
+from nbdicom.pacs.index import Entry, Index
+from nbdicom.pacs.matching import AnyOf, Key, parse_key
+from nbdicom.pacs.schema import COLUMNS, COMPUTED, TABLES, UNIQUE_KEYS, Column, Computed, Level, level_of
+from nbdicom.table import printable
+from nbdicom.uids import UID
+
+__all__ = ["MODELS", "Find", "find", "plan_find", "plan_retrieve"]
+
+_log = logging.getLogger("nbdicom.pacs")
+
+#: Levels of the information models that are served (PS3.4 C.6), by the UID without its last component; that one is the
+#: service: 1 FIND, 2 MOVE, 3 GET.
+MODELS: Mapping[str, tuple[Level, ...]] = {
+    "1.2.840.10008.5.1.4.1.2.1": tuple(Level),  # Patient Root
+    "1.2.840.10008.5.1.4.1.2.2": (Level.STUDY, Level.SERIES, Level.IMAGE),  # Study Root
+    "1.2.840.10008.5.1.4.1.2.3": (Level.PATIENT, Level.STUDY),  # Patient/Study Only (retired)
+}
+
+#: In an identifier, but no keys: they say how to read it, or the answer sets them (PS3.4 C.4.1.1.3).
+_NO_KEYS = frozenset(
+    ("SpecificCharacterSet", "QueryRetrieveLevel", "QueryRetrieveView", "RetrieveAETitle", "InstanceAvailability")
+)
+_NEVER_MATCHED = frozenset(("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"))
+
+
+@dataclass(slots=True)
+class Find:
+    """A planned C-FIND: the statement, and where each key of the answer comes from."""
+
+    level: Level
+    constants: dict[str, Any] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)  #: keywords, in the order of the first selected expressions
+    more: list[str] = field(default_factory=list)  #: keywords that come from JSON
+    supported: bool = True  #: False: an optional key is not supported, which FF01H says (PS3.4 C.4.1.1.4)
+    matchers: list[Key] = field(default_factory=list)  #: keys that Python applies
+    statement: str = ""
+    parameters: list[Any] = field(default_factory=list)
+
+
+def find(index: Index, request: FindRequest, *, ae_title: str, limit: int) -> Iterator[Mapping[str, Any]]:
+    """The matches of a C-FIND request, one mapping of keywords to values for each entity.
+
+    The identifier is checked before this returns; the index is read while the matches are taken.
+
+    Raises
+    ------
+    Refuse
+        A900H for an identifier that does not fit the model; B001H after *limit* matches; C000H where the index fails.
+    """
+    levels = _model(request.model, "1")
+    plan = plan_find(_identifier(request), levels)
+    plan.constants["RetrieveAETitle"] = ae_title
+    if not plan.supported:
+        request.pending_status = 0xFF01
+    return _matches(index, plan, request, limit)
+
+
+def _matches(index: Index, plan: Find, request: FindRequest, limit: int) -> Iterator[Mapping[str, Any]]:
+    try:
+        with index.reader() as connection:
+            matchers = plan.matchers
+            connection.create_function("matches", 2, lambda value, k: matchers[k].matches_any(value))
+            # A C-CANCEL may come while SQLite looks for a match that is far away.
+            connection.set_progress_handler(lambda: request.cancelled, 100_000)
+            try:
+                for number, row in enumerate(connection.execute(plan.statement, plan.parameters)):
+                    if number >= limit:
+                        raise Refuse(0xB001, f"the first {limit} matches")
+                    yield _answer(plan, row)
+            finally:
+                connection.set_progress_handler(None, 0)
+    except sqlite3.Error as error:
+        if request.cancelled:
+            return
+        _log.error("C-FIND: the index cannot be read: %s", printable(error))
+        raise Refuse(0xC000, "the index cannot be read") from error
+
+
+def _answer(plan: Find, row: Sequence[Any]) -> dict[str, Any]:
+    answer = dict(plan.constants)
+    for keyword, value in zip(plan.columns, row, strict=False):
+        answer[keyword] = "" if value is None else str(value)
+    if plan.more:
+        # Each JSON column was asked for its keys with one path that nothing has in front, so that the result is always
+        # an array.  The last one that knows the key wins: the instance before its series.
+        for text in row[len(plan.columns) :]:
+            if text is not None:
+                for keyword, value in zip(plan.more, json.loads(text)[1:], strict=True):
+                    if value is not None:
+                        answer[keyword] = tuple(value) if isinstance(value, list) else value
+    return answer
+
+
+def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
+    """One SELECT statement for an identifier.
+
+    Parameters
+    ----------
+    identifier : mapping
+        Keywords (or ``"gggg,eeee"``) and their values as they came.
+    levels : sequence of Level
+        What the information model has.
+    """
+    level = _level(identifier, levels)
+    plan = Find(level, {"QueryRetrieveLevel": level.name})
+    selected: list[str] = []
+    conditions: list[str] = []
+    needed = {level}
+    ordered = False
+    if "InstanceAvailability" in identifier:
+        plan.constants["InstanceAvailability"] = "ONLINE"
+    # The unique keys of the level and of those above it are always answered: without them nothing can be retrieved.
+    unique = [UNIQUE_KEYS[above] for above in levels if above <= level]
+    for keyword in dict.fromkeys((*unique, *(k for k in identifier if k not in _NO_KEYS))):
+        value = identifier.get(keyword)
+        entry: Column | Computed | None = COLUMNS.get(keyword) or COMPUTED.get(keyword)
+        if entry is not None and entry.level <= level:
+            plan.columns.append(keyword)
+            selected.append(entry.sql)
+            needed.add(entry.level)
+            key = parse_key(entry.vr, value)
+            if key is not None:
+                condition, parameters = _condition(plan, entry, key)
+                conditions.append(condition)
+                plan.parameters += parameters
+                ordered |= isinstance(key, AnyOf) and keyword == UNIQUE_KEYS.get(Level(max(level - 1, 0)))
+            continue
+        vr = None if entry is not None else _dictionary_vr(keyword)
+        if vr is None or vr in _NEVER_MATCHED or not _is_kept(keyword, level):
+            plan.supported = False
+            if entry is not None or vr is not None:
+                plan.constants[keyword] = ""
+            continue
+        plan.more.append(keyword)
+        plan.constants[keyword] = ""
+        needed.add(level_of(keyword) if level_of(keyword) < level else level)
+        key = parse_key(vr, value)
+        if key is not None:
+            conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
+            plan.matchers.append(key)
+    selected += _json_selected(plan.more, level)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    # Sorting has a price: nothing can be sent before everything is found.  Within one parent it is small.
+    order = {Level.SERIES: " ORDER BY s.SeriesNumber, s.id", Level.IMAGE: " ORDER BY i.InstanceNumber, i.id"}
+    plan.statement = (
+        f"SELECT {', '.join(selected)} FROM {_tables(level, needed, bool(plan.more))}{where}"
+        f"{order.get(level, '') if ordered else ''}"
+    )
+    return plan
+
+
+def _condition(plan: Find, entry: Column | Computed, key: Key) -> tuple[str, list[Any]]:
+    if entry.keyword == "PatientName":
+        return key.sql("p.id")
+    if entry.vr == "PN":  # rare enough to be compared one by one
+        plan.matchers.append(key)
+        return f"matches({entry.sql}, {len(plan.matchers) - 1})", []
+    if isinstance(entry, Computed) and entry.exists:
+        condition, parameters = key.sql(entry.element)
+        return entry.exists.format(condition), parameters
+    return key.sql(entry.sql)
+
+
+def _tables(level: Level, needed: set[Level], more: bool) -> str:
+    """The level's own table, joined upwards as far as something is needed."""
+    name, alias = TABLES[level]
+    text = f"{name} {alias}"
+    if level >= Level.IMAGE and (more or min(needed) < Level.IMAGE):
+        text += " JOIN series s ON s.id = i.series"
+    if level >= Level.SERIES and min(needed) < Level.SERIES:
+        text += " JOIN studies t ON t.id = s.study"
+    if level >= Level.STUDY and min(needed) < Level.STUDY:
+        text += " JOIN patients p ON p.id = t.patient"
+    if level >= Level.SERIES and more:
+        text += " LEFT JOIN series_more sm ON sm.id = s.id"
+    return text
+
+
+#: Where JSON is kept, from the top; a later one overrides an earlier one.
+_JSON_COLUMNS: tuple[tuple[Level, str], ...] = (
+    (Level.PATIENT, "p.more"),
+    (Level.STUDY, "t.more"),
+    (Level.SERIES, "sm.more"),
+    (Level.IMAGE, "i.more"),
+)
+
+
+def _is_kept(keyword: str, level: Level) -> bool:
+    home = level_of(keyword)
+    return home <= level or (home is Level.IMAGE and level is Level.SERIES)
+
+
+def _json_columns(keywords: Sequence[str], level: Level) -> list[str]:
+    homes = {level_of(keyword) for keyword in keywords}
+    if Level.IMAGE in homes:
+        homes.add(Level.SERIES)
+    return [column for home, column in _JSON_COLUMNS if home in homes and home <= level]
+
+
+def _json_selected(keywords: Sequence[str], level: Level) -> list[str]:
+    paths = "".join(f", '$.{keyword}'" for keyword in keywords)
+    return [f"json_extract({column}, '$._'{paths})" for column in _json_columns(keywords, level)]
+
+
+def _json_value(keyword: str, level: Level) -> str:
+    columns = [f"json_extract({column}, '$.{keyword}')" for column in reversed(_json_columns([keyword], level))]
+    return columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
+
+
+# ------------------------------------------------------------------------------- retrieval
+
+
+def plan_retrieve(request: RetrieveRequest) -> tuple[str, list[Any]]:
+    """The statement that selects the instances of a C-GET or C-MOVE request, in the order of series and images.
+
+    Only unique keys select (PS3.4 C.4.2.2.1); a list of UIDs is allowed at every level, and keys of upper levels may be
+    missing.
+
+    Raises
+    ------
+    Refuse
+        A900H where the level or its unique key is missing.
+    """
+    levels = _model(request.model, "23")
+    identifier = _identifier(request)
+    level = _level(identifier, levels)
+    conditions: list[str] = []
+    parameters: list[Any] = []
+    for above in Level:
+        keyword = UNIQUE_KEYS[above]
+        value = identifier.get(keyword)
+        values = value.split("\\") if isinstance(value, str) else list(value or ())
+        wanted = tuple(text for text in (str(item).strip(" \0") for item in values) if text)
+        if wanted and above <= level:
+            condition, more = AnyOf(wanted).sql(COLUMNS[keyword].sql)
+            conditions.append(condition)
+            parameters += more
+        elif above is level:
+            raise Refuse(0xA900, f"{keyword} is missing")
+    statement = (
+        f"SELECT {Entry.SQL} FROM instances i JOIN series s ON s.id = i.series JOIN studies t ON t.id = s.study "
+        f"JOIN patients p ON p.id = t.patient WHERE {' AND '.join(conditions)} "
+        "ORDER BY t.StudyDate, t.id, s.SeriesNumber, s.id, i.InstanceNumber, i.id"
+    )
+    return statement, parameters
+
+
+# ------------------------------------------------------------------------------- identifiers
+
+
+def _model(uid: str, services: str) -> tuple[Level, ...]:
+    root, _, service = uid.rpartition(".")
+    if root not in MODELS or service not in tuple(services):
+        raise Refuse(0x0122, f"{printable(UID(uid).name)} is not served"[:64])
+    return MODELS[root]
+
+
+def _level(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Level:
+    asked = str(identifier.get("QueryRetrieveLevel") or "").strip(" \0")
+    if not asked:
+        raise Refuse(0xA900, "Query/Retrieve Level is missing")
+    if asked not in Level.__members__:
+        raise Refuse(0xA900, "Query/Retrieve Level is unknown")
+    level = Level[asked]
+    if level not in levels:
+        raise Refuse(0xA900, f"this information model has no level {asked}")
+    return level
+
+
+def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
+    from nbdicom.data.flat import decode_columns
+    from nbdicom.errors import DataSetError
+
+    try:
+        columns = decode_columns([(request.data, request.transfer_syntax)])
+    except DataSetError as error:
+        raise Refuse(0xC000, "the identifier cannot be decoded") from error
+    return {keyword: values[0] for keyword, values in columns.items()}
+
+
+def _dictionary_vr(keyword: str) -> str | None:
+    """The VR of a keyword of PS3.6, or None for what is no keyword."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(keyword)[:2]
+    except KeyError:
+        return None

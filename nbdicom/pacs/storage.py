@@ -1,0 +1,295 @@
+"""The object files: how bytes that arrive become a file that stays, and how it is read again.
+
+A file's name is ours, made by hashing the SOP Instance UID; no text of a peer becomes part of a path.  An object is
+written to ``incoming`` in the same file system, synced, renamed to its place in ``objects`` and the folder is synced:
+whatever is seen under an object's name is whole.  The data set is kept bit for bit as it was received, behind a
+preamble of zeros and File Meta Information of our own (PS3.10 7.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mmap
+import os
+import secrets
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from nbdicom.core.streams import DataSource
+from nbdicom.errors import PacsError
+from nbdicom.operations.requests import Refuse
+from nbdicom.uids import UID
+
+__all__ = ["Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
+
+_log = logging.getLogger("nbdicom.pacs")
+
+_SUFFIX = ".dcm"
+_FOLDERS = tuple(f"{k:02x}" for k in range(256))
+_FILE_MODE = 0o640
+
+
+def object_name(sop_instance_uid: str) -> str:
+    """The name of an object's file.
+
+    >>> object_name("1.2.3")
+    'c47f5b18b8a430e698b9fd15e51f6119984e78334bc3f45e210d30c3'
+    """
+    return hashlib.sha224(sop_instance_uid.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An object of the store; it can be sent (it is a `StorableInstance`)."""
+
+    sop_class_uid: UID
+    sop_instance_uid: UID
+    transfer_syntax: UID
+    path: Path  #: its Part 10 file; read it, but leave it as it is
+    offset: int  #: where the data set begins in the file
+    size: int  #: bytes of the file
+    digest: str  #: SHA-256 of the data set, in hexadecimal
+
+    def open(self, transfer_syntax: UID) -> DataSource:
+        """The data set as a stream; re-encoded only where nothing is lost.
+
+        Raises
+        ------
+        DataSetError, OSError
+            If the file is gone, or cannot be converted.
+        """
+        from nbdicom.data.source import FileSource, InstanceFile
+
+        if transfer_syntax == self.transfer_syntax:
+            return FileSource(self.path, self.offset)
+        return InstanceFile(self.path).open(transfer_syntax)
+
+
+class Incoming:
+    """A `DataSink` for one object: the file under a temporary name, and the digest of its data set.
+
+    It stays until `ObjectStore.keep` gives it its name; if it is let go before, the file goes with it.
+    """
+
+    def __init__(self, folder: Path, header: bytes, *, limit: int) -> None:
+        self.path = folder / f"{secrets.token_hex(16)}.part"
+        self.offset = len(header)
+        self.size = len(header)
+        self._limit = limit
+        self._digest = hashlib.sha256()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _FILE_MODE)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        self._discard = weakref.finalize(self, _discard, self._file, self.path)
+        try:
+            self._write([memoryview(header)])
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, views: Sequence[memoryview]) -> None:
+        """Append the next bytes of the data set."""
+        self.size += sum(map(len, views))
+        if self.size - self.offset > self._limit:
+            raise Refuse(0xA700, f"object of more than {self._limit} bytes")
+        for view in views:
+            self._digest.update(view)
+        self._write(views)
+
+    def _write(self, views: Sequence[memoryview]) -> None:
+        wanted = sum(map(len, views))
+        written = os.writev(self._file.fileno(), views) if hasattr(os, "writev") and len(views) <= 512 else 0
+        if written < wanted:  # a disk that is nearly full takes a part, and says so with the rest
+            for view in views:
+                rest = view[min(written, len(view)) :]
+                written -= len(view) - len(rest)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+
+    def close(self, complete: bool) -> None:
+        """Nothing more comes: keep what there is for the handler, or drop it."""
+        if not complete:
+            self._discard()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the data set so far."""
+        return self._digest.digest()
+
+    def sync(self) -> None:
+        """Have the file on the disk.  A failure is final: a second fsync may say yes to what was lost."""
+        os.fsync(self._file.fileno())
+
+    def view(self) -> memoryview:
+        """The file in memory as far as it is looked at; an object of a gigabyte costs the pages that are read."""
+        self._file.flush()
+        return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
+
+    def rename(self, path: Path) -> None:
+        """Give the file its name; from now on it stays."""
+        self._file.close()
+        self.path.replace(path)
+        self._discard.detach()
+
+    def drop(self) -> None:
+        """Remove the file, if it has not been renamed."""
+        self._discard()
+
+
+def _discard(file: IO[bytes], path: Path) -> None:
+    try:
+        file.close()
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("a temporary file cannot be removed: %s", error.strerror)
+
+
+class ObjectStore:
+    """The files of one store.
+
+    Parameters
+    ----------
+    root : Path
+        The store's folder.
+    durable : bool
+        False leaves out every sync.
+    """
+
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self.root = root
+        self.incoming = root / "incoming"
+        self.objects = root / "objects"
+        self.damaged = root / "damaged"
+        self._durable = durable
+        try:
+            self.incoming.mkdir(parents=True, exist_ok=True)
+            self.objects.mkdir(exist_ok=True)
+            have = {entry.name for entry in os.scandir(self.objects)}
+            for name in _FOLDERS:
+                if name not in have:
+                    (self.objects / name).mkdir()
+            self._sync_folders([self.objects, root])
+        except OSError as error:
+            raise PacsError(
+                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
+            ) from error
+
+    def receive(self, header: bytes, *, limit: int) -> Incoming:
+        """A new temporary file that begins with *header*."""
+        return Incoming(self.incoming, header, limit=limit)
+
+    def path(self, name: str) -> Path:
+        """Where the object with this name is."""
+        return self.objects / name[:2] / f"{name[2:]}{_SUFFIX}"
+
+    def keep(self, files: Sequence[tuple[Incoming, str]]) -> None:
+        """Give files their names for good: file synced, renamed, folder synced.
+
+        Raises
+        ------
+        OSError
+            If one cannot be kept; then none of them is.
+        """
+        try:
+            if self._durable:
+                for file, _ in files:
+                    file.sync()
+            for file, name in files:
+                file.rename(self.path(name))
+            self._sync_folders({self.path(name).parent for _, name in files})
+        except OSError:
+            self.remove(name for _, name in files)
+            for file, _ in files:
+                file.drop()
+            raise
+
+    def remove(self, names: Iterator[str]) -> None:
+        """Remove object files that no row of the index knows."""
+        for name in names:
+            try:
+                self.path(name).unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("object %s cannot be removed: %s", name, error.strerror)
+
+    def _sync_folders(self, folders: Any) -> None:
+        if self._durable and os.name == "posix":
+            for folder in folders:
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    # --------------------------------------------------------------------------- looking after
+
+    def clear_incoming(self) -> int:
+        """Remove what an interrupted reception left behind; the number of files."""
+        left = [entry for entry in os.scandir(self.incoming) if entry.name.endswith(".part")]
+        for entry in left:
+            Path(entry.path).unlink(missing_ok=True)
+        return len(left)
+
+    def scan(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """For each folder its two letters, and the names and sizes of the object files in it."""
+        for folder in _FOLDERS:
+            with os.scandir(self.objects / folder) as entries:
+                yield (
+                    folder,
+                    {
+                        folder + entry.name.removesuffix(_SUFFIX): entry.stat().st_size
+                        for entry in entries
+                        if entry.name.endswith(_SUFFIX) and entry.is_file(follow_symlinks=False)
+                    },
+                )
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a file that cannot be used to ``damaged``, under a name that overwrites nothing; nothing is deleted."""
+        self.damaged.mkdir(exist_ok=True)
+        target = self.damaged / f"{path.name}.{secrets.token_hex(4)}"
+        path.rename(target)
+        return target
+
+
+class StoreLock:
+    """Keeps two servers from using one store: a lock on a file, which the system lets go when the process ends."""
+
+    def __init__(self, root: Path) -> None:
+        try:
+            self._file = (root / "lock").open("a+b")
+        except OSError as error:
+            raise PacsError(
+                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
+            ) from error
+        try:
+            _lock(self._file.fileno())
+        except OSError as error:
+            self._file.seek(0)
+            holder = self._file.read(32).decode("ascii", "replace").strip() or "unknown"
+            self._file.close()
+            raise PacsError(
+                f"the folder {root} is in use by another server (process {holder})",
+                hint="stop that one first, or choose another folder",
+            ) from error
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()).encode("ascii"))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let go of the store."""
+        self._file.close()
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        # Beyond the text, which others may want to read.
+        os.lseek(descriptor, 1024, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]

@@ -1,0 +1,30 @@
+"""One remote application entity as a person in a notebook sees it: verify, find, get, move, store.
+
+``query`` and ``values`` check what is asked before anything is sent; ``peer`` is the door; ``finding``, ``transfer``
+and ``receiving`` are its loops; ``frames`` makes tables of answers, ``results`` tables of transfers, ``report`` the
+table of a verification.
+"""
+
+from nbdicom.peer.notices import (
+    IncompleteTransfer,
+    OptionalKeysNotSupported,
+    PeerWarning,
+    ResponseLimitReached,
+    UndecodableValues,
+)
+from nbdicom.peer.peer import Peer
+from nbdicom.peer.query import InformationModel, Level, Query
+from nbdicom.peer.report import EchoReport
+
+__all__ = [
+    "EchoReport",
+    "IncompleteTransfer",
+    "InformationModel",
+    "Level",
+    "OptionalKeysNotSupported",
+    "Peer",
+    "PeerWarning",
+    "Query",
+    "ResponseLimitReached",
+    "UndecodableValues",
+]

@@ -1,0 +1,143 @@
+"""One column of answers: wire values to a typed pandas Series (PS3.5 6.2).
+
+A value that is not what its value representation asks for becomes missing, and the warning names the attribute and how
+many there were, never the value.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from nbdicom.peer.notices import UndecodableValues
+from nbdicom.peer.query import Attribute
+
+__all__ = ["parse_column"]
+
+_MISSING = object()
+_INTEGER_VRS = frozenset({"IS", "US", "UL", "SS", "SL", "SV"})
+_FLOAT_VRS = frozenset({"DS", "FL", "FD"})
+_RAW_VRS = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "SQ"})
+
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
+_MOMENT = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?")
+_DAY = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")  # with dots: ACR-NEMA, to be understood (PS3.5 6.2)
+
+
+def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
+    """A typed column.
+
+    Parameters
+    ----------
+    known : Attribute
+        Whose values they are.
+    values : sequence
+        As the wire has them: None for absent, ``""`` for empty, a string or a number, or a tuple of several.
+    """
+    parse = _PARSERS.get(known.vr, _text)
+    bad = 0
+    items: list[Any] = []
+    for value in values:
+        several = tuple(one for one in (value if isinstance(value, tuple) else (value,)) if not _is_empty(one))
+        if known.multiple or known.vr in _RAW_VRS:
+            found = [parsed for one in several if (parsed := _try(parse, one)) is not _MISSING]
+            bad += len(several) - len(found)
+            items.append(tuple(found) if known.multiple else found[0] if found else None)
+        elif not several:
+            items.append(None)
+        elif len(several) == 1 or parse in (_text, _name):
+            # A backslash in text that should have one value: it is what the peer has, so it stays text.
+            parsed = _try(parse, several[0] if len(several) == 1 else "\\".join(map(str, several)))
+            bad += parsed is _MISSING
+            items.append(None if parsed is _MISSING else parsed)
+        else:
+            bad += 1
+            items.append(None)
+    if bad:
+        what = f"{bad} value{'s' if bad > 1 else ''} of {known.keyword} cannot be read as {known.vr}"
+        warnings.warn(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"), stacklevel=4)
+    return _series(known, items)
+
+
+def _series(known: Attribute, items: list[Any]) -> pd.Series[Any]:
+    if known.multiple or known.vr in _RAW_VRS:
+        return pd.Series(items, dtype="object")
+    if known.vr == "DA":
+        return pd.Series(pd.to_datetime(pd.Series(items, dtype="object"), errors="coerce"))
+    if known.vr in _INTEGER_VRS:
+        return pd.Series(items, dtype="Int64")
+    if known.vr in _FLOAT_VRS:
+        return pd.Series(items, dtype="float64")
+    return pd.Series(items, dtype="string")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip(" \0"))
+
+
+def _try(parse: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return parse(value)
+    except (ValueError, TypeError, OverflowError):
+        return _MISSING
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (bytes, memoryview)):
+        raise TypeError
+    return str(value).strip(" \0")
+
+
+def _raw(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _name(value: Any) -> str:
+    """A person name as it is written in a query: without the delimiters that pad it (PS3.5 6.2.1)."""
+    groups = [group.rstrip("^ ") for group in str(value).strip(" \0").split("=")]
+    return "=".join(groups).rstrip("=")
+
+
+def _day(value: Any) -> date:
+    found = _DAY.fullmatch(str(value).strip(" \0"))
+    if not found:
+        raise ValueError
+    return date(*map(int, found.groups()))
+
+
+def _clock(value: Any) -> str:
+    found = _TIME.fullmatch(str(value).strip(" \0"))
+    if not found or int(found[1]) > 23 or int(found[2] or 0) > 59 or int(found[3] or 0) > 60:
+        raise ValueError
+    hour, minute, second, fraction = found.groups()
+    text = ":".join(part for part in (hour, minute, second) if part)
+    return f"{text}.{fraction}" if fraction and fraction.strip("0") else text
+
+
+def _moment(value: Any) -> str:
+    found = _MOMENT.fullmatch(str(value).strip(" \0"))
+    if not found:
+        raise ValueError
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    text = "-".join(part for part in (year, month, day) if part)
+    if hour:
+        text += " " + ":".join(part for part in (hour, minute, second) if part) + (fraction or "")
+    return text + (f"{offset[:3]}:{offset[3:]}" if offset else "")
+
+
+def _integer(value: Any) -> int:
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number
+
+
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name,
+    **dict.fromkeys(_INTEGER_VRS, _integer), **dict.fromkeys(_FLOAT_VRS, float), **dict.fromkeys(_RAW_VRS, _raw),
+}  # fmt: skip

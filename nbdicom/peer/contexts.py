@@ -1,0 +1,79 @@
+"""The presentation contexts that a C-GET needs: storage SOP Classes for which we take the SCP role (PS3.7 D.3.3.4).
+
+An association has room for 128 contexts and there are more storage SOP Classes, each with a dozen transfer syntaxes.
+The acceptor chooses one transfer syntax per context, and a stored compressed object goes out only if *its* syntax was
+chosen. So: the fewer classes, the more contexts for each; known classes come from the table of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
+from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, sop_class
+
+__all__ = ["COMMON_STORAGE", "retrieve_contexts"]
+
+#: What archives hold, where nothing is known about an archive: the classes of today's equipment, and old ones that are
+#: still met.  With two contexts each they fit into one association.
+_COMMON = """
+ComputedRadiographyImageStorage DigitalXRayImageStorageForPresentation DigitalXRayImageStorageForProcessing
+DigitalMammographyXRayImageStorageForPresentation DigitalMammographyXRayImageStorageForProcessing
+BreastTomosynthesisImageStorage BreastProjectionXRayImageStorageForPresentation
+DigitalIntraOralXRayImageStorageForPresentation CTImageStorage EnhancedCTImageStorage
+LegacyConvertedEnhancedCTImageStorage MRImageStorage EnhancedMRImageStorage MRSpectroscopyStorage
+EnhancedMRColorImageStorage LegacyConvertedEnhancedMRImageStorage UltrasoundImageStorage
+UltrasoundMultiFrameImageStorage EnhancedUSVolumeStorage UltrasoundMultiFrameImageStorageRetired
+UltrasoundImageStorageRetired SecondaryCaptureImageStorage MultiFrameSingleBitSecondaryCaptureImageStorage
+MultiFrameGrayscaleByteSecondaryCaptureImageStorage MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+MultiFrameTrueColorSecondaryCaptureImageStorage XRayAngiographicImageStorage EnhancedXAImageStorage
+XRayRadiofluoroscopicImageStorage EnhancedXRFImageStorage XRay3DAngiographicImageStorage
+XRay3DCraniofacialImageStorage NuclearMedicineImageStorage PositronEmissionTomographyImageStorage
+EnhancedPETImageStorage RTImageStorage RTDoseStorage RTStructureSetStorage RTPlanStorage RTIonPlanStorage
+RTBeamsTreatmentRecordStorage RTTreatmentSummaryRecordStorage SegmentationStorage SpatialRegistrationStorage
+DeformableSpatialRegistrationStorage ParametricMapStorage RealWorldValueMappingStorage RawDataStorage
+GrayscaleSoftcopyPresentationStateStorage ColorSoftcopyPresentationStateStorage KeyObjectSelectionDocumentStorage
+BasicTextSRStorage EnhancedSRStorage ComprehensiveSRStorage Comprehensive3DSRStorage XRayRadiationDoseSRStorage
+EncapsulatedPDFStorage TwelveLeadECGWaveformStorage VLEndoscopicImageStorage VLPhotographicImageStorage
+VLWholeSlideMicroscopyImageStorage OphthalmicTomographyImageStorage OphthalmicPhotography8BitImageStorage
+"""
+COMMON_STORAGE: tuple[UID, ...] = tuple(map(UID.of, _COMMON.split()))
+
+#: Compressed transfer syntaxes, those first that archives store most.
+_COMPRESSED_NAMES = """
+JPEGLosslessSV1 JPEG2000Lossless JPEGLSLossless JPEGBaseline8Bit JPEG2000 RLELossless JPEGExtended12Bit JPEGLossless
+JPEGLSNearLossless HTJ2KLossless HTJ2K MPEG4HP41 MPEG2MPML DeflatedExplicitVRLittleEndian
+"""
+_COMPRESSED: tuple[UID, ...] = tuple(map(UID.of, _COMPRESSED_NAMES.split()))
+
+
+def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list[PresentationContext]:
+    """Storage contexts with the SCP role for us.
+
+    Parameters
+    ----------
+    classes : iterable of str
+        The SOP Classes that are wanted; without any, those that archives commonly hold.
+    reserved : int
+        Contexts of the association that are needed for something else.
+
+    Returns
+    -------
+    list of PresentationContext
+        For each class one context for the uncompressed syntaxes, and as many for compressed ones as there is room.
+    """
+    wanted = sorted(set(map(UID, classes)), key=lambda uid: (sop_class(uid) is None, uid)) or list(COMMON_STORAGE)
+    room = MAX_CONTEXTS - reserved
+    wanted = wanted[:room]
+    each = room // len(wanted)
+    contexts = []
+    for uid in wanted:
+        groups: list[tuple[UID, ...]] = [DEFAULT_TRANSFER_SYNTAXES]
+        alone = min(each - 1, len(_COMPRESSED))
+        if alone == len(_COMPRESSED):
+            groups += [(syntax,) for syntax in _COMPRESSED]
+        elif alone > 0:
+            groups += [(syntax,) for syntax in _COMPRESSED[: alone - 1]]
+            groups.append(_COMPRESSED[alone - 1 :])
+        contexts += [PresentationContext(uid, group, scu_role=False, scp_role=True) for group in groups]
+    return contexts

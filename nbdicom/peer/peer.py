@@ -1,0 +1,566 @@
+"""`Peer`: one remote application entity as a person in a notebook sees it.
+
+A Peer holds an address and opens nothing; every method opens an association, does its work and releases it.  pydicom
+and pandas are loaded when a method needs them, which `Peer.echo` does not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from nbdicom.blocking import Association, associate
+from nbdicom.blocking.transport import split_address
+from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.core.negotiation import ContextLike, title_problem
+from nbdicom.core.trace import Trace
+from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
+from nbdicom.operations.handlers import Handlers
+from nbdicom.peer.progress import ProgressLike
+from nbdicom.peer.query import InformationModel, Level
+from nbdicom.peer.report import EchoReport, examine
+from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
+from nbdicom.table import Table
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
+
+__all__ = ["Peer"]
+
+R = TypeVar("R", bound="TransferResult[Any]")
+
+_DEFAULT_CONTEXTS = (
+    "Verification",
+    *(f"{root}RootQueryRetrieveInformationModel{service}" for root in ("Patient", "Study")
+      for service in ("Find", "Move", "Get")),
+)  # fmt: skip
+
+
+class Peer:
+    """A remote application entity.
+
+    Parameters
+    ----------
+    address : str or object
+        ``"AET@host:port"``; or the AE title alone, with *host* and *port*; or an object that has such an ``address``, a
+        running PACS for instance.
+    host : str, optional
+        Host name or IP address.
+    port : int, optional
+        TCP port; 104 and 11112 are the usual ones.
+    calling : str
+        The AE title that we call ourselves.  Many peers answer only titles that they know.
+    timeouts : Timeouts, optional
+        How long to wait for what.
+    limits : Limits, optional
+        What the peer may make us hold.
+    max_pdu : int, optional
+        The maximum length of a P-DATA-TF that we announce; 0 announces no limit.
+    window : OperationsWindow, optional
+        How many operations we propose to have outstanding at once.
+
+    Raises
+    ------
+    ConnectionFailed
+        If the address cannot be read.
+    LocalProtocolError
+        If an AE title is not one.
+
+    Examples
+    --------
+    >>> pacs = Peer("PACS@127.0.0.1:11112", calling="NBDICOM")
+    >>> pacs.address
+    'PACS@127.0.0.1:11112'
+    """
+
+    def __init__(
+        self,
+        address: Any,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        calling: str = "NBDICOM",
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        max_pdu: int | None = None,
+        window: OperationsWindow | None = None,
+    ) -> None:
+        self.ae_title, self.host, self.port = _split(address, host, port)
+        self.calling = calling
+        for title in (self.ae_title, calling):
+            if problem := title_problem(title):
+                raise LocalProtocolError(f"AE title {title!r} {problem} [PS3.5 6.2]", hint="1 to 16 ASCII characters")
+        self.timeouts = timeouts or Timeouts()
+        limits = limits or Limits()
+        self.limits = limits if max_pdu is None else replace(limits, max_length_received=max_pdu)
+        self.window = window or OperationsWindow()
+        if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
+            import nbdicom.peer.frames  # noqa: F401
+
+    @property
+    def address(self) -> str:
+        """The address in one string: ``"AET@host:port"``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.ae_title}@{host}:{self.port}"
+
+    # ------------------------------------------------------------------------------- verify, associate
+
+    def echo(self) -> EchoReport:
+        """Verify the peer (C-ECHO), step by step.
+
+        Returns
+        -------
+        EchoReport
+            True if the peer answered Success.  Nothing is raised: a failure is a row that says at which step, who says
+            so, and what to try.
+        """
+        return examine(self)
+
+    def associate(
+        self,
+        contexts: Iterable[ContextLike] | None = None,
+        *,
+        handlers: Handlers | None = None,
+        window: OperationsWindow | None = None,
+        trace: Trace | None = None,
+    ) -> Association:
+        """Open an association for work at the level of DIMSE; use it in a ``with`` block.
+
+        Parameters
+        ----------
+        contexts : iterable, optional
+            What to propose: SOP Classes by UID, keyword or name, ``(SOP Class, transfer syntaxes)`` or
+            `PresentationContext`.  By default Verification and Query/Retrieve.
+        handlers : Handlers, optional
+            Services for requests of the peer on this association.
+        window : OperationsWindow, optional
+            Instead of that of the peer.
+        trace : callable, optional
+            Gets every `TraceEvent`.
+
+        Raises
+        ------
+        ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
+            In the order of the steps; `echo` looks at them one by one.
+        """
+        return associate(
+            (self.host, self.port),
+            called=self.ae_title,
+            calling=self.calling,
+            contexts=_DEFAULT_CONTEXTS if contexts is None else contexts,
+            handlers=handlers,
+            timeouts=self.timeouts,
+            limits=self.limits,
+            window=window or self.window,
+            trace=trace,
+        )
+
+    # ------------------------------------------------------------------------------- query
+
+    def find(
+        self,
+        level: str = "STUDY",
+        selection: Any = None,
+        /,
+        *,
+        limit: int | None = None,
+        columns: Iterable[str] = (),
+        defaults: bool = True,
+        model: str | None = None,
+        relational: bool = False,
+        parse: bool = True,
+        progress: ProgressLike = None,
+        **keys: Any,
+    ) -> pandas.DataFrame:
+        """Query (C-FIND, PS3.4 C.4.1).
+
+        Parameters
+        ----------
+        level : str
+            PATIENT, STUDY, SERIES or IMAGE (INSTANCE), in any case.
+        selection : DataFrame, row or mapping, optional
+            Whose children to find: the keys that lead to *level* are taken from it, one query for each parent.
+        limit : int, optional
+            At most so many rows; the rest is cancelled (C-CANCEL), and the table says that it is truncated.
+        columns : iterable of str
+            Further attributes to return, by keyword or as ``"gggg,eeee"``.
+        defaults, model, relational : optional
+            See `Query.of`.
+        parse : bool
+            Typed columns; False leaves the wire's strings.
+        progress : bool or callable, optional
+            A bar while several parents are asked for; see `nbdicom.peer.progress`.
+        **keys
+            Matching keys: ``PatientName="DOE*"``, ``StudyDate=("2024-01-01", None)``, ``ModalitiesInStudy="CT"``.  A
+            list of values for a level above (``StudyInstanceUID=[...]``) makes one query for each.
+
+        Returns
+        -------
+        DataFrame
+            One row for each match, with the unique keys of all levels; `.dicom` leads on, ``attrs["nbdicom"]`` has the
+            provenance.
+
+        Raises
+        ------
+        QueryError
+            If the query cannot be sent, before anything is.
+        OperationFailed
+            If the peer answers a failure status.
+        AssociationError
+            If there is no association, or not to its end.
+
+        Warns
+        -----
+        OptionalKeysNotSupported, ResponseLimitReached, UndecodableValues
+            See `nbdicom.peer.notices`.
+
+        Examples
+        --------
+        >>> pacs.find("STUDY", PatientName="DOE*", limit=200)  # doctest: +SKIP
+        """
+        from nbdicom.peer.finding import find
+        from nbdicom.peer.query import Query
+
+        if limit is not None and limit < 1:
+            raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
+        options: dict[str, Any] = {"columns": columns, "defaults": defaults, "model": model, "relational": relational}
+        at = Level.of(level)
+        if selection is None:
+            queries = Query.each(at, **{**options, **keys})
+        else:
+            parents: list[dict[str, Any]] = list(keys_above(selection, at, InformationModel.of(model, at)))
+            if stray := next((name for name in parents[0] if name in keys), None):
+                raise QueryError(f"{stray} is given twice: by the table and as a key")
+            queries = [Query.of(at, **{**options, **parent, **keys}) for parent in parents]
+        return find(self, queries, limit=limit, parse=parse, progress=progress)
+
+    def patients(self, **keys: Any) -> pandas.DataFrame:
+        """Patients, in the Patient Root model; the arguments are those of `find`."""
+        return self.find("PATIENT", **keys)
+
+    def studies(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Studies, by any of their keys or *of* these patients; the arguments are those of `find`."""
+        return self.find("STUDY", of, **keys)
+
+    def series(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Series *of* these studies, or of ``StudyInstanceUID=``; the arguments are those of `find`."""
+        return self.find("SERIES", of, **keys)
+
+    def instances(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Instances *of* these series, or by UIDs of study and series; the arguments are those of `find`."""
+        return self.find("IMAGE", of, **keys)
+
+    # ------------------------------------------------------------------------------- transfer
+
+    def get(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files, on the same association (C-GET, PS3.4 C.4.3).
+
+        Parameters
+        ----------
+        selection : DataFrame, row or mapping, optional
+            Answers of `find`: everything in them is retrieved, down from their deepest unique key.
+        to : str or Path
+            The folder for the files.  A file gets its name when it is whole.
+        level : str, optional
+            To retrieve whole studies (series) although the table is about something smaller.
+        model : str, optional
+            ``"patient"`` root instead of study root.
+        progress : bool or callable, optional
+            None: a bar if somebody watches; see `nbdicom.peer.progress`.
+        raise_on_error : bool
+            Raise OperationFailed if not everything arrived, instead of a warning.
+        **keys
+            Unique keys instead of a selection: ``StudyInstanceUID=...``; a list stands for several.
+
+        Returns
+        -------
+        RetrieveResult
+            What we received and stored, one row for each instance, and what did not arrive.
+
+        Raises
+        ------
+        QueryError
+            If a key is missing, before anything is sent.
+        NoPresentationContext
+            If the peer does not offer C-GET.
+        AssociationError
+            If there is no association; one that breaks later is told in the result.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything arrived.
+        """
+        from nbdicom.peer import transfer
+
+        wanted, root = self._targets(selection, keys, level, model)
+        known = sop_classes(selection) or self._classes_of(wanted)
+        result = transfer.get(self, wanted, Path(to).expanduser(), model=root, classes=known, progress=progress)
+        return _told(result, raise_on_error)
+
+    def move(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: Any,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> MoveResult:
+        """Have the peer send instances to another AE (C-MOVE, PS3.4 C.4.2).
+
+        Parameters
+        ----------
+        selection, level, model, progress, raise_on_error, **keys
+            See `get`.
+        to : str or object
+            AE title of the destination, or an object that has an ``ae_title``.  The *peer* must know where that is.
+
+        Returns
+        -------
+        MoveResult
+            One row for each request, with the peer's counters.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError
+            See `get`.
+        """
+        from nbdicom.peer import transfer
+
+        wanted, root = self._targets(selection, keys, level, model)
+        destination = str(getattr(to, "ae_title", to))
+        if problem := title_problem(destination):
+            raise LocalProtocolError(
+                f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
+                hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
+            )
+        result = transfer.move(self, wanted, destination, model=root, progress=progress)
+        return _told(result, raise_on_error)
+
+    def retrieve(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files by whatever the peer offers.
+
+        Parameters
+        ----------
+        selection, to, level, model, progress, raise_on_error, **keys
+            See `get`.
+        method : str
+            ``"get"``: C-GET.  ``"move"``: C-MOVE to a storage SCP that we start for the time being, under our calling
+            AE title.  ``"auto"``: C-GET, and C-MOVE if the peer does not offer C-GET and *listen* is given.
+        listen : str, int or (str, int), optional
+            ``"host:port"`` of that storage SCP, or the port alone for all addresses of this machine.  The peer must
+            have our calling AE title registered with this port at an address of this machine.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `get`; ConnectionFailed, too, if the port is taken.
+        """
+        if method not in ("auto", "get", "move"):
+            raise QueryError(f"method {method!r} is not known", hint="'auto', 'get' or 'move'")
+        if method == "move" and listen is None:
+            raise QueryError(
+                "C-MOVE needs a port on which we receive",
+                hint=f"listen='0.0.0.0:11113', and register {self.calling!r} with this machine and port at the peer",
+            )
+        options: dict[str, Any] = {"level": level, "model": model, "progress": progress, **keys}
+        if method != "move":
+            try:
+                return self.get(selection, to=to, raise_on_error=raise_on_error, **options)
+            except NoPresentationContext:
+                if method == "get" or listen is None:
+                    raise
+        from nbdicom.peer.receiving import move_here
+
+        assert listen is not None
+        try:
+            address = ("0.0.0.0", listen) if isinstance(listen, int) else split_address(listen)
+        except ValueError as error:
+            raise QueryError(f"listen: {error}") from None
+        wanted, root = self._targets(selection, keys, level, model)
+        folder = Path(to).expanduser()
+        result = move_here(self, wanted, folder, listen=address, model=root, progress=progress)
+        return _told(result, raise_on_error)
+
+    def store(self, *items: Any, progress: ProgressLike = None, raise_on_error: bool = False) -> StoreResult:
+        """Send instances to the peer (C-STORE, PS3.4 Annex B).
+
+        Parameters
+        ----------
+        *items
+            Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, or lists of these.
+        progress : bool or callable, optional
+            None: a bar if somebody watches; see `nbdicom.peer.progress`.
+        raise_on_error : bool
+            Raise OperationFailed if not everything was stored, instead of a warning.
+
+        Returns
+        -------
+        StoreResult
+            One row for each file, with the peer's status; files that are not DICOM are skipped and say why.
+
+        Raises
+        ------
+        AssociationError
+            If there is no association; one that breaks later is told in the result.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything was stored.
+        """
+        from nbdicom.peer import transfer
+
+        return _told(transfer.store(self, list(_flat(items)), progress=progress), raise_on_error)
+
+    # ------------------------------------------------------------------------------- what the methods share
+
+    def _targets(
+        self, selection: Any, keys: Mapping[str, Any], level: str | None, model: str | None
+    ) -> tuple[Sequence[Target], InformationModel]:
+        if selection is None and not keys:
+            raise QueryError("nothing was asked for", hint="pass rows of an answer, or keys: StudyInstanceUID=...")
+        wanted = targets(selection, keys, level=level, model=model)
+        return wanted, InformationModel.of(model, wanted[0].level)
+
+    def _classes_of(self, wanted: Sequence[Target]) -> set[str]:
+        """What the peer says about the SOP Classes in these studies; empty where it does not say."""
+        from nbdicom.peer.finding import sop_classes_in_studies
+
+        try:
+            return sop_classes_in_studies(self, wanted)
+        except NbdicomError:
+            return set()  # a peer without C-FIND can be retrieved from all the same
+
+    def provenance(self, level: Level | None, model: InformationModel | None) -> dict[str, Any]:
+        """What a table says about where it comes from, in values that JSON knows."""
+        about: dict[str, Any] = {
+            "peer": self.address,
+            "calling": self.calling,
+            "level": None if level is None else level.value,
+            "model": None if model is None else model.value,
+            "when": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        for name, value, default in (("timeouts", self.timeouts, Timeouts()), ("limits", self.limits, Limits())):
+            changed = {key: one for key, one in asdict(value).items() if one != asdict(default)[key]}
+            if changed:
+                about[name] = changed
+        return about
+
+    @classmethod
+    def from_provenance(cls, about: Mapping[str, Any]) -> Peer:
+        """The peer that a table says it comes from."""
+        return cls(
+            about["peer"],
+            calling=about.get("calling", "NBDICOM"),
+            timeouts=Timeouts(**about.get("timeouts", {})),
+            limits=Limits(**about.get("limits", {})),
+        )
+
+    # ------------------------------------------------------------------------------- to look at
+
+    def table(self) -> Table:
+        """The address, and what to type next."""
+        return Table(
+            f"Peer {self.address}, calling AE title {self.calling}",
+            ("call", "what it does"),
+            [
+                ("pacs.echo()", "verify it, step by step"),
+                ('pacs.studies(PatientName="DOE*")', "a table of studies; also patients(), series(), instances()"),
+                ('pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
+                ('pacs.store("folder")', "send files"),
+                ("pacs.associate([...])", "one association, for everything else"),
+            ],
+            notes=["nothing is open: every call makes its own association"],
+        )
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __repr__(self) -> str:
+        calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
+        return f"Peer({self.address!r}{calling})\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Peer) and (self.address, self.calling) == (other.address, other.calling)
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.calling))
+
+
+def _split(address: Any, host: str | None, port: int | None) -> tuple[str, str, int]:
+    text = getattr(address, "address", address)
+    if not isinstance(text, str):
+        raise ConnectionFailed(f"a {type(address).__name__} is not an address", hint="write 'AET@host:port'")
+    if host is not None or port is not None:
+        title, rest = text, (host or "", 0 if port is None else port)
+    else:
+        title, at, rest_text = text.rpartition("@")
+        if not at:
+            raise ConnectionFailed(
+                f"{text!r} is not the address of an application entity",
+                hint="write 'AET@host:port', or Peer(AET, host, port)",
+            )
+        head, _, tail = rest_text.rpartition(":")
+        rest = (head, int(tail) if tail.isascii() and tail.isdigit() else 0)
+    try:
+        return (title, *split_address(rest))
+    except ValueError:
+        raise ConnectionFailed(
+            f"{text!r} has no host or no port between 1 and 65535",
+            hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:11112'",
+        ) from None
+
+
+def _flat(items: Iterable[Any]) -> Iterable[Any]:
+    """Lists of files as files; a Dataset can be iterated, too, but is one thing."""
+    for item in items:
+        if isinstance(item, (list, tuple, set, frozenset)) or (hasattr(item, "__next__") and not hasattr(item, "read")):
+            yield from _flat(item)
+        else:
+            yield item
+
+
+def _told(result: R, raise_on_error: bool) -> R:
+    """A result that is not complete speaks up."""
+    if raise_on_error:
+        result.raise_on_failure()
+    result.tell()
+    return result

@@ -1,0 +1,74 @@
+"""A progress bar where somebody looks, and nothing where nobody does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Progress", "ProgressLike", "is_interactive"]
+
+#: None: a bar if the session is interactive; a callable gets (done, total) and total may be None.
+ProgressLike = bool | None | Callable[[int, int | None], object]
+
+
+def is_interactive() -> bool:
+    """Whether a person watches: a notebook, or a terminal.  IPython is not loaded to find out."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and hasattr(shell, "kernel"):
+        return True
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Progress:
+    """How far a transfer is; as a context manager it closes its bar, whatever happens.
+
+    Parameters
+    ----------
+    progress : bool, callable or None
+        See `ProgressLike`.
+    what : str
+        The words before the bar.
+    unit : str
+        What is counted.
+    total : int, optional
+        How many there will be, as far as is known.
+    """
+
+    def __init__(self, progress: ProgressLike, what: str, *, unit: str, total: int | None = None) -> None:
+        self.done = 0
+        self.total = total
+        self._report = progress if callable(progress) else None
+        self._bar: Any = None
+        if progress is True or (progress is None and is_interactive()):
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, desc=what, unit=unit)
+
+    def advance(self, count: int = 1) -> None:
+        """*count* more are done."""
+        self.reach(self.done + count)
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """So many are done, of so many."""
+        step, self.done = done - self.done, done
+        if total is not None and total != self.total:
+            self.total = total
+            if self._bar is not None:
+                self._bar.total = total
+                self._bar.refresh()
+        if self._bar is not None and step:
+            self._bar.update(step)
+        if self._report is not None:
+            self._report(self.done, self.total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

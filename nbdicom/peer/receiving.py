@@ -1,0 +1,101 @@
+"""C-MOVE to ourselves: a storage SCP for the time of one call, so that the instances arrive here.
+
+The peer opens the association for the instances (PS3.4 C.4.2.2), so it must know our AE title, and reach this machine
+at the port that it has registered for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbdicom.peer.progress import ProgressLike
+from nbdicom.peer.query import InformationModel
+from nbdicom.peer.results import Retrieved, RetrieveResult
+from nbdicom.peer.selection import Target
+from nbdicom.peer.transfer import move
+from nbdicom.receiver import Receiver, StoredFile
+from nbdicom.status import Status
+
+if TYPE_CHECKING:
+    from nbdicom.peer.peer import Peer
+
+__all__ = ["move_here"]
+
+
+def move_here(
+    peer: Peer,
+    targets: Sequence[Target],
+    folder: Path,
+    *,
+    listen: tuple[str, int],
+    model: InformationModel,
+    progress: ProgressLike = None,
+) -> RetrieveResult:
+    """Retrieve by C-MOVE into *folder*, receiving on *listen* under our calling AE title.
+
+    Raises
+    ------
+    ConnectionFailed
+        If the port cannot be listened on.
+    NoPresentationContext, AssociationError
+        If the peer does not offer C-MOVE, or cannot be reached.
+    """
+    started = time.monotonic()
+    arrived: dict[str, Retrieved] = {}  # by SOP Instance UID: an instance that is sent twice is one file
+    news = threading.Condition()
+
+    def on_stored(stored: StoredFile) -> None:
+        row = Retrieved(
+            sop_instance_uid=stored.sop_instance_uid,
+            sop_class_uid=stored.sop_class_uid,
+            transfer_syntax=stored.transfer_syntax,
+            path=stored.path,
+            size=stored.bytes,
+            status=Status(0x0000, "C-STORE"),
+            ok=True,
+            message="stored",
+        )
+        with news:
+            arrived[str(stored.sop_instance_uid)] = row
+            news.notify_all()
+
+    receiver = Receiver(
+        folder,
+        ae_title=peer.calling,
+        host=listen[0],
+        port=listen[1],
+        on_stored=on_stored,
+        timeouts=peer.timeouts,
+        limits=peer.limits,
+    )
+    with receiver:
+        moved = move(peer, targets, peer.calling, model=model, progress=progress)
+        # Some peers answer Success before the last instance is through: what they count is waited for.
+        with news:
+            news.wait_for(lambda: len(arrived) >= moved.completed, timeout=peer.timeouts.network)
+    answers = tuple(row.answer for row in moved.rows)
+    rows = list(arrived.values())
+    for answer in answers:
+        named = [uid for uid in answer.failed_uids if uid not in arrived]
+        message = f"the peer could not send it: {answer.message}"
+        rows += [Retrieved(sop_instance_uid=uid, status=answer.status, message=message) for uid in named]
+        unnamed = max((answer.failed or 0) - len(named), 0)
+        if unnamed or (not answer.ok and not named):
+            message = f"{answer.target}: {answer.message}"
+            rows.append(Retrieved(sop_instance_uid=None, status=answer.status, message=message, count=unnamed))
+    late = moved.completed - len(arrived)
+    if late > 0:
+        message = f"the peer counts {moved.completed} instances sent, {len(arrived)} arrived"
+        rows.append(Retrieved(sop_instance_uid=None, message=message, count=late))
+    return RetrieveResult(
+        rows=tuple(rows),
+        peer=peer.address,
+        seconds=time.monotonic() - started,
+        folder=folder,
+        answers=answers,
+        provenance=moved.provenance,
+    )

@@ -1,0 +1,290 @@
+"""`Peer.echo`: verify a peer step by step, and say at which step it fails, who says so and what to try.
+
+The steps are those of the standard and of the network below it: name resolution, TCP connection, A-ASSOCIATE (PS3.8
+7.1), the presentation context for Verification, C-ECHO (PS3.4 Annex A), release.  One real association is made; its
+trace tells when each step was done.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbdicom.blocking import Association, associate
+from nbdicom.core.machine import Evt
+from nbdicom.core.negotiation import Negotiation
+from nbdicom.core.trace import TraceEvent, Transition
+from nbdicom.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectionFailed,
+    NbdicomError,
+    OperationTimeout,
+    RemoteProtocolError,
+)
+from nbdicom.table import Table, printable
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.peer.peer import Peer
+
+__all__ = ["EchoReport", "Step", "examine"]
+
+_VERIFICATION = "1.2.840.10008.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a verification."""
+
+    name: str
+    ok: bool
+    result: str
+    ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EchoReport:
+    """What a verification found; true if the peer answered the C-ECHO with Success.
+
+    ``steps`` go as far as it came, ``hints`` say what to try, ``error`` is the exception that ended it,
+    ``negotiation`` is the association as far as it was negotiated.
+    """
+
+    address: str
+    calling: str
+    steps: tuple[Step, ...]
+    hints: tuple[str, ...] = ()
+    error: NbdicomError | None = field(default=None, compare=False)
+    negotiation: Negotiation | None = field(default=None, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the peer is verified."""
+        return self.error is None and all(step.ok for step in self.steps)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that failed, or None."""
+        return next((step for step in self.steps if not step.ok), None)
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds of all steps."""
+        return sum(step.ms or 0.0 for step in self.steps)
+
+    def table(self) -> Table:
+        """One row for each step."""
+        verdict = f"verified in {self.ms:.1f} ms" if self.ok else f"failed at {self.failed.name}" if self.failed else ""
+        return Table(
+            f"C-ECHO {self.calling} \N{RIGHTWARDS ARROW} {self.address}: {verdict}",
+            ("step", "result", "ms"),
+            [
+                (f"{number} {step.name}", step.result, "" if step.ms is None else f"{step.ms:.1f}")
+                for number, step in enumerate(self.steps, 1)
+            ],
+            notes=[f"\N{RIGHTWARDS ARROW} {hint}" for hint in self.hints],
+            marks=["ok" if step.ok else "bad" for step in self.steps],
+        )
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The steps as a DataFrame, with numbers for milliseconds."""
+        import pandas
+
+        rows = [(step.name, step.ok, step.result, step.ms) for step in self.steps]
+        return pandas.DataFrame(rows, columns=["step", "ok", "result", "ms"])
+
+
+def examine(peer: Peer) -> EchoReport:
+    """Verify *peer*; every failure is a row of the report, nothing but an interrupt is raised."""
+    return _Examination(peer).run()
+
+
+class _Examination:
+    """The steps that were done, with the time that each took."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._steps: list[Step] = []
+        self._hints: list[str] = []
+        self._error: NbdicomError | None = None
+        self._negotiation: Negotiation | None = None
+        self._since = time.monotonic()
+        self._events: list[TraceEvent] = []
+
+    def run(self) -> EchoReport:
+        peer = self._peer
+        try:
+            self._examine()
+        except NbdicomError as error:
+            self._fail(self._steps_name(), error)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            self._fail(self._steps_name(), ConnectionFailed(f"the system says: {reason}"))
+        return EchoReport(
+            address=peer.address,
+            calling=peer.calling,
+            steps=tuple(self._steps),
+            hints=tuple(dict.fromkeys(self._hints)),
+            error=self._error,
+            negotiation=self._negotiation,
+        )
+
+    def _examine(self) -> None:
+        if not self._resolve():
+            return
+        association = self._associate()
+        if association is None:
+            return
+        try:
+            self._negotiation = association.negotiation
+            context = association.negotiation.context_for(_VERIFICATION)
+            syntax = context.transfer_syntax.name if context.transfer_syntax else ""
+            self._done("presentation context", f"Verification accepted, {syntax}")
+            status = association.echo()
+            self._done("C-ECHO", str(status))
+            if not status.is_success:
+                self._hints.append("the peer answers, but not with Success: its log or its administrator knows why")
+        finally:
+            association.release()
+        self._done("release", "ok")
+
+    # ------------------------------------------------------------------------------- steps
+
+    def _resolve(self) -> bool:
+        peer = self._peer
+        try:
+            found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a host name"
+            self._fail(
+                f"resolve {printable(peer.host)}",
+                ConnectionFailed(
+                    f"the name cannot be resolved: {reason}", hint="check the spelling, or use the host's IP address"
+                ),
+            )
+            return False
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        self._done(f"resolve {printable(peer.host)}", "ok" if addresses == [peer.host] else ", ".join(addresses))
+        return True
+
+    def _associate(self) -> Association | None:
+        peer = self._peer
+        tcp = f"TCP connect :{peer.port}"
+        try:
+            association = associate(
+                (peer.host, peer.port),
+                called=peer.ae_title,
+                calling=peer.calling,
+                contexts=["Verification"],
+                timeouts=peer.timeouts,
+                limits=peer.limits,
+                trace=self._events.append,
+            )
+        except ConnectionFailed as error:
+            self._fail(tcp, error, result=_connection(error))
+            return None
+        except NbdicomError as error:
+            self._connected(tcp)
+            self._negotiation = getattr(error, "negotiation", None)
+            self._fail("A-ASSOCIATE", error, result=_association(error))
+            return None
+        self._connected(tcp)
+        negotiation = association.negotiation
+        name = negotiation.peer_implementation_version_name or negotiation.peer_implementation_class_uid or "unnamed"
+        self._done("A-ASSOCIATE", f"accepted; the peer's implementation is {printable(name)}")
+        return association
+
+    def _connected(self, tcp: str) -> None:
+        """The trace tells when the connection stood: Evt2 of the state machine (PS3.8 Table 9-10)."""
+        at = next((e.time for e in self._events if isinstance(e, Transition) and e.event is Evt.EVT2), None)
+        if at is not None:
+            self._done(tcp, "ok", at)
+
+    def _steps_name(self) -> str:
+        """The step that was under way."""
+        names = ("resolve", "TCP", "A-ASSOCIATE", "presentation context", "C-ECHO", "release")
+        return names[min(len(self._steps), len(names) - 1)]
+
+    def _done(self, name: str, result: str, at: float | None = None) -> None:
+        now = at or time.monotonic()
+        self._steps.append(Step(name, True, result, max(0.0, now - self._since) * 1000))
+        self._since = now
+
+    def _fail(self, name: str, error: NbdicomError, *, result: str | None = None) -> None:
+        self._steps.append(Step(name, False, result or error.message, (time.monotonic() - self._since) * 1000))
+        self._error = error
+        self._hints += _hints(error, self._peer)
+
+
+# ------------------------------------------------------------------------------- in words
+
+
+def _connection(error: ConnectionFailed) -> str:
+    cause: Any = error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return "refused: nothing listens on this port"
+    if isinstance(cause, ConnectionResetError):
+        return "reset by the peer, or by a firewall in between"
+    if isinstance(cause, TimeoutError):
+        return f"no answer ({error.message})"
+    return error.message
+
+
+def _association(error: NbdicomError) -> str:
+    if isinstance(error, AssociationRejected):
+        return error.message.removeprefix("the peer rejected the association: ")
+    cause = error.__cause__
+    if isinstance(cause, RemoteProtocolError):
+        return f"the answer is not DICOM: {cause.message}"
+    if isinstance(cause, ConnectionResetError):
+        return "the peer reset the connection instead of answering"
+    if isinstance(error, OperationTimeout):
+        return f"connected, but no answer: {error.message}"
+    return error.message
+
+
+#: What the first byte of an answer says about whoever sent it (no PDU type of PS3.8 9.3 is above 07H).
+_FIRST_BYTES = {
+    0x48: "the answer begins like HTTP: this is the port of a web server (of a DICOMweb interface, perhaps)",
+    0x3C: "the answer begins like a web page: this is the port of a web server",
+    0x15: "the answer is a TLS alert: this port expects TLS",
+    0x16: "the answer is a TLS handshake: this port expects TLS",
+    0x53: "the answer begins like SSH: this is another service's port",
+    0x32: "the answer begins like FTP or SMTP: this is another service's port",
+}
+
+
+def _hints(error: NbdicomError, peer: Peer) -> list[str]:
+    hints = [error.hint] if error.hint else []
+    cause = error.__cause__
+    if isinstance(error, AssociationRejected):
+        reason = (error.source, error.reason_diag)
+        if reason == (1, 7):
+            hints.append(f"the called AE title was {peer.ae_title!r}: try Peer('<title>@{peer.host}:{peer.port}')")
+        elif reason == (1, 3):
+            hints.append(f"the calling AE title was {peer.calling!r}: try Peer(..., calling='<title>')")
+    elif isinstance(cause, RemoteProtocolError):
+        words = cause.message.split(" of unknown type ")
+        code = words[1][:2] if len(words) == 2 else ""
+        first = _FIRST_BYTES.get(int(code, 16)) if code else None
+        hints.append(first or "check that this is the port of the DICOM service")
+    elif isinstance(error, OperationTimeout):
+        hints.append("something listens there and says nothing: another service, or one that waits for TLS")
+    elif isinstance(error, AssociationAborted) and not hints:
+        hints.append("some peers abort for callers that they do not know: check both AE titles and the peer's log")
+    return hints

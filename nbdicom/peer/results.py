@@ -1,0 +1,380 @@
+"""What a transfer came to: one row for each instance (or request), and a summary that names every failure.
+
+The rows of a retrieval are what *we* received and stored; the peer's counters stand beside them.  A result is true
+only if everything that was asked for is there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from nbdicom.errors import NbdicomError, OperationFailed
+from nbdicom.peer.notices import IncompleteTransfer
+from nbdicom.peer.selection import Target
+from nbdicom.status import Status
+from nbdicom.table import Table
+from nbdicom.uids import UID
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Answer", "MoveResult", "RetrieveResult", "Retrieved", "Sent", "StoreResult", "TransferResult"]
+
+_SHOWN = 25  #: rows of a table on the screen; all are in the DataFrame
+_NAMED = 10  #: failures that the summary names
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """One C-GET or C-MOVE request and what the peer said to it."""
+
+    target: Target
+    status: Status | None = None
+    completed: int | None = None  #: the peer's counters (PS3.4 C.4.2.1.6 to C.4.2.1.9); None where it sent none
+    failed: int | None = None
+    warning: int | None = None
+    remaining: int | None = None
+    failed_uids: tuple[UID, ...] = ()
+    error: NbdicomError | None = None  #: what ended the request, if not its final response
+
+    @property
+    def ok(self) -> bool:
+        """True if the peer says that everything went well and counts at least one instance, or counts nothing."""
+        if self.error is not None or self.status is None or not self.status.is_success or self.failed:
+            return False
+        return self.completed != 0 or bool(self.warning)
+
+    @property
+    def message(self) -> str:
+        """The outcome in words."""
+        if self.error is not None:
+            return self.error.message
+        if self.status is None:
+            return "not asked"
+        if self.status.is_success and not self.completed and not self.warning and self.completed is not None:
+            return "the peer answered Success and sent nothing: it has no such instances"
+        return str(self.status)
+
+    @property
+    def total(self) -> int | None:
+        """Sub-operations that the peer counts in all, or None if it does not count."""
+        counts = (self.completed, self.failed, self.warning, self.remaining)
+        return None if all(count is None for count in counts) else sum(count or 0 for count in counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """One instance that arrived, or that should have."""
+
+    sop_instance_uid: UID | None
+    sop_class_uid: UID | None = None
+    transfer_syntax: UID | None = None
+    study: str | None = None
+    series: str | None = None
+    path: Path | None = None
+    size: int | None = None
+    status: Status | None = None
+    ok: bool = False
+    message: str = ""
+    count: int = 1  #: instances that it stands for: the peer may count failures without naming them
+
+    @property
+    def name(self) -> str:
+        """The SOP Instance UID, or how many it stands for."""
+        return str(self.sop_instance_uid or f"{self.count} unnamed")
+
+    def row(self) -> tuple[object, ...]:
+        """The row of the table."""
+        name = self.sop_class_uid.name if self.sop_class_uid else ""
+        return (self.name, name, self.path or "", self.size, _code(self.status), self.message)
+
+    def record(self) -> dict[str, Any]:
+        """The row of the DataFrame."""
+        return {
+            "SOPInstanceUID": self.sop_instance_uid,
+            "SOPClassUID": self.sop_class_uid,
+            "StudyInstanceUID": self.study,
+            "SeriesInstanceUID": self.series,
+            "TransferSyntaxUID": self.transfer_syntax,
+            "path": str(self.path) if self.path else None,
+            "bytes": self.size,
+            "status": _code(self.status),
+            "ok": self.ok,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One file or Dataset that was to be stored; ``skipped`` if it was not sent for a reason of its own."""
+
+    source: str
+    sop_instance_uid: UID | None = None
+    sop_class_uid: UID | None = None
+    transfer_syntax: UID | None = None  #: in which it was sent
+    status: Status | None = None
+    ok: bool = False
+    skipped: bool = False
+    message: str = ""
+
+    def row(self) -> tuple[object, ...]:
+        """The row of the table."""
+        name = self.sop_class_uid.name if self.sop_class_uid else ""
+        syntax = self.transfer_syntax.name if self.transfer_syntax else ""
+        return (self.source, name, syntax, _code(self.status), self.message)
+
+    def record(self) -> dict[str, Any]:
+        """The row of the DataFrame."""
+        return {
+            "file": self.source,
+            "SOPInstanceUID": self.sop_instance_uid,
+            "SOPClassUID": self.sop_class_uid,
+            "TransferSyntaxUID": self.transfer_syntax,
+            "status": _code(self.status),
+            "ok": self.ok,
+            "skipped": self.skipped,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One C-MOVE request."""
+
+    answer: Answer
+
+    @property
+    def ok(self) -> bool:
+        """Whether the peer moved everything."""
+        return self.answer.ok
+
+    @property
+    def status(self) -> Status | None:
+        """The final status."""
+        return self.answer.status
+
+    @property
+    def message(self) -> str:
+        """The outcome in words."""
+        return self.answer.message
+
+    def row(self) -> tuple[object, ...]:
+        """The row of the table."""
+        a = self.answer
+        return (str(a.target), a.completed, a.failed, a.warning, a.remaining, _code(a.status), a.message)
+
+    def record(self) -> dict[str, Any]:
+        """The row of the DataFrame."""
+        a = self.answer
+        keys = {key: value if isinstance(value, str) else tuple(value) for key, value in a.target.keys.items()}
+        return {
+            "level": a.target.level.value,
+            **keys,
+            "completed": a.completed,
+            "failed": a.failed,
+            "warning": a.warning,
+            "remaining": a.remaining,
+            "status": _code(a.status),
+            "ok": a.ok,
+            "message": a.message,
+        }
+
+
+def _code(status: Status | None) -> str | None:
+    return None if status is None else f"{int(status):04X}H"
+
+
+Row = TypeVar("Row", Retrieved, Sent, Moved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferResult(Generic[Row]):
+    """What all results have: rows, what failed of them, and a summary."""
+
+    rows: tuple[Row, ...]
+    peer: str  #: "AET@host:port"
+    seconds: float
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    _columns: ClassVar[tuple[str, ...]]
+    _integers: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """The rows that did not succeed."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    @property
+    def ok(self) -> bool:
+        """True if there is something, and nothing failed."""
+        return bool(self.rows) and not self.failed
+
+    @property
+    def summary(self) -> str:
+        """One line for all, and the failures by name."""
+        raise NotImplementedError
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def raise_on_failure(self) -> None:
+        """Raise if not everything succeeded.
+
+        Raises
+        ------
+        OperationFailed
+            With the summary.
+        """
+        if not self.ok:
+            statuses = [row.status for row in self.failed if row.status is not None]
+            raise OperationFailed(self.summary, status=next((s for s in statuses if s.is_failure), Status(0x0110)))
+
+    def tell(self) -> None:
+        """Warn if not everything succeeded: the result itself may never be looked at."""
+        if not self.ok:
+            warnings.warn(IncompleteTransfer(self.summary), stacklevel=4)
+
+    def table(self) -> Table:
+        """Failures first; as many rows as one reads."""
+        ordered = sorted(self.rows, key=lambda row: (row.ok, getattr(row, "skipped", False)))
+        shown = ordered[:_SHOWN]
+        notes = [] if len(shown) == len(ordered) else [f"... and {len(ordered) - len(shown)} more rows in .to_frame()"]
+        return Table(
+            self.summary,
+            self._columns,
+            [row.row() for row in shown],
+            notes=notes,
+            marks=["ok" if row.ok else "" if getattr(row, "skipped", False) else "bad" for row in shown],
+            mark_column="message",
+        )
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """All rows as a DataFrame; its ``.dicom`` verbs work on what has key columns."""
+        from nbdicom.peer.frames import plain_frame
+
+        return plain_frame([row.record() for row in self.rows], integers=self._integers, provenance=self.provenance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RetrieveResult(TransferResult[Retrieved]):
+    """A C-GET: one row for each instance, with the file that it is in."""
+
+    folder: Path
+    answers: tuple[Answer, ...] = ()
+
+    _columns: ClassVar[tuple[str, ...]] = ("SOP Instance UID", "SOP Class", "path", "bytes", "status", "message")
+    _integers: ClassVar[tuple[str, ...]] = ("bytes",)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that arrived."""
+        return [row.path for row in self.rows if row.ok and row.path is not None]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files that arrived."""
+        return sum(row.size or 0 for row in self.rows if row.ok)
+
+    @property
+    def summary(self) -> str:
+        """One line for all, and the failures by name."""
+        good = len(self.rows) - len(self.failed)
+        text = (
+            f"{good} of {sum(row.count for row in self.rows)} instances retrieved from {self.peer} into {self.folder} "
+            f"({_size(self.bytes)}, {self.seconds:.1f} s)"
+        )
+        return text + _named([(row.name, row.message) for row in self.failed])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MoveResult(TransferResult[Moved]):
+    """A C-MOVE: one row for each request, with the peer's counters; what arrived, only the destination knows."""
+
+    destination: str
+
+    _columns: ClassVar[tuple[str, ...]] = (
+        "asked for", "completed", "failed", "warning", "remaining", "status", "message",
+    )  # fmt: skip
+    _integers: ClassVar[tuple[str, ...]] = ("completed", "failed", "warning", "remaining")
+
+    @property
+    def completed(self) -> int:
+        """Instances that the peer says it has sent, with or without a warning."""
+        return sum((row.answer.completed or 0) + (row.answer.warning or 0) for row in self.rows)
+
+    @property
+    def summary(self) -> str:
+        """One line for all, and the failures by name."""
+        good = len(self.rows) - len(self.failed)
+        text = (
+            f"{good} of {len(self.rows)} requests moved from {self.peer} to {self.destination}: "
+            f"{self.completed} instances by the peer's count ({self.seconds:.1f} s)"
+        )
+        return text + _named([(str(row.answer.target), row.message) for row in self.failed])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StoreResult(TransferResult[Sent]):
+    """A C-STORE of many: one row for each file or Dataset, those that were skipped included."""
+
+    _columns: ClassVar[tuple[str, ...]] = ("file", "SOP Class", "sent as", "status", "message")
+
+    @property
+    def failed(self) -> tuple[Sent, ...]:
+        """What was to be sent and is not at the peer."""
+        return tuple(row for row in self.rows if not row.ok and not row.skipped)
+
+    @property
+    def skipped(self) -> tuple[Sent, ...]:
+        """What was found in folders and is nothing to send."""
+        return tuple(row for row in self.rows if row.skipped)
+
+    @property
+    def ok(self) -> bool:
+        """True if something was stored and nothing failed; skipped files do not count."""
+        return any(row.ok for row in self.rows) and not self.failed
+
+    @property
+    def summary(self) -> str:
+        """One line for all, and the failures by name."""
+        good = sum(row.ok for row in self.rows)
+        text = f"{good} of {len(self.rows) - len(self.skipped)} instances stored at {self.peer} ({self.seconds:.1f} s)"
+        if self.skipped:
+            text += f", {len(self.skipped)} files skipped"
+        return text + _named([(row.source, row.message) for row in self.failed])
+
+
+def _named(failures: Sequence[tuple[str, str]]) -> str:
+    if not failures:
+        return ""
+    lines = [f"  {name}: {message}" for name, message in failures[:_NAMED]]
+    if len(failures) > _NAMED:
+        lines.append(f"  and {len(failures) - _NAMED} more")
+    return f"; {len(failures)} FAILED:\n" + "\n".join(lines)
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,213 @@
+"""What a person points at: a table of answers, some of its rows, a mapping, or UIDs; and the requests that it means.
+
+Retrieval works from the key columns alone (PatientID, StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID), so a
+table may have been filtered, joined and sorted in any way before.  pandas is recognised by its shape and not loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbdicom.errors import QueryError
+from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level
+from nbdicom.peer.values import values_of, wire
+from nbdicom.uids import UID
+
+__all__ = ["Target", "keys_above", "records", "sop_classes", "targets"]
+
+_KEYS = tuple(UNIQUE_KEYS.values())
+_LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One entity to be retrieved, or several instances of one series (PS3.4 C.4.2.2.1, C.4.3.2.1)."""
+
+    level: Level
+    keys: Mapping[str, str | tuple[str, ...]]  #: unique keys down to the level
+    expected: int | None = None  #: instances that the table counts for it
+
+    def identifier(self) -> dict[str, str]:
+        """The identifier of the C-GET or C-MOVE request."""
+        values = {k: value if isinstance(value, str) else "\\".join(value) for k, value in self.keys.items()}
+        return {"QueryRetrieveLevel": self.level.value, **values}
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The instances asked for by name; empty above the IMAGE level."""
+        value = self.keys.get("SOPInstanceUID", ())
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    def single(self, uids: Iterable[str]) -> list[Target]:
+        """One target for each of these instances."""
+        return [Target(self.level, {**self.keys, "SOPInstanceUID": uid}) for uid in uids]
+
+    def __str__(self) -> str:
+        name = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series"}.get(self.level)
+        if name == "patient":
+            return "patient"  # a Patient ID is nothing for messages and logs
+        if name:
+            return f"{name} {self.keys[self.level.unique_key]}"
+        return f"{len(self.instances)} instances" if len(self.instances) > 1 else f"instance {self.instances[0]}"
+
+
+def records(selection: Any) -> list[dict[str, Any]]:
+    """The rows of a selection as mappings: of a DataFrame, a row, a column of UIDs, a mapping, or a list of these.
+
+    Raises
+    ------
+    QueryError
+        If it is none of them.
+    """
+    if hasattr(selection, "columns") and hasattr(selection, "to_dict"):
+        wanted = [name for name in selection.columns if isinstance(name, str)]
+        return [dict(zip(wanted, row, strict=True)) for row in zip(*(selection[name] for name in wanted), strict=True)]
+    if hasattr(selection, "index") and hasattr(selection, "to_dict"):
+        if not any(key in selection.index for key in _KEYS) and selection.name in _KEYS:
+            return [{selection.name: value} for value in selection]
+        return [selection.to_dict()]
+    if isinstance(selection, Mapping):
+        return [dict(selection)]
+    if hasattr(selection, "to_frame"):
+        return records(selection.to_frame())  # a result table of ours
+    if isinstance(selection, Iterable) and not isinstance(selection, (str, bytes)):
+        return [record for item in selection for record in records(item)]
+    raise QueryError(
+        f"a {type(selection).__name__} says nothing about what to ask for",
+        hint="pass a table of answers, rows of one, or keys: StudyInstanceUID=...",
+    )
+
+
+def keys_above(selection: Any, level: Level, model: InformationModel) -> list[dict[str, str]]:
+    """The keys that lead from the rows of a selection to *level*: one mapping for each distinct parent.
+
+    For a STUDY query in the Study Root model that is the PatientID.
+
+    Raises
+    ------
+    QueryError
+        If a row lacks one.
+    """
+    above = [one.unique_key for one in model.above(level)] or ["PatientID"]
+    found = dict.fromkeys(tuple(_keys(record, above, level).items()) for record in records(selection))
+    if not found:
+        raise QueryError("the table has no rows", hint="nothing was selected, so nothing is asked")
+    return [dict(items) for items in found]
+
+
+def targets(
+    selection: Any, keys: Mapping[str, Any], *, level: str | None = None, model: str | None = None
+) -> list[Target]:
+    """What is to be retrieved.
+
+    Parameters
+    ----------
+    selection : object, optional
+        See `records`; None to use *keys* alone.
+    keys : mapping
+        Unique keys as a person gives them; a list of values stands for several entities.
+    level : str, optional
+        By default the deepest level whose key is there in every row.
+    model : str, optional
+        ``"patient"`` root needs the Patient ID of everything.
+
+    Raises
+    ------
+    QueryError
+        If a key is missing: PS3.4 C.4.2.2.1 wants the unique keys of all levels above.
+    """
+    rows = [{**row, **keys} for row in (records(selection) if selection is not None else [{}])]
+    if stray := [name for name in keys if name not in _KEYS]:
+        raise QueryError(
+            f"{stray[0]} is not a unique key; a retrieval is asked by {', '.join(_KEYS)} only [PS3.4 C.4.2.2.1]",
+            hint="find first, and pass the rows that you want",
+        )
+    if not rows:
+        raise QueryError("the table has no rows", hint="nothing was selected, so nothing is retrieved")
+    at = Level.of(level) if level else _deepest(rows)
+    root = InformationModel.of(model, at)
+    path = [one.unique_key for one in (*root.above(at), at)]
+    if at is Level.IMAGE:
+        return list(_by_series(rows, path))
+    found: dict[tuple[tuple[str, str], ...], int | None] = {}
+    for row in rows:
+        for one in _each(row, path, at):
+            found[tuple(one.items())] = _count(row, at)
+    return [Target(at, dict(items), count) for items, count in found.items()]
+
+
+def sop_classes(selection: Any) -> set[UID]:
+    """The SOP Classes that a table names in SOPClassUID or SOPClassesInStudy; empty if any row has none."""
+    found: set[UID] = set()
+    for row in records(selection) if selection is not None else ():
+        value = row.get("SOPClassUID", row.get("SOPClassesInStudy"))
+        values = [value] if isinstance(value, str) else list(value) if isinstance(value, (tuple, list)) else []
+        values = [uid for text in values for uid in str(text).split("\\") if uid]
+        if not values:
+            return set()
+        found.update(map(UID, values))
+    return found
+
+
+def _deepest(rows: list[dict[str, Any]]) -> Level:
+    for one in reversed(Level):
+        if all(_has(row.get(one.unique_key)) for row in rows):
+            return one
+    for one in reversed(Level):
+        if any(_has(row.get(one.unique_key)) for row in rows):
+            missing = sum(not _has(row.get(one.unique_key)) for row in rows)
+            raise QueryError(f"{missing} of {len(rows)} rows have no {one.unique_key}")
+    raise QueryError("none of the key columns is there", hint=f"the keys are {', '.join(_KEYS)}")
+
+
+def _has(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return False
+    if isinstance(value, float):
+        return value == value
+    return not (isinstance(value, (str, list, tuple)) and not value)
+
+
+def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dict[str, str]:
+    """These keys of a row, checked."""
+    found = {}
+    for key in wanted:
+        value = record.get(key)
+        if not _has(value):
+            raise QueryError(
+                f"{level.value} level needs {key} of everything above it, and a row has none [PS3.4 C.4.1.2.1]",
+                hint="answers of find() have these columns; keep them when you select columns",
+            )
+        found[key] = wire(key, "LO" if key == "PatientID" else "UI", value)
+    return found
+
+
+def _each(row: Mapping[str, Any], path: list[str], level: Level) -> Iterator[dict[str, str]]:
+    """One mapping of keys for each entity of a row whose last key may have several values."""
+    last = path[-1]
+    if not _has(row.get(last)):
+        _keys(row, path, level)  # says which one is missing
+    for value in values_of(last, row[last]):
+        yield _keys({**row, last: value}, path, level)
+
+
+def _by_series(rows: list[dict[str, Any]], path: list[str]) -> Iterator[Target]:
+    series: dict[tuple[tuple[str, str], ...], dict[str, None]] = {}
+    for row in rows:
+        for one in _each(row, path, Level.IMAGE):
+            uid = one.pop("SOPInstanceUID")
+            series.setdefault(tuple(one.items()), {})[uid] = None
+    for above, instances in series.items():
+        uids = tuple(instances)
+        for start in range(0, len(uids), _LIST_OF_UIDS):
+            yield Target(Level.IMAGE, {**dict(above), "SOPInstanceUID": uids[start : start + _LIST_OF_UIDS]})
+
+
+def _count(row: Mapping[str, Any], level: Level) -> int | None:
+    value = row.get(f"NumberOf{level.value.capitalize()}RelatedInstances")
+    try:
+        return int(value) if _has(value) else None  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None

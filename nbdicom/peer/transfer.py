@@ -1,0 +1,352 @@
+"""Retrieving, moving and storing: the loops behind `Peer.get`, `Peer.move` and `Peer.store`.
+
+One association serves all requests; if it breaks, what has arrived is kept, and the next request opens another one.
+Only an association that cannot be opened at all is an exception: everything later becomes rows of the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbdicom.blocking import Association, Responses
+from nbdicom.core.negotiation import PresentationContext
+from nbdicom.errors import AssociationError, NbdicomError, NoPresentationContext, OperationError, OperationTimeout
+from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, SubOperations
+from nbdicom.peer.contexts import retrieve_contexts
+from nbdicom.peer.line import Line
+from nbdicom.peer.progress import Progress, ProgressLike
+from nbdicom.peer.query import InformationModel, Level
+from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
+from nbdicom.peer.selection import Target
+from nbdicom.uids import UID
+
+if TYPE_CHECKING:
+    from nbdicom.peer.peer import Peer
+
+__all__ = ["get", "move", "store"]
+
+
+def _each(line: Line, targets: Sequence[Target]) -> Iterator[tuple[Target, Association | NbdicomError]]:
+    """Each target with an association to ask on, or with the error because of which it cannot be asked.
+
+    Raises
+    ------
+    AssociationError, OperationTimeout
+        If not even the first one can be asked.
+    """
+    dead: NbdicomError | None = None
+    for position, target in enumerate(targets):
+        if dead is not None:
+            yield target, dead
+            continue
+        try:
+            association = line.association()
+        except (AssociationError, OperationTimeout) as error:
+            if position == 0:
+                raise
+            dead = error
+            yield target, error
+        else:
+            yield target, association
+
+
+def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable[[Any], object]) -> None:
+    """One C-GET or C-MOVE to its end, which becomes part of *answer*.
+
+    Raises
+    ------
+    NoPresentationContext
+        If the peer did not accept the service.
+    """
+    try:
+        with begin() as responses:
+            for value in _until_the_end(responses, answer):
+                if isinstance(value, SubOperations):
+                    # The final response may leave counters out (PS3.4 C.4.2.1.6): the last ones known stay.
+                    for name in ("completed", "failed", "warning", "remaining"):
+                        if (count := getattr(value, name)) is not None:
+                            setattr(answer, name, count)
+                    answer.failed_uids = value.failed_sop_instance_uids or answer.failed_uids
+                on_value(value)
+            answer.status = responses.status
+            if answer.status is not None and answer.status.is_success:
+                answer.remaining = 0 if answer.remaining is not None else None
+    except NoPresentationContext:
+        raise
+    except (AssociationError, OperationTimeout) as error:
+        answer.error = error
+
+
+def _until_the_end(responses: Responses[Any], answer: Answer) -> Iterator[Any]:
+    try:
+        yield from responses
+    except OperationTimeout:
+        raise
+    except OperationError:
+        pass  # a failure, or a cancellation by the peer: `responses.status` says which
+
+
+# ------------------------------------------------------------------------------- C-GET
+
+
+def get(
+    peer: Peer,
+    targets: Sequence[Target],
+    folder: Path,
+    *,
+    model: InformationModel,
+    classes: Iterable[str] = (),
+    progress: ProgressLike = None,
+) -> RetrieveResult:
+    """Retrieve by C-GET into files (PS3.4 C.4.3).
+
+    Parameters
+    ----------
+    peer : Peer
+        Who has the instances.
+    targets : sequence of Target
+        What to retrieve.
+    folder : Path
+        Where the files go; it is made if it is not there.
+    model : InformationModel
+        With which model to ask.
+    classes : iterable of str
+        The SOP Classes to be expected; without any, those that archives commonly hold.
+    progress : optional
+        See `nbdicom.peer.progress`.
+    """
+    from nbdicom.data import FolderSink
+
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    sink = FolderSink(folder)
+    rows: list[Retrieved] = []
+    answers: list[Answer] = []
+    line = Line(peer, [PresentationContext(model.get), *retrieve_contexts(classes)])
+    counts = [target.expected or len(target.instances) for target in targets]
+    total = sum(counts) if all(counts) else None
+    with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar, line.closing():
+        for target, where in _each(line, targets):
+            if isinstance(where, NbdicomError):
+                said, arrived = [Answer(target=target, error=where)], list[Retrieved]()
+            else:
+                said, arrived = _get_one(where, target, sink, model, bar, known_total=total is not None)
+            answers += said
+            rows += arrived
+            rows += _absent(target, said, arrived)
+    return RetrieveResult(
+        rows=tuple(rows),
+        peer=peer.address,
+        seconds=time.monotonic() - started,
+        folder=folder,
+        answers=tuple(answers),
+        provenance=peer.provenance(Level.IMAGE, model),
+    )
+
+
+def _get_one(
+    association: Association, target: Target, sink: Any, model: InformationModel, bar: Progress, *, known_total: bool
+) -> tuple[list[Answer], list[Retrieved]]:
+    """One target; instances that a list of UIDs did not bring are asked for one by one."""
+    arrived: dict[str, Retrieved] = {}  # by SOP Instance UID: an instance that is sent twice is one file
+    before = bar.done
+
+    def ask(one: Target) -> Answer:
+        answer = Answer(target=one)
+
+        def on_value(value: ReceivedInstance | SubOperations) -> None:
+            if isinstance(value, ReceivedInstance):
+                row = _retrieved(value, one)
+                arrived[str(row.sop_instance_uid)] = row
+            bar.reach(before + len(arrived), None if known_total or answer.total is None else before + answer.total)
+
+        _run(lambda: association.get(one.identifier(), model=model.get, sink=sink), answer, on_value)
+        return answer
+
+    answers = [ask(target)]
+    if len(target.instances) > 1 and answers[0].error is None:
+        # Not every peer understands a list of UIDs (PS3.4 C.2.2.2.2).
+        named = {*arrived, *answers[0].failed_uids}
+        for single in target.single(uid for uid in target.instances if uid not in named):
+            if not association.is_established:
+                break
+            answers.append(ask(single))
+    return answers, list(arrived.values())
+
+
+def _retrieved(value: ReceivedInstance, target: Target) -> Retrieved:
+    good = not value.status.is_failure
+    path = getattr(value.sink, "path", None) if good else None
+    return Retrieved(
+        sop_instance_uid=value.sop_instance_uid,
+        sop_class_uid=value.sop_class_uid,
+        transfer_syntax=value.transfer_syntax,
+        study=_one_of(target, "StudyInstanceUID"),
+        series=_one_of(target, "SeriesInstanceUID"),
+        path=Path(path) if path is not None else None,
+        size=getattr(value.sink, "size", None) if good else None,
+        status=value.status,
+        ok=good,
+        message="stored" if value.status.is_success else f"we answered {value.status}",
+    )
+
+
+def _absent(target: Target, answers: Sequence[Answer], arrived: Sequence[Retrieved]) -> Iterator[Retrieved]:
+    """What should have arrived and did not, by name as far as anybody names it."""
+    have = {row.sop_instance_uid for row in arrived}
+    last = answers[-1]
+    absent = partial(
+        Retrieved,
+        study=_one_of(target, "StudyInstanceUID"),
+        series=_one_of(target, "SeriesInstanceUID"),
+        status=last.status,
+    )
+    reasons: dict[str, str] = {}
+    for answer in answers:
+        because = f"the peer could not send it: {answer.message}"
+        for uid in (*answer.failed_uids, *answer.target.instances):
+            if uid not in have:
+                reasons[uid] = because if uid in answer.failed_uids else answer.message
+    for uid, message in reasons.items():
+        yield absent(sop_instance_uid=UID(uid), message=message)
+    told = max((answer.total or 0) for answer in answers)
+    unnamed = max(told, target.expected or 0) - len(have) - len(reasons)
+    if unnamed > 0:
+        who = "the peer counts" if told >= (target.expected or 0) else "the table counts"
+        message = f"{who} {max(told, target.expected or 0)} instances, {len(have)} arrived: {last.message}"
+        yield absent(sop_instance_uid=None, message=message, count=unnamed)
+    elif not reasons and (not last.ok or not have):
+        message = last.message
+        if last.ok or (last.error is None and last.status is not None and last.status.is_success):
+            message = f"the peer answered Success and sent nothing: it has no such {target.level.value.lower()}"
+        yield absent(sop_instance_uid=None, message=f"{target}: {message}", count=0)
+
+
+def _one_of(target: Target, key: str) -> str | None:
+    value = target.keys.get(key)
+    return value if isinstance(value, str) else None
+
+
+# ------------------------------------------------------------------------------- C-MOVE
+
+
+def move(
+    peer: Peer,
+    targets: Sequence[Target],
+    destination: str,
+    *,
+    model: InformationModel,
+    progress: ProgressLike = None,
+) -> MoveResult:
+    """Have the peer send to another AE (PS3.4 C.4.2): one request for each target."""
+    started = time.monotonic()
+    answers: list[Answer] = []
+    line = Line(peer, [PresentationContext(model.move)])
+    with Progress(progress, f"move to {destination}", unit="instance") as bar, line.closing():
+        for target, where in _each(line, targets):
+            answer = Answer(target=target)
+            answers.append(answer)
+            if isinstance(where, NbdicomError):
+                answer.error = where
+                continue
+            before = bar.done
+
+            def on_value(value: SubOperations, answer: Answer = answer, before: int = before) -> None:
+                done = (answer.completed or 0) + (answer.failed or 0) + (answer.warning or 0)
+                bar.reach(before + done, None if answer.total is None else before + answer.total)
+
+            def begin(association: Association = where, target: Target = target) -> Responses[SubOperations]:
+                return association.move(target.identifier(), destination=destination, model=model.move)
+
+            _run(begin, answer, on_value)
+    return MoveResult(
+        rows=tuple(Moved(answer=answer) for answer in answers),
+        peer=peer.address,
+        seconds=time.monotonic() - started,
+        destination=destination,
+        provenance=peer.provenance(targets[0].level, model),
+    )
+
+
+# ------------------------------------------------------------------------------- C-STORE
+
+
+def store(peer: Peer, items: Iterable[Any], *, progress: ProgressLike = None) -> StoreResult:
+    """Send files, folders and Datasets (PS3.4 Annex B), with as many associations as the contexts need."""
+    from nbdicom.data import Skipped, codec, scan
+    from nbdicom.operations.contexts import group_by_association, storage_contexts
+
+    started = time.monotonic()
+    given = list(_expanded(items))
+    named = {Path(item) for item in given if isinstance(item, (str, Path))}
+    rows: list[Sent] = []
+    instances: list[StorableInstance] = []
+    for found in scan(given):
+        if isinstance(found, Skipped):
+            # In a folder it is normal that there are other files; a file that somebody names is meant to be sent.
+            path = Path(found.path)
+            by_name = path in named and not path.is_dir()
+            rows.append(Sent(source=str(path), skipped=not by_name, message=str(found.reason)))
+        else:
+            instances.append(found)
+    with Progress(progress, f"store to {peer.ae_title}", unit="instance", total=len(instances)) as bar:
+        for number, group in enumerate(group_by_association(instances, codec)):
+            try:
+                association = peer.associate(storage_contexts(group, codec))
+            except (AssociationError, OperationTimeout) as error:
+                if number == 0:
+                    raise
+                rows += [_sent(Stored(instance, error=error)) for instance in group]
+                continue
+            rows += _store_group(association, group, bar)
+    return StoreResult(
+        rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
+    )
+
+
+def _store_group(association: Association, group: Sequence[StorableInstance], bar: Progress) -> list[Sent]:
+    """Send a group on one association; if it breaks, the rest of the group is reported as not sent."""
+    outcome: dict[int, Stored] = {}
+    broken: NbdicomError | None = None
+    with association:
+        try:
+            for stored in association.store(group):
+                outcome[id(stored.instance)] = stored
+                bar.advance()
+        except (AssociationError, OperationTimeout) as error:
+            broken = error
+    return [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
+
+
+def _sent(stored: Stored) -> Sent:
+    instance = stored.instance
+    if stored.error is not None:
+        message = stored.error.message
+    elif stored.status is None:
+        message = "not sent"
+    else:
+        message = "stored" if stored.status.is_success else str(stored.status)
+    return Sent(
+        source=str(getattr(instance, "path", None) or "Dataset"),
+        sop_instance_uid=instance.sop_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        transfer_syntax=stored.transfer_syntax if stored.error is None else None,
+        status=stored.status,
+        ok=stored.ok,
+        message=message,
+    )
+
+
+def _expanded(items: Iterable[Any]) -> Iterator[Any]:
+    """Patterns such as ``data/**/*.dcm`` as the files that they match; everything else as it is."""
+    for item in items:
+        if isinstance(item, str) and any(c in item for c in "*?[") and not Path(item).exists():
+            matches = sorted(glob(item, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+            yield from matches or [item]
+        else:
+            yield item

@@ -1,0 +1,733 @@
+"""SCU and SCP of the blocking driver against each other, over loopback: every DIMSE-C service (PS3.7 9.1)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from scripted import (
+    CONTEXTS,
+    CT,
+    FAST,
+    FIND,
+    IMPLICIT,
+    LIMIT,
+    MOVE,
+    MR,
+    Instance,
+    Scripted,
+    Sink,
+    Wire,
+    dial,
+    store_rq,
+    when_waiting,
+)
+
+from nbdicom.blocking import Server
+from nbdicom.config import OperationsWindow
+from nbdicom.core.command import CEchoRQ, CStoreRQ
+from nbdicom.core.negotiation import PresentationContext, Support
+from nbdicom.errors import (
+    AssociationAborted,
+    AssociationReleased,
+    DataSetError,
+    LocalProtocolError,
+    NoPresentationContext,
+    OperationFailed,
+)
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import (
+    EchoRequest,
+    FindRequest,
+    Match,
+    ReceivedInstance,
+    Refuse,
+    RetrieveRequest,
+    StoreRequest,
+    SubOperations,
+)
+
+
+def serve(handlers: Handlers, **changes: Any) -> Server:
+    return Server(handlers, **{"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, **changes})
+
+
+def wide(most: int) -> Support:
+    """What `CONTEXTS` says, with a window."""
+    narrow = Support.of(CONTEXTS)
+    return Support(contexts=narrow.contexts, window=OperationsWindow(invoked=most, performed=most))
+
+
+# ------------------------------------------------------------------------------- C-ECHO
+
+
+def test_echo() -> None:
+    asked: list[EchoRequest] = []
+
+    def echo(request: EchoRequest) -> int:
+        asked.append(request)
+        return 0
+
+    with serve(Handlers(echo=echo)) as server, dial(server.address) as association:
+        for _ in range(3):
+            assert association.echo() == 0
+        assert association.is_established
+        assert association.peer == f"127.0.0.1:{server.address[1]}"
+    assert [request.calling_ae_title for request in asked] == ["SCU"] * 3
+    assert not association.is_established
+
+
+def test_echo_that_fails_leaves_the_association_usable() -> None:
+    statuses = iter([0x0110, 0x1234, 0x0000])
+    with serve(Handlers(echo=lambda request: next(statuses))) as server, dial(server.address) as association:
+        for status in (0x0110, 0x1234):
+            with pytest.raises(OperationFailed) as caught:
+                association.echo()
+            assert caught.value.status == status
+        assert association.echo() == 0
+
+
+def test_operations_after_the_end() -> None:
+    with serve(Handlers()) as server:
+        released = dial(server.address)
+        released.release()
+        released.release()
+        released.abort()
+        aborted = dial(server.address)
+        aborted.abort()
+        aborted.abort()
+        aborted.release()
+        for association, error in ((released, AssociationReleased), (aborted, AssociationAborted)):
+            with pytest.raises(error):
+                association.echo()
+            assert not association.is_established
+
+
+def test_exceptions_abort_and_ends_release() -> None:
+    ends: list[str] = []
+    done = threading.Event()
+
+    def trace(event: Any) -> None:
+        if event.__class__.__name__ == "PDUReceived" and event.pdu_type in (5, 7):
+            ends.append("release" if event.pdu_type == 5 else "abort")
+            done.set()
+
+    with serve(Handlers(), trace=trace) as server:
+        with dial(server.address):
+            pass
+        assert done.wait(5)
+        done.clear()
+        with pytest.raises(ZeroDivisionError), dial(server.address):
+            raise ZeroDivisionError
+        assert done.wait(5)
+    assert ends == ["release", "abort"]
+
+
+# ------------------------------------------------------------------------------- C-FIND
+
+
+def matches(count: int) -> Callable[[FindRequest], Iterator[bytes]]:
+    def find(request: FindRequest) -> Iterator[bytes]:
+        for number in range(count):
+            yield b"match %d " % number
+
+    return find
+
+
+def test_find() -> None:
+    asked: list[bytes] = []
+
+    def find(request: FindRequest) -> Iterator[bytes]:
+        asked.append(request.data)
+        yield b"one "
+        request.pending_status = 0xFF01
+        yield b""
+
+    with serve(Handlers(find=find)) as server, dial(server.address) as association:
+        responses = association.find(b"keys", model=FIND)
+        assert responses.status is None
+        got = list(responses)
+        assert responses.status == 0
+        assert list(responses) == []
+    assert [(match.data, match.status, match.transfer_syntax) for match in got] == [
+        (b"one ", 0xFF00, IMPLICIT),
+        (b"", 0xFF01, IMPLICIT),
+    ]
+    assert asked == [b"keys"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2000])
+def test_find_gives_all_matches(count: int) -> None:
+    with serve(Handlers(find=matches(count))) as server, dial(server.address) as association:
+        got = [match.data for match in association.find(b"keys")]
+        assert got == [b"match %d " % number for number in range(count)]
+        assert association.echo() == 0
+
+
+def test_find_that_fails() -> None:
+    def find(request: FindRequest) -> Iterator[bytes]:
+        yield b"one "
+        raise Refuse(0xA700, "index is away")
+
+    with serve(Handlers(find=find)) as server, dial(server.address) as association:
+        responses = association.find(b"keys")
+        assert isinstance(next(responses), Match)
+        with pytest.raises(OperationFailed, match="index is away") as caught:
+            next(responses)
+        assert caught.value.status == responses.status == 0xA700
+        assert list(responses) == []
+        assert association.echo() == 0
+
+
+class Endless:
+    """C-FIND handler whose matches never end; it notes that it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.given = 0
+
+    def __call__(self, request: FindRequest) -> Iterator[bytes]:
+        try:
+            while True:
+                self.given += 1
+                yield b"match"  # of odd length: the fragment is padded by nobody
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture
+def endless() -> Iterator[tuple[Endless, Server]]:
+    handler = Endless()
+    with serve(Handlers(find=handler)) as server:
+        yield handler, server
+
+
+def test_leaving_the_loop_cancels(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        for count, _ in enumerate(association.find(b"keys"), 1):
+            if count == 3:
+                break
+        assert association.echo() == 0
+        assert handler.closed.is_set()
+
+
+def test_with_cancels(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        with association.find(b"keys") as responses:
+            next(responses)
+        assert handler.closed.is_set()
+        assert responses.status == 0xFE00
+        assert list(responses) == []
+        assert association.echo() == 0
+
+
+def test_with_cancels_when_the_block_raises(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        with pytest.raises(ZeroDivisionError), association.find(b"keys") as responses:
+            for _ in responses:
+                raise ZeroDivisionError
+        assert responses.status == 0xFE00
+        assert association.echo() == 0
+
+
+def test_cancel(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        responses = association.find(b"keys")
+        next(responses)
+        responses.cancel()
+        responses.cancel()
+        assert responses.status == 0xFE00
+        assert list(responses) == []
+        assert association.echo() == 0
+
+
+def test_del_sends_nothing_and_the_next_operation_cancels(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        responses = association.find(b"keys")
+        next(responses)
+        del responses
+        assert not handler.closed.is_set()
+        assert [match.data for match, _ in zip(association.find(b"keys"), range(2), strict=False)] == [b"match"] * 2
+        assert association.echo() == 0
+
+
+def test_release_settles_what_was_dropped(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        next(association.find(b"keys"))
+    assert handler.closed.wait(5)
+
+
+def test_find_that_was_never_iterated(endless: tuple[Endless, Server]) -> None:
+    handler, server = endless
+    with dial(server.address) as association:
+        association.find(b"keys")
+        assert association.echo() == 0
+
+
+def test_find_that_was_complete_before_it_was_dropped() -> None:
+    """The final response waits in the socket: there is nothing to cancel any more, and nothing goes wrong."""
+    with serve(Handlers(find=matches(1))) as server, dial(server.address) as association:
+        for _ in association.find(b"keys"):
+            break
+        assert association.echo() == 0
+
+
+def test_find_matches_cannot_be_mixed_up_between_two_queries() -> None:
+    """With a window two queries are answered one after the other, and each gets its own."""
+
+    def find(request: FindRequest) -> Iterator[bytes]:
+        for number in range(3):
+            yield request.data + b"%d" % number
+
+    with (
+        serve(Handlers(find=find), contexts=wide(4)) as server,
+        dial(server.address, window=OperationsWindow(invoked=4)) as association,
+    ):
+        first, second = association.find(b"a "), association.find(b"b ")
+        got = [(next(second).data, next(first).data) for _ in range(3)]
+        assert association.echo() == 0
+        assert got == [(b"b %d" % number, b"a %d" % number) for number in range(3)]
+        assert list(first) == list(second) == []
+        assert first.status == second.status == 0
+
+
+def test_dropping_one_of_two_queries_leaves_the_other(endless: tuple[Endless, Server]) -> None:
+    with (
+        serve(Handlers(find=matches(500)), contexts=wide(4)) as server,
+        dial(server.address, window=OperationsWindow(invoked=4)) as association,
+    ):
+        first, second = association.find(b"a "), association.find(b"b ")
+        next(first)
+        next(second)
+        del first
+        assert len(list(second)) == 499
+        assert association.echo() == 0
+
+
+def test_a_second_operation_beyond_the_window_is_refused_in_words(endless: tuple[Endless, Server]) -> None:
+    """One thread cannot wait for itself: with a window of 1 it has to finish (or leave) the first query."""
+    handler, server = endless
+    with dial(server.address) as association:
+        responses = association.find(b"keys")
+        next(responses)
+        with pytest.raises(LocalProtocolError, match="outstanding"):
+            association.echo()
+        next(responses)
+        responses.cancel()
+        assert association.echo() == 0
+
+
+def test_find_in_a_context_that_was_not_proposed() -> None:
+    with serve(Handlers()) as server, dial(server.address, contexts=["Verification"]) as association:
+        with pytest.raises(NoPresentationContext):
+            association.find(b"keys")
+        assert association.echo() == 0
+
+
+# ------------------------------------------------------------------------------- C-STORE
+
+
+@pytest.mark.parametrize("window", [1, 2, 0])
+def test_store(window: int) -> None:
+    arrived: dict[str, bytes | None] = {}
+
+    def store(request: StoreRequest) -> int:
+        arrived[request.sop_instance_uid] = request.data
+        return 0xB000 if request.data == b"" else 0x0000
+
+    instances = [Instance(number, bytes(size)) for number, size in enumerate([0, 2, 100, 16_384, 70_000, 300_000])]
+    with (
+        serve(Handlers(store=store), contexts=wide(0)) as server,
+        dial(server.address, window=OperationsWindow(invoked=window)) as association,
+    ):
+        responses = association.store(instances)
+        outcomes = list(responses)
+        assert association.echo() == 0
+    assert {i.sop_instance_uid: i.data for i in instances} == arrived
+    assert [(stored.instance, stored.status, stored.ok) for stored in outcomes] == [
+        (instance, 0xB000 if not instance.data else 0, True) for instance in instances
+    ]
+    assert [instance.closed for instance in instances] == [1] * len(instances)
+
+
+def test_store_into_sinks() -> None:
+    sinks: list[Sink] = []
+
+    def sink(request: StoreRequest) -> Sink:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    def store(request: StoreRequest) -> int:
+        assert request.data is None and request.sink is sinks[-1] and request.sink.closed == [True]
+        return 0
+
+    sizes = [0, 2, 1_000_000]
+    with serve(Handlers(sink=sink, store=store)) as server, dial(server.address) as association:
+        outcomes = list(association.store(Instance(n, bytes(size)) for n, size in enumerate(sizes)))
+    assert all(stored.status == 0 for stored in outcomes)
+    assert [(sink.size, sink.closed) for sink in sinks] == [(size, [True]) for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("sink", "status"),
+    [
+        (Sink(OSError(28, "No space left on device")), 0xA700),
+        (Sink(ValueError("PATIENT^NAME")), 0xA700),
+        (Sink(Refuse(0xA701, "quota")), 0xA701),
+        (Sink(OSError(28, "No space left on device"), closing=OSError(5, "Input/output error")), 0xA700),
+        (Sink(closing=OSError(5, "Input/output error")), 0xA700),
+        (None, 0xA700),
+    ],
+    ids=["full", "bug", "Refuse", "full, and close fails", "close fails", "factory fails"],
+)
+def test_store_into_a_sink_that_fails(sink: Sink | None, status: int) -> None:
+    """The object is refused, the association goes on."""
+
+    def factory(request: StoreRequest) -> Sink:
+        if request.sop_instance_uid.endswith(".2"):
+            if sink is None:
+                raise PermissionError(13, "Permission denied")
+            return sink
+        return Sink()
+
+    with serve(Handlers(sink=factory, store=lambda request: 0)) as server, dial(server.address) as association:
+        outcomes = list(association.store(Instance(number, bytes(200_000)) for number in (1, 2, 3)))
+        assert association.echo() == 0
+    assert [stored.status for stored in outcomes] == [0, status, 0]
+    assert "PATIENT" not in str(outcomes[1].status)
+    if sink is not None:
+        assert len(sink.closed) == 1
+
+
+def test_store_goes_on_after_what_cannot_be_sent() -> None:
+    good = [Instance(1), Instance(4)]
+    bad = [Instance(2, error=DataSetError("cut off")), Instance(3, sop_class=MR)]
+    with serve(Handlers(store=lambda request: 0)) as server, dial(server.address) as association:
+        outcomes = list(association.store([good[0], *bad, good[1]]))
+        assert association.echo() == 0
+    assert {stored.instance.sop_instance_uid: stored.ok for stored in outcomes} == {
+        "1.2.3.1": True,
+        "1.2.3.2": False,
+        "1.2.3.3": False,
+        "1.2.3.4": True,
+    }
+
+
+def test_store_statuses_are_values() -> None:
+    statuses = iter([0xA700, 0xC123, 0xB007, 0x0000])
+    with serve(Handlers(store=lambda request: next(statuses))) as server, dial(server.address) as association:
+        outcomes = list(association.store(Instance(number) for number in range(4)))
+    assert [stored.status for stored in outcomes] == [0xA700, 0xC123, 0xB007, 0]
+    assert [stored.ok for stored in outcomes] == [False, False, True, True]
+
+
+def test_leaving_a_store_loop_waits_for_the_responses() -> None:
+    """C-STORE cannot be cancelled (PS3.7 9.3.2.3): no C-CANCEL is sent, the responses are awaited."""
+    waiting = threading.Event()
+
+    def script(wire: Wire) -> None:
+        first, second, third = (wire.request(CStoreRQ) for _ in range(3))
+        wire.answer(first, 0)
+        assert waiting.wait(LIMIT)
+        wire.answer(third, 0)
+        wire.answer(second, 0)
+        wire.answer(wire.request(CEchoRQ), 0)
+        wire.released()
+
+    unlimited = OperationsWindow(invoked=0, performed=0)
+    with (
+        Scripted(script, window=unlimited) as acceptor,
+        dial(acceptor.address, window=OperationsWindow(invoked=3)) as association,
+    ):
+        instances = [Instance(number) for number in range(6)]
+        for _ in association.store(instances):
+            break
+        when_waiting(association, waiting.set)
+        assert association.echo() == 0
+        assert association.is_established
+    assert [instance.closed for instance in instances] == [instance.opened for instance in instances]
+
+
+def test_a_transfer_of_another_class_in_a_context_is_refused_and_leaves_nothing() -> None:
+    """What is refused for its class must not stay in the sink as a whole object."""
+    sinks: list[Sink] = []
+
+    def sink(request: StoreRequest) -> Sink:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    with serve(Handlers(sink=sink, store=lambda request: 0)) as server, Wire.associated(server.address) as wire:
+        wire.send(store_rq(sop_class=MR))
+        assert wire.message().message.status == 0x0122
+        wire.release()
+    assert [True] not in [sink.closed for sink in sinks]
+
+
+# ------------------------------------------------------------------------------- C-GET
+
+
+def test_get() -> None:
+    stored = [Instance(number, bytes(size)) for number, size in enumerate([0, 10, 100_000])]
+
+    def get(request: RetrieveRequest) -> list[Instance]:
+        assert request.data == b"keys"
+        return stored
+
+    with serve(Handlers(get=get)) as server, dial(server.address) as association:
+        responses = association.get(b"keys")
+        values = list(responses)
+        assert responses.status == 0
+        assert association.echo() == 0
+    received = [value for value in values if isinstance(value, ReceivedInstance)]
+    counters = [value for value in values if isinstance(value, SubOperations)]
+    assert [(r.sop_instance_uid, r.data, r.status, r.transfer_syntax) for r in received] == [
+        (i.sop_instance_uid, i.data, 0, IMPLICIT) for i in stored
+    ]
+    assert [(c.remaining, c.completed) for c in counters] == [(2, 1), (1, 2), (None, 3)]
+
+
+def test_get_into_sinks() -> None:
+    sinks: list[Sink] = []
+
+    def sink(request: StoreRequest) -> Sink:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    stored = [Instance(number, bytes(50_000)) for number in range(3)]
+    with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+        received = [v for v in association.get(b"keys", sink=sink) if isinstance(v, ReceivedInstance)]
+    assert [r.sink for r in received] == sinks
+    assert [(s.size, s.closed) for s in sinks] == [(50_000, [True])] * 3
+
+
+def test_get_of_which_we_refuse_one() -> None:
+    def store(request: StoreRequest) -> int:
+        if request.sop_instance_uid == "1.2.3.1":
+            raise Refuse(0xA700, "disk full")
+        return 0
+
+    stored = [Instance(number) for number in range(3)]
+    with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+        responses = association.get(b"keys", store=store)
+        values = list(responses)
+        assert responses.status == 0xB000
+        assert association.echo() == 0
+    received = [value for value in values if isinstance(value, ReceivedInstance)]
+    assert [value.status for value in received] == [0, 0xA700, 0]
+    final = values[-1]
+    assert isinstance(final, SubOperations)
+    assert (final.completed, final.failed) == (2, 1)
+
+
+def test_get_that_fails_altogether() -> None:
+    with serve(Handlers(get=lambda request: [Instance(1)])) as server, dial(server.address) as association:
+        responses = association.get(b"keys", store=lambda request: 0xC000)
+        with pytest.raises(OperationFailed) as caught:
+            list(responses)
+        assert caught.value.status == 0xA702
+        assert association.echo() == 0
+
+
+def test_get_cancelled() -> None:
+    stored = [Instance(number, bytes(1000)) for number in range(200)]
+    with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+        with association.get(b"keys") as responses:
+            for value in responses:
+                if isinstance(value, SubOperations):
+                    break
+        assert responses.status == 0xFE00
+        assert association.echo() == 0
+        assert association.is_established
+
+
+def test_get_dropped() -> None:
+    stored = [Instance(number, bytes(1000)) for number in range(200)]
+    with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+        for _ in association.get(b"keys"):
+            break
+        assert association.echo() == 0
+
+
+def test_get_without_the_role_of_an_scp() -> None:
+    """The acceptor may not send where we did not propose to be SCP: each sub-operation fails in its own words."""
+    contexts = [*CONTEXTS[:-1], PresentationContext(CT, (IMPLICIT,))]
+    with (
+        serve(Handlers(get=lambda request: [Instance(1)])) as server,
+        dial(server.address, contexts=contexts) as association,
+    ):
+        with pytest.raises(OperationFailed) as caught:
+            list(association.get(b"keys"))
+        assert caught.value.status == 0xA702
+        assert association.echo() == 0
+
+
+def test_a_store_request_outside_a_get_is_refused() -> None:
+    """The handlers of a C-GET serve while it runs, not longer."""
+    with serve(Handlers(get=lambda request: [Instance(1)])) as server, dial(server.address) as association:
+        before = association._driver.handlers
+        list(association.get(b"keys"))
+        assert association._driver.handlers is before
+
+
+# ------------------------------------------------------------------------------- C-MOVE
+
+
+def test_move() -> None:
+    arrived: list[tuple[str, str | None, int | None]] = []
+
+    def store(request: StoreRequest) -> int:
+        message = request.message
+        arrived.append((
+            request.calling_ae_title,
+            message.move_originator_application_entity_title,
+            message.move_originator_message_id,
+        ))
+        return 0
+
+    stored = [Instance(number, bytes(1000)) for number in range(3)]
+    with serve(Handlers(store=store), ae_title="STORE") as destination:
+        handlers = Handlers(
+            move=lambda request: stored, destination=lambda title: destination.address if title == "STORE" else None
+        )
+        with serve(handlers) as server, dial(server.address) as association:
+            responses = association.move(b"keys", destination="STORE")
+            values = list(responses)
+            assert responses.status == 0
+            assert [(v.remaining, v.completed) for v in values] == [(2, 1), (1, 2), (None, 3)]
+            with pytest.raises(OperationFailed) as caught:
+                list(association.move(b"keys", destination="NOWHERE", model=MOVE))
+            assert caught.value.status == 0xA801
+            assert association.echo() == 0
+    assert arrived == [("SCP", "SCU", 1)] * 3
+
+
+@pytest.mark.parametrize("fault", ["nobody listens", "wrong title", "class refused"])
+def test_move_to_a_destination_that_takes_nothing(fault: str) -> None:
+    stored = [Instance(number) for number in range(2)]
+    contexts = ["Verification"] if fault == "class refused" else CONTEXTS
+    title = "OTHER" if fault == "wrong title" else "STORE"
+    with serve(Handlers(store=lambda request: 0), ae_title=title, contexts=contexts) as destination:
+        address = destination.address
+        if fault == "nobody listens":
+            destination.close()
+        handlers = Handlers(move=lambda request: stored, destination=lambda title: address)
+        with serve(handlers) as server, dial(server.address) as association:
+            responses = association.move(b"keys", destination="STORE")
+            values: list[SubOperations] = []
+            with pytest.raises(OperationFailed):
+                values.extend(responses)
+            assert responses.status == 0xA702
+            assert (values[-1].completed, values[-1].failed) == (0, 2)
+            assert association.echo() == 0
+
+
+def test_move_cancelled() -> None:
+    stored = [Instance(number) for number in range(500)]
+    ended = threading.Event()
+
+    def trace(event: Any) -> None:
+        if event.__class__.__name__ == "PDUReceived" and event.pdu_type == 5:
+            ended.set()
+
+    with serve(Handlers(store=lambda request: 0), ae_title="STORE", trace=trace) as destination:
+        handlers = Handlers(move=lambda request: stored, destination=lambda title: destination.address)
+        with serve(handlers) as server, dial(server.address) as association:
+            responses = association.move(b"keys", destination="STORE")
+            next(responses)
+            responses.cancel()
+            assert responses.status == 0xFE00
+            assert association.echo() == 0
+        assert ended.wait(5)  # the sub-association is released
+
+
+def test_move_whose_destination_dies_midway() -> None:
+    stored = [Instance(number) for number in range(4)]
+
+    def dies(wire: Wire) -> None:
+        first = wire.message()
+        wire.answer(first, 0)
+        wire.message()
+        wire.reset()
+
+    with Scripted(dies) as destination:
+        handlers = Handlers(move=lambda request: stored, destination=lambda title: destination.address)
+        with serve(handlers) as server, dial(server.address) as association:
+            responses = association.move(b"keys", destination="STORE")
+            values = list(responses)
+            assert responses.status == 0xB000
+            assert [(v.remaining, v.completed, v.failed) for v in values] == [(3, 1, 0), (None, 1, 3)]
+            assert association.echo() == 0
+
+
+# ------------------------------------------------------------------------------- many threads, one association
+
+
+@pytest.mark.parametrize("window", [1, 8, 0])
+def test_threads_share_an_association(window: int) -> None:
+    errors: list[BaseException] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        try:
+            start.wait(5)
+            for _ in range(50):
+                assert association.echo() == 0
+        except BaseException as error:
+            errors.append(error)
+
+    with (
+        serve(Handlers(find=matches(3)), contexts=wide(0)) as server,
+        dial(server.address, window=OperationsWindow(invoked=window)) as association,
+    ):
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
+        assert errors == []
+        assert association.echo() == 0
+
+
+def test_threads_of_several_services() -> None:
+    errors: list[BaseException] = []
+    start = threading.Barrier(6)
+
+    def echoes() -> None:
+        for _ in range(30):
+            assert association.echo() == 0
+
+    def queries() -> None:
+        for _ in range(10):
+            assert len(list(association.find(b"keys"))) == 20
+
+    def stores() -> None:
+        assert all(stored.ok for stored in association.store(Instance(n, bytes(100_000)) for n in range(10)))
+
+    def work(job: Callable[[], None]) -> None:
+        try:
+            start.wait(5)
+            job()
+        except BaseException as error:
+            errors.append(error)
+
+    handlers = Handlers(find=matches(20), store=lambda request: 0)
+    with (
+        serve(handlers, contexts=wide(0)) as server,
+        dial(server.address, window=OperationsWindow(invoked=0)) as association,
+    ):
+        threads = [threading.Thread(target=work, args=(job,)) for job in (echoes, queries, stores) * 2]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
+        assert errors == []

@@ -1,0 +1,1 @@
+"""nbdicom against other implementations, on real sockets of the loopback interface: ``python -m tests.interop``."""

@@ -1,0 +1,70 @@
+"""A server that is killed in the middle of storing: what was answered with Success is there, what was not is absent or whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pacs_requests import encode, made
+
+from nbdicom.pacs import Pacs
+
+# Stores three objects; the third one dies at a step.  Every answer is written to the standard output at once.
+CHILD = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from pacs_requests import made, store
+from nbdicom.pacs import Pacs
+from nbdicom.pacs.index import Index
+from nbdicom.pacs.storage import Incoming, ObjectStore
+
+root, step = Path(sys.argv[1]), sys.argv[2]
+
+def die_in(owner, name, *, after):
+    original = getattr(owner, name)
+    def wrapper(*args, **kwargs):
+        if after:
+            original(*args, **kwargs)
+        os._exit(9)
+    setattr(owner, name, wrapper)
+
+STEPS = {{
+    "receiving": (Incoming, "write", True),
+    "received": (Incoming, "close", True),
+    "synced": (Incoming, "sync", True),
+    "named": (Incoming, "rename", True),
+    "folder synced": (ObjectStore, "keep", True),
+    "before the commit": (Index, "_commit", False),
+    "committed": (Index, "add", True),
+}}
+handlers = Pacs(root).handlers()
+for k in (1, 2, 3):
+    if k == 3:
+        owner, name, after = STEPS[step]
+        die_in(owner, name, after=after)
+    print(k, store(handlers, made(k, PixelData=bytes([k]) * 5000)), flush=True)
+"""
+
+#: After these steps the third object is whole although nobody was told so.
+WHOLE = {"named", "folder synced", "before the commit", "committed"}
+
+
+@pytest.mark.parametrize(
+    "step", ["receiving", "received", "synced", "named", "folder synced", "before the commit", "committed"]
+)
+def test_killed_at(step, tmp_path):
+    root = tmp_path / "root"
+    child = CHILD.format(here=str(Path(__file__).parent))
+    run = subprocess.run(
+        [sys.executable, "-c", child, str(root), step], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (run.returncode, run.stdout) == (9, "1 0\n2 0\n"), run.stderr
+    for _ in range(2):  # the second start finds nothing left to do
+        with Pacs(root) as pacs:
+            assert pacs.counts()["instances"] == (3 if step in WHOLE else 2)
+            assert not list((root / "incoming").iterdir())
+            for k in (1, 2, 3) if step in WHOLE else (1, 2):
+                instance = pacs.instance(f"1.2.3.{k}")
+                data = instance.path.read_bytes()[instance.offset :]
+                assert data == encode(made(k, PixelData=bytes([k]) * 5000))

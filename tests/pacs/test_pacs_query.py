@@ -1,0 +1,321 @@
+"""C-FIND and the selection of C-GET and C-MOVE (PS3.4 Annex C), asked of the handlers without a network."""
+
+import pytest
+from pacs_requests import (
+    EXPLICIT,
+    IMPLICIT,
+    MR,
+    PATIENT_ROOT,
+    STUDY_ROOT,
+    encode,
+    find,
+    find_request,
+    made,
+    retrieve,
+    status_of,
+    store,
+    values,
+)
+
+from nbdicom.config import Limits
+from nbdicom.operations.requests import Refuse
+from nbdicom.pacs import Pacs
+
+# Two patients; the first has two studies, the first of these two series with three and one instances.
+CONTENT = [
+    made(1, PatientComments="likes tea", SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.1", SeriesInstanceUID="1.1.1",
+         StudyInstanceUID="1.1", InstanceNumber="3", StudyDescription="Trauma 100%", SliceLocation="3"),
+    made(2, SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.2", SeriesInstanceUID="1.1.1",
+         StudyInstanceUID="1.1", InstanceNumber="1", StudyDescription="Trauma 100%", SliceLocation="1", SliceThickness="2.5"),
+    made(3, SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.3", SeriesInstanceUID="1.1.1",
+         StudyInstanceUID="1.1", InstanceNumber="2", StudyDescription="Trauma 100%", SliceThickness=None),
+    made(4, SeriesDescription="Dose", Modality="SR", SeriesNumber="99", SOPInstanceUID="1.1.2.1", SeriesInstanceUID="1.1.2",
+         StudyInstanceUID="1.1", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67", Rows=None, Columns=None, PixelData=None),
+    made(5, SeriesDescription="Abdomen_1", SOPInstanceUID="1.2.1.1", SeriesInstanceUID="1.2.1", StudyInstanceUID="1.2",
+         StudyDate="20210301", StudyTime="173000", AccessionNumber="A2", StudyID="S2",
+         ReferringPhysicianName="Roe^Jane", OperatorsName=("Lee^Ann", "Moe^Al")),
+    made(6, SeriesDescription="Brain", Modality="MR", SOPClassUID=MR, SOPInstanceUID="2.1.1.1", SeriesInstanceUID="2.1.1",
+         StudyInstanceUID="2.1", PatientID="P2", PatientName="Smith^Anna", PatientSex="F", PatientBirthDate="19851224",
+         StudyDate="20210302", StudyTime="080000", AccessionNumber="B1", StudyID="S1", PatientComments="afraid"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def handlers(tmp_path_factory):
+    pacs = Pacs(tmp_path_factory.mktemp("query"), durability="none")
+    handlers = pacs.handlers()
+    for content in CONTENT:
+        assert store(handlers, content) == 0x0000
+    yield handlers
+    pacs.stop()
+
+
+# ------------------------------------------------------------------------------- one answer for each entity
+
+
+@pytest.mark.parametrize(
+    ("level", "model", "keyword", "expected"),
+    [
+        ("PATIENT", PATIENT_ROOT, "PatientID", ["P1", "P2"]),
+        ("STUDY", PATIENT_ROOT, "StudyInstanceUID", ["1.1", "1.2", "2.1"]),
+        ("STUDY", STUDY_ROOT, "StudyInstanceUID", ["1.1", "1.2", "2.1"]),
+        ("SERIES", STUDY_ROOT, "SeriesInstanceUID", ["1.1.1", "1.1.2", "1.2.1", "2.1.1"]),
+        ("IMAGE", STUDY_ROOT, "SOPInstanceUID", ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.2.1", "1.2.1.1", "2.1.1.1"]),
+    ],
+)
+def test_one_match_for_each_entity_of_the_level(handlers, level, model, keyword, expected):
+    assert sorted(values(handlers, keyword, level, model)) == expected
+
+
+def test_answer_has_level_title_and_unique_keys(handlers):
+    (match,), pending = find(handlers, "SERIES", SeriesInstanceUID="1.2.1", SeriesDescription="")
+    assert match == {
+        "QueryRetrieveLevel": "SERIES",
+        "RetrieveAETitle": "NBPACS",
+        "StudyInstanceUID": "1.2",
+        "SeriesInstanceUID": "1.2.1",
+        "SeriesDescription": "Abdomen_1",
+    }
+    assert pending == 0xFF00
+
+
+def test_patient_root_answers_the_patient_id(handlers):
+    (match,), _ = find(handlers, "STUDY", PATIENT_ROOT, StudyInstanceUID="2.1")
+    assert match["PatientID"] == "P2"
+
+
+def test_series_and_images_of_one_parent_are_in_order(handlers):
+    assert values(handlers, "SeriesInstanceUID", "SERIES", StudyInstanceUID="1.1") == ["1.1.1", "1.1.2"]
+    assert values(handlers, "InstanceNumber", "IMAGE", StudyInstanceUID="1.1", SeriesInstanceUID="1.1.1") == [
+        "1",
+        "2",
+        "3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "expected"),
+    [
+        ("PATIENT", {"PatientName": "doe*"}, 1),
+        ("PATIENT", {"PatientName": "D?E^JOHN"}, 1),
+        ("PATIENT", {"PatientID": "P*"}, 2),
+        ("PATIENT", {"PatientID": "p1"}, 0),
+        ("PATIENT", {"PatientBirthDate": "19700101-19801231"}, 1),
+        ("PATIENT", {"PatientSex": "F"}, 1),
+        ("PATIENT", {"PatientComments": "*tea*"}, 1),
+        ("STUDY", {"StudyInstanceUID": "1.1\\2.1"}, 2),
+        ("STUDY", {"StudyDate": "20210101-"}, 2),
+        ("STUDY", {"StudyDate": "-20201231"}, 1),
+        ("STUDY", {"StudyDate": "20210301"}, 1),
+        ("STUDY", {"StudyTime": "100000-180000"}, 2),
+        ("STUDY", {"AccessionNumber": "A?"}, 2),
+        ("STUDY", {"StudyDescription": "*100%"}, 1),
+        ("STUDY", {"StudyDescription": "*%%"}, 0),
+        ("STUDY", {"ReferringPhysicianName": "ROE*"}, 1),
+        ("STUDY", {"ModalitiesInStudy": "SR"}, 1),
+        ("STUDY", {"ModalitiesInStudy": "CT\\MR"}, 3),
+        ("STUDY", {"ModalitiesInStudy": "C*"}, 2),
+        ("STUDY", {"SOPClassesInStudy": MR}, 1),
+        ("STUDY", {"NumberOfStudyRelatedInstances": "4"}, 1),
+        ("STUDY", {"PatientName": "Smith*", "StudyDate": "2021"}, 1),  # a key of an upper level
+        ("STUDY", {"PatientComments": "afraid"}, 1),
+        ("SERIES", {"Modality": "CT"}, 2),
+        ("SERIES", {"Modality": "ct"}, 0),
+        ("SERIES", {"SeriesNumber": "099"}, 1),
+        ("SERIES", {"BodyPartExamined": "HEAD", "StudyDate": "2020"}, 1),
+        ("SERIES", {"SeriesDescription": "*_*"}, 1),
+        ("SERIES", {"OperatorsName": "moe^al"}, 1),
+        ("SERIES", {"ImageType": "AXIAL"}, 4),
+        ("SERIES", {"NumberOfSeriesRelatedInstances": "3"}, 1),
+        ("IMAGE", {"SOPClassUID": MR}, 1),
+        ("IMAGE", {"InstanceNumber": "1"}, 1),
+        ("IMAGE", {"Rows": 2}, 5),
+        ("IMAGE", {"SliceThickness": "5.0"}, 4),
+        ("IMAGE", {"SliceThickness": "2.5"}, 1),
+        ("IMAGE", {"SliceLocation": "3"}, 1),
+        ("IMAGE", {"AvailableTransferSyntaxUID": EXPLICIT}, 6),
+        ("IMAGE", {"AvailableTransferSyntaxUID": IMPLICIT}, 0),
+        ("IMAGE", {"PatientID": "P2", "Modality": "MR"}, 1),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
+)
+def test_keys_of_every_level(handlers, level, keys, expected):
+    matches, pending = find(handlers, level, PATIENT_ROOT, **keys)
+    assert (len(matches), pending) == (expected, 0xFF00)
+
+
+@pytest.mark.parametrize(
+    "evil", ["'", '"', ";", "' OR 1=1 --", "%", "_", "[", "]", "[a-z]*", "\\", "x\0y", "\N{PILE OF POO}"]
+)
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "StudyDescription", "PatientComments"])
+def test_what_looks_like_sql_is_text(handlers, keyword, evil):
+    matches, _ = find(handlers, "STUDY", PATIENT_ROOT, **{keyword: evil})
+    assert len(matches) == (3 if evil == "\\" and keyword != "PatientComments" else 0)
+
+
+# ------------------------------------------------------------------------------- what is answered
+
+
+def test_counts(handlers):
+    (match,), pending = find(
+        handlers, "PATIENT", PATIENT_ROOT, PatientID="P1",
+        NumberOfPatientRelatedStudies="", NumberOfPatientRelatedSeries="", NumberOfPatientRelatedInstances="",
+    )  # fmt: skip
+    assert [match[f"NumberOfPatientRelated{what}"] for what in ("Studies", "Series", "Instances")] == ["2", "3", "5"]
+    assert pending == 0xFF00
+    (match,), _ = find(
+        handlers, "STUDY", StudyInstanceUID="1.1", NumberOfStudyRelatedSeries="", NumberOfStudyRelatedInstances="",
+        ModalitiesInStudy="", SOPClassesInStudy="",
+    )  # fmt: skip
+    assert (match["NumberOfStudyRelatedSeries"], match["NumberOfStudyRelatedInstances"]) == ("2", "4")
+    assert sorted(match["ModalitiesInStudy"].split("\\")) == ["CT", "SR"]
+    assert len(match["SOPClassesInStudy"].split("\\")) == 2
+    assert values(handlers, "NumberOfSeriesRelatedInstances", "SERIES", SeriesInstanceUID="1.1.1",
+                  NumberOfSeriesRelatedInstances="") == ["3"]  # fmt: skip
+
+
+def test_any_attribute_of_the_header_can_be_asked_for(handlers):
+    (match,), pending = find(
+        handlers, "IMAGE", SOPInstanceUID="1.1.1.2",
+        Rows=None, ImageType="", SliceThickness="", SliceLocation="", BitsAllocated=None, InstanceAvailability="",
+    )  # fmt: skip
+    assert pending == 0xFF00
+    assert (match["Rows"], match["BitsAllocated"]) == (2, 16)
+    assert match["ImageType"] == "ORIGINAL\\PRIMARY\\AXIAL"
+    assert (match["SliceThickness"], match["SliceLocation"]) == ("2.5", "1")
+    assert match["InstanceAvailability"] == "ONLINE"
+
+
+def test_an_instance_does_not_inherit_what_it_lacks(handlers):
+    keys = {"SliceThickness": "", "SliceLocation": ""}
+    (match,), _ = find(handlers, "IMAGE", SOPInstanceUID="1.1.1.3", **keys)
+    assert (match["SliceThickness"], match["SliceLocation"]) == ("", "")
+    (match,), _ = find(handlers, "SERIES", SeriesInstanceUID="1.1.1", **keys)
+    assert (match["SliceThickness"], match["SliceLocation"]) == ("5", "3")  # the first instance that came
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "empty"),
+    [
+        ("STUDY", {"Modality": "CT"}, {"Modality": ""}),  # a key of a lower level
+        ("STUDY", {"SliceThickness": ""}, {"SliceThickness": ""}),
+        ("PATIENT", {"ModalitiesInStudy": ""}, {"ModalitiesInStudy": ""}),
+        ("STUDY", {"ProcedureCodeSequence": ()}, {"ProcedureCodeSequence": ""}),
+    ],
+)
+def test_unsupported_optional_keys(handlers, level, keys, empty):
+    matches, pending = find(handlers, level, PATIENT_ROOT, **keys)
+    assert matches
+    assert pending == 0xFF01
+    assert all({keyword: match[keyword] for keyword in empty} == empty for match in matches)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_answers_can_be_encoded(handlers, syntax):
+    from nbdicom.data import codec
+
+    request = find_request(
+        "IMAGE", syntax=syntax, Rows=None, ImageType="", ProcedureCodeSequence=(), StudyDate="", PatientName="",
+        NumberOfStudyRelatedInstances="", AvailableTransferSyntaxUID="",
+    )  # fmt: skip
+    decoded = [codec.decode(encode(match, syntax), syntax) for match in handlers.find(request)]
+    assert {str(dataset.PatientName) for dataset in decoded} == {"Doe^John", "Smith^Anna"}
+    assert all(dataset.QueryRetrieveLevel == "IMAGE" for dataset in decoded)
+
+
+# ------------------------------------------------------------------------------- refusals and limits
+
+
+@pytest.mark.parametrize(
+    ("level", "model", "status"),
+    [
+        (None, STUDY_ROOT, 0xA900),
+        ("", STUDY_ROOT, 0xA900),
+        ("FRAME", STUDY_ROOT, 0xA900),
+        ("study", STUDY_ROOT, 0xA900),
+        ("PATIENT", STUDY_ROOT, 0xA900),
+        ("SERIES", "1.2.840.10008.5.1.4.1.2.3", 0xA900),
+        ("STUDY", "1.2.840.10008.5.1.4.31", 0x0122),
+    ],
+)
+def test_level_that_the_model_does_not_have(handlers, level, model, status):
+    assert status_of(find, handlers, level, model) == status
+
+
+def test_identifier_that_cannot_be_decoded(handlers):
+    request = find_request("STUDY")
+    request.data = request.data[:-1]
+    assert status_of(handlers.find, request) == 0xC000
+
+
+def test_response_limit(tmp_path):
+    with Pacs(tmp_path, durability="none", limits=Limits(matches=2)) as pacs:
+        handlers = pacs.handlers()
+        for content in CONTENT:
+            store(handlers, content)
+        matches = handlers.find(find_request("SERIES"))
+        assert [next(matches), next(matches)]
+        with pytest.raises(Refuse) as refusal:
+            next(matches)
+        assert refusal.value.status == 0xB001
+        assert len(find(handlers, "STUDY", StudyDate="2021")[0]) == 2  # exactly the limit is no warning
+
+
+def test_matches_are_made_while_they_are_taken(handlers):
+    matches = handlers.find(find_request("IMAGE"))
+    next(matches)
+    store(handlers, made(7, SOPInstanceUID="1.2.1.9", SeriesInstanceUID="1.2.1", StudyInstanceUID="1.2"))  # not blocked
+    matches.close()
+    matches.close()
+
+
+# ------------------------------------------------------------------------------- C-GET and C-MOVE
+
+
+@pytest.mark.parametrize(
+    ("level", "model", "keys", "expected"),
+    [
+        ("PATIENT", PATIENT_ROOT, {"PatientID": "P2"}, ["2.1.1.1"]),
+        ("STUDY", STUDY_ROOT, {"StudyInstanceUID": "1.1"}, ["1.1.1.2", "1.1.1.3", "1.1.1.1", "1.1.2.1"]),
+        (
+            "STUDY",
+            PATIENT_ROOT,
+            {"PatientID": "P1", "StudyInstanceUID": ("1.1", "2.1")},
+            ["1.1.1.2", "1.1.1.3", "1.1.1.1", "1.1.2.1"],
+        ),
+        (
+            "STUDY",
+            STUDY_ROOT,
+            {"StudyInstanceUID": ("2.1", "1.1")},
+            ["1.1.1.2", "1.1.1.3", "1.1.1.1", "1.1.2.1", "2.1.1.1"],
+        ),
+        ("SERIES", STUDY_ROOT, {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.2"}, ["1.1.2.1"]),
+        ("SERIES", STUDY_ROOT, {"SeriesInstanceUID": "1.1.2"}, ["1.1.2.1"]),  # upper unique key missing
+        ("SERIES", STUDY_ROOT, {"StudyInstanceUID": "2.1", "SeriesInstanceUID": "1.1.2"}, []),
+        ("IMAGE", STUDY_ROOT, {"SOPInstanceUID": ("1.1.1.1", "1.1.1.2", "9.9")}, ["1.1.1.2", "1.1.1.1"]),
+        ("IMAGE", STUDY_ROOT, {"SOPInstanceUID": "1.1.1.*"}, []),
+    ],
+)
+@pytest.mark.parametrize("move", [False, True])
+def test_selection(handlers, level, model, keys, expected, move):
+    instances = retrieve(handlers, level, model, move=move, **keys)
+    assert [instance.sop_instance_uid for instance in instances] == expected
+    assert len(instances) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys"),
+    [(None, {"StudyInstanceUID": "1.1"}), ("STUDY", {}), ("STUDY", {"StudyInstanceUID": ""}),
+     ("IMAGE", {"StudyInstanceUID": "1.1"}), ("PATIENT", {"PatientID": "P1"})],
+)  # fmt: skip
+def test_selection_without_its_unique_key(handlers, level, keys):
+    assert status_of(retrieve, handlers, level, **keys) == 0xA900
+
+
+def test_what_is_retrieved_is_what_was_stored(handlers):
+    (instance,) = retrieve(handlers, "IMAGE", SOPInstanceUID="2.1.1.1")
+    source = instance.open(instance.transfer_syntax)
+    try:
+        assert b"".join(bytes(view) for view, _ in source.chunks(64)) == encode(CONTENT[5])
+    finally:
+        source.close()

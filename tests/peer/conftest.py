@@ -1,0 +1,86 @@
+"""A peer to talk to: small SCPs with handlers of the tests' own, and raw sockets that are no DICOM at all."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from nbdicom.blocking import Server
+from nbdicom.config import Timeouts
+from nbdicom.operations.handlers import Handlers
+from nbdicom.peer import Peer
+
+MODELS = [
+    f"{root}RootQueryRetrieveInformationModel{service}"
+    for root in ("Patient", "Study")
+    for service in ("Find", "Move", "Get")
+]
+QUICK = Timeouts(connect=5, association=5, dimse=10, cancel=2, release=2)
+
+
+@pytest.fixture
+def scp():
+    """``scp(find=..., get=...)`` starts an SCP with these handlers and returns the Peer that talks to it."""
+    running = []
+
+    def start(*, contexts=("Verification", *MODELS), ae_title="SCP", server=None, **handlers):
+        one = Server(Handlers(**handlers), ae_title=ae_title, contexts=list(contexts), **(server or {})).start()
+        running.append(one)
+        host, port = one.address
+        peer = Peer(ae_title, host, port, calling="TESTER", timeouts=QUICK)
+        peer.server = one
+        return peer
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def raw_server():
+    """``with raw_server(behave) as port``: accept one connection and let ``behave(connection)`` do what it likes."""
+    return _raw_server
+
+
+@contextmanager
+def _raw_server(behave):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.close()
+        thread.join(5)
+
+
+def ct(series="1.2.3.1", number=1, study="1.2.3", **values):
+    """A small CT image of this series."""
+    from pydicom import Dataset
+
+    image = Dataset()
+    image.SpecificCharacterSet = "ISO_IR 192"
+    image.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    image.SOPInstanceUID = f"{series}.{number}"
+    image.PatientID, image.PatientName = "P1", "DOE^JANE"
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.InstanceNumber = study, series, number
+    image.Rows = image.Columns = 4
+    image.BitsAllocated, image.PixelRepresentation, image.SamplesPerPixel = 16, 0, 1
+    image.PixelData = bytes(32)
+    for keyword, value in values.items():
+        setattr(image, keyword, value)
+    return image
+
+
+@pytest.fixture
+def make_ct():
+    """The function that makes a small CT image."""
+    return ct

@@ -1,0 +1,213 @@
+"""`Peer.find` against an SCP on loopback."""
+
+import threading
+import warnings
+
+import pandas as pd
+import pytest
+
+from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
+from nbdicom.operations.requests import Refuse
+from nbdicom.peer import OptionalKeysNotSupported, Peer, ResponseLimitReached, finding
+
+
+class Archive:
+    """Answers every query with studies (or series) that it makes up, and remembers what was asked."""
+
+    def __init__(self, count=3, pending=0xFF00, final=None):
+        self.count, self.pending, self.final = count, pending, final
+        self.asked = []
+        self.sent = 0
+        self.cancelled = threading.Event()
+
+    def find(self, request):
+        identifier = request.identifier()
+        self.asked.append(identifier)
+        request.pending_status = self.pending
+        level = identifier.QueryRetrieveLevel
+        for number in range(1, self.count + 1):
+            if request.cancelled:
+                self.cancelled.set()
+                return
+            answer = {"QueryRetrieveLevel": level, "PatientID": f"P{number}", "StudyInstanceUID": f"1.2.{number}"}
+            if level == "SERIES":
+                answer["StudyInstanceUID"] = str(identifier.StudyInstanceUID)
+                answer["SeriesInstanceUID"] = f"{identifier.StudyInstanceUID}.{number}"
+            if level == "IMAGE":
+                answer["SeriesInstanceUID"] = str(identifier.SeriesInstanceUID)
+                answer["SOPInstanceUID"] = f"{identifier.SeriesInstanceUID}.{number}"
+            self.sent += 1
+            yield answer
+        if self.final is not None:
+            raise Refuse(self.final)
+
+
+def test_studies(scp):
+    archive = Archive()
+    peer = scp(find=archive.find)
+    df = peer.studies(PatientName="DOE*", StudyDate=("2024-01-01", None))
+    assert type(df) is pd.DataFrame
+    assert df.StudyInstanceUID.tolist() == ["1.2.1", "1.2.2", "1.2.3"]
+    (asked,) = archive.asked
+    assert asked.QueryRetrieveLevel == "STUDY"
+    assert asked.PatientName == "DOE*"
+    assert asked.StudyDate == "20240101-"
+    about = df.attrs["nbdicom"]
+    assert about["keys"] == {"PatientName": "DOE*", "StudyDate": "20240101-"}
+    assert about["responses"] == 3
+    assert about["truncated"] is False
+    assert about["status"].startswith("0000H")
+    assert about["calling"] == "TESTER"
+    assert not df.dicom.truncated
+
+
+def test_levels_use_their_models(scp):
+    models = []
+
+    def find(request):
+        models.append(request.model.keyword)
+        return iter(())
+
+    peer = scp(find=find)
+    peer.patients()
+    peer.find("study")
+    peer.find("STUDY", model="patient", PatientID="P1")
+    assert models == [f"{root}RootQueryRetrieveInformationModelFind" for root in ("Patient", "Study", "Patient")]
+
+
+def test_one_step_down_for_all_rows_on_one_association(scp):
+    archive = Archive(count=2)
+    peer = scp(find=archive.find)
+    studies = peer.studies()
+    series = studies.dicom.series(Modality="CT")
+    assert series.SeriesInstanceUID.tolist() == ["1.2.1.1", "1.2.1.2", "1.2.2.1", "1.2.2.2"]
+    assert series.attrs["nbdicom"]["queries"] == 2
+    assert series.attrs["nbdicom"]["keys"] == {"Modality": "CT"}
+    instances = series.head(1).dicom.instances()
+    assert instances.SOPInstanceUID.tolist() == ["1.2.1.1.1", "1.2.1.1.2"]
+    assert peer.series(studies.iloc[0]).StudyInstanceUID.unique().tolist() == ["1.2.1"]
+    assert peer.series(StudyInstanceUID=["1.2.1", "1.2.2"]).shape[0] == 4
+    assert studies.dicom.find("SERIES", peer=peer).shape[0] == 4
+
+
+def test_instances_of_studies_need_the_series_first(scp):
+    studies = scp(find=Archive().find).studies()
+    with pytest.raises(QueryError, match="SeriesInstanceUID"):
+        studies.dicom.instances()
+
+
+def test_a_limit_cancels_and_says_truncated(scp):
+    archive = Archive(count=100_000)
+    peer = scp(find=archive.find)
+    df = peer.studies(limit=5)
+    assert len(df) == 5
+    assert df.attrs["nbdicom"]["truncated"] is True
+    assert "TRUNCATED" in repr(df.dicom)
+    assert archive.sent < 100_000
+
+
+@pytest.mark.parametrize("limit", [3, 4])
+def test_a_limit_that_is_not_exceeded_is_not_truncated(scp, limit):
+    df = scp(find=Archive(count=3).find).studies(limit=limit)
+    assert len(df) == 3
+    assert df.attrs["nbdicom"]["truncated"] is False
+
+
+def test_the_peers_own_limit_is_a_warning(scp):
+    peer = scp(find=Archive(final=0xB001).find)
+    with pytest.warns(ResponseLimitReached, match="more matches"):
+        df = peer.studies()
+    assert len(df) == 3
+    assert df.dicom.truncated
+
+
+def test_unsupported_optional_keys_are_a_warning_once(scp):
+    peer = scp(find=Archive(pending=0xFF01).find)
+    with pytest.warns(OptionalKeysNotSupported, match="StudyDescription") as caught:
+        peer.studies()
+    assert len(caught) == 1
+
+
+def test_warnings_can_be_made_errors(scp):
+    peer = scp(find=Archive(pending=0xFF01).find)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OptionalKeysNotSupported)
+        with pytest.raises(OptionalKeysNotSupported):
+            peer.studies()
+
+
+def test_a_failure_status_is_raised(scp):
+    def find(request):
+        raise Refuse(0xA700, "no")
+
+    with pytest.raises(OperationFailed, match="A700H"):
+        scp(find=find).studies()
+
+
+def test_a_service_that_is_not_there(scp):
+    peer = scp(contexts=["Verification"])
+    with pytest.raises(NoPresentationContext, match="abstract-syntax-not-supported"):
+        peer.studies()
+
+
+def test_no_association(scp):
+    peer = scp()
+    with pytest.raises(AssociationRejected):
+        Peer("OTHER", peer.host, peer.port).studies()
+
+
+@pytest.mark.parametrize(
+    ("level", "options", "words"),
+    [
+        ("SERIES", {}, "needs StudyInstanceUID"),
+        ("STUDY", {"PatentName": "DOE"}, "did you mean PatientName"),
+        ("STUDY", {"limit": 0}, "at least 1"),
+    ],
+)
+def test_nothing_is_sent_for_a_query_that_cannot_be(level, options, words):
+    peer = Peer("PACS@127.0.0.1:1")  # nobody is there to be asked
+    with pytest.raises(QueryError, match=words):
+        peer.find(level, **options)
+
+
+def test_a_key_given_twice(scp):
+    studies = scp(find=Archive().find).studies()
+    with pytest.raises(QueryError, match="given twice"):
+        studies.dicom.series(StudyInstanceUID="1.2.9")
+
+
+def test_progress_is_told(scp):
+    peer = scp(find=Archive(count=2).find)
+    seen = []
+    peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_an_interrupt_ends_the_association(scp, monkeypatch):
+    peer = scp(find=Archive(count=1000).find)
+    opened = []
+    associate = Peer.associate
+
+    def spy(self, *args, **kwargs):
+        opened.append(associate(self, *args, **kwargs))
+        return opened[-1]
+
+    def interrupted(done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Peer, "associate", spy)
+    with pytest.raises(KeyboardInterrupt):
+        peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=interrupted)
+    assert opened
+    assert not opened[0].is_established
+
+
+def test_sop_classes_of_studies(scp):
+    def find(request):
+        for uid in str(request.identifier().get("StudyInstanceUID")).strip("[]").replace("'", "").split(", "):
+            yield {"StudyInstanceUID": uid, "SOPClassesInStudy": ["1.2.840.10008.5.1.4.1.1.2"]}
+
+    from nbdicom.peer.selection import targets
+
+    found = finding.sop_classes_in_studies(scp(find=find), targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]}))
+    assert found == {"1.2.840.10008.5.1.4.1.1.2"}

@@ -1,0 +1,121 @@
+"""What a table, a row or a key means as a request for retrieval (PS3.4 C.4.2.2.1)."""
+
+import pandas as pd
+import pytest
+
+from nbdicom.errors import QueryError
+from nbdicom.peer.query import InformationModel, Level
+from nbdicom.peer.selection import keys_above, sop_classes, targets
+
+STUDIES = pd.DataFrame(
+    {"PatientID": ["P1", "P1"], "StudyInstanceUID": ["1", "2"], "NumberOfStudyRelatedInstances": [3, None]}
+)
+INSTANCES = pd.DataFrame(
+    {"StudyInstanceUID": ["1"] * 3, "SeriesInstanceUID": ["1.1", "1.1", "1.2"], "SOPInstanceUID": ["a.1", "a.2", "a.3"]}
+).replace("a", "9", regex=True)
+
+
+def identifiers(selection=None, **keys):
+    level, model = keys.pop("level", None), keys.pop("model", None)
+    return [target.identifier() for target in targets(selection, keys, level=level, model=model)]
+
+
+@pytest.mark.parametrize(
+    ("selection", "keys", "expected"),
+    [
+        (STUDIES, {}, [{"StudyInstanceUID": "1"}, {"StudyInstanceUID": "2"}]),
+        (STUDIES.iloc[0], {}, [{"StudyInstanceUID": "1"}]),
+        (STUDIES.StudyInstanceUID, {}, [{"StudyInstanceUID": "1"}, {"StudyInstanceUID": "2"}]),
+        ({"StudyInstanceUID": "1"}, {}, [{"StudyInstanceUID": "1"}]),
+        ([STUDIES.iloc[0], STUDIES.iloc[1]], {}, [{"StudyInstanceUID": "1"}, {"StudyInstanceUID": "2"}]),
+        (None, {"StudyInstanceUID": "1"}, [{"StudyInstanceUID": "1"}]),
+        (None, {"StudyInstanceUID": ["1", "2", "1"]}, [{"StudyInstanceUID": "1"}, {"StudyInstanceUID": "2"}]),
+        (
+            None,
+            {"StudyInstanceUID": "1", "SeriesInstanceUID": ["3", "4"]},
+            [{"StudyInstanceUID": "1", "SeriesInstanceUID": "3"}, {"StudyInstanceUID": "1", "SeriesInstanceUID": "4"}],
+        ),
+        (
+            INSTANCES,
+            {},
+            [
+                {"StudyInstanceUID": "1", "SeriesInstanceUID": "1.1", "SOPInstanceUID": "9.1\\9.2"},
+                {"StudyInstanceUID": "1", "SeriesInstanceUID": "1.2", "SOPInstanceUID": "9.3"},
+            ],
+        ),
+        (INSTANCES, {"level": "STUDY"}, [{"StudyInstanceUID": "1"}]),
+        (STUDIES, {"level": "PATIENT"}, [{"PatientID": "P1"}]),
+        (STUDIES.head(1), {"model": "patient"}, [{"PatientID": "P1", "StudyInstanceUID": "1"}]),
+    ],
+)
+def test_requests(selection, keys, expected):
+    found = identifiers(selection, **keys)
+    levels = [one.pop("QueryRetrieveLevel") for one in found]
+    assert found == expected
+    assert len(set(levels)) == 1
+
+
+def test_many_instances_are_asked_in_lists_of_a_hundred():
+    found = identifiers(StudyInstanceUID="1", SeriesInstanceUID="2", SOPInstanceUID=[f"3.{n}" for n in range(250)])
+    assert [one["SOPInstanceUID"].count("\\") + 1 for one in found] == [100, 100, 50]
+
+
+def test_counts_of_the_table_are_expected():
+    assert [target.expected for target in targets(STUDIES, {})] == [3, None]
+
+
+@pytest.mark.parametrize(
+    ("selection", "keys", "words"),
+    [
+        (pd.DataFrame({"a": [1]}), {}, "none of the key columns"),
+        (STUDIES.head(0), {}, "no rows"),
+        (None, {"SeriesInstanceUID": "1"}, "needs StudyInstanceUID"),
+        (None, {"StudyInstanceUID": "1", "Modality": "CT"}, "not a unique key"),
+        (None, {"StudyInstanceUID": []}, "empty|none of the key columns"),
+        (None, {"StudyInstanceUID": "x"}, "not a UID"),
+        (pd.DataFrame({"StudyInstanceUID": ["1", None]}), {}, "1 of 2 rows have no StudyInstanceUID"),
+        (5, {}, "int says nothing"),
+        ("1.2.3", {}, "str says nothing"),
+    ],
+)
+def test_refused(selection, keys, words):
+    with pytest.raises(QueryError, match=words):
+        targets(selection, keys)
+
+
+def test_patient_ids_stay_out_of_messages():
+    (target,) = targets(None, {"PatientID": "SECRET"})
+    assert "SECRET" not in str(target)
+
+
+@pytest.mark.parametrize(
+    ("selection", "level", "expected"),
+    [
+        (STUDIES, Level.SERIES, [{"StudyInstanceUID": "1"}, {"StudyInstanceUID": "2"}]),
+        (STUDIES.iloc[1], Level.SERIES, [{"StudyInstanceUID": "2"}]),
+        (STUDIES, Level.STUDY, [{"PatientID": "P1"}]),
+        (
+            INSTANCES,
+            Level.IMAGE,
+            [
+                {"StudyInstanceUID": "1", "SeriesInstanceUID": "1.1"},
+                {"StudyInstanceUID": "1", "SeriesInstanceUID": "1.2"},
+            ],
+        ),
+    ],
+)
+def test_keys_of_the_parents(selection, level, expected):
+    assert keys_above(selection, level, InformationModel.of(None, level)) == expected
+
+
+def test_a_missing_parent_is_refused():
+    with pytest.raises(QueryError, match="needs SeriesInstanceUID"):
+        keys_above(STUDIES, Level.IMAGE, InformationModel.STUDY_ROOT)
+
+
+def test_sop_classes_of_a_table():
+    assert sop_classes(pd.DataFrame({"SOPClassUID": ["1.2", "1.3"]})) == {"1.2", "1.3"}
+    assert sop_classes(pd.DataFrame({"SOPClassesInStudy": [("1.2", "1.3"), ("1.2",)]})) == {"1.2", "1.3"}
+    assert sop_classes(pd.DataFrame({"SOPClassesInStudy": [("1.2", "1.3"), ()]})) == set()
+    assert sop_classes(STUDIES) == set()
+    assert sop_classes(None) == set()
