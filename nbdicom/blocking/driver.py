@@ -29,7 +29,7 @@ from nbdicom.core.streams import Buffer, DataSink, DataSource
 from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import Codec, ReceivedInstance, StorableInstance, StoreRequest
+from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
 from nbdicom.operations.scp import Link, perform
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -94,7 +94,8 @@ class Driver:
         self._bytes = 0  # received, so that silence can be told from progress
         self._stop: str | None = None  # why another thread wants this association to end
         self._os_error: OSError | None = None
-        self._abandoned: list[Invocation] = []
+        self._abandoned: list[tuple[Invocation, bool]] = []
+        self._receiving = 0  # threads that wait for a response
         self._stored: Callable[[Received, Status], None] | None = None
         core.dimse.open_sink = self._sink_opener(handlers)
 
@@ -322,7 +323,7 @@ class Driver:
             stored=self._stored,
         )
 
-    def _handler_failed(self, request: Request, error: Exception) -> None:
+    def _handler_failed(self, request: Request, error: BaseException) -> None:
         # Kind and place of the error only: its text may quote a patient's data.
         _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
         _log.debug("details", exc_info=error)
@@ -381,35 +382,49 @@ class Driver:
     def _transmit(
         self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
     ) -> int | None:
-        """Send one message; returns the Message ID of a request."""
-        with self._message_lock:
-            with self._lock:
+        """Send one message; returns the Message ID of a request.
+
+        While the operations window is full and other threads wait for its operations, a request waits for its turn.
+        """
+        requesting = isinstance(message, Request)
+        while True:
+            if requesting and self.core.window_full and self._receiving:
+                self.wait(lambda: not self.core.window_full or not self._receiving, self.timeouts.dimse)
+            with self._message_lock:
+                if requesting and self.core.window_full and self._receiving:
+                    continue  # another thread was faster
+                self._send(context_id, message, data, invocation)
+                return message.message_id if isinstance(message, Request) else None
+
+    def _send(
+        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+    ) -> None:
+        with self._lock:
+            if self.core.error is not None:
+                raise self._over()
+            batches = self.core.send(context_id, message, data, invocation)
+        begun = False
+        try:
+            for batch in batches:
+                with self._write_lock:
+                    self._write(batch)
+                begun = True
+                self.flush()
                 if self.core.error is not None:
                     raise self._over()
-                batches = self.core.send(context_id, message, data, invocation)
-            begun = False
-            try:
-                for batch in batches:
-                    with self._write_lock:
-                        self._write(batch)
-                    begun = True
-                    self.flush()
-                    if self.core.error is not None:
-                        raise self._over()
-            except LocalProtocolError:
-                if self.core.error is not None:
-                    raise self._over() from None
-                raise
-            except BaseException:
-                # Nothing but an A-ABORT may follow a message that is cut off between PDUs, and nothing at all a PDU
-                # that is torn.
-                if begun or self._torn:
-                    self.abort()
-                else:
-                    with self._lock:
-                        self.core.withdraw(message)
-                raise
-        return message.message_id if isinstance(message, Request) else None
+        except LocalProtocolError:
+            if self.core.error is not None:
+                raise self._over() from None
+            raise
+        except BaseException:
+            # Nothing but an A-ABORT may follow a message that is cut off between PDUs, and nothing at all a PDU that is
+            # torn.
+            if begun or self._torn:
+                self.abort()
+            else:
+                with self._lock:
+                    self.core.withdraw(message)
+            raise
 
     def _over(self) -> AssociationError:
         return self.core.error or AssociationAborted("the association is over")
@@ -425,7 +440,8 @@ class Driver:
         Returns ``(Deliver, value)``, ``(StopIteration, result)``, or ``(Receive, None)`` where it would have to wait and
         *stop_at_receive* is set; the caller resumes it with what `receive` gives.
         """
-        answer, error = resume, None
+        answer: Any = resume
+        error: BaseException | None = None
         while True:
             try:
                 effect = operation.send(answer) if error is None else operation.throw(error)
@@ -448,12 +464,16 @@ class Driver:
                 else:
                     assert isinstance(effect, Next)
                     answer = next(cast("Iterator[Any]", effect.iterator), END)
-            except Exception as raised:
+            except (Exception, SystemExit) as raised:
                 error = raised
 
     def receive(self, invocation: Invocation, what: str = "") -> Any:
         if not invocation.inbox:
-            self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
+            self._receiving += 1
+            try:
+                self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
+            finally:
+                self._receiving -= 1
             if not invocation.inbox:
                 raise self._over()
         return invocation.inbox.popleft()
@@ -461,9 +481,10 @@ class Driver:
     def settle_abandoned(self) -> None:
         """Cancel operations whose iterators were dropped, and see them end."""
         while self._abandoned:
-            invocation = self._abandoned.pop()
+            invocation, cancellable = self._abandoned.pop()
             if invocation.outstanding and self.core.is_established:
-                self.send_cancel(invocation)
+                if cancellable:
+                    self.send_cancel(invocation)
                 self.wait(lambda one=invocation: not one.outstanding, self.timeouts.cancel)  # type: ignore[misc]
 
     def send_cancel(self, invocation: Invocation) -> None:
@@ -505,6 +526,8 @@ class Driver:
             return None
 
         def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
+            if handlers.store is None or message.affected_sop_class_uid != context.abstract_syntax:
+                raise Refuse(0x0122)  # it will be refused: nothing is to be written for it
             return factory(
                 StoreRequest(
                     negotiation=self.negotiation, peer=self.peer, context=context, message=message, codec=self.codec
@@ -513,10 +536,10 @@ class Driver:
 
         return open_sink
 
-    def abandon(self, invocation: Invocation) -> None:
-        """Nobody iterates any more; cancelled before the next operation.  Safe in a destructor: no I/O."""
+    def abandon(self, invocation: Invocation, cancellable: bool) -> None:
+        """Nobody iterates any more; settled before the next operation.  Safe in a destructor: no I/O."""
         invocation.abandoned = True
-        self._abandoned.append(invocation)
+        self._abandoned.append((invocation, cancellable))
 
 
 def _is_pending(message: Message) -> bool:

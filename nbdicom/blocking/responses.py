@@ -177,7 +177,7 @@ class Responses(Generic[T]):
     def __del__(self) -> None:
         # No I/O here: the association cancels it before its next operation.
         if not getattr(self, "_done", True) and self._invocation.outstanding:
-            self._driver.abandon(self._invocation)
+            self._driver.abandon(self._invocation, self._cancellable)
             self._end()
 
     def __repr__(self) -> str:

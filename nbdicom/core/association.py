@@ -284,11 +284,11 @@ class AssociationCore:
         """
         if isinstance(message, Request):
             assert invocation is not None
-            window = self.negotiation.window.invoked if self.negotiation else 1
-            if window and len(self._outstanding) >= window:
+            if self.window_full:
                 raise LocalProtocolError(
-                    f"{message.name} while {len(self._outstanding)} operations are outstanding and {window} are agreed"
-                    " [PS3.7 D.3.3.3]"
+                    f"{message.name} while {len(self._outstanding)} operations are outstanding, which is all that was"
+                    " agreed [PS3.7 D.3.3.3]",
+                    hint="finish or cancel the other operation first, or propose an operations window",
                 )
             message.message_id = self._new_message_id()
             self._outstanding[message.message_id] = invocation
@@ -311,6 +311,12 @@ class AssociationCore:
         message_id = self._next_message_id
         self._next_message_id = message_id % 0xFFFF + 1
         return message_id
+
+    @property
+    def window_full(self) -> bool:
+        """True while the operations window allows no further request."""
+        window = self.negotiation.window.invoked if self.negotiation else 1
+        return window != 0 and len(self._outstanding) >= window
 
     @property
     def outstanding(self) -> int:

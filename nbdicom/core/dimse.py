@@ -180,4 +180,8 @@ class Dimse:
     def _drop_sink(self) -> None:
         sink, self._sink = self._sink, None
         if sink is not None:
-            sink.close(False)
+            try:
+                sink.close(False)
+            except Exception as error:  # foreign code, as above; the data set is lost already
+                if self._received is not None and self._received.sink_error is None:
+                    self._received.sink_error = error

@@ -81,10 +81,10 @@ class Refuse(Exception):
     nbdicom.operations.requests.Refuse: A700H disk full
     """
 
-    def __init__(self, status: int, comment: str = "") -> None:
-        super().__init__(f"{int(status):04X}H {comment}".rstrip())
+    def __init__(self, status: int, comment: object = "") -> None:
         self.status = status
-        self.comment = comment
+        self.comment = str(comment or "")
+        super().__init__(f"{int(status):04X}H {self.comment}".rstrip())
 
 
 # ------------------------------------------------------------------------------- for handlers

@@ -7,7 +7,7 @@ reported, and the association goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nbdicom.core.command import (
@@ -42,6 +42,7 @@ from nbdicom.status import Status
 
 __all__ = ["Destination", "Link", "perform"]
 
+_HANDLER_ERRORS = (Exception, SystemExit)  #: what a handler may raise without ending anything but its own operation
 _MOST_SUB_OPERATIONS = 0xFFFF  #: the counters are 16-bit
 
 
@@ -72,7 +73,7 @@ class Link:
     #: ``associate(address, ae_title, instances)`` opens the association of a C-MOVE
     associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any]
     #: ``failed(request, exception)`` reports what a handler raised
-    failed: Callable[[Request, Exception], None]
+    failed: Callable[[Request, BaseException], None]
     #: ``stored(received, status)`` reports what was answered to a C-STORE
     stored: Callable[[Received, Status], None] | None = None
 
@@ -92,11 +93,28 @@ def perform(link: Link, received: Received) -> Operation:
     return _answer(received, Status(0x0211))
 
 
-def _status(value: Any) -> int:
-    """The status that a handler returned; anything but 0 to 0xFFFF is its mistake."""
+def _status(value: Any, *, pending: bool = False) -> int:
+    """The status that a handler gave: 0 to 0xFFFF, and pending only where more responses follow."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
-        return value
-    raise TypeError(f"a handler returned {type(value).__name__} where a status from 0x0000 to 0xFFFF is expected")
+        if Status(value).is_pending == pending:
+            return value
+        raise ValueError(f"a handler gave the status {value:04X}H where {'a' if pending else 'no'} pending one belongs")
+    raise TypeError(f"a handler gave {type(value).__name__} where a status from 0x0000 to 0xFFFF is expected")
+
+
+def _verdict(
+    link: Link, message: Request, raised: BaseException, failure: int, what: str = "handler failed"
+) -> tuple[int, str | None]:
+    """Status and comment for what a handler raised: its refusal, or *failure*."""
+    if isinstance(raised, Refuse):
+        try:
+            return _status(raised.status), raised.comment
+        except (TypeError, ValueError) as error:
+            raised = error
+    link.failed(message, raised)
+    if isinstance(raised, NbdicomError):
+        return failure, raised.message
+    return failure, f"{what}: {type(raised).__name__}"
 
 
 def _asked(link: Link, received: Received) -> dict[str, Any]:
@@ -131,12 +149,11 @@ def _decide(link: Link, received: Received, handler: Callable[..., Any] | None, 
         return 0x0122, None
     try:
         return _status((yield Call(handler, (request,)))), None
-    except Refuse as refusal:
-        return refusal.status, refusal.comment
-    except Exception as error:
+    except AssociationError:
+        raise  # nobody is left to answer to
+    except _HANDLER_ERRORS as error:
         assert isinstance(received.message, Request)
-        link.failed(received.message, error)
-        return failure, f"handler failed: {type(error).__name__}"
+        return _verdict(link, received.message, error, failure)
 
 
 def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
@@ -146,13 +163,12 @@ def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
 
 
 def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
+    status: int
+    comment: str | None
     if message.affected_sop_class_uid != received.context.abstract_syntax:
         status, comment = 0x0122, "SOP Class is not that of the presentation context"
-    elif isinstance(received.sink_error, Refuse):
-        status, comment = received.sink_error.status, received.sink_error.comment
     elif received.sink_error is not None:
-        link.failed(message, received.sink_error)
-        status, comment = 0xA700, f"cannot take the data set: {type(received.sink_error).__name__}"
+        status, comment = _verdict(link, message, received.sink_error, 0xA700, "cannot take the data set")
     else:
         request = StoreRequest(**_asked(link, received), data=received.data, sink=received.sink)
         status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
@@ -191,25 +207,29 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
                 break
             response = CFindRSP(
                 message_id_being_responded_to=message.message_id,
-                status=Status(request.pending_status),
+                status=Status(_status(request.pending_status, pending=True)),
                 affected_sop_class_uid=message.affected_sop_class_uid,
             )
             data = link.codec.encode(match, syntax)
             yield Send(received.context.context_id, response, BytesSource(data))
-    except Refuse as refusal:
-        status, comment = refusal.status, refusal.comment
-    except AssociationError:
-        raise  # nobody is left to answer to
-    except NbdicomError as error:
-        status, comment = 0xC000, error.message
-        link.failed(message, error)
-    except Exception as error:
-        status, comment = 0xC000, f"handler failed: {type(error).__name__}"
-        link.failed(message, error)
-    finally:
-        if (close := getattr(matches, "close", None)) is not None:
+    except (AssociationError, GeneratorExit):
+        _close_now(matches)  # nobody is left to answer to, and no effect is served any more
+        raise
+    except _HANDLER_ERRORS as error:
+        status, comment = _verdict(link, message, error, 0xC000)
+    if (close := getattr(matches, "close", None)) is not None:
+        try:
             yield Call(close)
+        except _HANDLER_ERRORS as error:
+            link.failed(message, error)
     yield from _answer(received, status, comment)
+
+
+def _close_now(matches: Any) -> None:
+    """Close a generator of matches outside of any effect (an asynchronous one is closed by its event loop)."""
+    close = getattr(matches, "close", None)
+    if close is not None:
+        close()
 
 
 # ------------------------------------------------------------------------------- C-GET and C-MOVE
@@ -223,13 +243,15 @@ class _Counts:
     completed: int = 0
     failed: int = 0
     warning: int = 0
-    failed_uids: list[str] | None = None
+    failed_uids: list[str] = field(default_factory=list)
+    counted: set[int] = field(default_factory=set)  #: by identity: results may come out of order
 
     @property
     def remaining(self) -> int:
         return self.total - self.completed - self.failed - self.warning
 
-    def count(self, sop_instance_uid: str, status: Status | None) -> None:
+    def count(self, instance: StorableInstance, status: Status | None) -> None:
+        self.counted.add(id(instance))
         if status is not None and status.is_success:
             self.completed += 1
             return
@@ -237,10 +259,11 @@ class _Counts:
             self.warning += 1
             return
         self.failed += 1
-        self.failed_uids = [*(self.failed_uids or ()), sop_instance_uid]
+        self.failed_uids.append(instance.sop_instance_uid)
 
     def final(self) -> int:
-        if self.failed == 0:
+        """0000 is "no failures or warnings", B000 "one or more" (PS3.4 Tables C.4-2 and C.4-3)."""
+        if not self.failed and not self.warning:
             return 0x0000
         return 0xB000 if self.completed or self.warning else 0xA702
 
@@ -272,16 +295,10 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
             steps = _get_instances(link, received, instances, counts)
         cancelled = (yield from steps) if counts.total else False
         status = 0xFE00 if cancelled else counts.final()
-    except Refuse as refusal:
-        status, comment = refusal.status, refusal.comment
     except AssociationError:
         raise  # nobody is left to answer to
-    except NbdicomError as error:
-        status, comment = 0xC000, error.message
-        link.failed(message, error)
-    except Exception as error:
-        status, comment = 0xC000, f"handler failed: {type(error).__name__}"
-        link.failed(message, error)
+    except _HANDLER_ERRORS as error:
+        status, comment = _verdict(link, message, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)
 
 
@@ -315,7 +332,7 @@ def _get_instances(
     for instance in instances:
         if received.cancelled:
             return True
-        counts.count(instance.sop_instance_uid, (yield from _get_one(link, received.message, instance)))
+        counts.count(instance, (yield from _get_one(link, received.message, instance)))
         if counts.remaining:
             yield from _counted(link, received, counts, 0xFF00)
     return False
@@ -366,16 +383,20 @@ def _move_instances(
             if stored is END:
                 break
             assert isinstance(stored, Stored)
-            counts.count(stored.instance.sop_instance_uid, stored.status)
+            counts.count(stored.instance, stored.status)
             if counts.remaining:
                 yield from _counted(link, received, counts, 0xFF00)
         finished = True
-    except NbdicomError as error:
+    except GeneratorExit:
+        if destination is not None:
+            destination.abort()  # no effect is served any more
+        raise
+    except _HANDLER_ERRORS as error:
         # The destination is away, refuses or died: what has not arrived has failed, and the requestor is told so.
         link.failed(message, error)
-        for instance in instances[len(instances) - counts.remaining :]:
-            counts.count(instance.sop_instance_uid, None)
-    finally:
-        if destination is not None:
-            yield Call(destination.release if finished else destination.abort)
+        for instance in instances:
+            if id(instance) not in counts.counted:
+                counts.count(instance, None)
+    if destination is not None:
+        yield Call(destination.release if finished else destination.abort)
     return received.cancelled and counts.remaining > 0

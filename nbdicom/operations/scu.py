@@ -12,7 +12,7 @@ from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Pr
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import NbdicomError
+from nbdicom.errors import AssociationError, LocalProtocolError, NbdicomError, NoPresentationContext
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
 from nbdicom.operations.requests import Codec, Match, StorableInstance, Stored, SubOperations
 from nbdicom.status import Status
@@ -58,18 +58,9 @@ def store(
     outstanding: dict[int, Stored] = {}
     last = Status(0)
     for instance in instances:
+        while len(outstanding) >= window:
+            last = yield from _one_stored(outstanding)
         stored = Stored(instance)
-        try:
-            context = negotiation.context_for(
-                instance.sop_class_uid, instance.transfer_syntax, convertible=codec.convertible
-            )
-            assert context.transfer_syntax is not None
-            source = yield Call(instance.open, (context.transfer_syntax,))
-        except (NbdicomError, OSError) as error:
-            stored.error = error if isinstance(error, NbdicomError) else NbdicomError(_os_error(error))
-            yield Deliver(stored)
-            continue
-        stored.transfer_syntax = context.transfer_syntax
         request = CStoreRQ(
             affected_sop_class_uid=instance.sop_class_uid,
             affected_sop_instance_uid=instance.sop_instance_uid,
@@ -77,12 +68,28 @@ def store(
         )
         if originator is not None:
             request.move_originator_application_entity_title, request.move_originator_message_id = originator
-        while len(outstanding) >= window:
-            last = yield from _one_stored(outstanding)
         try:
-            outstanding[(yield Send(context.context_id, request, source))] = stored
-        finally:
-            source.close()
+            context = negotiation.context_for(
+                instance.sop_class_uid, instance.transfer_syntax, convertible=codec.convertible
+            )
+            source = yield Call(instance.open, (context.transfer_syntax,))
+            try:
+                message_id = yield Send(context.context_id, request, source)
+            finally:
+                source.close()
+        except NoPresentationContext as error:
+            stored.error = error
+        except (AssociationError, LocalProtocolError):
+            raise
+        except NbdicomError as error:
+            stored.error = error
+        except OSError as error:
+            stored.error = NbdicomError(f"cannot read the file: {error.strerror or type(error).__name__}")
+        else:
+            stored.transfer_syntax = context.transfer_syntax
+            outstanding[message_id] = stored
+            continue
+        yield Deliver(stored)
     while outstanding:
         last = yield from _one_stored(outstanding)
     return last
@@ -100,10 +107,6 @@ def _one_stored(outstanding: dict[int, Stored]) -> Operation:
 def _response(received: Received) -> Response:
     assert isinstance(received.message, Response)  # only responses are filed in an operation's inbox
     return received.message
-
-
-def _os_error(error: OSError) -> str:
-    return f"cannot read the file: {error.strerror or type(error).__name__}"
 
 
 def get(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM) -> Operation:

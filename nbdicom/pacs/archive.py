@@ -416,7 +416,11 @@ def _read_record(path: Path, name: str) -> Record:
             view[header.data_offset :] as data,
         ):
             values = read_values(data, header.transfer_syntax)
-            digest = hashlib.sha256(data).digest()
+        # Read, not mapped: pages that were looked at would count as memory of this process.
+        file.seek(header.data_offset)
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
     if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
         raise DataSetError("data set and file meta information differ")
     return Record(
@@ -425,7 +429,7 @@ def _read_record(path: Path, name: str) -> Record:
         object=name,
         size=status.st_size,
         offset=header.data_offset,
-        digest=digest,
+        digest=digest.digest(),
         received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
         source=header.source_ae_title,
     )

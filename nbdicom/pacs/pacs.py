@@ -28,6 +28,7 @@ from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest, St
 from nbdicom.pacs.archive import Archive, Outcome
 from nbdicom.pacs.query import MODELS, find, plan_retrieve
 from nbdicom.pacs.storage import StoredInstance
+from nbdicom.servers import replace_running, running, stopped
 from nbdicom.status import Status
 from nbdicom.table import Table, printable
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
@@ -139,7 +140,7 @@ class Pacs:
         self._requested = (host, port)
         self._any_called = any_called
         self._any_calling = any_calling
-        self._root = None if root is None else Path(root).expanduser()
+        self._root = None if root is None else Path(root).expanduser().absolute()
         self._temporary: Path | None = None
         self._removal: Callable[[], Any] | None = None
         self._archive: Archive | None = None
@@ -148,18 +149,29 @@ class Pacs:
     # --------------------------------------------------------------------------- life
 
     def start(self) -> Self:
-        """Open the folder and listen.
+        """Open the folder and listen; a server of this process with the same AE title is stopped first.
 
         Raises
         ------
         PacsError
             If the folder cannot be used or is in use, or the port is taken.
         """
-        from nbdicom.blocking.server import Server
-
         if self._server is not None:
             return self
+        replace_running(self)
         opened = self._archive is None
+        try:
+            self._server = self._listen()
+        except BaseException:
+            stopped(self)
+            if opened:
+                self._close()
+            raise
+        return self
+
+    def _listen(self) -> Server:
+        from nbdicom.blocking.server import Server
+
         handlers = self.handlers()
         host, port = self._requested
         server = Server(
@@ -174,20 +186,12 @@ class Pacs:
             limits=self.limits,
         )
         try:
-            server.start()
+            return server.start()
         except (ConnectionFailed, OSError) as error:
-            if opened:
-                self._close()
             raise PacsError(
                 f"{self.ae_title} cannot listen on {host}:{port}: {_reason(error)}",
                 hint="choose another port (0 takes a free one), or stop the server that has this one",
             ) from error
-        except BaseException:
-            if opened:
-                self._close()
-            raise
-        self._server = server
-        return self
 
     def stop(self) -> None:
         """Stop listening, end the associations, close the folder (and remove it if it is a temporary one)."""
@@ -196,6 +200,7 @@ class Pacs:
             self._requested = (self._requested[0], server.address[1])  # the next start keeps the address
             server.close()
         self._close()
+        stopped(self)
 
     def _close(self) -> None:
         archive, self._archive = self._archive, None
@@ -242,6 +247,10 @@ class Pacs:
     def _open(self) -> Archive:
         if self._archive is None:
             root = self._root
+            for other in running():
+                # A cell that is run again asks for the folder that its first run still has.
+                if isinstance(other, Pacs) and other.ae_title == self.ae_title and root and other.root == root:
+                    other.stop()
             if root is None:
                 root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
                 # A notebook's kernel ends without a word; the folder shall go with it.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
 from nbdicom.pacs.matching import AnyOf, Key, parse_key
@@ -37,6 +38,7 @@ MODELS: Mapping[str, tuple[Level, ...]] = {
 _NO_KEYS = frozenset(
     ("SpecificCharacterSet", "QueryRetrieveLevel", "QueryRetrieveView", "RetrieveAETitle", "InstanceAvailability")
 )
+_MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
 _NEVER_MATCHED = frozenset(("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"))
 
 
@@ -47,7 +49,8 @@ class Find:
     level: Level
     constants: dict[str, Any] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)  #: keywords, in the order of the first selected expressions
-    more: list[str] = field(default_factory=list)  #: keywords that come from JSON
+    more: dict[str, str] = field(default_factory=dict)  #: keywords that come from JSON, with their VRs
+    plain: set[str] = field(default_factory=set)  #: keywords whose VR allows nothing but ASCII
     supported: bool = True  #: False: an optional key is not supported, which FF01H says (PS3.4 C.4.1.1.4)
     matchers: list[Key] = field(default_factory=list)  #: keys that Python applies
     statement: str = ""
@@ -96,16 +99,46 @@ def _matches(index: Index, plan: Find, request: FindRequest, limit: int) -> Iter
 def _answer(plan: Find, row: Sequence[Any]) -> dict[str, Any]:
     answer = dict(plan.constants)
     for keyword, value in zip(plan.columns, row, strict=False):
-        answer[keyword] = "" if value is None else str(value)
+        text = "" if value is None else str(value)
+        answer[keyword] = text if text.isascii() or keyword not in plan.plain else _ascii(text)
     if plan.more:
         # Each JSON column was asked for its keys with one path that nothing has in front, so that the result is always
         # an array.  The last one that knows the key wins: the instance before its series.
         for text in row[len(plan.columns) :]:
             if text is not None:
-                for keyword, value in zip(plan.more, json.loads(text)[1:], strict=True):
+                for (keyword, vr), value in zip(plan.more.items(), json.loads(text)[1:], strict=True):
                     if value is not None:
-                        answer[keyword] = tuple(value) if isinstance(value, list) else value
+                        answer[keyword] = _fit(value, vr)
     return answer
+
+
+#: The least and the greatest number of the binary VRs (PS3.5 6.2).
+_RANGES = {
+    "US": (0, 0xFFFF), "SS": (-0x8000, 0x7FFF), "UL": (0, 0xFFFFFFFF), "SL": (-(1 << 31), (1 << 31) - 1),
+    "UV": (0, (1 << 64) - 1), "SV": (-(1 << 63), (1 << 63) - 1),
+}  # fmt: skip
+_ANY_CHARACTER = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+
+
+def _fit(value: Any, vr: str) -> Any:
+    """A value that can be encoded with its VR, whatever VR it had in the object; one odd object spoils no answer."""
+    values = value if isinstance(value, list) else [value]
+    if vr in _RANGES:
+        low, high = _RANGES[vr]
+        fits = all(isinstance(v, int) and low <= v <= high for v in values)
+        return _single(values) if fits else ""
+    if vr in ("FL", "FD"):
+        return _single(values) if all(isinstance(v, (int, float)) for v in values) else ""
+    text = "\\".join(map(str, values))
+    return text if text.isascii() or vr in _ANY_CHARACTER else _ascii(text)
+
+
+def _single(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
@@ -133,6 +166,8 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
         entry: Column | Computed | None = COLUMNS.get(keyword) or COMPUTED.get(keyword)
         if entry is not None and entry.level <= level:
             plan.columns.append(keyword)
+            if entry.vr not in _ANY_CHARACTER:
+                plan.plain.add(keyword)
             selected.append(entry.sql)
             needed.add(entry.level)
             key = parse_key(entry.vr, value)
@@ -148,14 +183,14 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
             if entry is not None or vr is not None:
                 plan.constants[keyword] = ""
             continue
-        plan.more.append(keyword)
+        plan.more[keyword] = vr
         plan.constants[keyword] = ""
         needed.add(level_of(keyword) if level_of(keyword) < level else level)
         key = parse_key(vr, value)
         if key is not None:
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
             plan.matchers.append(key)
-    selected += _json_selected(plan.more, level)
+    selected += _json_selected(list(plan.more), level)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # Sorting has a price: nothing can be sent before everything is found.  Within one parent it is small.
     order = {Level.SERIES: " ORDER BY s.SeriesNumber, s.id", Level.IMAGE: " ORDER BY i.InstanceNumber, i.id"}
@@ -286,8 +321,9 @@ def _level(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Level:
 
 def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
     from nbdicom.data.flat import decode_columns
-    from nbdicom.errors import DataSetError
 
+    if len(request.data) > _MOST_IDENTIFIER:
+        raise Refuse(0xA700, f"identifier of more than {_MOST_IDENTIFIER} bytes")
     try:
         columns = decode_columns([(request.data, request.transfer_syntax)])
     except DataSetError as error:

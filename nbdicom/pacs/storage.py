@@ -37,7 +37,7 @@ def object_name(sop_instance_uid: str) -> str:
     """The name of an object's file.
 
     >>> object_name("1.2.3")
-    'c47f5b18b8a430e698b9fd15e51f6119984e78334bc3f45e210d30c3'
+    'ded83518653cb4f1a655c5692d7a3f75cf2b46ad64eaea99f9601fa9'
     """
     return hashlib.sha224(sop_instance_uid.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbdicom.peer.notices import UndecodableValues
@@ -68,7 +69,7 @@ def _series(known: Attribute, items: list[Any]) -> pd.Series[Any]:
     if known.multiple or known.vr in _RAW_VRS:
         return pd.Series(items, dtype="object")
     if known.vr == "DA":
-        return pd.Series(pd.to_datetime(pd.Series(items, dtype="object"), errors="coerce"))
+        return pd.Series(np.array(items, dtype="datetime64[s]"))  # in seconds: birth dates of the year 1111 do occur
     if known.vr in _INTEGER_VRS:
         return pd.Series(items, dtype="Int64")
     if known.vr in _FLOAT_VRS:
@@ -137,7 +138,11 @@ def _integer(value: Any) -> int:
     return number
 
 
+def _attribute_tag(value: Any) -> str:
+    return f"{value >> 16:04x},{value & 0xFFFF:04x}"
+
+
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name,
+    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name, "AT": _attribute_tag,
     **dict.fromkeys(_INTEGER_VRS, _integer), **dict.fromkeys(_FLOAT_VRS, float), **dict.fromkeys(_RAW_VRS, _raw),
 }  # fmt: skip

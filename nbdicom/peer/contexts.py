@@ -60,20 +60,22 @@ def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list
     Returns
     -------
     list of PresentationContext
-        For each class one context for the uncompressed syntaxes, and as many for compressed ones as there is room.
+        For each class as many contexts as there is room for.
     """
     wanted = sorted(set(map(UID, classes)), key=lambda uid: (sop_class(uid) is None, uid)) or list(COMMON_STORAGE)
     room = MAX_CONTEXTS - reserved
     wanted = wanted[:room]
-    each = room // len(wanted)
-    contexts = []
-    for uid in wanted:
-        groups: list[tuple[UID, ...]] = [DEFAULT_TRANSFER_SYNTAXES]
-        alone = min(each - 1, len(_COMPRESSED))
-        if alone == len(_COMPRESSED):
-            groups += [(syntax,) for syntax in _COMPRESSED]
-        elif alone > 0:
-            groups += [(syntax,) for syntax in _COMPRESSED[: alone - 1]]
-            groups.append(_COMPRESSED[alone - 1 :])
-        contexts += [PresentationContext(uid, group, scu_role=False, scp_role=True) for group in groups]
-    return contexts
+    groups = _groups(room // len(wanted))
+    return [PresentationContext(uid, group, scu_role=False, scp_role=True) for uid in wanted for group in groups]
+
+
+def _groups(room: int) -> list[tuple[UID, ...]]:
+    """Transfer syntaxes in at most *room* groups; what stands alone is sent as it is stored, without a conversion."""
+    if room == 1:
+        return [DEFAULT_TRANSFER_SYNTAXES]
+    if room == 2:
+        return [DEFAULT_TRANSFER_SYNTAXES, _COMPRESSED]
+    alone = (*DEFAULT_TRANSFER_SYNTAXES, *_COMPRESSED)
+    if room >= len(alone):
+        return [(syntax,) for syntax in alone]
+    return [*((syntax,) for syntax in alone[: room - 1]), alone[room - 1 :]]

@@ -92,20 +92,21 @@ def sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
     from nbdicom.data import decode_columns
 
     studies = list(dict.fromkeys(str(target.keys.get("StudyInstanceUID", "")) for target in targets))
-    if not all(studies):
-        return set()
+    if all(studies):
+        wanted = [
+            {"StudyInstanceUID": "\\".join(studies[start : start + _STUDIES])}
+            for start in range(0, len(studies), _STUDIES)
+        ]
+    else:
+        wanted = [{"PatientID": str(target.keys["PatientID"]), "StudyInstanceUID": ""} for target in targets]
     model = InformationModel.STUDY_ROOT.find
     line = Line(peer, [PresentationContext(model)])
     found: list[tuple[bytes, str]] = []
     with line.closing():
-        for start in range(0, len(studies), _STUDIES):
-            identifier = {
-                "QueryRetrieveLevel": "STUDY",
-                "StudyInstanceUID": "\\".join(studies[start : start + _STUDIES]),
-                "SOPClassesInStudy": "",
-            }
+        for keys in wanted:
+            identifier = {"QueryRetrieveLevel": "STUDY", "SOPClassesInStudy": "", **keys}
             found += [(m.data, m.transfer_syntax) for m in line.association().find(identifier, model=model)]
     values = decode_columns(found).get("SOPClassesInStudy", [])
-    if len(values) < len(studies) or not all(values):
+    if len(values) < len(wanted if not all(studies) else studies) or not all(values):
         return set()
     return {uid.strip(" \0") for value in values for uid in (value if isinstance(value, tuple) else (value,))}

@@ -7,13 +7,15 @@ in it. This is the module of the peer that needs pandas; importing it registers 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from nbdicom.errors import QueryError
+from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
+from nbdicom.peer.notices import UndecodableValues
 from nbdicom.peer.query import UNIQUE_KEYS, Query, attribute
 from nbdicom.table import Table
 
@@ -49,12 +51,19 @@ def answer_frame(
     Warns
     -----
     UndecodableValues
-        Some values are not what their value representation asks for; they are missing in the table.
+        Some values are not what their value representation asks for; they are missing in the table.  An answer that
+        is no data set at all is left out.
     """
     from nbdicom.data import decode_columns
 
     pairs = list(identifiers)
-    decoded = decode_columns(pairs)
+    try:
+        decoded = decode_columns(pairs)
+    except DataSetError:
+        readable = [pair for pair in pairs if _is_readable(pair)]
+        what = f"{len(pairs) - len(readable)} of {len(pairs)} answers cannot be read as data sets; they are left out"
+        warnings.warn(UndecodableValues(what), stacklevel=4)
+        pairs, decoded = readable, decode_columns(readable)
     count = len(pairs)
     extra = [name for name in decoded if name not in query.columns and name not in _NOT_COLUMNS]
     columns = {}
@@ -65,6 +74,16 @@ def answer_frame(
     frame = pd.DataFrame(columns, columns=list(columns), index=pd.RangeIndex(count))
     frame.attrs["nbdicom"] = dict(provenance)
     return frame
+
+
+def _is_readable(pair: tuple[bytes, str]) -> bool:
+    from nbdicom.data import decode_columns
+
+    try:
+        decode_columns([pair])
+    except DataSetError:
+        return False
+    return True
 
 
 def _as_it_came(vr: str, values: Sequence[Any]) -> pd.Series[Any]:

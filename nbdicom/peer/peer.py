@@ -21,7 +21,7 @@ from nbdicom.core.trace import Trace
 from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.query import InformationModel, Level
+from nbdicom.peer.query import InformationModel, Level, Query
 from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
 from nbdicom.table import Table
@@ -165,7 +165,7 @@ class Peer:
 
     def find(
         self,
-        level: str = "STUDY",
+        level: str | Query = "STUDY",
         selection: Any = None,
         /,
         *,
@@ -182,8 +182,8 @@ class Peer:
 
         Parameters
         ----------
-        level : str
-            PATIENT, STUDY, SERIES or IMAGE (INSTANCE), in any case.
+        level : str or Query
+            PATIENT, STUDY, SERIES or IMAGE (INSTANCE), in any case; or a whole `Query`, made and checked before.
         selection : DataFrame, row or mapping, optional
             Whose children to find: the keys that lead to *level* are taken from it, one query for each parent.
         limit : int, optional
@@ -225,10 +225,13 @@ class Peer:
         >>> pacs.find("STUDY", PatientName="DOE*", limit=200)  # doctest: +SKIP
         """
         from nbdicom.peer.finding import find
-        from nbdicom.peer.query import Query
 
         if limit is not None and limit < 1:
             raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
+        if isinstance(level, Query):
+            if keys or selection is not None:
+                raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
+            return find(self, [level], limit=limit, parse=parse, progress=progress)
         options: dict[str, Any] = {"columns": columns, "defaults": defaults, "model": model, "relational": relational}
         at = Level.of(level)
         if selection is None:

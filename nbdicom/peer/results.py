@@ -76,7 +76,7 @@ class Retrieved:
     study: str | None = None
     series: str | None = None
     path: Path | None = None
-    size: int | None = None
+    size: int | None = None  #: bytes of its data set, as it came over the wire
     status: Status | None = None
     ok: bool = False
     message: str = ""
@@ -90,7 +90,8 @@ class Retrieved:
     def row(self) -> tuple[object, ...]:
         """The row of the table."""
         name = self.sop_class_uid.name if self.sop_class_uid else ""
-        return (self.name, name, self.path or "", self.size, _code(self.status), self.message)
+        syntax = self.transfer_syntax.name if self.transfer_syntax else ""
+        return (self.name, name, syntax, self.size, _code(self.status), self.message)
 
     def record(self) -> dict[str, Any]:
         """The row of the DataFrame."""
@@ -249,6 +250,7 @@ class TransferResult(Generic[Row]):
         ordered = sorted(self.rows, key=lambda row: (row.ok, getattr(row, "skipped", False)))
         shown = ordered[:_SHOWN]
         notes = [] if len(shown) == len(ordered) else [f"... and {len(ordered) - len(shown)} more rows in .to_frame()"]
+        notes += [f"\N{RIGHTWARDS ARROW} {hint}" for hint in self._hints()]
         return Table(
             self.summary,
             self._columns,
@@ -257,6 +259,10 @@ class TransferResult(Generic[Row]):
             marks=["ok" if row.ok else "" if getattr(row, "skipped", False) else "bad" for row in shown],
             mark_column="message",
         )
+
+    def _hints(self) -> list[str]:
+        """What to try."""
+        return []
 
     def __str__(self) -> str:
         return str(self.table())
@@ -280,7 +286,9 @@ class RetrieveResult(TransferResult[Retrieved]):
     folder: Path
     answers: tuple[Answer, ...] = ()
 
-    _columns: ClassVar[tuple[str, ...]] = ("SOP Instance UID", "SOP Class", "path", "bytes", "status", "message")
+    _columns: ClassVar[tuple[str, ...]] = (
+        "SOP Instance UID", "SOP Class", "transfer syntax", "bytes", "status", "message",
+    )  # fmt: skip
     _integers: ClassVar[tuple[str, ...]] = ("bytes",)
 
     @property
@@ -292,6 +300,14 @@ class RetrieveResult(TransferResult[Retrieved]):
     def bytes(self) -> int:
         """Bytes of the files that arrived."""
         return sum(row.size or 0 for row in self.rows if row.ok)
+
+    def _hints(self) -> list[str]:
+        if not any(answer.failed or answer.failed_uids for answer in self.answers):
+            return []
+        return [
+            "what a peer cannot send is often compressed, or of a rare SOP Class: retrieve it by rows of instances(), "
+            "from whose SOPClassUID exact presentation contexts are proposed"
+        ]
 
     @property
     def summary(self) -> str:
@@ -319,6 +335,14 @@ class MoveResult(TransferResult[Moved]):
     def completed(self) -> int:
         """Instances that the peer says it has sent, with or without a warning."""
         return sum((row.answer.completed or 0) + (row.answer.warning or 0) for row in self.rows)
+
+    def _hints(self) -> list[str]:
+        if not any(row.status == 0xA801 for row in self.rows):
+            return []
+        return [
+            f"{self.peer} must have the AE title {self.destination!r} with its host and port in its configuration; "
+            "titles are case-sensitive"
+        ]
 
     @property
     def summary(self) -> str:

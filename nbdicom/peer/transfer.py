@@ -67,19 +67,26 @@ def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable
         with begin() as responses:
             for value in _until_the_end(responses, answer):
                 if isinstance(value, SubOperations):
-                    # The final response may leave counters out (PS3.4 C.4.2.1.6): the last ones known stay.
-                    for name in ("completed", "failed", "warning", "remaining"):
-                        if (count := getattr(value, name)) is not None:
-                            setattr(answer, name, count)
-                    answer.failed_uids = value.failed_sop_instance_uids or answer.failed_uids
+                    _count(value, answer)
                 on_value(value)
             answer.status = responses.status
-            if answer.status is not None and answer.status.is_success:
-                answer.remaining = 0 if answer.remaining is not None else None
     except NoPresentationContext:
         raise
     except (AssociationError, OperationTimeout) as error:
         answer.error = error
+
+
+def _count(value: SubOperations, answer: Answer) -> None:
+    """Take over the counters of a response; one that it leaves out stays as it was (PS3.4 C.4.2.1.6 to C.4.2.1.9)."""
+    counted = False
+    for name in ("completed", "failed", "warning", "remaining"):
+        if (count := getattr(value, name)) is not None:
+            setattr(answer, name, count)
+            counted = True
+    answer.failed_uids = value.failed_sop_instance_uids or answer.failed_uids
+    if not value.status.is_pending and value.remaining is None and answer.remaining is not None:
+        # A final response says nothing about what remains, unless it was cancelled: nothing does, if it counts at all.
+        answer.remaining = 0 if counted or not value.status.is_failure else answer.remaining
 
 
 def _until_the_end(responses: Responses[Any], answer: Answer) -> Iterator[Any]:

@@ -223,13 +223,33 @@ _CONVERTERS: Mapping[str, Callable[[str, str, Any], str]] = {
 
 
 def _sequence(keyword: str, value: Any) -> Any:
+    """The items of a sequence key as mappings; PS3.4 C.2.2.2.6 allows one, and that is the caller's business."""
     if isinstance(value, str) and not value.strip(" *"):
         return []
-    if isinstance(value, Mapping) or hasattr(value, "file_meta") or type(value).__name__ == "Dataset":
-        return [value]
+    if isinstance(value, Mapping) or _is_dataset(value):
+        return [_item(value)]
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return list(value)
+        items = list(value)
+        if all(isinstance(item, Mapping) or _is_dataset(item) for item in items):
+            return [_item(item) for item in items]
     raise _refused(keyword, "SQ", "is a sequence: it takes a Dataset, a mapping, a list of them, or None")
+
+
+def _is_dataset(value: Any) -> bool:
+    return hasattr(value, "to_json_dict") and hasattr(value, "iterall")  # a pydicom Dataset, without loading pydicom
+
+
+def _item(value: Any) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {
+        int(element.tag): [_item(item) for item in element.value] if element.VR == "SQ" else _single(element.value)
+        for element in value
+    }
+
+
+def _single(value: Any) -> Any:
+    return str(value) if _is_name(value) else value
 
 
 # ------------------------------------------------------------------------------- dates and times

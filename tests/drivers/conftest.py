@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
-import types
 from collections.abc import Iterator
 
 import pytest
-
-try:
-    from nbdicom.data import codec as _codec  # noqa: F401
-except ImportError:  # TEMPORARY stub until nbdicom.data exists
-    class _Codec:
-        def encode(self, value, transfer_syntax):
-            return value if isinstance(value, bytes) else __import__('json').dumps(value).encode()
-
-        def decode(self, data, transfer_syntax):
-            return __import__('json').loads(data)
-
-        def convertible(self, a, b):
-            return a == b
-
-    module = types.ModuleType("nbdicom.data")
-    module.codec = _Codec()
-    module.instance = lambda thing: thing
-    sys.modules["nbdicom.data"] = module
 
 from scripted import LIMIT, descriptors
 

@@ -47,7 +47,7 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-LIMIT = 10.0  #: seconds that a scripted peer waits for anything
+LIMIT = 5.0  #: seconds that a scripted peer waits for anything
 FAST = Timeouts(connect=5, association=5, artim=2, network=5, dimse=5, idle=10, cancel=2, release=2)
 
 IMPLICIT, EXPLICIT = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1")

@@ -26,15 +26,15 @@ IMPOSSIBLE = {
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def cell(operation: str, role: str, peer: str, tool: str) -> Callable[[F], F]:
-    """Mark a test as a part of one cell; *tool* is the program that is at the other end."""
+def cell_mark(operation: str, role: str, peer: str, tool: str) -> pytest.MarkDecorator:
+    """The mark of one cell; *tool* is the program that is at the other end."""
     assert operation in OPERATIONS and role in ROLES and peer in PEERS, (operation, role, peer)
+    return pytest.mark.cell(operation, role, peer, tool)
 
-    def mark(test: F) -> F:
-        marked: F = pytest.mark.interop(pytest.mark.cell(operation, role, peer, tool)(test))
-        return marked
 
-    return mark
+def cell(operation: str, role: str, peer: str, tool: str) -> Callable[[F], F]:
+    """Mark a test as a part of one cell."""
+    return cell_mark(operation, role, peer, tool)
 
 
 @dataclass

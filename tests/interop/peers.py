@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -115,7 +116,7 @@ def run(
     """
     process = subprocess.Popen(
         list(map(str, argv)),
-        cwd=cwd,
+        cwd=cwd or tempfile.gettempdir(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

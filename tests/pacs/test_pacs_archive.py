@@ -435,6 +435,6 @@ def test_file_that_is_no_object_is_set_aside(again):
 def test_two_servers_on_one_folder(tmp_path):
     first = Pacs(tmp_path, durability="none").start()
     with pytest.raises(PacsError, match="in use by another server"):
-        Pacs(tmp_path, durability="none").start()
+        Pacs(tmp_path, ae_title="OTHER", durability="none").start()
     first.stop()
-    Pacs(tmp_path, durability="none").start().stop()
+    Pacs(tmp_path, ae_title="OTHER", durability="none").start().stop()

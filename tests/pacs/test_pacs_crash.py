@@ -1,4 +1,4 @@
-"""A server that is killed in the middle of storing: what was answered with Success is there, what was not is absent or whole."""
+"""A server that is killed while it stores: what was answered with Success is there, what was not is absent or whole."""
 
 import subprocess
 import sys

@@ -23,20 +23,34 @@ from nbdicom.pacs import Pacs
 
 # Two patients; the first has two studies, the first of these two series with three and one instances.
 CONTENT = [
-    made(1, PatientComments="likes tea", SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.1", SeriesInstanceUID="1.1.1",
-         StudyInstanceUID="1.1", InstanceNumber="3", StudyDescription="Trauma 100%", SliceLocation="3"),
-    made(2, SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.2", SeriesInstanceUID="1.1.1",
-         StudyInstanceUID="1.1", InstanceNumber="1", StudyDescription="Trauma 100%", SliceLocation="1", SliceThickness="2.5"),
-    made(3, SeriesDescription="Head", BodyPartExamined="HEAD", SOPInstanceUID="1.1.1.3", SeriesInstanceUID="1.1.1",
-         StudyInstanceUID="1.1", InstanceNumber="2", StudyDescription="Trauma 100%", SliceThickness=None),
-    made(4, SeriesDescription="Dose", Modality="SR", SeriesNumber="99", SOPInstanceUID="1.1.2.1", SeriesInstanceUID="1.1.2",
-         StudyInstanceUID="1.1", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67", Rows=None, Columns=None, PixelData=None),
-    made(5, SeriesDescription="Abdomen_1", SOPInstanceUID="1.2.1.1", SeriesInstanceUID="1.2.1", StudyInstanceUID="1.2",
-         StudyDate="20210301", StudyTime="173000", AccessionNumber="A2", StudyID="S2",
-         ReferringPhysicianName="Roe^Jane", OperatorsName=("Lee^Ann", "Moe^Al")),
-    made(6, SeriesDescription="Brain", Modality="MR", SOPClassUID=MR, SOPInstanceUID="2.1.1.1", SeriesInstanceUID="2.1.1",
-         StudyInstanceUID="2.1", PatientID="P2", PatientName="Smith^Anna", PatientSex="F", PatientBirthDate="19851224",
-         StudyDate="20210302", StudyTime="080000", AccessionNumber="B1", StudyID="S1", PatientComments="afraid"),
+    made(
+        1, SOPInstanceUID="1.1.1.1", SeriesInstanceUID="1.1.1", StudyInstanceUID="1.1", PatientComments="likes tea",
+        StudyDescription="Trauma 100%", SeriesDescription="Head", BodyPartExamined="HEAD", InstanceNumber="3",
+        SliceLocation="3",
+    ),
+    made(
+        2, SOPInstanceUID="1.1.1.2", SeriesInstanceUID="1.1.1", StudyInstanceUID="1.1", InstanceNumber="1",
+        SliceLocation="1", SliceThickness="2.5",
+    ),
+    made(
+        3, SOPInstanceUID="1.1.1.3", SeriesInstanceUID="1.1.1", StudyInstanceUID="1.1", InstanceNumber="2",
+        SliceThickness=None,
+    ),
+    made(
+        4, SOPInstanceUID="1.1.2.1", SeriesInstanceUID="1.1.2", StudyInstanceUID="1.1", Modality="SR",
+        SeriesNumber="99", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67", SeriesDescription="Dose", Rows=None,
+        Columns=None, PixelData=None,
+    ),
+    made(
+        5, SOPInstanceUID="1.2.1.1", SeriesInstanceUID="1.2.1", StudyInstanceUID="1.2", SeriesDescription="Abdomen_1",
+        StudyDate="20210301", StudyTime="173000", AccessionNumber="A2", StudyID="S2", ReferringPhysicianName="Roe^Jane",
+        OperatorsName=("Lee^Ann", "Moe^Al"),
+    ),
+    made(
+        6, SOPInstanceUID="2.1.1.1", SeriesInstanceUID="2.1.1", StudyInstanceUID="2.1", Modality="MR", SOPClassUID=MR,
+        PatientID="P2", PatientName="Smith^Anna", PatientSex="F", PatientBirthDate="19851224", PatientComments="afraid",
+        SeriesDescription="Brain", StudyDate="20210302", StudyTime="080000", AccessionNumber="B1", StudyID="S1",
+    ),
 ]  # fmt: skip
 
 
@@ -208,6 +222,30 @@ def test_unsupported_optional_keys(handlers, level, keys, empty):
     assert matches
     assert pending == 0xFF01
     assert all({keyword: match[keyword] for keyword in empty} == empty for match in matches)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_odd_objects_spoil_no_answer(tmp_path, syntax):
+    """Values that are not what their VR says are in every archive; they are left out or made plain."""
+    with Pacs(tmp_path, durability="none") as pacs:
+        handlers = pacs.handlers()
+        odd = made(SeriesTime=b"1\xfc0", Modality=b"\xc9T", PatientSex=b"\xff", InstanceNumber="one")
+        data = encode({**odd, "BodyPartExamined": b"K\xd6RPER", "ExposureTime": b"\xe9"})
+        # a flag with the VR of a text, a number that is none, a negative one where only positive ones are known
+        text = b"\x28\0\x14\0LO\x04\0many"
+        negative = b"\x28\0\x08\x01SS\x02\0\xfb\xff"
+        not_a_number = b"\x18\0\x73\x90FD\x08\0" + b"\xff" * 8
+        pixels = b"\xe0\x7f\x10\0O"
+        assert pixels in data
+        data = data.replace(pixels, not_a_number + text + negative + pixels)
+        assert store(handlers, data, sop_class=odd["SOPClassUID"], sop_instance=odd["SOPInstanceUID"]) == 0x0000
+        keys = dict.fromkeys(
+            ("SeriesTime", "Modality", "PatientSex", "InstanceNumber", "BodyPartExamined", "ExposureTime",
+             "UltrasoundColorDataPresent", "SmallestPixelValueInSeries", "AcquisitionDuration")
+        )  # fmt: skip
+        (match,), _ = find(handlers, "IMAGE", syntax=syntax, **keys)
+        assert encode(match, syntax)
+        assert (match["Modality"], match["InstanceNumber"], match["UltrasoundColorDataPresent"]) == ("?T", "one", "")
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])

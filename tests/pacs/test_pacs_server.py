@@ -38,6 +38,21 @@ def test_stop_and_start_keeps_port_and_content(tmp_path):
     pacs.stop()
 
 
+def test_a_cell_that_is_run_again_replaces_its_server(tmp_path):
+    first = Pacs(tmp_path / "root", durability="none").start()
+    port = first.port
+    second = Pacs(tmp_path / "root", port=port, durability="none").start()
+    assert (first.running, second.running, second.port) == (False, True, port)
+    third = Pacs(tmp_path / "root", durability="none")
+    third.add()  # needs the folder before it listens
+    assert not second.running
+    third.start()
+    other = Pacs(ae_title="OTHER", durability="none").start()
+    assert third.running
+    third.stop()
+    other.stop()
+
+
 def test_port_in_use(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -170,7 +185,7 @@ def test_add_tells_what_was_refused(tmp_path, pacs):
 
 @pytest.fixture(scope="module")
 def demo():
-    with demo_pacs() as pacs:
+    with demo_pacs(ae_title="DEMO") as pacs:
         yield pacs
 
 
@@ -233,7 +248,7 @@ def test_over_an_association(demo, tmp_path):
 
     study = "1.2.840.10008.5.1.4.1.2.2"
     contexts = ["1.2.840.10008.1.1", f"{study}.1", f"{study}.3", PresentationContext(UID(CT), (EXPLICIT,), True, True)]
-    with associate(f"127.0.0.1:{demo.port}", called="NBPACS", calling="TEST", contexts=contexts) as association:
+    with associate(f"127.0.0.1:{demo.port}", called="DEMO", calling="TEST", contexts=contexts) as association:
         assert association.echo() == 0x0000
         series = [
             codec.decode(match.data, match.transfer_syntax)

@@ -1,5 +1,7 @@
 """`Peer.find` against an SCP on loopback."""
 
+import os
+import signal
 import threading
 import warnings
 
@@ -8,7 +10,7 @@ import pytest
 
 from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
-from nbdicom.peer import OptionalKeysNotSupported, Peer, ResponseLimitReached, finding
+from nbdicom.peer import OptionalKeysNotSupported, Peer, Query, ResponseLimitReached, finding
 
 
 class Archive:
@@ -211,3 +213,37 @@ def test_sop_classes_of_studies(scp):
 
     found = finding.sop_classes_in_studies(scp(find=find), targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]}))
     assert found == {"1.2.840.10008.5.1.4.1.1.2"}
+
+
+def test_a_query_that_was_made_before(scp):
+    archive = Archive()
+    peer = scp(find=archive.find)
+    df = peer.find(Query.of("STUDY", PatientName="DOE*"))
+    assert len(df) == 3
+    assert archive.asked[0].PatientName == "DOE*"
+    with pytest.raises(QueryError, match="complete"):
+        peer.find(Query.of("STUDY"), PatientID="P1")
+
+
+def test_ctrl_c_cancels_and_the_peer_is_there_again(scp):
+    archive = Archive(count=100_000)
+
+    def find(request):
+        for number, answer in enumerate(archive.find(request)):
+            if number == 20:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield answer
+
+    peer = scp(find=find)
+    with pytest.raises(KeyboardInterrupt):
+        peer.studies()
+    archive.count = 3
+    assert len(peer.studies()) == 3
+
+
+def test_a_bar_is_shown_on_demand_and_closed(scp, capsys):
+    peer = scp(find=Archive(count=2).find)
+    peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=True)
+    assert "2/2" in capsys.readouterr().err
+    peer.series(StudyInstanceUID=["1.2.1", "1.2.2"])  # nobody watches a test
+    assert capsys.readouterr().err == ""

@@ -12,8 +12,9 @@ from pydicom.filewriter import write_dataset
 
 from nbdicom.errors import QueryError
 from nbdicom.peer import Peer, UndecodableValues
+from nbdicom.peer.columns import parse_column
 from nbdicom.peer.frames import answer_frame
-from nbdicom.peer.query import Query
+from nbdicom.peer.query import Attribute, Query
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 
@@ -128,6 +129,47 @@ def test_undecodable_values_are_missing_and_named_but_not_shown():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert frame_of(bad_identifier(), parse=False).StudyDate[0] == "SECRET99"
+
+
+def test_an_answer_that_is_no_data_set_is_left_out_and_told():
+    rubbish = (b"\x08\x00\x20\x00DA\xff\xff20240131", EXPLICIT)
+    with pytest.warns(UndecodableValues, match="1 of 2 answers"):
+        df = frame_of(rubbish, encoded(**STUDY))
+    assert df.StudyInstanceUID.tolist() == ["1.2.3"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value", "shown"),
+    [
+        ("StudyTime", "TM", "1015", "10:15"),
+        ("StudyTime", "TM", "101500.000000", "10:15:00"),
+        ("AcquisitionDateTime", "DT", "20240131101500.5+0100", "2024-01-31 10:15:00.5+01:00"),
+        ("AcquisitionDateTime", "DT", "2024", "2024"),
+        ("PatientName", "PN", "A^B=C^D==", "A^B=C^D"),
+        ("PatientName", "PN", "^^^^", ""),
+        ("PatientID", "LO", ("A", "B"), "A\\B"),
+        ("PatientBirthDate", "DA", "1111.11.11", pd.Timestamp("1111-11-11")),
+        ("FrameIncrementPointer", "AT", 0x00181063, "0018,1063"),
+        ("InstanceNumber", "IS", "+07 ", 7),
+        ("SliceThickness", "DS", "1e-1", 0.1),
+    ],
+)
+def test_values_that_people_read(keyword, vr, value, shown):
+    assert parse_column(Attribute(keyword, vr, False), [value])[0] == shown
+
+
+def test_what_is_shown_can_be_asked_for_again():
+    df = frame_of(encoded(**STUDY))
+    row = df.iloc[0]
+    query = Query.of(
+        "STUDY", **{key: row[key] for key in ("PatientName", "StudyDate", "StudyTime", "ModalitiesInStudy")}
+    )
+    assert query.matching == {
+        "PatientName": "DOE^JOHN",
+        "StudyDate": "20240131",
+        "StudyTime": "101530.25",
+        "ModalitiesInStudy": "CT\\SR",
+    }
 
 
 # ------------------------------------------------------------------------------- the accessor

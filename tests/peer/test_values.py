@@ -176,13 +176,17 @@ def test_errors_do_not_repeat_the_value():
         assert "Doe" not in str(caught.value)
 
 
-def test_sequences_pass():
+def test_sequences_pass_as_mappings():
     from pydicom import Dataset
 
-    item = Dataset()
-    item.CodeValue = "1"
-    assert wire("ProcedureCodeSequence", "SQ", item) == [item]
-    assert wire("ProcedureCodeSequence", "SQ", [item]) == [item]
+    item, inner = Dataset(), Dataset()
+    inner.CodeMeaning = "x"
+    item.CodeValue, item.PatientName, item.EquivalentCodeSequence = "1", "DOE^J", [inner]
+    mapped = {0x00080100: "1", 0x00080121: [{0x00080104: "x"}], 0x00100010: "DOE^J"}
+    assert wire("ProcedureCodeSequence", "SQ", item) == [mapped]
+    assert wire("ProcedureCodeSequence", "SQ", [item]) == [mapped]
     assert wire("ProcedureCodeSequence", "SQ", {"CodeValue": "1"}) == [{"CodeValue": "1"}]
     assert wire("ProcedureCodeSequence", "SQ", "*") == []
     assert wire("ProcedureCodeSequence", "SQ", None) == ""
+    with pytest.raises(QueryError, match="sequence"):
+        wire("ProcedureCodeSequence", "SQ", ["x"])
