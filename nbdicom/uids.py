@@ -6,6 +6,7 @@ A test holds it against pydicom's dictionary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -138,7 +139,7 @@ class UID(str):
         if found is None:
             import difflib  # only a mistake needs it
 
-            keywords = {_fold(entry.keyword): entry.keyword for entry in (*_SOP_CLASSES.values(), *_TRANSFER_SYNTAXES.values())}
+            keywords = {_fold(name): name for name in (*_keywords(_SOP_CLASSES), *_keywords(_TRANSFER_SYNTAXES))}
             near = difflib.get_close_matches(_fold(text), keywords, n=3)
             offer = f"; did you mean {' or '.join(keywords[name] for name in near)}?" if near else ""
             raise ValueError(f"{text!r} is neither a UID nor the keyword or name of a SOP Class or transfer syntax{offer}")
@@ -555,11 +556,17 @@ def _parse_transfer_syntaxes() -> dict[str, TransferSyntax]:
 
 _SOP_CLASSES = _parse_sop_classes()
 _TRANSFER_SYNTAXES = _parse_transfer_syntaxes()
-_BY_NAME = {
-    _fold(text): entry.uid
-    for entry in (*_SOP_CLASSES.values(), *_TRANSFER_SYNTAXES.values())
-    for text in (entry.keyword, entry.name)
-}
+
+
+def _keywords(entries: Mapping[str, SOPClass] | Mapping[str, TransferSyntax]) -> list[str]:
+    return [entry.keyword for entry in entries.values()]
+
+
+def _names(entries: Mapping[str, SOPClass] | Mapping[str, TransferSyntax]) -> dict[str, UID]:
+    return {_fold(text): entry.uid for entry in entries.values() for text in (entry.keyword, entry.name)}
+
+
+_BY_NAME: Mapping[str, UID] = {**_names(_SOP_CLASSES), **_names(_TRANSFER_SYNTAXES)}
 
 #: What every DICOM implementation speaks, in our order of preference (PS3.5 10.1).
 DEFAULT_TRANSFER_SYNTAXES: tuple[UID, ...] = (UID(_ROOT + "1.2.1"), UID(_ROOT + "1.2"))

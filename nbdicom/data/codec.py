@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
@@ -125,7 +126,9 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr
     try:
-        write_dataset(file, body)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which may be a patient's
+            write_dataset(file, body)
     except Exception as error:  # a value that does not fit its VR shows in many ways
         raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
     encoded = file.getvalue()

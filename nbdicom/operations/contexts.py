@@ -6,39 +6,40 @@ from collections.abc import Iterable
 
 from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
 from nbdicom.operations.requests import Codec, StorableInstance
-from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
+from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES
 
 __all__ = ["group_by_association", "storage_contexts"]
 
 
 def storage_contexts(instances: Iterable[StorableInstance], codec: Codec) -> list[PresentationContext]:
-    """One context for each SOP Class and transfer syntax of the instances.
+    """Presentation contexts in which all *instances* can be sent.
 
-    A transfer syntax of its own context is accepted or refused alone, so that a peer which takes only the first syntax of
-    a list cannot surprise us.  Where a data set may be re-encoded without loss, the default syntaxes are offered in the
-    same context.
+    One context for each SOP Class and transfer syntax: a syntax in a context of its own is accepted or refused alone, so a
+    peer that prefers another one (or takes just the first of a list) does not make us re-encode what it would have taken
+    as it is.  Where a data set may be re-encoded without loss, the other default syntaxes follow in one more context.
     """
-    contexts: dict[tuple[UID, UID], PresentationContext] = {}
+    contexts: dict[PresentationContext, None] = {}
     for instance in instances:
-        key = (instance.sop_class_uid, instance.transfer_syntax)
-        if key not in contexts:
-            others = (
-                syntax
-                for syntax in DEFAULT_TRANSFER_SYNTAXES
-                if syntax != key[1] and codec.convertible(key[1], syntax)
-            )
-            contexts[key] = PresentationContext(key[0], (key[1], *others))
-    return list(contexts.values())
+        contexts.update(dict.fromkeys(_contexts_of(instance, codec)))
+    return list(contexts)
+
+
+def _contexts_of(instance: StorableInstance, codec: Codec) -> list[PresentationContext]:
+    syntax = instance.transfer_syntax
+    others = tuple(s for s in DEFAULT_TRANSFER_SYNTAXES if s != syntax and codec.convertible(syntax, s))
+    own = PresentationContext(instance.sop_class_uid, (syntax,))
+    return [own, PresentationContext(instance.sop_class_uid, others)] if others else [own]
 
 
 def group_by_association(instances: Iterable[StorableInstance], codec: Codec) -> list[list[StorableInstance]]:
     """The instances in groups whose contexts fit into one association each, in their order."""
     groups: list[list[StorableInstance]] = []
-    keys: set[tuple[UID, UID]] = set()
+    contexts: set[PresentationContext] = set()
     for instance in instances:
-        keys.add((instance.sop_class_uid, instance.transfer_syntax))
-        if not groups or len(keys) > MAX_CONTEXTS:
+        needed = _contexts_of(instance, codec)
+        contexts.update(needed)
+        if not groups or len(contexts) > MAX_CONTEXTS:
             groups.append([])
-            keys = {(instance.sop_class_uid, instance.transfer_syntax)}
+            contexts = set(needed)
         groups[-1].append(instance)
     return groups

@@ -249,8 +249,9 @@ class Pacs:
             root = self._root
             for other in running():
                 # A cell that is run again asks for the folder that its first run still has.
-                if isinstance(other, Pacs) and other.ae_title == self.ae_title and root and other.root == root:
-                    other.stop()
+                if isinstance(other, Pacs) and other is not self and other.ae_title == self.ae_title:
+                    if root is not None and other.root == root:
+                        other.stop()
             if root is None:
                 root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
                 # A notebook's kernel ends without a word; the folder shall go with it.

@@ -311,7 +311,7 @@ def _radiotherapy() -> Iterator[Dataset]:
 
 
 def _real() -> Iterator[Dataset]:
-    """Objects of pydicom's test files: some join the invented patients' studies, the others stay as they are."""
+    """Objects of pydicom's test files: some join the invented patients' studies, the others keep their patients."""
     report = _Study(_MARLOWE, "3", "20220517", "094500", "CT Chest follow-up", "064Y")
     yield from _adopted("reportsi.dcm", report, 90, 1, SeriesDescription="Report")
     echo = _Study(_YAMADA, "2", "20240909", "160000", "Ultrasound", "075Y")
@@ -321,7 +321,12 @@ def _real() -> Iterator[Dataset]:
         "CT_small.dcm", "MR_small.dcm", "examples_overlay.dcm", "examples_palette.dcm",
         "examples_ybr_color.dcm", "J2K_pixelrep_mismatch.dcm", "waveform_ecg.dcm",
     ):  # fmt: skip
-        yield from _file(name)
+        for dataset in _file(name):
+            # UIDs of our own: whoever stores the original as well shall not be told that it is a duplicate.
+            for level in ("Study", "Series", "SOP"):
+                setattr(dataset, f"{level}InstanceUID", _uid(name, level))
+            _meta(dataset, dataset.file_meta.TransferSyntaxUID)
+            yield dataset
 
 
 def _file(name: str) -> Iterator[Dataset]:

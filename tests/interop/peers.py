@@ -155,6 +155,8 @@ class Program:
         The AE title under which it serves.
     """
 
+    grace = 1.0  #: seconds between asking it to end and ending it; nobody needs what it would still save
+
     def __init__(
         self, argv: Sequence[str | Path], folder: Path, port: int, ae_title: str, env: Mapping[str, str] | None = None
     ) -> None:
@@ -228,7 +230,7 @@ class Program:
             return
         _kill_group(process, signal.SIGTERM)
         try:
-            process.wait(5)
+            process.wait(self.grace)
         except subprocess.TimeoutExpired:
             pass
         _kill_group(process, signal.SIGKILL)

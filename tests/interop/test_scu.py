@@ -233,9 +233,12 @@ def test_values_of_a_match(peer):
 @by_peer("find", *ARCHIVES)
 def test_a_query_that_is_left_is_cancelled_and_the_association_goes_on(peer):
     with peer.associate() as association:
-        with association.find({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "", "PatientID": "IT-*"}) as answers:
-            next(answers)
-        assert answers.status is not None and not answers.status.is_pending
+        for _ in range(8):
+            query = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "", "PatientID": "IT-*"}
+            with association.find(query) as answers:
+                next(answers)
+            # FE00H if the peer was still at it, Success if it was faster: known in either case.
+            assert answers.status in (0xFE00, 0x0000)
         again = association.find({"QueryRetrieveLevel": "PATIENT", "PatientID": "IT-1"},
                                  model="PatientRootQueryRetrieveInformationModelFind")  # fmt: skip
         assert [match.dataset().PatientID for match in again] == ["IT-1"]
@@ -270,11 +273,6 @@ def wanted_of(files, chosen):
         if chosen(s)
         for uid in (corpus.instance_uid(s.study, s.series, n + 1) for n in range(s.instances))
     }
-
-
-def keeps_bits(name):
-    """Orthanc and pynetdicom's `send_c_store` encode anew; equal element by element is what can be asked of them."""
-    return name in ("dcmqrscp",)
 
 
 @by_peer("get", *ARCHIVES)
@@ -339,7 +337,8 @@ def test_move_to_nbdicom(name, peer, receiver, what, files):
     assert result.ok, result
     wanted = wanted_of(files, chosen)
     assert result.completed == len(wanted) == len(receiver.files)
-    corpus.assert_same(wanted, corpus.by_uid(Path(one.path) for one in receiver.files), bits=keeps_bits(name))
+    # An archive that offers several transfer syntaxes in one context leaves the choice to us, and encodes anew.
+    corpus.assert_same(wanted, corpus.by_uid(Path(one.path) for one in receiver.files), bits=False)
 
 
 @by_peer("move", *ARCHIVES)

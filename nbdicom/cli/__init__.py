@@ -1,0 +1,58 @@
+"""The ``nbdicom`` command.
+
+`parser` knows the arguments of every sub-command and imports nothing heavy; the module that does the work is imported when
+its sub-command runs, so that ``nbdicom echo`` loads neither pydicom nor pandas.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+from nbdicom.cli.parser import make_parser
+from nbdicom.errors import NbdicomError
+from nbdicom.table import printable
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+    options = make_parser().parse_args(arguments)
+    if options.debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+    warnings.showwarning = _show_warning
+    try:
+        status: int = import_module(options.module).run(options)
+        sys.stdout.flush()
+    except NbdicomError as error:
+        if options.debug:
+            raise
+        return _fail(str(error))
+    except OSError as error:
+        if options.debug:
+            raise
+        if isinstance(error, BrokenPipeError):
+            # Whoever read our output has left.  The interpreter would complain once more when it flushes at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or type(error).__name__}")
+    except KeyboardInterrupt:
+        print("nbdicom: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _fail(text: str) -> int:
+    print(f"nbdicom: error: {printable(text)}", file=sys.stderr)
+    return 1
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"nbdicom: warning: {printable(message)}", file=sys.stderr)

@@ -1,0 +1,108 @@
+"""``nbdicom demo``: the whole line once, on sample images, without any PACS of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbdicom.errors import NbdicomError
+
+if TYPE_CHECKING:
+    from nbdicom.pacs import Pacs
+
+__all__ = ["run"]
+
+_COLUMNS = ["PatientName", "PatientID", "StudyDate", "ModalitiesInStudy", "StudyDescription",
+            "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"]  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demonstration; 0 if everything that was retrieved is what was stored."""
+    began = time.monotonic()
+    with _folder(options.keep) as folder:
+        good = _demonstrate(folder, keep=bool(options.keep))
+    print(f"\nThat took {time.monotonic() - began:.1f} s.  The same in JupyterLab, with tables to click on:\n")
+    print("    nbdicom lab          (needs JupyterLab: pip install 'nbdicom[notebook]')")
+    return 0 if good else 1
+
+
+@contextmanager
+def _folder(keep: str | None) -> Iterator[Path]:
+    if keep is not None:
+        path = Path(keep)
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="nbdicom-demo-") as name:
+        yield Path(name)
+
+
+def _demonstrate(folder: Path, *, keep: bool) -> bool:
+    import pandas
+
+    from nbdicom.pacs import Pacs
+    from nbdicom.pacs.samples import sample_instances
+    from nbdicom.peer.peer import Peer
+
+    with Pacs(folder / "pacs", ae_title="NBPACS") as pacs:
+        peer = Peer(pacs.address)
+        _say(f"1. A PACS listens at {pacs.address}, its archive is {folder / 'pacs'}.")
+
+        _say("2. Sample images are sent to it (C-STORE).")
+        stored = peer.store(list(sample_instances()), progress=False)
+        if not stored:
+            raise NbdicomError(f"the sample images could not be stored: {stored.summary}")
+        print(stored.summary)
+        print(", ".join(f"{count} {name}" for name, count in pacs.counts().items()), "in the archive")
+
+        _say("3. Is it there?  Verification step by step (C-ECHO).")
+        print(report := peer.echo())
+
+        _say("4. What was negotiated?")
+        with peer.associate() as association:
+            print(association.negotiation)
+
+        _say('5. Which studies are there?  peer.studies() is a DataFrame (C-FIND).')
+        studies = peer.studies()
+        with pandas.option_context("display.width", 120, "display.max_columns", None, "display.max_colwidth", 28):
+            print(studies[_COLUMNS])
+
+        _say("6. The largest CT series is retrieved (C-GET).")
+        series = studies.dicom.series(progress=False)
+        largest = series[series["Modality"] == "CT"].nlargest(1, "NumberOfSeriesRelatedInstances")
+        result = largest.dicom.get(to=folder / "retrieved", progress=False)
+        print(result.summary)
+
+        _say("7. Is what arrived what was stored?")
+        same = sum(_identical(pacs, path) for path in result.paths)
+        expected = int(largest["NumberOfSeriesRelatedInstances"].iloc[0])
+        good = bool(report) and bool(result) and same == len(result.paths) == expected
+        verdict = "identical, byte for byte" if good else "NOT ALL IDENTICAL"
+        print(f"{same} of {expected} data sets have the SHA-256 that the archive computed on arrival: {verdict}")
+        where = f"The files are in {folder / 'retrieved'}"
+        print(where if keep else f"{where} (removed at the end; keep them with --keep DIR)")
+        for path in result.paths[:3]:
+            print(f"    {path.name}")
+    return good
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}\n", flush=True)
+
+
+def _identical(pacs: Pacs, path: Path) -> bool:
+    from nbdicom.data import read_header
+
+    header = read_header(path)
+    archived = pacs.instance(header.sop_instance_uid)
+    if archived is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(header.data_offset)
+        return hashlib.file_digest(file, "sha256").hexdigest() == archived.digest

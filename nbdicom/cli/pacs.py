@@ -1,0 +1,48 @@
+"""``nbdicom pacs``: the embedded PACS as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+from nbdicom.config import Limits
+from nbdicom.errors import PacsError
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    from nbdicom.pacs import Pacs
+
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    pacs = Pacs(
+        options.root,
+        ae_title=options.ae_title,
+        host=options.host,
+        port=options.port,
+        any_called=options.any_called,
+        any_calling=options.any_calling,
+        allow=dict(map(_allowed, options.allow)),
+        limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
+    )
+    with pacs:
+        if options.sample:
+            from nbdicom.pacs.samples import sample_instances
+
+            pacs.add(sample_instances())
+        print(f"nbdicom pacs: {pacs.address} is ready, archive in {pacs.root}", flush=True)
+        ended.wait()
+    print("nbdicom pacs: stopped", file=sys.stderr)
+    return 0
+
+
+def _allowed(text: str) -> tuple[str, str]:
+    title, equals, address = text.partition("=")
+    if not equals or not title or not address:
+        raise PacsError(f"{text!r} is no known AE", hint="write --allow AET=HOST:PORT")
+    return title, address

@@ -1,0 +1,119 @@
+"""The arguments of every sub-command."""
+
+from __future__ import annotations
+
+import argparse
+
+import nbdicom
+
+__all__ = ["make_parser"]
+
+_PEER = "AET@HOST:PORT of the peer, for instance PACS@127.0.0.1:11112"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the ``nbdicom`` command; ``module`` in its result names the module that does the work."""
+    parser = argparse.ArgumentParser(
+        prog="nbdicom",
+        description="Interactive DICOM networking for Jupyter, on the command line.",
+        epilog="Start with: nbdicom demo",
+    )
+    parser.add_argument("--version", action="version", version=f"nbdicom {nbdicom.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="log what happens, and show tracebacks of errors")
+
+    def command(name: str, module: str, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common])
+        sub.set_defaults(module=f"nbdicom.cli.{module}", command=name)
+        return sub
+
+    _demo(command("demo", "demo", "show the whole line: a PACS with sample images, queried and retrieved from"))
+    _lab(command("lab", "lab", "open the notebooks in JupyterLab, with a sample PACS beside them"))
+    _pacs(command("pacs", "pacs", "run the embedded PACS until it is stopped"))
+    _peer(command("echo", "peer", "verify a peer step by step (C-ECHO)"))
+    find = _peer(command("find", "peer", "query a peer (C-FIND)"))
+    _keys(find, "attribute to match, or only to return where there is no value; may be repeated")
+    find.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
+    get = _peer(command("get", "peer", "retrieve from a peer into a folder (C-GET)"))
+    _keys(get, "unique key of what is retrieved, such as StudyInstanceUID=...; may be repeated")
+    get.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
+    move = _peer(command("move", "peer", "have a peer send to another one (C-MOVE)"))
+    _keys(move, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
+    move.add_argument("--to", required=True, metavar="AET", help="AE title of the destination; the peer must know it")
+    store = _peer(command("store", "peer", "send files and folders to a peer (C-STORE)"))
+    store.add_argument("paths", nargs="+", metavar="PATH", help="a DICOM file, or a folder with all that is below it")
+    return parser
+
+
+def _demo(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--keep", metavar="DIR", help="keep the PACS and the retrieved files in this folder")
+
+
+def _lab(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--no-browser", action="store_true", help="only print the address of JupyterLab")
+    sub.add_argument(
+        "--folder", default="nbdicom-notebooks", metavar="DIR", help="working copy of the notebooks (default: %(default)s)"
+    )
+    sub.add_argument("jupyter", nargs="*", metavar="-- ARG", help="further arguments for jupyter lab, after --")
+
+
+def _pacs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    sub.add_argument("--port", type=_port, default=11112, help="port to listen on, 0 for a free one (default: %(default)s)")
+    sub.add_argument("--ae-title", default="NBPACS", metavar="T", help="our AE title (default: %(default)s)")
+    sub.add_argument("--root", required=True, metavar="DIR", help="folder of the archive; it is made if it is not there")
+    sub.add_argument("--any-called", action="store_true", help="serve requests for other AE titles, too")
+    sub.add_argument(
+        "--any-calling",
+        action="store_true",
+        help="serve every caller; else, unless the address is a loopback one, only those of --allow",
+    )
+    sub.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="AET=HOST:PORT",
+        help="a known AE: it may call, and is a C-MOVE destination; may be repeated",
+    )
+    sub.add_argument("--sample", action="store_true", help="put the sample images into the archive first")
+    _max_pdu(sub)
+
+
+def _peer(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    sub.add_argument("peer", metavar="PEER", help=_PEER)
+    sub.add_argument("--calling", default="NBDICOM", metavar="AET", help="our AE title (default: %(default)s)")
+    _max_pdu(sub)
+    shape = sub.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
+    shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print CSV")
+    return sub
+
+
+def _keys(sub: argparse.ArgumentParser, text: str) -> None:
+    sub.add_argument("-k", "--key", action="append", default=[], metavar="Keyword=value", help=text)
+    sub.add_argument("--level", metavar="LEVEL", help="PATIENT, STUDY, SERIES or IMAGE")
+
+
+def _max_pdu(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--max-pdu", type=_length, metavar="N", help="maximum length of a P-DATA-TF that we announce; 0 is no limit"
+    )
+
+
+def _port(text: str) -> int:
+    if text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+
+
+def _positive(text: str) -> int:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+
+
+def _length(text: str) -> int:
+    if text.isdigit() and (int(text) == 0 or 1024 <= int(text) < 1 << 32):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a length from 1024 on")

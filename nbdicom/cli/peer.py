@@ -1,0 +1,136 @@
+"""``nbdicom echo``, ``find``, ``get``, ``move`` and ``store``: what a `Peer` does, for scripts.
+
+The answer goes to stdout and nothing else does; the exit status is 0 where all of it succeeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nbdicom.errors import QueryError
+from nbdicom.peer.peer import Peer
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["run"]
+
+
+class _Shown(Protocol):
+    """A report or a result: it is text, it is a DataFrame, and it knows whether it is good."""
+
+    def __bool__(self) -> bool: ...
+
+    def to_frame(self) -> pandas.DataFrame: ...
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the sub-command says."""
+    peer = Peer(options.peer, calling=options.calling, max_pdu=options.max_pdu)
+    work = {"echo": _echo, "find": _find, "get": _get, "move": _move, "store": _store}[options.command]
+    return work(peer, options)
+
+
+def _echo(peer: Peer, options: argparse.Namespace) -> int:
+    report = peer.echo()
+    if options.shape is None:
+        print(report)
+    else:
+        # Not through a DataFrame: verifying a peer takes no pandas.
+        _records([{"step": s.name, "ok": s.ok, "result": s.result, "ms": s.ms} for s in report.steps], options.shape)
+    if report:
+        return 0
+    print(f"nbdicom: error: {report.error or 'the peer is not verified'}", file=sys.stderr)
+    return 1
+
+
+def _find(peer: Peer, options: argparse.Namespace) -> int:
+    keys, columns = _keys(options.key)
+    level = options.level or "STUDY"
+    if options.shape is None:
+        print(peer.find(level, limit=options.limit, columns=columns, **keys).dicom.show())
+        return 0
+    frame = peer.find(level, limit=options.limit, columns=columns, parse=False, **keys)
+    records = [
+        {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
+    ]
+    _records(records, options.shape, list(map(str, frame.columns)))
+    return 0
+
+
+def _get(peer: Peer, options: argparse.Namespace) -> int:
+    keys = _unique_keys(options.key)
+    return _result(peer.get(to=options.to, level=options.level, **keys), options)
+
+
+def _move(peer: Peer, options: argparse.Namespace) -> int:
+    keys = _unique_keys(options.key)
+    return _result(peer.move(to=options.to, level=options.level, **keys), options)
+
+
+def _store(peer: Peer, options: argparse.Namespace) -> int:
+    result = peer.store(options.paths)
+    for row in result.skipped:
+        print(f"nbdicom: skipped {row.source}: {row.message}", file=sys.stderr)
+    return _result(result, options)
+
+
+def _result(result: _Shown, options: argparse.Namespace) -> int:
+    if options.shape is None:
+        print(result)
+    else:
+        frame = result.to_frame().astype(object)
+        records = [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+        _records(records, options.shape, list(map(str, frame.columns)))
+    return 0 if result else 1
+
+
+def _keys(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """``Keyword=value`` as matching keys, ``Keyword`` alone as columns to return."""
+    keys: dict[str, Any] = {}
+    columns: list[str] = []
+    for text in given:
+        keyword, equals, value = text.partition("=")
+        if not keyword.strip():
+            raise QueryError(f"{text!r} is no key", hint="write Keyword=value")
+        if equals and value:
+            keys[keyword.strip()] = value
+        else:
+            columns.append(keyword.strip())
+    return keys, columns
+
+
+def _unique_keys(given: Sequence[str]) -> dict[str, Any]:
+    keys, columns = _keys(given)
+    if columns:
+        raise QueryError(f"{columns[0]} has no value", hint=f"write -k {columns[0]}=...")
+    return {key: value.split("\\") if "\\" in value else value for key, value in keys.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON knows it; what is missing is None."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or value != value or str(value) in ("<NA>", "NaT"):
+        return None
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
+    if shape == "json":
+        json.dump(list(records), sys.stdout, ensure_ascii=False, indent=2)
+        print()
+        return
+    import csv
+
+    names = list(columns or (records[0] if records else []))
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()})
