@@ -194,9 +194,16 @@ class Driver:
         try:
             self.core.connected()
             self.flush()
-            self.wait(lambda: self.core.is_established, self.timeouts.association, what="A-ASSOCIATE")
+            limit = self.timeouts.association
+            until = None if limit is None else time.monotonic() + limit
+            self.wait(lambda: self.core.is_established, None, until=until)
             if self.core.error is not None:
                 raise self.core.error
+            if not self.core.is_established:
+                raise OperationTimeout(
+                    f"the peer did not answer the association request within {limit:g} s",
+                    hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
+                )
         except BaseException:
             self.abort()
             raise
@@ -210,8 +217,10 @@ class Driver:
         finally:
             self.close()
 
-    def wait(self, ready: Callable[[], object], silence: float | None, what: str = "") -> None:
-        """Read and perform until *ready*, or until the association is over.
+    def wait(
+        self, ready: Callable[[], object], silence: float | None, what: str = "", *, until: float | None = None
+    ) -> None:
+        """Read and perform until *ready*, until the association is over, or *until* this time.
 
         Raises
         ------
@@ -234,14 +243,16 @@ class Driver:
             if mine:
                 try:
                     deadline = None if silence is None else since + silence
-                    artim = core.deadline()
-                    if artim is not None and (deadline is None or artim < deadline):
-                        deadline = artim
+                    for earlier in (core.deadline(), until):
+                        if earlier is not None and (deadline is None or earlier < deadline):
+                            deadline = earlier
                     self._read_once(deadline)
                 finally:
                     with self._lock:
                         self._reading = False
                         self._lock.notify_all()
+            if until is not None and time.monotonic() >= until:
+                return
             if self._bytes != bytes_before:
                 bytes_before, since = self._bytes, time.monotonic()
             elif silence is not None and time.monotonic() >= since + silence and core.error is None:
@@ -306,11 +317,25 @@ class Driver:
                 self.advance(operation, invocation, performing=True)
             except AssociationError:
                 pass  # over while we answered: whoever waits is told by the core
+            except BaseException as interrupt:
+                self._answer_after(interrupt, operation, invocation)
+                if threading.current_thread() is threading.main_thread():
+                    raise  # Ctrl-C; in a server's thread it can only be a handler that raised it
             finally:
                 operation.close()
                 with self._lock:
                     self.core.performed(received)
         return performed
+
+    def _answer_after(self, interrupt: BaseException, operation: Operation, invocation: Invocation) -> None:
+        """A handler was interrupted: the peer still gets its answer, or it would wait for ever."""
+        if not self.resumable or getattr(operation, "gi_frame", None) is None:
+            return
+        try:
+            failure = RuntimeError(f"interrupted by {type(interrupt).__name__}")
+            self.advance(operation, invocation, performing=True, error=failure)
+        except (RuntimeError, AssociationError):
+            pass  # it could not be answered; the interrupt is what counts
 
     def _link(self) -> Link:
         return Link(
@@ -346,10 +371,10 @@ class Driver:
         """Write all of *buffers*; while the kernel takes nothing, read."""
         waiting = list(buffers)
         try:
-            taken = self.transport.write(waiting)
-            waiting = _rest(waiting, taken)
+            # An interrupt inside the system call leaves open how much was taken: torn until proven whole.
+            self._torn = True
+            waiting = _rest(waiting, self.transport.write(waiting))
             while waiting:
-                self._torn = self._torn or taken > 0
                 limit = self.timeouts.network
                 deadline = None if limit is None else time.monotonic() + limit
                 while not (taken := self.transport.write(waiting)):
@@ -387,6 +412,9 @@ class Driver:
         While the operations window is full and other threads wait for its operations, a request waits for its turn.
         """
         requesting = isinstance(message, Request)
+        if requesting and not self.core.outstanding:
+            self._read_if_readable()  # the peer may have released or aborted while nobody was reading
+            self.flush()
         while True:
             if requesting and self.core.window_full and self._receiving:
                 self.wait(lambda: not self.core.window_full or not self._receiving, self.timeouts.dimse)
@@ -427,13 +455,22 @@ class Driver:
             raise
 
     def _over(self) -> AssociationError:
+        """Why the association is over, for the caller; nobody needs the connection any more."""
+        self.close()
         return self.core.error or AssociationAborted("the association is over")
 
     # --------------------------------------------------------------------------- operations, driven
 
     def advance(
-        self, operation: Operation, invocation: Invocation, *, resume: Any = None, performing: bool = False,
-        stop_at_receive: bool = False, what: str = "",
+        self,
+        operation: Operation,
+        invocation: Invocation,
+        *,
+        resume: Any = None,
+        error: BaseException | None = None,
+        performing: bool = False,
+        stop_at_receive: bool = False,
+        what: str = "",
     ) -> tuple[type, Any]:
         """Run an operation to its next `Deliver` or its end.
 
@@ -441,7 +478,6 @@ class Driver:
         *stop_at_receive* is set; the caller resumes it with what `receive` gives.
         """
         answer: Any = resume
-        error: BaseException | None = None
         while True:
             try:
                 effect = operation.send(answer) if error is None else operation.throw(error)
@@ -485,7 +521,10 @@ class Driver:
             if invocation.outstanding and self.core.is_established:
                 if cancellable:
                     self.send_cancel(invocation)
-                self.wait(lambda one=invocation: not one.outstanding, self.timeouts.cancel)  # type: ignore[misc]
+                deadline = time.monotonic() + self.timeouts.cancel
+                self.wait(lambda one=invocation: not one.outstanding, None, until=deadline)  # type: ignore[misc]
+                if invocation.outstanding:
+                    self.abort()
 
     def send_cancel(self, invocation: Invocation) -> None:
         for message_id in invocation.message_ids[-1:]:

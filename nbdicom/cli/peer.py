@@ -8,20 +8,34 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.errors import QueryError
+from nbdicom.peer.notices import IncompleteTransfer
 from nbdicom.peer.peer import Peer
+from nbdicom.table import printable
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["run"]
 
+#: What a terminal has room for; --json and --csv have everything.
+_TEXT_COLUMNS = {
+    "PATIENT": ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    "STUDY": ("PatientName", "PatientID", "StudyDate", "ModalitiesInStudy", "StudyDescription", "StudyInstanceUID"),
+    "SERIES": ("SeriesNumber", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances", "SeriesInstanceUID"),
+    "IMAGE": ("InstanceNumber", "SOPInstanceUID"),
+}
+
 
 class _Shown(Protocol):
-    """A report or a result: it is text, it is a DataFrame, and it knows whether it is good."""
+    """A result: it is text, it is a DataFrame, and it knows whether it is complete."""
+
+    @property
+    def summary(self) -> str: ...
 
     def __bool__(self) -> bool: ...
 
@@ -30,6 +44,7 @@ class _Shown(Protocol):
 
 def run(options: argparse.Namespace) -> int:
     """Do what the sub-command says."""
+    warnings.simplefilter("ignore", IncompleteTransfer)  # it is said once, as an error
     peer = Peer(options.peer, calling=options.calling, max_pdu=options.max_pdu)
     work = {"echo": _echo, "find": _find, "get": _get, "move": _move, "store": _store}[options.command]
     return work(peer, options)
@@ -52,7 +67,9 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
     keys, columns = _keys(options.key)
     level = options.level or "STUDY"
     if options.shape is None:
-        print(peer.find(level, limit=options.limit, columns=columns, **keys).dicom.show())
+        frame = peer.find(level, limit=options.limit, columns=columns, **keys)
+        wanted = (*_TEXT_COLUMNS[frame.attrs["nbdicom"]["level"]], *keys, *columns)
+        print(frame[[name for name in dict.fromkeys(wanted) if name in frame]].dicom.show())
         return 0
     frame = peer.find(level, limit=options.limit, columns=columns, parse=False, **keys)
     records = [
@@ -86,7 +103,10 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
         frame = result.to_frame().astype(object)
         records = [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
         _records(records, options.shape, list(map(str, frame.columns)))
-    return 0 if result else 1
+    if result:
+        return 0
+    print(f"nbdicom: error: {printable(' '.join(result.summary.split()))}", file=sys.stderr)
+    return 1
 
 
 def _keys(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

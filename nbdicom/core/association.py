@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nbdicom.config import Limits
-from nbdicom.core.command import CCancelRQ, Message, Request, Response, encode_command
+from nbdicom.core.command import CCancelRQ, Message, Request, Response, encode_command, response_class
 from nbdicom.core.dimse import Dimse, OpenSink, Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
@@ -104,7 +104,7 @@ class AssociationCore:
         self._trace = trace
         self._rq: AAssociateRQ | None = None
         self._next_message_id = 1
-        self._outstanding: dict[int, Invocation] = {}
+        self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
         self._performing: dict[int, Received] = {}
         # The driver's four verbs are those of the upper layer; bound once, they cost no second call.
         self.get_buffer = self.upper_layer.get_buffer
@@ -261,10 +261,11 @@ class AssociationCore:
 
     def _response_received(self, received: Received, response: Response) -> None:
         message_id = response.message_id_being_responded_to
-        invocation = self._outstanding.get(message_id)
-        if invocation is None:
+        invocation, expected = self._outstanding.get(message_id, (None, None))
+        if invocation is None or expected is not type(response):
+            asked = "which is not outstanding" if expected is None else f"where {expected.name} is due"
             raise RemoteProtocolError(
-                f"{response.name} to Message ID {message_id}, which is not outstanding", rule="PS3.7 9.3", source=0
+                f"{response.name} to Message ID {message_id}, {asked}", rule="PS3.7 9.3", source=0
             )
         if not response.status.is_pending:
             del self._outstanding[message_id]
@@ -291,7 +292,7 @@ class AssociationCore:
                     hint="finish or cancel the other operation first, or propose an operations window",
                 )
             message.message_id = self._new_message_id()
-            self._outstanding[message.message_id] = invocation
+            self._outstanding[message.message_id] = invocation, response_class(type(message))
             invocation.message_ids.append(message.message_id)
             invocation.outstanding += 1
             invocation.context_id = context_id
@@ -302,8 +303,8 @@ class AssociationCore:
 
     def withdraw(self, message: Message) -> None:
         """A request that `send` prepared never began to go out: forget it."""
-        if isinstance(message, Request) and (invocation := self._outstanding.pop(message.message_id, None)):
-            invocation.outstanding -= 1
+        if isinstance(message, Request) and message.message_id in self._outstanding:
+            self._outstanding.pop(message.message_id)[0].outstanding -= 1
 
     def _new_message_id(self) -> int:
         while self._next_message_id in self._outstanding:

@@ -1,10 +1,12 @@
 """The embedded PACS: an SQLite index, object files, and the services of PS3.4 on top (Annex A, B and C).
 
 `schema` says what is kept, `matching` what a key means, `query` makes a question of an identifier; `storage` has the
-files, `index` the database, `archive` both together; `header` reads what the index wants to know; `pacs` is the server,
-`samples` and `phantoms` are its demonstration content.
+files, `index` the database and `rows` what is written there, `archive` both together, `repair` what a start puts right;
+`header` reads what the index wants to know; `pacs` is the server, `added` the result of an import; `samples` and
+`phantoms` are the demonstration content.
 """
 
-from nbdicom.pacs.pacs import Added, Pacs, demo_pacs
+from nbdicom.pacs.added import Added
+from nbdicom.pacs.pacs import Pacs, demo_pacs
 
 __all__ = ["Added", "Pacs", "demo_pacs"]

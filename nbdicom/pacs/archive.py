@@ -2,14 +2,12 @@
 
 For each object: received and hashed under a temporary name; parsed to its end and compared with the C-STORE request;
 synced; given its name; the folder synced; recorded and committed; only then Success (0000H).  A failure on the way
-leaves neither a file nor a row.  At the start whatever an interruption left behind is put right: half files go, whole
-objects without a row are adopted, rows without a file are dropped, a damaged index is set aside and made again.
+leaves neither a file nor a row.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import DataSetError, PacsError
-from nbdicom.operations.requests import Refuse, StorableInstance, StoreRequest
+from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.header import read_values
-from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed, Record
+from nbdicom.pacs.index import Entry, IndexFailed
+from nbdicom.pacs.query import plan_retrieve
+from nbdicom.pacs.repair import open_index, repair
+from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
 from nbdicom.uids import UID
@@ -31,7 +32,7 @@ __all__ = ["Archive", "Outcome"]
 _log = logging.getLogger("nbdicom.pacs")
 
 _INDEX = "index.sqlite"
-_BATCH = 64  #: objects that an import or a repair records in one transaction
+_BATCH = 64  #: objects that an import records in one transaction
 _MOST_INSTANCES = 0x10000  #: one more than the counters of a C-GET or C-MOVE can count
 
 
@@ -92,9 +93,9 @@ class Archive:
             left = self.store.clear_incoming()
             if left:
                 _log.info("%d files of interrupted receptions removed", left)
-            self.index = self._open_index(root / _INDEX, durable)
+            self.index = open_index(root / _INDEX, durable=durable)
             try:
-                self._repair()
+                repair(self.store, self.index)
             except BaseException:
                 self.index.close()
                 raise
@@ -288,11 +289,22 @@ class Archive:
         entry = self.index.entry(sop_instance_uid)
         return None if entry is None else self._instance(entry)
 
-    def instances(self, statement: str, parameters: Sequence[Any]) -> list[StoredInstance]:
-        """The objects that a statement of `nbdicom.pacs.query` selects."""
-        with self.index.reader() as connection:
-            rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters)
-            return [self._instance(Entry(*row)) for row in rows]
+    def select(self, request: RetrieveRequest) -> list[StoredInstance]:
+        """The objects that a C-GET or C-MOVE request asks for, in the order of series and images.
+
+        Raises
+        ------
+        Refuse
+            A900H for an identifier that selects nothing by its form; C000H where the index fails.
+        """
+        statement, parameters = plan_retrieve(request)
+        try:
+            with self.index.reader() as connection:
+                rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters).fetchall()
+        except sqlite3.Error as error:
+            _log.error("retrieve: the index cannot be read: %s", printable(error))
+            raise Refuse(0xC000, "the index cannot be read") from error
+        return [self._instance(Entry(*row)) for row in rows]
 
     def _instance(self, entry: Entry) -> StoredInstance:
         return StoredInstance(
@@ -304,72 +316,6 @@ class Archive:
             entry.size,
             entry.digest.hex(),
         )
-
-    # --------------------------------------------------------------------------- repair
-
-    def _open_index(self, path: Path, durable: bool) -> Index:
-        try:
-            return Index(path, durable=durable)
-        except IndexDamaged as error:
-            aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-            _log.error("the index is set aside as %s and made again from the objects: %s", aside, printable(error))
-            for ending in ("", "-wal", "-shm"):
-                old = path.with_name(path.name + ending)
-                if old.exists():
-                    old.rename(path.with_name(aside + ending))
-        try:
-            return Index(path, durable=durable)
-        except IndexDamaged as error:
-            raise PacsError(f"the index {path} cannot be made: {error}") from error
-
-    def _repair(self) -> None:
-        """Bring files and rows together again; doing it twice changes nothing."""
-        lost: list[int] = []
-        adopted: list[Record] = []
-        count = 0
-        for prefix, files in self.store.scan():
-            rows = self.index.objects(prefix)
-            for name, (number, size) in rows.items():
-                if files.get(name) != size:
-                    lost.append(number)
-                    what = "is gone" if name not in files else f"has {files[name]} bytes instead of {size}"
-                    _log.error("object %s: the file %s; it is no longer offered", name, what)
-                    if name in files:
-                        self._set_aside(name)
-            for name in files.keys() - rows.keys():
-                record = self._adopt(name)
-                if record is not None:
-                    adopted.append(record)
-                    count += 1
-                    if len(adopted) >= _BATCH:
-                        self._restore(adopted)
-                        adopted = []
-        self._restore(adopted)
-        if lost:
-            self.index.remove(lost)
-        if count:
-            _log.warning("%d objects that the index did not know were adopted", count)
-
-    def _restore(self, records: Sequence[Record]) -> None:
-        try:
-            self.index.add(records)
-        except IndexFailed as error:
-            raise PacsError(f"the index of {self.store.root} cannot be repaired: {error}") from error
-
-    def _adopt(self, name: str) -> Record | None:
-        """The record of an object file that has no row; a file that is not whole is set aside."""
-        path = self.store.path(name)
-        try:
-            record = _read_record(path, name)
-        except DataSetError as error:
-            _log.error("object %s: no row, and no whole object: %s", name, printable(error.message))
-            self._set_aside(name)
-            return None
-        return record
-
-    def _set_aside(self, name: str) -> None:
-        aside = self.store.set_aside(self.store.path(name))
-        _log.error("object %s: the file was moved to %s", name, f"{aside.parent.name}/{aside.name}")
 
 
 def _out_of_resources(error: Exception) -> Refuse:
@@ -389,47 +335,4 @@ def _record(staged: _Staged, received: str) -> Record:
         digest=file.digest,
         received=received,
         source=staged.source,
-    )
-
-
-def _read_record(path: Path, name: str) -> Record:
-    """What the index needs to know, from the file alone.
-
-    Raises
-    ------
-    DataSetError
-        If the file is not the whole object that its name promises.
-    """
-    import hashlib
-    import mmap
-
-    from nbdicom.data.part10 import read_header
-
-    header = read_header(path)
-    if object_name(header.sop_instance_uid) != name:
-        raise DataSetError("the file belongs to another SOP Instance UID")
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        with (
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as view,
-            view[header.data_offset :] as data,
-        ):
-            values = read_values(data, header.transfer_syntax)
-        # Read, not mapped: pages that were looked at would count as memory of this process.
-        file.seek(header.data_offset)
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
-        raise DataSetError("data set and file meta information differ")
-    return Record(
-        values=values,
-        transfer_syntax=header.transfer_syntax,
-        object=name,
-        size=status.st_size,
-        offset=header.data_offset,
-        digest=digest.digest(),
-        received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
-        source=header.source_ae_title,
     )

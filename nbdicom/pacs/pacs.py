@@ -11,11 +11,9 @@ import ipaddress
 import logging
 import shutil
 import socket
-import sqlite3
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,18 +22,16 @@ from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest, StorableInstance
-from nbdicom.pacs.archive import Archive, Outcome
-from nbdicom.pacs.query import MODELS, find, plan_retrieve
+from nbdicom.operations.requests import StorableInstance
+from nbdicom.pacs.added import Added, flatten, row_of
+from nbdicom.pacs.archive import Archive
+from nbdicom.pacs.query import MODELS, find
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.servers import replace_running, running, stopped
-from nbdicom.status import Status
-from nbdicom.table import Table, printable
+from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
 if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.blocking.server import Server
 
 __all__ = ["Added", "Pacs", "demo_pacs"]
@@ -43,42 +39,6 @@ __all__ = ["Added", "Pacs", "demo_pacs"]
 _log = logging.getLogger("nbdicom.pacs")
 
 _VERIFICATION = "1.2.840.10008.1.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What `Pacs.add` did: a row for each object and for each file that is none."""
-
-    rows: tuple[tuple[str, str, str, str], ...]  #: source, SOP Class, result, detail
-    stored: int
-    refused: int
-    skipped: int
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def table(self) -> Table:
-        """The rows, the ones that were not stored first."""
-        marks = {"stored": "ok", "refused": "bad"}
-        rows = sorted(self.rows, key=lambda row: row[2] == "stored")
-        return Table(
-            f"{self.stored} stored, {self.refused} refused, {self.skipped} skipped",
-            ("source", "SOP Class", "result", "detail"),
-            rows,
-            marks=[marks.get(row[2], "") for row in rows],
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The rows as a pandas DataFrame."""
-        return self.table().to_frame()
 
 
 class Pacs:
@@ -285,22 +245,11 @@ class Pacs:
         return Handlers(
             sink=archive.sink,
             store=archive.accept,
-            find=self._find,
-            get=self._retrieve,
-            move=self._retrieve,
+            find=lambda request: find(archive.index, request, ae_title=self.ae_title, limit=self.limits.matches),
+            get=archive.select,
+            move=archive.select,
             destination=lambda title: self.allow.get(title.strip(" ")),
         )
-
-    def _find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
-        return find(self._open().index, request, ae_title=self.ae_title, limit=self.limits.matches)
-
-    def _retrieve(self, request: RetrieveRequest) -> Sequence[StorableInstance]:
-        statement, parameters = plan_retrieve(request)
-        try:
-            return self._open().instances(statement, parameters)
-        except sqlite3.Error as error:
-            _log.error("retrieve: the index cannot be read: %s", printable(error))
-            raise Refuse(0xC000, "the index cannot be read") from error
 
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
         return self._any_calling or _is_loopback(self._requested[0]) or calling_ae_title.strip(" ") in self.allow
@@ -325,13 +274,13 @@ class Pacs:
         rows: list[tuple[str, str, str, str]] = []
 
         def instances() -> Iterator[StorableInstance]:
-            for found in scan(_flatten(sources)):
+            for found in scan(flatten(sources)):
                 if isinstance(found, Skipped):
                     rows.append((str(found.path), "", "skipped", found.reason))
                 else:
                     yield found
 
-        rows.extend(_row(outcome) for outcome in self._open().add(instances()))
+        rows.extend(row_of(outcome) for outcome in self._open().add(instances()))
         results = [row[2] for row in rows]
         return Added(tuple(rows), *(results.count(word) for word in ("stored", "refused", "skipped")))
 
@@ -400,25 +349,6 @@ def demo_pacs(**kwargs: Any) -> Pacs:
 
 
 # ------------------------------------------------------------------------------- small things
-
-
-def _row(outcome: Outcome) -> tuple[str, str, str, str]:
-    instance = outcome.instance
-    source = str(getattr(instance, "path", None) or instance.sop_instance_uid)
-    if outcome.status == 0x0000:
-        return source, UID(instance.sop_class_uid).name, "stored", outcome.comment
-    detail = f"{Status(outcome.status, 'C-STORE')}: {outcome.comment}"
-    return source, UID(instance.sop_class_uid).name, "refused", detail
-
-
-def _flatten(sources: Any) -> Iterator[Any]:
-    for source in sources:
-        # A Dataset iterates over its elements; whatever else iterates holds sources.
-        single = isinstance(source, (str, Path)) or hasattr(source, "group_dataset") or hasattr(source, "sop_class_uid")
-        if single or not hasattr(source, "__iter__"):
-            yield source
-        else:
-            yield from _flatten(source)
 
 
 def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:

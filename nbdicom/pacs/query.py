@@ -82,12 +82,15 @@ def _matches(index: Index, plan: Find, request: FindRequest, limit: int) -> Iter
             connection.create_function("matches", 2, lambda value, k: matchers[k].matches_any(value))
             # A C-CANCEL may come while SQLite looks for a match that is far away.
             connection.set_progress_handler(lambda: request.cancelled, 100_000)
+            cursor = connection.cursor()
             try:
-                for number, row in enumerate(connection.execute(plan.statement, plan.parameters)):
+                for number, row in enumerate(cursor.execute(plan.statement, plan.parameters)):
                     if number >= limit:
                         raise Refuse(0xB001, f"the first {limit} matches")
                     yield _answer(plan, row)
             finally:
+                # An open cursor would hold the connection's next user to the state of today.
+                cursor.close()
                 connection.set_progress_handler(None, 0)
     except sqlite3.Error as error:
         if request.cancelled:

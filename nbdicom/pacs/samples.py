@@ -340,7 +340,8 @@ def _file(name: str) -> Iterator[Dataset]:
     if isinstance(path, str):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some of them are there because they are odd
-            yield dcmread(path, force=True)
+            dataset = dcmread(path, force=True)
+        yield dataset
 
 
 def _adopted(name: str, study: _Study, number: int, instance: int, **values: Any) -> Iterator[Dataset]:

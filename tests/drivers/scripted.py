@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -324,10 +325,16 @@ class Scripted:
             raise self._error
 
 
+#: what `dial` opened, so that a test that fails leaves nothing to the next one
+DIALED: weakref.WeakSet[Association] = weakref.WeakSet()
+
+
 def dial(address: tuple[str, int], **changes: Any) -> Association:
     """An association with `CONTEXTS` and short timeouts."""
     given: dict[str, Any] = {"called": "SCP", "calling": "SCU", "contexts": CONTEXTS, "timeouts": FAST, **changes}
-    return associate(address, **given)
+    association = associate(address, **given)
+    DIALED.add(association)
+    return association
 
 
 def when_waiting(association: Association, act: Callable[[], object], *, number: int = 1) -> None:

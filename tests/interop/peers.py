@@ -184,7 +184,9 @@ class Program:
         return (self.folder / "log.txt").read_text(errors="replace")
 
     def start(self) -> Program:
-        """Start it and wait until it can be connected to."""
+        """Start it and wait until it can be connected to; nothing if it runs."""
+        if self._process is not None:
+            return self
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(

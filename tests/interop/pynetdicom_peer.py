@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import sys
 from fnmatch import fnmatchcase
-from io import BytesIO
 from pathlib import Path
 
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, AllTransferSyntaxes
 from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.sop_class import (
@@ -57,10 +58,11 @@ class Archive:
         meta.MediaStorageSOPClassUID = event.request.AffectedSOPClassUID
         meta.MediaStorageSOPInstanceUID = event.request.AffectedSOPInstanceUID
         meta.TransferSyntaxUID = event.context.transfer_syntax
-        head = BytesIO()
-        dcmwrite(head, _with_meta(meta), enforce_file_format=True)
+        head = DicomBytesIO()
+        head.write(bytes(128) + b"DICM")
+        write_file_meta_info(head, meta, enforce_standard=True)
         name = f"{event.request.AffectedSOPInstanceUID}.dcm"
-        (self.folder / name).write_bytes(head.getvalue() + event.encoded_dataset(include_meta=False))
+        (self.folder / name).write_bytes(head.getvalue() + event.request.DataSet.getvalue())
         return 0x0000
 
     def objects(self):
@@ -118,12 +120,6 @@ class Archive:
         yield len(found)
         for ds in found:
             yield 0xFF00, ds
-
-
-def _with_meta(meta):
-    ds = Dataset()
-    ds.file_meta = meta
-    return ds
 
 
 def _matches(elem, ds):

@@ -219,17 +219,53 @@ def test_ten_threads_store_the_same_object(pacs, handlers):
     assert (pacs.counts()["instances"], len(files(pacs)), len(files(pacs, "incoming"))) == (1, 1, 0)
 
 
+class Waiting(list):
+    """The queue of an index, which tells how many have come."""
+
+    def __init__(self):
+        self.came = threading.Semaphore(0)
+
+    def append(self, batch):
+        super().append(batch)
+        self.came.release()
+
+    def until(self, count):
+        assert all(self.came.acquire(timeout=20) for _ in range(count))
+
+
 def test_writers_that_wait_are_committed_together(pacs, handlers):
     index = pacs._open().index
     commits = []
     index._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     with ThreadPoolExecutor(8) as pool:
         with index._write_lock:
+            index._queue = waiting = Waiting()
             results = [pool.submit(store, handlers, made(k)) for k in range(8)]
-            while len(index._queue) < 8:
-                threading.Event().wait(0.001)
+            waiting.until(8)
         assert [result.result() for result in results] == [0x0000] * 8
     assert len(commits) == 1
+
+
+def test_an_object_that_cannot_be_recorded_harms_no_other(pacs, handlers, monkeypatch):
+    from nbdicom.pacs import index as module
+
+    insert = module.insert
+
+    def picky(connection, record):
+        insert(connection, record)
+        if record.values["InstanceNumber"] == "3":
+            raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(module, "insert", picky)
+    index = pacs._open().index
+    with ThreadPoolExecutor(6) as pool:
+        with index._write_lock:
+            index._queue = waiting = Waiting()
+            results = [pool.submit(store, handlers, made(k)) for k in range(6)]
+            waiting.until(6)
+        assert [result.result() for result in results] == [0, 0, 0, 0xA700, 0, 0]
+    assert pacs.counts() == {"patients": 1, "studies": 1, "series": 1, "instances": 5}
+    assert len(files(pacs)) == 5
 
 
 # ------------------------------------------------------------------------------- failing disks

@@ -299,6 +299,22 @@ def test_response_limit(tmp_path):
         assert len(find(handlers, "STUDY", StudyDate="2021")[0]) == 2  # exactly the limit is no warning
 
 
+def test_what_comes_after_a_limited_answer_is_seen(tmp_path):
+    with Pacs(tmp_path, durability="none", limits=Limits(matches=1)) as pacs:
+        handlers = pacs.handlers()
+        for content in CONTENT[:2]:
+            store(handlers, content)
+        kept = []  # an exception holds on to its frames, and these to what they have open
+        for _ in range(3):
+            try:
+                list(handlers.find(find_request("IMAGE")))
+            except Refuse as refusal:
+                kept.append(refusal)
+        assert len(kept) == 3
+        store(handlers, CONTENT[5])
+        assert len(find(handlers, "STUDY", StudyInstanceUID="2.1")[0]) == 1
+
+
 def test_matches_are_made_while_they_are_taken(handlers):
     matches = handlers.find(find_request("IMAGE"))
     next(matches)

@@ -1,0 +1,148 @@
+"""Putting right at the start what an interruption, a full disk or a hand in the folder left behind.
+
+Half received files go (`ObjectStore.clear_incoming`), whole objects without a row are adopted, rows without a file are
+dropped with a line in the log, a damaged index is set aside and made again from the objects.  Nothing that might be of
+use is deleted or overwritten, and doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mmap
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nbdicom.errors import DataSetError, PacsError
+from nbdicom.pacs.header import read_values
+from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
+from nbdicom.pacs.rows import Record
+from nbdicom.pacs.storage import ObjectStore, object_name
+from nbdicom.table import printable
+
+__all__ = ["open_index", "repair"]
+
+_log = logging.getLogger("nbdicom.pacs")
+
+_BATCH = 256  #: objects that are recorded in one transaction
+
+
+def open_index(path: Path, *, durable: bool) -> Index:
+    """The index, or a new one where it cannot be trusted; the damaged file keeps its content under another name.
+
+    Raises
+    ------
+    PacsError
+        If it cannot be opened for writing.
+    """
+    try:
+        return Index(path, durable=durable)
+    except IndexDamaged as error:
+        aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        _log.error("the index is set aside as %s and made again from the objects: %s", aside, printable(error))
+        for ending in ("", "-wal", "-shm"):
+            old = path.with_name(path.name + ending)
+            if old.exists():
+                old.rename(path.with_name(aside + ending))
+    try:
+        return Index(path, durable=durable)
+    except IndexDamaged as error:
+        raise PacsError(f"the index {path} cannot be made: {error}") from error
+
+
+def repair(store: ObjectStore, index: Index) -> None:
+    """Bring files and rows together again.
+
+    Raises
+    ------
+    PacsError
+        If the index cannot be written.
+    """
+    lost: list[int] = []
+    adopted = 0
+    for prefix, files in store.scan():
+        rows = index.objects(prefix)
+        for name, (number, size) in rows.items():
+            if files.get(name) != size:
+                lost.append(number)
+                what = "is gone" if name not in files else f"has {files[name]} bytes instead of {size}"
+                _log.error("object %s: the file %s; it is no longer offered", name, what)
+                if name in files:
+                    _set_aside(store, name)
+        unknown = sorted(files.keys() - rows.keys())
+        for start in range(0, len(unknown), _BATCH):
+            adopted += _adopt(store, index, unknown[start : start + _BATCH])
+    if lost:
+        try:
+            index.remove(lost)
+        except IndexFailed as error:
+            raise _unwritable(index, error) from error
+    if adopted:
+        _log.warning("%d objects that the index did not know were adopted", adopted)
+
+
+def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:
+    """Record object files that have no row; one that is not whole is set aside."""
+    records = []
+    for name in names:
+        try:
+            records.append(_read_record(store.path(name), name))
+        except DataSetError as error:
+            _log.error("object %s: no row, and no whole object: %s", name, printable(error.message))
+            _set_aside(store, name)
+    try:
+        index.add(records)
+    except IndexFailed as error:
+        raise _unwritable(index, error) from error
+    return len(records)
+
+
+def _set_aside(store: ObjectStore, name: str) -> None:
+    aside = store.set_aside(store.path(name))
+    _log.error("object %s: the file was moved to %s", name, f"{aside.parent.name}/{aside.name}")
+
+
+def _unwritable(index: Index, error: Exception) -> PacsError:
+    return PacsError(f"the index {index.path} cannot be written: {error}", hint="check the free space")
+
+
+def _read_record(path: Path, name: str) -> Record:
+    """What the index needs to know, from the file alone.
+
+    Raises
+    ------
+    DataSetError
+        If the file is not the whole object that its name promises.
+    """
+    from nbdicom.data.part10 import read_header
+
+    header = read_header(path)
+    if object_name(header.sop_instance_uid) != name:
+        raise DataSetError("the file belongs to another SOP Instance UID")
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as view,
+            view[header.data_offset :] as data,
+        ):
+            values = read_values(data, header.transfer_syntax)
+        # Read, not mapped: pages that were looked at would count as memory of this process.
+        file.seek(header.data_offset)
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
+        raise DataSetError("data set and file meta information differ")
+    return Record(
+        values=values,
+        transfer_syntax=header.transfer_syntax,
+        object=name,
+        size=status.st_size,
+        offset=header.data_offset,
+        digest=digest.digest(),
+        received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
+        source=header.source_ae_title,
+    )
