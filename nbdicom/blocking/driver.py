@@ -201,7 +201,7 @@ class Driver:
                 raise self.core.error
             if not self.core.is_established:
                 raise OperationTimeout(
-                    f"the peer did not answer the association request within {limit:g} s",
+                    f"the peer did not answer our A-ASSOCIATE-RQ within {limit:g} s",
                     hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
                 )
         except BaseException:
@@ -296,9 +296,14 @@ class Driver:
     def _lost(self, error: OSError) -> None:
         """The connection broke: the machine is told, and the cause is kept."""
         self._os_error = error
+        told = None
+        if isinstance(error, TimeoutError):
+            told = AssociationAborted(
+                f"the peer reads nothing: {error}", hint="it may be stuck; Timeouts.network sets how long to wait"
+            )
         with self._lock:
             known = self.core.error
-            self.core.eof_received()
+            self.core.eof_received(told)
             if known is None and self.core.error is not None:
                 self.core.error.__cause__ = error
 
@@ -349,6 +354,8 @@ class Driver:
         )
 
     def _handler_failed(self, request: Request, error: BaseException) -> None:
+        if error is self.core.error:
+            return  # not the handler's: the association is over
         # Kind and place of the error only: its text may quote a patient's data.
         _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
         _log.debug("details", exc_info=error)
@@ -379,7 +386,7 @@ class Driver:
                 deadline = None if limit is None else time.monotonic() + limit
                 while not (taken := self.transport.write(waiting)):
                     if not self.transport.wait(deadline, read=not self._reading and not self.closed, write=True):
-                        raise TimeoutError(f"the peer took nothing for {limit:g} s")
+                        raise TimeoutError(f"no byte was taken for {limit:g} s")
                     if not self.closed:
                         self._read_if_readable()
                         if self.core.close_transport:

@@ -89,6 +89,9 @@ class Responses(Generic[T]):
         except KeyboardInterrupt:
             self._interrupted()
             raise
+        except Exception:
+            self.cancel()  # what the peer still sends for it must not meet the next operation
+            raise
         except BaseException:
             self._end()
             raise

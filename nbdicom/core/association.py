@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nbdicom.config import Limits
-from nbdicom.core.command import CCancelRQ, Message, Request, Response, encode_command, response_class
+from nbdicom.core.command import (
+    CCancelRQ,
+    CFindRSP,
+    Message,
+    Request,
+    Response,
+    SubOperationCounts,
+    encode_command,
+    response_class,
+)
 from nbdicom.core.dimse import Dimse, OpenSink, Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
@@ -24,7 +33,7 @@ from nbdicom.core.upper_layer import (
     AssociateIndication,
     Indication,
     PAbortIndication,
-    ReleaseIndication,
+    ReleaseConfirmation,
     Role,
     UpperLayer,
 )
@@ -118,8 +127,10 @@ class AssociationCore:
         self.upper_layer.buffer_updated(nbytes)
         self._listen()
 
-    def eof_received(self) -> None:
-        """The transport connection is closed."""
+    def eof_received(self, error: AssociationError | None = None) -> None:
+        """The transport connection is closed; *error* tells more about it than the machine can know."""
+        if error is not None:
+            self._over(error)
         self.upper_layer.eof_received()
         self._listen()
 
@@ -207,10 +218,10 @@ class AssociationCore:
             # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2.7).
             if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
                 self.upper_layer.a_release_response()
-            if isinstance(said, ReleaseIndication) and not said.collision:
-                self._over(AssociationReleased("the peer released the association"))
-            else:
+            if isinstance(said, ReleaseConfirmation):
                 self._over(AssociationReleased("the association is released"))
+            elif not said.collision:
+                self._over(AssociationReleased("the peer released the association"))
 
     def _confirmed(self, answer: AAssociateAC | AAssociateRJ) -> None:
         assert self._rq is not None
@@ -266,6 +277,10 @@ class AssociationCore:
             asked = "which is not outstanding" if expected is None else f"where {expected.name} is due"
             raise RemoteProtocolError(
                 f"{response.name} to Message ID {message_id}, {asked}", rule="PS3.7 9.3", source=0
+            )
+        if response.status.is_pending and not isinstance(response, CFindRSP | SubOperationCounts):
+            raise RemoteProtocolError(
+                f"{response.name} that is pending, where one response is due", rule="PS3.7 9.1", source=0
             )
         if not response.status.is_pending:
             del self._outstanding[message_id]

@@ -25,7 +25,7 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import AssociationError, NbdicomError
+from nbdicom.errors import NbdicomError
 from nbdicom.operations.effects import END, Call, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import (
@@ -149,8 +149,6 @@ def _decide(link: Link, received: Received, handler: Callable[..., Any] | None, 
         return 0x0122, None
     try:
         return _status((yield Call(handler, (request,)))), None
-    except AssociationError:
-        raise  # nobody is left to answer to
     except _HANDLER_ERRORS as error:
         assert isinstance(received.message, Request)
         return _verdict(link, received.message, error, failure)
@@ -212,8 +210,8 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
             )
             data = link.codec.encode(match, syntax)
             yield Send(received.context.context_id, response, BytesSource(data))
-    except (AssociationError, GeneratorExit):
-        _close_now(matches)  # nobody is left to answer to, and no effect is served any more
+    except GeneratorExit:
+        _close_now(matches)  # no effect is served any more
         raise
     except _HANDLER_ERRORS as error:
         status, comment = _verdict(link, message, error, 0xC000)
@@ -295,8 +293,6 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
             steps = _get_instances(link, received, instances, counts)
         cancelled = (yield from steps) if counts.total else False
         status = 0xFE00 if cancelled else counts.final()
-    except AssociationError:
-        raise  # nobody is left to answer to
     except _HANDLER_ERRORS as error:
         status, comment = _verdict(link, message, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)

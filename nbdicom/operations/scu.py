@@ -12,7 +12,7 @@ from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Pr
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import AssociationError, LocalProtocolError, NbdicomError, NoPresentationContext
+from nbdicom.errors import AssociationError, DataSetError, LocalProtocolError, NbdicomError, NoPresentationContext
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
 from nbdicom.operations.requests import Codec, Match, StorableInstance, Stored, SubOperations
 from nbdicom.status import Status
@@ -106,6 +106,8 @@ def _one_stored(outstanding: dict[int, Stored]) -> Operation:
 
 def _response(received: Received) -> Response:
     assert isinstance(received.message, Response)  # only responses are filed in an operation's inbox
+    if received.sink_error is not None:
+        raise DataSetError(f"the data set of a {received.message.name} is lost: {received.sink_error}")
     return received.message
 
 
@@ -141,7 +143,7 @@ def _sub_operations(context: NegotiatedContext, codec: Codec) -> Operation:
         if not isinstance(received, Received):
             yield Deliver(received)
             continue
-        response = received.message
+        response = _response(received)
         assert isinstance(response, SubOperationCounts)
         yield Deliver(
             SubOperations(

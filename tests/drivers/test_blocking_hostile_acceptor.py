@@ -582,7 +582,7 @@ FINAL = encode_command(CFindRSP(message_id_being_responded_to=1, status=Status(0
         (bytes.fromhex("04 00 00000004 00000000"), a_abort(6)),
         (bytes.fromhex("04 00 00000006 00000001 0303"), a_abort(6)),
         (bytes.fromhex("04 00 00000006 00000003 0303"), a_abort(6)),
-        (bytes.fromhex("04 00 0000000a 00000002 0303 00000000"), a_abort(6)),
+        (bytes.fromhex("04 00 0000000a 00000002 0301 00000000"), a_abort(6)),
         (bytes.fromhex("08 00 00000004 00000000"), a_abort(1)),
         (bytes.fromhex("00 00 00000000"), a_abort(1)),
         (bytes.fromhex("05 00 00000005 0000000000"), a_abort(6)),
@@ -700,9 +700,10 @@ def test_an_abort_in_the_middle(source: int, reason: int) -> None:
 
 
 def test_the_acceptor_releases_while_nobody_waits() -> None:
-    released = threading.Event()
+    established, released = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
         wire.send(AReleaseRQ())
         released.set()
         # What we send before we have read the request is P-DATA in Sta7, which is delivered (AR-6); then our A-RELEASE-RP.
@@ -710,6 +711,7 @@ def test_the_acceptor_releases_while_nobody_waits() -> None:
 
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
+        established.set()
         assert released.wait(LIMIT)
         with pytest.raises(AssociationReleased):
             association.echo()
@@ -787,14 +789,16 @@ def test_release_ends_whatever_the_peer_says(answer: bytes) -> None:
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_release_of_a_connection_that_is_gone(how: str) -> None:
-    gone = threading.Event()
+    established, gone = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
         wire.reset() if how == "reset" else wire.close()
         gone.set()
 
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
+        established.set()
         assert gone.wait(LIMIT)
         association.release()
         assert not association.is_established
@@ -802,14 +806,16 @@ def test_release_of_a_connection_that_is_gone(how: str) -> None:
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_an_operation_on_a_connection_that_is_gone(how: str) -> None:
-    gone = threading.Event()
+    established, gone = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
         wire.reset() if how == "reset" else wire.close()
         gone.set()
 
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
+        established.set()
         assert gone.wait(LIMIT)
         with pytest.raises(AssociationAborted):
             association.echo()
@@ -862,15 +868,17 @@ def test_an_abort_of_a_peer_that_no_longer_reads() -> None:
 @pytest.mark.parametrize("size", [100_000, 8 << 20])
 def test_an_abort_and_a_closed_connection_before_we_send(size: int) -> None:
     """The A-ABORT waits in our socket when the write fails: it is read, and it is what the caller is told."""
-    gone = threading.Event()
+    established, gone = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
         wire.send(a_abort(6))
         wire.close()
         gone.set()
 
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
+        established.set()
         assert gone.wait(LIMIT)
         with pytest.raises(AssociationAborted) as caught:
             list(association.store([Zeros(size)]))

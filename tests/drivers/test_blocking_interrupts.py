@@ -569,7 +569,7 @@ def test_again_while_it_is_cancelled() -> None:
 # ------------------------------------------------------------------------------- handlers of a server
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 def test_a_handler_that_exits_does_not_take_the_association_with_it(error: type[BaseException]) -> None:
     """In a thread of a server nobody can be interrupted: these are mistakes of a handler like any other (F21)."""
 

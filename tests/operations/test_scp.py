@@ -247,6 +247,9 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
     "RecursionError": fail(RecursionError("PATIENT^NAME")),
     "MemoryError": fail(MemoryError("PATIENT^NAME")),
     "sys.exit": fail(SystemExit(1)),
+    # A handler that asks another peer: that one is gone, the one that asked us is not.
+    "ConnectionFailed": fail(ConnectionFailed("the next PACS refused the connection")),
+    "AssociationAborted": fail(AssociationAborted("the next PACS aborted")),
     "Refuse 17 bits": refuse(0x1FFFF),
     "Refuse negative": refuse(-1),
     "Refuse pending": refuse(0xFF00),
@@ -460,6 +463,7 @@ def test_find_lets_its_handler_see_the_cancel() -> None:
         (ValueError("PATIENT^NAME"), 0xC000, "handler failed: ValueError"),
         (KeyError("PATIENT^NAME"), 0xC000, "handler failed: KeyError"),
         (SystemExit(1), 0xC000, "handler failed: SystemExit"),
+        (AssociationAborted("the next PACS aborted"), 0xC000, "the next PACS aborted"),
     ],
     ids=lambda case: type(case).__name__ if isinstance(case, BaseException) else "",
 )
@@ -708,9 +712,10 @@ def test_get_ends_quietly_when_the_requestor_is_gone(when: int) -> None:
         (fail(ValueError("PATIENT^NAME")), 0xC000),
         (fail(DataSetError("level is missing")), 0xC000),
         (fail(SystemExit(1)), 0xC000),
+        (fail(AssociationAborted("the next PACS aborted")), 0xC000),
         (refuse(0xA900, "level is missing"), 0xA900),
     ],
-    ids=["None", "iterator", "int", "too many", "nothing", "ValueError", "DataSetError", "sys.exit", "Refuse"],
+    ids=["None", "iterator", "int", "too many", "nothing", "ValueError", "DataSetError", "sys.exit", "AssociationAborted", "Refuse"],
 )
 def test_retrieve_survives_its_handler(handler: Callable[[Any], Any], status: int) -> None:
     for received, handlers in (
