@@ -354,8 +354,6 @@ class Driver:
         )
 
     def _handler_failed(self, request: Request, error: BaseException) -> None:
-        if error is self.core.error:
-            return  # not the handler's: the association is over
         # Kind and place of the error only: its text may quote a patient's data.
         _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
         _log.debug("details", exc_info=error)
@@ -512,11 +510,13 @@ class Driver:
 
     def receive(self, invocation: Invocation, what: str = "") -> Any:
         if not invocation.inbox:
-            self._receiving += 1
+            with self._lock:
+                self._receiving += 1
             try:
                 self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
             finally:
-                self._receiving -= 1
+                with self._lock:
+                    self._receiving -= 1
             if not invocation.inbox:
                 raise self._over()
         return invocation.inbox.popleft()

@@ -6,6 +6,7 @@ reported, and the association goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import NbdicomError
+from nbdicom.errors import AssociationError, NbdicomError
 from nbdicom.operations.effects import END, Call, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import (
@@ -93,6 +94,30 @@ def perform(link: Link, received: Received) -> Operation:
     return _answer(received, Status(0x0211))
 
 
+class _Elsewhere(Exception):
+    """An AssociationError that a handler raised: about another association, not about the one that is served."""
+
+    def __init__(self, error: AssociationError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Operation:
+    """`Call`, with the associations of the handler kept apart from ours."""
+    try:
+        return (yield Call(function, args))
+    except AssociationError as error:
+        raise _Elsewhere(error) from error
+
+
+def _next(iterator: Any) -> Operation:
+    """`Next`, likewise."""
+    try:
+        return (yield Next(iterator))
+    except AssociationError as error:
+        raise _Elsewhere(error) from error
+
+
 def _status(value: Any, *, pending: bool = False) -> int:
     """The status that a handler gave: 0 to 0xFFFF, and pending only where more responses follow."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
@@ -106,6 +131,8 @@ def _verdict(
     link: Link, message: Request, raised: BaseException, failure: int, what: str = "handler failed"
 ) -> tuple[int, str | None]:
     """Status and comment for what a handler raised: its refusal, or *failure*."""
+    if isinstance(raised, _Elsewhere):
+        raised = raised.error
     if isinstance(raised, Refuse):
         try:
             return _status(raised.status), raised.comment
@@ -148,7 +175,9 @@ def _decide(link: Link, received: Received, handler: Callable[..., Any] | None, 
     if handler is None:
         return 0x0122, None
     try:
-        return _status((yield Call(handler, (request,)))), None
+        return _status((yield from _call(handler, request))), None
+    except AssociationError:
+        raise  # ours: nobody is left to answer to
     except _HANDLER_ERRORS as error:
         assert isinstance(received.message, Request)
         return _verdict(link, received.message, error, failure)
@@ -188,15 +217,18 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         return
     syntax = received.context.transfer_syntax
     assert syntax is not None
+    if received.sink_error is not None:
+        yield from _answer(received, *_verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier"))
+        return
     request = FindRequest(**_asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
     matches: Any = None
     try:
-        matches = yield Call(link.handlers.find, (request,))
+        matches = yield from _call(link.handlers.find, request)
         if not hasattr(matches, "__anext__"):
             matches = iter(matches)
         while True:
-            match = yield Next(matches)
+            match = yield from _next(matches)
             request.cancelled = received.cancelled
             if received.cancelled:
                 status = 0xFE00
@@ -210,8 +242,8 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
             )
             data = link.codec.encode(match, syntax)
             yield Send(received.context.context_id, response, BytesSource(data))
-    except GeneratorExit:
-        _close_now(matches)  # no effect is served any more
+    except (AssociationError, GeneratorExit):
+        _close_now(matches)  # nobody is left to answer to, and no effect is served any more
         raise
     except _HANDLER_ERRORS as error:
         status, comment = _verdict(link, message, error, 0xC000)
@@ -242,14 +274,14 @@ class _Counts:
     failed: int = 0
     warning: int = 0
     failed_uids: list[str] = field(default_factory=list)
-    counted: set[int] = field(default_factory=set)  #: by identity: results may come out of order
+    counted: list[str] = field(default_factory=list)  #: SOP Instance UIDs; results may come out of order
 
     @property
     def remaining(self) -> int:
         return self.total - self.completed - self.failed - self.warning
 
     def count(self, instance: StorableInstance, status: Status | None) -> None:
-        self.counted.add(id(instance))
+        self.counted.append(instance.sop_instance_uid)
         if status is not None and status.is_success:
             self.completed += 1
             return
@@ -258,6 +290,15 @@ class _Counts:
             return
         self.failed += 1
         self.failed_uids.append(instance.sop_instance_uid)
+
+    def fail_the_rest(self, instances: Sequence[StorableInstance]) -> None:
+        """What has not been counted yet has failed."""
+        counted = Counter(self.counted)
+        for instance in instances:
+            if counted[instance.sop_instance_uid]:
+                counted[instance.sop_instance_uid] -= 1
+            else:
+                self.count(instance, None)
 
     def final(self) -> int:
         """0000 is "no failures or warnings", B000 "one or more" (PS3.4 Tables C.4-2 and C.4-3)."""
@@ -272,18 +313,21 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     if handler is None:
         yield from _answer(received, 0x0122)
         return
-    request = RetrieveRequest(**_asked(link, received), data=received.data or b"")
     counts = _Counts(0)
+    if received.sink_error is not None:
+        verdict = _verdict(link, message, received.sink_error, 0xA702, "cannot take the identifier")
+        yield from _counted(link, received, counts, *verdict)
+        return
+    request = RetrieveRequest(**_asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
     try:
         address = None
         if isinstance(message, CMoveRQ):
-            address = (yield Call(link.handlers.destination, (message.move_destination,))) if (
-                link.handlers.destination
-            ) else None
+            if link.handlers.destination is not None:
+                address = yield from _call(link.handlers.destination, message.move_destination)
             if address is None:
                 raise Refuse(0xA801, "move destination unknown")
-        instances = yield Call(handler, (request,))
+        instances = yield from _call(handler, request)
         counts.total = len(instances)
         if counts.total > _MOST_SUB_OPERATIONS:
             raise Refuse(0xA701, f"{counts.total} instances are more than one request can count")
@@ -293,6 +337,8 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
             steps = _get_instances(link, received, instances, counts)
         cancelled = (yield from steps) if counts.total else False
         status = 0xFE00 if cancelled else counts.final()
+    except AssociationError:
+        raise  # ours: nobody is left to answer to
     except _HANDLER_ERRORS as error:
         status, comment = _verdict(link, message, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)
@@ -371,11 +417,11 @@ def _move_instances(
     destination: Destination | None = None
     finished = False
     try:
-        destination = yield Call(link.associate, (address, message.move_destination, instances))
+        destination = yield from _call(link.associate, address, message.move_destination, instances)
         originator = (link.negotiation.calling_ae_title, message.message_id)
         results = destination.store(instances, originator=originator)
         while not received.cancelled:
-            stored: Any = yield Next(results)
+            stored: Any = yield from _next(results)
             if stored is END:
                 break
             assert isinstance(stored, Stored)
@@ -383,16 +429,14 @@ def _move_instances(
             if counts.remaining:
                 yield from _counted(link, received, counts, 0xFF00)
         finished = True
-    except GeneratorExit:
+    except (AssociationError, GeneratorExit):
         if destination is not None:
-            destination.abort()  # no effect is served any more
+            destination.abort()  # nobody is left to answer to, and no effect is served any more
         raise
     except _HANDLER_ERRORS as error:
         # The destination is away, refuses or died: what has not arrived has failed, and the requestor is told so.
-        link.failed(message, error)
-        for instance in instances:
-            if id(instance) not in counts.counted:
-                counts.count(instance, None)
+        link.failed(message, error.error if isinstance(error, _Elsewhere) else error)
+        counts.fail_the_rest(instances)
     if destination is not None:
         yield Call(destination.release if finished else destination.abort)
     return received.cancelled and counts.remaining > 0

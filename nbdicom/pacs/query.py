@@ -39,6 +39,7 @@ _NO_KEYS = frozenset(
     ("SpecificCharacterSet", "QueryRetrieveLevel", "QueryRetrieveView", "RetrieveAETitle", "InstanceAvailability")
 )
 _MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
+_MOST_PATHS = 100  #: keywords that one call of an SQL function extracts from JSON
 _NEVER_MATCHED = frozenset(("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"))
 
 
@@ -50,6 +51,7 @@ class Find:
     constants: dict[str, Any] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)  #: keywords, in the order of the first selected expressions
     more: dict[str, str] = field(default_factory=dict)  #: keywords that come from JSON, with their VRs
+    pieces: list[list[str]] = field(default_factory=list)  #: keywords of each selected piece of JSON
     plain: set[str] = field(default_factory=set)  #: keywords whose VR allows nothing but ASCII
     supported: bool = True  #: False: an optional key is not supported, which FF01H says (PS3.4 C.4.1.1.4)
     matchers: list[Key] = field(default_factory=list)  #: keys that Python applies
@@ -104,14 +106,12 @@ def _answer(plan: Find, row: Sequence[Any]) -> dict[str, Any]:
     for keyword, value in zip(plan.columns, row, strict=False):
         text = "" if value is None else str(value)
         answer[keyword] = text if text.isascii() or keyword not in plan.plain else _ascii(text)
-    if plan.more:
-        # Each JSON column was asked for its keys with one path that nothing has in front, so that the result is always
-        # an array.  The last one that knows the key wins: the instance before its series.
-        for text in row[len(plan.columns) :]:
-            if text is not None:
-                for (keyword, vr), value in zip(plan.more.items(), json.loads(text)[1:], strict=True):
-                    if value is not None:
-                        answer[keyword] = _fit(value, vr)
+    # The last JSON column that knows a key wins: the instance before its series.
+    for keywords, text in zip(plan.pieces, row[len(plan.columns) :], strict=True):
+        if text is not None:
+            for keyword, value in zip(keywords, json.loads(text)[1:], strict=True):
+                if value is not None:
+                    answer[keyword] = _fit(value, plan.more[keyword])
     return answer
 
 
@@ -193,7 +193,11 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
         if key is not None:
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
             plan.matchers.append(key)
-    selected += _json_selected(list(plan.more), level)
+    for column, keywords in _json_pieces(list(plan.more), level):
+        paths = "".join(f", '$.{keyword}'" for keyword in keywords)
+        # A path that nothing has is asked for, too, so that the result is always an array.
+        selected.append(f"json_extract({column}, '$._'{paths})")
+        plan.pieces.append(keywords)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # Sorting has a price: nothing can be sent before everything is found.  Within one parent it is small.
     order = {Level.SERIES: " ORDER BY s.SeriesNumber, s.id", Level.IMAGE: " ORDER BY i.InstanceNumber, i.id"}
@@ -252,9 +256,11 @@ def _json_columns(keywords: Sequence[str], level: Level) -> list[str]:
     return [column for home, column in _JSON_COLUMNS if home in homes and home <= level]
 
 
-def _json_selected(keywords: Sequence[str], level: Level) -> list[str]:
-    paths = "".join(f", '$.{keyword}'" for keyword in keywords)
-    return [f"json_extract({column}, '$._'{paths})" for column in _json_columns(keywords, level)]
+def _json_pieces(keywords: list[str], level: Level) -> Iterator[tuple[str, list[str]]]:
+    """Which keywords to extract from which column: an SQL function takes 127 arguments."""
+    for column in _json_columns(keywords, level):
+        for start in range(0, len(keywords), _MOST_PATHS):
+            yield column, keywords[start : start + _MOST_PATHS]
 
 
 def _json_value(keyword: str, level: Level) -> str:
@@ -336,9 +342,7 @@ def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
 
 def _dictionary_vr(keyword: str) -> str | None:
     """The VR of a keyword of PS3.6, or None for what is no keyword."""
-    from pydicom.datadict import dictionary_VR
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-    try:
-        return dictionary_VR(keyword)[:2]
-    except KeyError:
-        return None
+    tag = tag_for_keyword(keyword)
+    return None if tag is None else dictionary_VR(tag)[:2]

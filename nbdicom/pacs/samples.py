@@ -253,9 +253,9 @@ def _generated() -> Iterator[Dataset]:
     lung, soft, brain = (-550, 1500), (40, 400), (35, 90)
 
     xray = _Study(_MARLOWE, "1", "20210111", "083000", "Chest PA and lateral", "062Y")
-    yield from _stack(xray, _Series(1, "CR", "PA", "CHEST", "coronal", 0, 1, 1, 256, 1.6, "", (1400, 2800)), chest())
+    yield from _stack(xray, _Series(1, "CR", "PA", "CHEST", "coronal", 0, 1, 1, 256, 1.6, "", (1900, 3600)), chest())
     yield from _stack(
-        xray, _Series(2, "CR", "LATERAL", "CHEST", "sagittal", 0, 1, 1, 256, 1.6, "", (1600, 3000)), chest()
+        xray, _Series(2, "CR", "LATERAL", "CHEST", "sagittal", 0, 1, 1, 256, 1.6, "", (2100, 3800)), chest()
     )
     first = _Study(_MARLOWE, "2", "20210302", "101500", "CT Chest with contrast", "062Y")
     body = chest(nodule=8)
@@ -271,7 +271,7 @@ def _generated() -> Iterator[Dataset]:
     brain_study = _Study(_KOEHLER, "1", "20230614", "141000", "MR Brain", "051Y", comment)
     body = head(lesion=(30, -22, 32))
     for number, weighting, orientation, start, step, count in (
-        (2, "T1", "sagittal", -56, 8, 15), (3, "T2", "axial", -54, 7, 20), (4, "FLAIR", "axial", -54, 7, 20),
+        (2, "T1", "sagittal", -60, 8, 15), (3, "T2", "axial", -54, 7, 20), (4, "FLAIR", "axial", -54, 7, 20),
     ):  # fmt: skip
         window = (450, 900) if weighting != "T2" else (600, 1200)
         name = f"{weighting} {orientation[:3]}"

@@ -111,7 +111,7 @@ def test_silence() -> None:
         wire.expect(AAssociateRQ)
         assert wire.aborted() == A_ABORT_USER
 
-    with Scripted(script, associated=False) as acceptor, pytest.raises(OperationTimeout, match="A-ASSOCIATE"):
+    with Scripted(script, associated=False) as acceptor, pytest.raises(OperationTimeout, match="association"):
         dial(acceptor.address, timeouts=QUICK)
 
 

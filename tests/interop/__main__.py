@@ -1,6 +1,6 @@
 """``python -m tests.interop``: run the interoperability tests and print the matrix.
 
-Further arguments go to pytest (``-k Orthanc``, ``-x``). The exit status is 0 if nothing failed.
+Further arguments go to pytest (``-k orthanc``, ``-x``). The exit status is 0 if nothing failed.
 """
 
 from __future__ import annotations

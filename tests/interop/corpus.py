@@ -50,6 +50,10 @@ STUDIES = tuple(dict.fromkeys(s.study for s in SERIES))
 INSTANCES = sum(s.instances for s in SERIES)
 
 
+#: The unique key of each level.
+UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+
+
 def study_uid(study: int) -> str:
     return f"{ROOT}.{study}"
 
@@ -156,11 +160,8 @@ def differences(ours: Path | bytes, theirs: Path | bytes) -> list[str]:
     first, second = read(ours), read(theirs)
 
     def elements(ds: Dataset) -> dict[str, object]:
-        return {
-            str(elem.tag): (elem.VR if elem.VR != "SQ" else "SQ", elem.value)
-            for elem in ds
-            if elem.tag.element != 0 and elem.tag != 0xFFFCFFFC
-        }
+        kept = (elem for elem in ds if elem.tag.element != 0 and elem.tag != 0xFFFCFFFC)
+        return {str(elem.tag): (elem.VR, elem.value) for elem in kept}
 
     a, b = elements(first), elements(second)
     return sorted(tag for tag in a.keys() | b.keys() if not _same(a.get(tag), b.get(tag)))

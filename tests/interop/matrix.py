@@ -47,7 +47,7 @@ class Outcome:
     detail: str = ""  #: the reason of a skip, the last line of a failure
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in sets
 class Recorder:
     """A pytest plugin that keeps the outcomes by cell; what belongs to no cell is kept under its file."""
 
@@ -85,6 +85,12 @@ class Recorder:
             self.others.append(Outcome(name, report.nodeid.partition("::")[0], report.outcome, detail))
 
     @property
+    def missing(self) -> list[tuple[str, str, str]]:
+        """The cells that should be there and in which nothing was run."""
+        grid = ((operation, role, peer) for operation in OPERATIONS for role in ROLES for peer in PEERS)
+        return [key for key in grid if key not in self.cells and key not in IMPOSSIBLE]
+
+    @property
     def all(self) -> list[Outcome]:
         """Every outcome once."""
         return [*(outcome for outcomes in self.cells.values() for outcome in outcomes), *self.others]
@@ -96,9 +102,8 @@ def table(recorder: Recorder, versions: dict[str, str]) -> Table:
     rows, marks = [], []
     for operation in OPERATIONS:
         for role in ROLES:
-            row = [f"C-{operation.upper()}", f"nbdicom is {role}"]
-            for peer in PEERS:
-                row.append(_cell(recorder, (operation, role, peer), notes))
+            cells = [_cell(recorder, (operation, role, peer), notes) for peer in PEERS]
+            row = [f"C-{operation.upper()}", f"nbdicom is {role}", *cells]
             rows.append(row)
             marks.append("bad" if any("FAIL" in text for text in row) else "ok")
     failures = [f"FAILED {outcome.name}: {outcome.detail}" for outcome in recorder.all if outcome.result == "failed"]
@@ -119,17 +124,19 @@ def table(recorder: Recorder, versions: dict[str, str]) -> Table:
 def _cell(recorder: Recorder, key: tuple[str, str, str], notes: dict[str, None]) -> str:
     outcomes = recorder.cells.get(key, [])
     where = f"C-{key[0].upper()} with nbdicom as {key[1]}, {key[2]}"
+    if key in IMPOSSIBLE:
+        notes[f"{where}: {IMPOSSIBLE[key]}"] = None
+        return "cannot be (see below)"
     if not outcomes:
-        notes[f"{where}: {IMPOSSIBLE.get(key, 'not run')}"] = None
-        return "does not exist (see below)" if key in IMPOSSIBLE else "not run"
+        return "not run"
     for outcome in outcomes:
         if outcome.result == "skipped":
             notes[f"{where}: skipped, {outcome.detail}"] = None
-    failed = _tools(o for o in outcomes if o.result == "failed")
-    passed = _tools(o for o in outcomes if o.result == "passed")
-    skipped = _tools(o for o in outcomes if o.result == "skipped")
-    parts = [f"FAIL {failed}" if failed else "", f"pass {passed}" if passed else "", f"skip {skipped}" if skipped else ""]
-    return "; ".join(part for part in parts if part)
+    parts = []
+    for word, result in (("FAIL", "failed"), ("pass", "passed"), ("skip", "skipped")):
+        tools = _tools(outcome for outcome in outcomes if outcome.result == result)
+        parts += [f"{word} {tools}"] if tools else []
+    return "; ".join(parts)
 
 
 def _tools(outcomes: Iterable[Outcome]) -> str:

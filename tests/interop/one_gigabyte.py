@@ -1,11 +1,11 @@
 """Both ends of the memory test, each in a process of its own.
 
     python one_gigabyte.py scp PORT AET FOLDER DESTINATION
-                                                   an embedded PACS that moves to NBDICOM at this port, until it is ended
-    python one_gigabyte.py scu                     reads one JSON list [method, address, arguments] per line, does it
-                                                   with a Peer and answers one JSON line
+        An embedded PACS until it is ended; DESTINATION is the port of NBDICOM for C-MOVE.
+    python one_gigabyte.py scu
+        For each JSON line [method of Peer, address, arguments, keywords], one JSON line with the outcome.
 
-The processes are long-lived on purpose: what a small object took is the baseline for the big one, so that neither imports
+The processes live long on purpose: what a small object took is the baseline for the big one, so that neither imports
 nor buffers that exist once are counted.
 """
 
@@ -19,7 +19,8 @@ import threading
 def scp(port: str, ae_title: str, folder: str, destination: str) -> None:
     from nbdicom.pacs import Pacs
 
-    with Pacs(folder, ae_title=ae_title, port=int(port), durability="none", allow={"NBDICOM": ("127.0.0.1", int(destination))}):
+    allow = {"NBDICOM": ("127.0.0.1", int(destination))}
+    with Pacs(folder, ae_title=ae_title, port=int(port), durability="none", allow=allow):
         threading.Event().wait()
 
 

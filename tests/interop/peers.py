@@ -1,7 +1,7 @@
 """Other people's programs as peers: found, started on free loopback ports, waited for, and ended for certain.
 
-Every program runs in a process group of its own and in a folder of its own. It is ready when it can be connected to, and
-nothing here waits without a deadline.
+Every program runs in a process group and in a folder of its own. It is ready when it can be connected to, and nothing
+here waits without a deadline.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def forget_peak(pid: int) -> int:
 def room():
     """A folder with room for two copies: in memory where there is enough of it, else on the disk."""
     needed = 2 * SIZE + (512 << 20)
-    free = {where: shutil.disk_usage(where).free for where in ("/dev/shm", tempfile.gettempdir()) if os.path.isdir(where)}
+    places = [where for where in ("/dev/shm", tempfile.gettempdir()) if os.path.isdir(where)]
+    free = {where: shutil.disk_usage(where).free for where in places}
     available = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) << 10
     if "/dev/shm" in free:
         free["/dev/shm"] = min(free["/dev/shm"], available // 2)
@@ -111,9 +112,9 @@ class Scu:
             env=environment(),
         )
 
-    def do(self, method: str, address: str, *positional: str, **keywords: str) -> str:
+    def do(self, does: str, address: str, *positional: str, **keywords: str) -> str:
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps([method, address, positional, keywords]) + "\n")
+        self.process.stdin.write(json.dumps([does, address, positional, keywords]) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline() or "null")
         assert answer is not None and answer["ok"] and answer["rows"] == 1, answer
@@ -139,9 +140,9 @@ def test_an_object_of_1_gb_is_stored_and_retrieved_without_memory(room):
     rises: dict[str, int] = {}
     with peers.Program(argv, room, port, "BIG", env=environment()) as scp, Scu() as scu:
 
-        def measured(name: str, method: str, *args: str, **keywords: str) -> None:
+        def measured(name: str, does: str, *args: str, **keywords: str) -> None:
             before = forget_peak(scu.process.pid), forget_peak(scp.pid)
-            scu.do(method, scp.address, *args, **keywords)
+            scu.do(does, scp.address, *args, **keywords)
             rises[f"{name}, SCU"] = peak(scu.process.pid) - before[0]
             rises[f"{name}, SCP"] = peak(scp.pid) - before[1]
 

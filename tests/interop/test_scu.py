@@ -74,8 +74,8 @@ def test_another_called_title_is_rejected(scp):
 @by_peer("echo", "storescp", *ARCHIVES)
 def test_a_class_that_nobody_has_is_refused_in_its_context(peer):
     unknown = "1.2.826.0.1.3680043.8.498.77.404"
-    with peer.associate(["Verification", "StudyRootQueryRetrieveInformationModelFind", (unknown, ["1.2.840.10008.1.2"])],
-                        ) as association:  # fmt: skip
+    model = "StudyRootQueryRetrieveInformationModelFind"
+    with peer.associate(["Verification", model, (unknown, ["ImplicitVRLittleEndian"])]) as association:
         assert association.echo() == 0x0000
         contexts = {context.abstract_syntax: context.accepted for context in association.negotiation.contexts}
         assert len(contexts) == 3 and contexts["1.2.840.10008.1.1"]
@@ -208,7 +208,6 @@ QUERIES = {
     ),
     "nothing": ("STUDY", {"PatientID": "NOBODY"}, []),
 }  # fmt: skip
-_UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 
 
 @by_peer("find", *ARCHIVES)
@@ -216,7 +215,7 @@ _UNIQUE = {"PATIENT": "PatientID", "STUDY": "StudyInstanceUID", "SERIES": "Serie
 def test_find(peer, query):
     level, keys, wanted = QUERIES[query]
     found = peer.find(level, **keys)
-    assert sorted(found[_UNIQUE[level]]) == sorted(wanted)
+    assert sorted(found[corpus.UNIQUE[level]]) == sorted(wanted)
     assert found.attrs["nbdicom"]
 
 

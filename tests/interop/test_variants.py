@@ -217,6 +217,7 @@ def test_a_peer_that_aborts_a_store(tmp_path, files, option):
 
 @cell("store", "SCP", "DCMTK", "storescu")
 def test_storescu_that_aborts_at_its_end(empty_pacs, big, tool):
-    peers.run([tool("storescu"), "--abort", "-aec", empty_pacs.ae_title, empty_pacs.host, empty_pacs.port, *big.values()])
+    where = ["-aec", empty_pacs.ae_title, empty_pacs.host, empty_pacs.port]
+    peers.run([tool("storescu"), "--abort", *where, *big.values()])
     assert empty_pacs.counts()["instances"] == 1
-    peers.run([tool("echoscu"), "-aec", empty_pacs.ae_title, empty_pacs.host, empty_pacs.port])
+    peers.run([tool("echoscu"), *where])

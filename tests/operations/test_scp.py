@@ -630,6 +630,14 @@ def test_get_counts_its_sub_operations(outcomes: tuple[int, ...]) -> None:
     assert all(source.closed == 1 for instance in instances for _, source in instance.opened)
 
 
+@pytest.mark.parametrize("status", [0xFE00, 0x1234, 0xFFFF])
+def test_get_counts_a_status_that_means_nothing_as_failed(status: int) -> None:
+    acceptor = Acceptor(Handlers(get=lambda request: [Instance(1)]), answers=[store_rsp(status)])
+    acceptor.perform(get_request())
+    assert acceptor.statuses == [0xA702]
+    check_counters(acceptor, 1)
+
+
 @pytest.mark.parametrize("when", [0, 1, 2, 3])
 def test_get_stops_when_it_is_cancelled(when: int) -> None:
     received = get_request()

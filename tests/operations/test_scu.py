@@ -286,6 +286,16 @@ def test_store_reports_a_source_that_fails_before_anything_was_sent() -> None:
     assert len(sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "ok"),
+    [(0x0000, True), (0xB000, True), (0xB007, True), (0x0001, True)]
+    + [(status, False) for status in (0xA700, 0xC000, 0x0122, 0x1234, 0xFFFF, 0xFE00, 0xFF00, 0xFF01)],
+)
+def test_only_success_and_warning_mean_that_the_peer_has_it(status: int, ok: bool) -> None:
+    """Cancel and Pending are no answers to a C-STORE (PS3.4 B.2.3): nothing is known to be stored."""
+    assert Stored(Instance(1), Status(status, "C-STORE")).ok is ok
+
+
 def test_store_of_nothing_is_a_success() -> None:
     hand = Hand(scu.store(negotiation(), [], CODEC))
     assert hand.ended and hand.result == 0

@@ -200,6 +200,26 @@ def test_any_attribute_of_the_header_can_be_asked_for(handlers):
     assert match["InstanceAvailability"] == "ONLINE"
 
 
+def test_private_and_unknown_keys_are_not_supported_but_harm_nothing(handlers):
+    request = find_request("STUDY", StudyInstanceUID="1.1")
+    for tag in (b"\x09\0\x01\x10", b"\x08\0\xfe\xff", b"\x0a\x30\x82\x07"):
+        request.data += tag + b"LO\x04\0abcd"
+    (match,) = handlers.find(request)
+    assert match["StudyInstanceUID"] == "1.1"
+    assert request.pending_status == 0xFF01
+
+
+def test_very_many_keys(handlers):
+    from pydicom.datadict import DicomDictionary
+
+    text = [entry[4] for entry in DicomDictionary.values() if entry[0] in ("LO", "SH", "CS", "DS") and entry[4]]
+    text = [keyword for keyword in text if not keyword.startswith("QueryRetrieve")]
+    keys = dict.fromkeys((*text[:900], "Rows", "SliceThickness"))
+    (match,), _ = find(handlers, "IMAGE", SOPInstanceUID="1.1.1.2", **keys)
+    assert (match["Rows"], match["SliceThickness"], match["Modality"]) == (2, "2.5", "CT")
+    assert len(match) > 500
+
+
 def test_an_instance_does_not_inherit_what_it_lacks(handlers):
     keys = {"SliceThickness": "", "SliceLocation": ""}
     (match,), _ = find(handlers, "IMAGE", SOPInstanceUID="1.1.1.3", **keys)
