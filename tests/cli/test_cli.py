@@ -1,0 +1,248 @@
+"""The contract of the command line: exit status, stdout for answers, one line on stderr for errors."""
+
+import csv
+import io
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from nbdicom.cli.parser import make_parser
+from nbdicom.pacs.samples import sample_instances
+
+from .conftest import nbdicom, pacs_process
+
+COMMANDS = ["demo", "lab", "pacs", "echo", "find", "get", "move", "store"]
+
+
+def one_line(stderr: str) -> str:
+    lines = stderr.splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("nbdicom: error: ")
+    return lines[0]
+
+
+# ------------------------------------------------------------------------------- echo
+
+
+def test_echo_prints_the_steps(pacs: str) -> None:
+    done = nbdicom("echo", pacs)
+    assert done.returncode == 0
+    assert "C-ECHO" in done.stdout and "0000H Success" in done.stdout
+    assert done.stderr == ""
+
+
+def test_echo_as_json(pacs: str) -> None:
+    steps = json.loads(nbdicom("echo", pacs, "--json").stdout)
+    assert [step["ok"] for step in steps] == [True] * len(steps)
+    assert steps[-2]["step"] == "C-ECHO"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda aet, host, port: f"WRONG@{host}:{port}", ["called-AE-title-not-recognized", "case-sensitive"]),
+        (lambda aet, host, port: f"{aet}@nohost.invalid:{port}", ["resolved", "spelling"]),
+        (lambda aet, host, port: f"{aet}@{host}:1", ["refused", "check the port"]),
+        (lambda aet, host, port: f"{host}:{port}", ["AET@host:port"]),
+        (lambda aet, host, port: f"{aet}@{host}", ["AET@host:port"]),
+        (lambda aet, host, port: f"SEVENTEEN_LETTERS@{host}:{port}", ["16 characters"]),
+    ],
+    ids=["AE title", "host", "port", "no AE title", "no port", "long AE title"],
+)
+@pytest.mark.parametrize("command", [["echo"], ["find"], ["get", "-k", "StudyInstanceUID=1.2"]])
+def test_a_wrong_address_is_one_line(pacs: str, command: list[str], change: object, words: list[str]) -> None:
+    aet, _, rest = pacs.partition("@")
+    host, _, port = rest.partition(":")
+    done = nbdicom(command[0], change(aet, host, port), *command[1:])  # type: ignore[operator]
+    assert done.returncode == 1
+    line = one_line(done.stderr)
+    for word in words:
+        assert word in line
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+# ------------------------------------------------------------------------------- find
+
+
+def test_find_as_json_and_csv_says_the_same(pacs: str) -> None:
+    arguments = ["find", pacs, "-k", "PatientName=marlowe*", "-k", "StudyID", "-k", "ModalitiesInStudy"]
+    records = json.loads(nbdicom(*arguments, "--json").stdout)
+    rows = list(csv.DictReader(io.StringIO(nbdicom(*arguments, "--csv").stdout)))
+    assert len(records) == len(rows) == 3
+    assert [row["StudyInstanceUID"] for row in rows] == [record["StudyInstanceUID"] for record in records]
+    assert {record["PatientID"] for record in records} == {"NB-0001"}
+    assert sorted(row["ModalitiesInStudy"] for row in rows) == ["CR", "CT", "CT\\SR"]
+
+
+def test_find_as_text_has_whole_uids(pacs: str, study: str) -> None:
+    done = nbdicom("find", pacs, "-k", f"StudyInstanceUID={study}")
+    assert done.returncode == 0
+    assert study in done.stdout
+
+
+@pytest.mark.parametrize(("level", "count"), [("PATIENT", 12), ("series", 2), ("IMAGE", 1)])
+def test_find_at_every_level(pacs: str, study: str, level: str, count: int) -> None:
+    keys = [] if level == "PATIENT" else ["-k", f"StudyInstanceUID={study}"]
+    if level == "IMAGE":
+        series = json.loads(nbdicom("find", pacs, "--level", "SERIES", *keys, "--json").stdout)
+        keys += ["-k", f"SeriesInstanceUID={series[0]['SeriesInstanceUID']}"]
+    records = json.loads(nbdicom("find", pacs, "--level", level, *keys, "--json").stdout)
+    assert len(records) == count
+
+
+def test_find_stops_at_its_limit(pacs: str) -> None:
+    done = nbdicom("find", pacs, "--limit", 2, "--csv")
+    assert len(done.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-k", "PatentName=x"], "did you mean PatientName"),
+        (["-k", "StudyDate=yesterday"], "StudyDate"),
+        (["--level", "SERIES"], "StudyInstanceUID"),
+        (["--level", "FLOOR"], "PATIENT"),
+        (["-k", "=x"], "Keyword=value"),
+    ],
+)
+def test_a_wrong_query_is_one_line(pacs: str, arguments: list[str], words: str) -> None:
+    done = nbdicom("find", pacs, *arguments)
+    assert done.returncode == 1
+    assert words in one_line(done.stderr)
+
+
+# ------------------------------------------------------------------------------- get, move, store
+
+
+def test_get_writes_into_a_folder(pacs: str, study: str, tmp_path: Path) -> None:
+    done = nbdicom("get", pacs, "-k", f"StudyInstanceUID={study}", "--to", tmp_path / "new" / "folder", "--json")
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)
+    assert len(records) == 2
+    assert all(Path(record["path"]).read_bytes()[128:132] == b"DICM" for record in records)
+
+
+def test_get_writes_into_the_current_folder_by_default(pacs: str, study: str, tmp_path: Path) -> None:
+    assert nbdicom("get", pacs, "-k", f"StudyInstanceUID={study}", cwd=tmp_path).returncode == 0
+    assert len(list(tmp_path.glob("*.dcm"))) == 2
+
+
+def test_get_of_what_is_not_there_fails(pacs: str, tmp_path: Path) -> None:
+    done = nbdicom("get", pacs, "-k", "StudyInstanceUID=1.2.3.4.5", "--to", tmp_path)
+    assert done.returncode == 1
+    assert "no such study" in one_line(done.stderr)
+
+
+def test_move_to_an_unknown_destination_fails(pacs: str, study: str) -> None:
+    done = nbdicom("move", pacs, "-k", f"StudyInstanceUID={study}", "--to", "NOWHERE")
+    assert done.returncode == 1
+    assert "A801H" in one_line(done.stderr)
+
+
+def test_store_and_move_between_two(tmp_path: Path) -> None:
+    """Files in a folder, some of which are not DICOM, go to one PACS, and from there by C-MOVE to another."""
+    folder = tmp_path / "files"
+    (folder / "below").mkdir(parents=True)
+    for number, dataset in zip(range(3), sample_instances(), strict=False):
+        dataset.save_as(folder / "below" / f"{number}.dcm", enforce_file_format=True)
+    uid = str(dataset.StudyInstanceUID)
+    (folder / "notes.txt").write_text("not DICOM")
+    with (
+        pacs_process("--root", tmp_path / "b", "--ae-title", "B") as (_, second),
+        pacs_process("--root", tmp_path / "a", "--ae-title", "A", "--allow", f"B={second.partition('@')[2]}") as (_, first),
+    ):
+        done = nbdicom("store", first, folder)
+        assert done.returncode == 0, done.stderr
+        assert "notes.txt" in done.stderr and "not a DICOM file" in done.stderr
+        assert nbdicom("store", first, tmp_path / "nothing.dcm").returncode == 1
+        done = nbdicom("move", first, "-k", f"StudyInstanceUID={uid}", "--to", "B")
+        assert done.returncode == 0, done.stderr
+        records = json.loads(nbdicom("find", second, "--level", "STUDY", "--json").stdout)
+        assert uid in {record["StudyInstanceUID"] for record in records}
+
+
+def test_store_of_a_folder_without_dicom(pacs: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("not DICOM")
+    done = nbdicom("store", pacs, tmp_path)
+    assert "not a DICOM file" in done.stderr
+
+
+# ------------------------------------------------------------------------------- pacs
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_pacs_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with pacs_process("--root", tmp_path) as (process, address):
+        assert nbdicom("echo", address).returncode == 0
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert process.stderr is not None and "Traceback" not in process.stderr.read()
+    assert nbdicom("echo", address).returncode == 1
+
+
+def test_pacs_checks_the_called_title(tmp_path: Path) -> None:
+    with pacs_process("--root", tmp_path / "a") as (_, address):
+        assert nbdicom("echo", address.replace("NBPACS", "OTHER")).returncode == 1
+    with pacs_process("--root", tmp_path / "b", "--any-called") as (_, address):
+        assert nbdicom("echo", address.replace("NBPACS", "OTHER")).returncode == 0
+
+
+def test_pacs_that_cannot_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = nbdicom("pacs", "--port", 0, "--root", tmp_path / "file" / "below")
+    assert done.returncode == 1
+    assert "folder" in one_line(done.stderr)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = nbdicom("pacs", "--port", port, "--root", tmp_path / "b")
+    assert done.returncode == 1
+    assert str(port) in one_line(done.stderr)
+    assert nbdicom("pacs", "--port", 0, "--root", tmp_path / "c", "--allow", "NOADDRESS").returncode == 1
+
+
+def test_announced_maximum_length(pacs: str, study: str, tmp_path: Path) -> None:
+    arguments = ["get", pacs, "-k", f"StudyInstanceUID={study}", "--to", tmp_path]
+    assert nbdicom(*arguments, "--max-pdu", 4096).returncode == 0
+    assert nbdicom(*arguments, "--max-pdu", 0).returncode == 0
+    assert nbdicom(*arguments, "--max-pdu", 7).returncode == 2
+
+
+# ------------------------------------------------------------------------------- demo, lab, help
+
+
+def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
+    done = nbdicom("demo", "--keep", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("instances stored", "0000H Success", "presentation contexts", "StudyDate", "identical", "nbdicom lab"):
+        assert words in done.stdout
+    assert len(list((tmp_path / "retrieved").glob("*.dcm"))) == 24
+
+
+def test_lab_copies_notebooks_and_leaves_those_that_are_there(tmp_path: Path) -> None:
+    from nbdicom.cli.lab import _copy_notebooks
+
+    _copy_notebooks(tmp_path)
+    first = tmp_path / "00_first_light.ipynb"
+    first.write_text("mine")
+    _copy_notebooks(tmp_path)
+    assert first.read_text() == "mine"
+    assert len(list(tmp_path.glob("*.ipynb"))) >= 3
+
+
+def test_the_page_knows_every_option() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    actions = next(a for a in make_parser()._actions if a.choices)
+    assert actions.choices is not None
+    assert sorted(actions.choices) == sorted(COMMANDS)
+    for name, parser in actions.choices.items():
+        assert f"nbdicom {name}" in page
+        for action in parser._actions:
+            for option in action.option_strings:
+                assert f"`{option}" in page or f" {option}" in page or f"[{option}" in page, (name, option)
+
+
+def test_version() -> None:
+    assert nbdicom("--version").stdout.startswith("nbdicom ")
