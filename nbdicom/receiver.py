@@ -195,9 +195,7 @@ class Receiver:
             count[1] += stored.bytes
         rows = [(printable(uid.name), *count) for uid, count in counts.items()]
         state = "listening" if self._server.running else "stopped"
-        return Table(
-            f"Receiver {self.address}, {state}, into {self.folder}", ("SOP Class", "instances", "bytes"), rows
-        )
+        return Table(f"Receiver {self.address}, {state}, into {self.folder}", ("SOP Class", "instances", "bytes"), rows)
 
     def __repr__(self) -> str:
         return str(self.table())

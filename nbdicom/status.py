@@ -60,11 +60,23 @@ _ROWS: tuple[tuple[int, int, str, str, str], ...] = (
     (0xA900, 0xA900, "C-FIND", "Error: data set does not match SOP Class", "PS3.4 C.4.1.1.4"),
     (0xB001, 0xB001, "C-FIND", "Warning: matching reached response limit", "PS3.4 C.4.1.1.4"),
     (0xC000, 0xCFFF, "C-FIND", "Failed: unable to process", "PS3.4 C.4.1.1.4"),
-    (0xA701, 0xA701, "C-GET C-MOVE", "Refused: out of resources, unable to calculate number of matches", "PS3.4 C.4.2.1.5"),
+    (
+        0xA701,
+        0xA701,
+        "C-GET C-MOVE",
+        "Refused: out of resources, unable to calculate number of matches",
+        "PS3.4 C.4.2.1.5",
+    ),
     (0xA702, 0xA702, "C-GET C-MOVE", "Refused: out of resources, unable to perform sub-operations", "PS3.4 C.4.2.1.5"),
     (0xA801, 0xA801, "C-MOVE", "Refused: move destination unknown", "PS3.4 C.4.2.1.5"),
     (0xA900, 0xA900, "C-GET C-MOVE", "Error: data set does not match SOP Class", "PS3.4 C.4.2.1.5"),
-    (0xB000, 0xB000, "C-GET C-MOVE", "Warning: sub-operations complete, one or more failures or warnings", "PS3.4 C.4.2.1.5"),
+    (
+        0xB000,
+        0xB000,
+        "C-GET C-MOVE",
+        "Warning: sub-operations complete, one or more failures or warnings",
+        "PS3.4 C.4.2.1.5",
+    ),
     (0xC000, 0xCFFF, "C-GET C-MOVE", "Failed: unable to process", "PS3.4 C.4.2.1.5"),
 )
 

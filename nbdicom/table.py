@@ -86,7 +86,10 @@ class Table:
         rows = self._texts()
         widths = list(self.widths) if self.widths else _fit(self.columns, rows)
         body = tabulate(
-            rows, headers=list(self.columns), tablefmt="simple", maxcolwidths=widths if rows else None,
+            rows,
+            headers=list(self.columns),
+            tablefmt="simple",
+            maxcolwidths=widths if rows else None,
             disable_numparse=True,
         )
         lines = [line.rstrip() for line in body.splitlines()]

@@ -142,7 +142,9 @@ class UID(str):
             keywords = {_fold(name): name for name in (*_keywords(_SOP_CLASSES), *_keywords(_TRANSFER_SYNTAXES))}
             near = difflib.get_close_matches(_fold(text), keywords, n=3)
             offer = f"; did you mean {' or '.join(keywords[name] for name in near)}?" if near else ""
-            raise ValueError(f"{text!r} is neither a UID nor the keyword or name of a SOP Class or transfer syntax{offer}")
+            raise ValueError(
+                f"{text!r} is neither a UID nor the keyword or name of a SOP Class or transfer syntax{offer}"
+            )
         return found
 
     def __repr__(self) -> str:

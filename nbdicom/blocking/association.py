@@ -200,7 +200,9 @@ class Association:
         """
         context = self.negotiation.context_for(UID.of(model))
         data = self._encode(identifier, context)
-        return Responses(self._driver, scu.find(context, data, self._driver.codec, priority), "C-FIND", cancellable=True)
+        return Responses(
+            self._driver, scu.find(context, data, self._driver.codec, priority), "C-FIND", cancellable=True
+        )
 
     def store(
         self,
@@ -264,7 +266,11 @@ class Association:
         data = self._encode(identifier, context)
         handlers = replace(self._driver.handlers, sink=sink, store=store or (lambda request: 0x0000))
         return Responses(
-            self._driver, scu.get(context, data, self._driver.codec, priority), "C-GET", cancellable=True, handlers=handlers
+            self._driver,
+            scu.get(context, data, self._driver.codec, priority),
+            "C-GET",
+            cancellable=True,
+            handlers=handlers,
         )
 
     def move(

@@ -429,9 +429,7 @@ class Driver:
                 self._send(context_id, message, data, invocation)
                 return message.message_id if isinstance(message, Request) else None
 
-    def _send(
-        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
-    ) -> None:
+    def _send(self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None) -> None:
         with self._lock:
             if self.core.error is not None:
                 raise self._over()

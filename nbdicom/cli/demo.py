@@ -68,7 +68,7 @@ def _demonstrate(folder: Path, *, keep: bool) -> bool:
         with peer.associate() as association:
             print(association.negotiation)
 
-        _say('5. Which studies are there?  peer.studies() is a DataFrame (C-FIND).')
+        _say("5. Which studies are there?  peer.studies() is a DataFrame (C-FIND).")
         studies = peer.studies()
         with pandas.option_context("display.width", 120, "display.max_columns", None, "display.max_colwidth", 28):
             print(studies[_COLUMNS])

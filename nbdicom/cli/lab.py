@@ -30,10 +30,14 @@ def run(options: argparse.Namespace) -> int:
 
     with demo_pacs(ae_title="NBPACS") as pacs:
         print(f"nbdicom lab: sample PACS {pacs.address}; notebooks in {folder.resolve()}", flush=True)
-        command = [sys.executable, "-m", "jupyterlab", *(["--no-browser"] if options.no_browser else []), *options.jupyter]
-        process = subprocess.Popen(
-            [*command, str(folder / _FIRST)], env={**os.environ, "NBDICOM_PACS": pacs.address}
-        )
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            *(["--no-browser"] if options.no_browser else []),
+            *options.jupyter,
+        ]
+        process = subprocess.Popen([*command, str(folder / _FIRST)], env={**os.environ, "NBDICOM_PACS": pacs.address})
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -60,4 +64,6 @@ def _notebooks() -> Path:
     for folder in (package / "lessons", package.parent / "notebooks"):
         if (folder / _FIRST).is_file():
             return folder
-    raise NbdicomError("the notebooks are not installed", hint="install nbdicom again, or take them from its repository")
+    raise NbdicomError(
+        "the notebooks are not installed", hint="install nbdicom again, or take them from its repository"
+    )

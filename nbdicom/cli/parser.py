@@ -53,16 +53,23 @@ def _demo(sub: argparse.ArgumentParser) -> None:
 def _lab(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--no-browser", action="store_true", help="only print the address of JupyterLab")
     sub.add_argument(
-        "--folder", default="nbdicom-notebooks", metavar="DIR", help="working copy of the notebooks (default: %(default)s)"
+        "--folder",
+        default="nbdicom-notebooks",
+        metavar="DIR",
+        help="working copy of the notebooks (default: %(default)s)",
     )
     sub.add_argument("jupyter", nargs="*", metavar="-- ARG", help="further arguments for jupyter lab, after --")
 
 
 def _pacs(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    sub.add_argument("--port", type=_port, default=11112, help="port to listen on, 0 for a free one (default: %(default)s)")
+    sub.add_argument(
+        "--port", type=_port, default=11112, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
     sub.add_argument("--ae-title", default="NBPACS", metavar="T", help="our AE title (default: %(default)s)")
-    sub.add_argument("--root", required=True, metavar="DIR", help="folder of the archive; it is made if it is not there")
+    sub.add_argument(
+        "--root", required=True, metavar="DIR", help="folder of the archive; it is made if it is not there"
+    )
     sub.add_argument("--any-called", action="store_true", help="serve requests for other AE titles, too")
     sub.add_argument(
         "--any-calling",

@@ -102,7 +102,13 @@ class AssociationCore:
     ) -> None:
         self.dimse = Dimse(limits, self._message_received, open_sink)
         self.upper_layer = UpperLayer(
-            role, clock=clock, limits=limits, artim=artim, p_data=self.dimse.fragment, flush=self.dimse.flush, trace=trace
+            role,
+            clock=clock,
+            limits=limits,
+            artim=artim,
+            p_data=self.dimse.fragment,
+            flush=self.dimse.flush,
+            trace=trace,
         )
         self.negotiation: Negotiation | None = None
         self.error: AssociationError | None = None  #: why the association is over, for everybody who waits

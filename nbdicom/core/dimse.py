@@ -52,9 +52,7 @@ class Dimse:
         Where the data set of a C-STORE request goes.
     """
 
-    def __init__(
-        self, limits: Limits, complete: Callable[[Received], None], open_sink: OpenSink | None = None
-    ) -> None:
+    def __init__(self, limits: Limits, complete: Callable[[Received], None], open_sink: OpenSink | None = None) -> None:
         self.open_sink = open_sink
         self.contexts: Mapping[int, NegotiatedContext] = {}
         self._limits = limits

@@ -289,14 +289,16 @@ class Negotiation:
                 verdict = ("\N{CHECK MARK} " if c.accepted else "\N{BALLOT X} ") + c.result_in_words
                 outcome = c.transfer_syntax.name if c.accepted and c.transfer_syntax else c.what_to_try
             name = c.abstract_syntax.name
-            rows.append((
-                c.context_id,
-                name if name == c.abstract_syntax else f"{name}\n{c.abstract_syntax}",
-                _roles(c),
-                "\n".join(syntax.name for syntax in c.proposed),
-                verdict,
-                outcome,
-            ))
+            rows.append(
+                (
+                    c.context_id,
+                    name if name == c.abstract_syntax else f"{name}\n{c.abstract_syntax}",
+                    _roles(c),
+                    "\n".join(syntax.name for syntax in c.proposed),
+                    verdict,
+                    outcome,
+                )
+            )
             marks.append("ok" if c.accepted else "bad")
         calling, called = printable(self.calling_ae_title), printable(self.called_ae_title)
         if self.rejection:
@@ -529,7 +531,9 @@ def negotiate(
                 )
         final = _agree(roles, reply)
         # A refused context still carries a transfer syntax item, which nobody tests (PS3.8 9.3.3.2).
-        shown = syntax or (proposed.transfer_syntaxes[0] if proposed.transfer_syntaxes else DEFAULT_TRANSFER_SYNTAXES[1])
+        shown = syntax or (
+            proposed.transfer_syntaxes[0] if proposed.transfer_syntaxes else DEFAULT_TRANSFER_SYNTAXES[1]
+        )
         answers.append(
             PresentationContextAC(
                 context_id=proposed.context_id, result=result, items=(TransferSyntaxItem(transfer_syntax_name=shown),)
@@ -631,8 +635,10 @@ def _window(rq: UserInformation, ac: UserInformation, *, requestor: bool) -> Ope
     invoked = _smaller(asked.maximum_number_operations_invoked, given.maximum_number_operations_invoked)
     performed = _smaller(asked.maximum_number_operations_performed, given.maximum_number_operations_performed)
     # Both numbers are the requestor's; the acceptor performs what the requestor invokes.
-    return OperationsWindow(invoked=invoked, performed=performed) if requestor else OperationsWindow(
-        invoked=performed, performed=invoked
+    return (
+        OperationsWindow(invoked=invoked, performed=performed)
+        if requestor
+        else OperationsWindow(invoked=performed, performed=invoked)
     )
 
 

@@ -171,7 +171,9 @@ class _Items:
         items: list[Item] = []
         for first, body, end in self._headers(data, start, stop):
             cls = self._classes.get(data[first])
-            items.append(decode_fields(cls, data, body, end) if cls else UnknownItem(data[first], bytes(data[body:end])))
+            items.append(
+                decode_fields(cls, data, body, end) if cls else UnknownItem(data[first], bytes(data[body:end]))
+            )
         return tuple(items), stop
 
     def annotate(self, data: memoryview, start: int, stop: int, depth: int) -> Iterator[Span]:
@@ -495,9 +497,7 @@ class AAssociateRQ(_Associate):
     called_ae_title: Annotated[str, AE_TITLE]
     calling_ae_title: Annotated[str, AE_TITLE]
     reserved_2: Annotated[bytes, reserved(32)] = bytes(32)
-    items: Annotated[
-        tuple[Item, ...], _Items(ApplicationContext, PresentationContextRQ, UserInformation)
-    ] = ()
+    items: Annotated[tuple[Item, ...], _Items(ApplicationContext, PresentationContextRQ, UserInformation)] = ()
 
     @property
     def presentation_contexts(self) -> list[PresentationContextRQ]:
@@ -514,9 +514,7 @@ class AAssociateAC(_Associate):
     called_ae_title: Annotated[str, AE_TITLE] = ""
     calling_ae_title: Annotated[str, AE_TITLE] = ""
     reserved_2: Annotated[bytes, reserved(32)] = bytes(32)
-    items: Annotated[
-        tuple[Item, ...], _Items(ApplicationContext, PresentationContextAC, UserInformation)
-    ] = ()
+    items: Annotated[tuple[Item, ...], _Items(ApplicationContext, PresentationContextAC, UserInformation)] = ()
 
     @property
     def presentation_contexts(self) -> list[PresentationContextAC]:
@@ -573,7 +571,9 @@ class _PDVs:
     def decode(self, data: memoryview, start: int, stop: int) -> tuple[tuple[PresentationDataValue, ...], int]:
         return tuple(
             PresentationDataValue(
-                context_id=data[first + 4], message_control_header=data[first + 5], fragment=bytes(data[first + 6 : end])
+                context_id=data[first + 4],
+                message_control_header=data[first + 5],
+                fragment=bytes(data[first + 6 : end]),
             )
             for first, end in self._bounds(data, start, stop)
         ), stop

@@ -66,7 +66,9 @@ def read_header(path: str | Path) -> FileHeader:
     if not sop_class:
         raise DataSetError(f"{name}: has no SOP Class UID", hint="it says not what it is, so it cannot be sent")
     if not sop_instance:
-        raise DataSetError(f"{name}: has no SOP Instance UID", hint="it cannot be told from others, so it cannot be sent")
+        raise DataSetError(
+            f"{name}: has no SOP Instance UID", hint="it cannot be told from others, so it cannot be sent"
+        )
     return FileHeader(UID(sop_class), UID(sop_instance), UID(syntax), offset, _text(meta, 0x00020016))
 
 

@@ -9,7 +9,7 @@ from nbdicom.core.command import CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Request
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink, DataSource
 from nbdicom.errors import NbdicomError
-from nbdicom.status import Status
+from nbdicom.status import Status, StatusCategory
 from nbdicom.uids import UID
 
 __all__ = [
@@ -210,7 +210,7 @@ class Stored:
     @property
     def ok(self) -> bool:
         """True for Success and Warning: the peer has the instance."""
-        return self.status is not None and not self.status.is_failure
+        return self.status is not None and self.status.category in (StatusCategory.SUCCESS, StatusCategory.WARNING)
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ from nbdicom.operations.requests import (
     Stored,
     StoreRequest,
 )
-from nbdicom.status import Status
+from nbdicom.status import Status, StatusCategory
 
 __all__ = ["Destination", "Link", "perform"]
 
@@ -165,12 +165,16 @@ def _answer(received: Received, status: int, comment: str | None = None, **field
         **fields,
     )
     if hasattr(response, "affected_sop_class_uid"):
-        sop_class = getattr(message, "affected_sop_class_uid", None) or getattr(message, "requested_sop_class_uid", None)
+        sop_class = getattr(message, "affected_sop_class_uid", None) or getattr(
+            message, "requested_sop_class_uid", None
+        )
         response.affected_sop_class_uid = sop_class or None
     yield Send(received.context.context_id, response)
 
 
-def _decide(link: Link, received: Received, handler: Callable[..., Any] | None, request: Any, failure: int) -> Operation:
+def _decide(
+    link: Link, received: Received, handler: Callable[..., Any] | None, request: Any, failure: int
+) -> Operation:
     """Ask a handler for a status: its own, the one it refuses with, or *failure* when it raises."""
     if handler is None:
         return 0x0122, None
@@ -218,7 +222,9 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     syntax = received.context.transfer_syntax
     assert syntax is not None
     if received.sink_error is not None:
-        yield from _answer(received, *_verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier"))
+        yield from _answer(
+            received, *_verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier")
+        )
         return
     request = FindRequest(**_asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
@@ -285,7 +291,7 @@ class _Counts:
         if status is not None and status.is_success:
             self.completed += 1
             return
-        if status is not None and not status.is_failure:
+        if status is not None and status.category is StatusCategory.WARNING:
             self.warning += 1
             return
         self.failed += 1
@@ -367,9 +373,7 @@ def _counted(link: Link, received: Received, counts: _Counts, status: int, comme
     yield Send(received.context.context_id, response, data)
 
 
-def _get_instances(
-    link: Link, received: Received, instances: Sequence[StorableInstance], counts: _Counts
-) -> Operation:
+def _get_instances(link: Link, received: Received, instances: Sequence[StorableInstance], counts: _Counts) -> Operation:
     """The C-STORE sub-operations of a C-GET, on the same association; returns True if cancelled."""
     for instance in instances:
         if received.cancelled:
@@ -399,9 +403,7 @@ def _get_one(link: Link, message: Any, instance: StorableInstance) -> Operation:
 
 
 def _store_request(instance: StorableInstance) -> CStoreRQ:
-    return CStoreRQ(
-        affected_sop_class_uid=instance.sop_class_uid, affected_sop_instance_uid=instance.sop_instance_uid
-    )
+    return CStoreRQ(affected_sop_class_uid=instance.sop_class_uid, affected_sop_instance_uid=instance.sop_instance_uid)
 
 
 def _move_instances(

@@ -28,7 +28,9 @@ def echo(context: NegotiatedContext) -> Operation:
     return _response(received).status
 
 
-def find(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM) -> Operation:
+def find(
+    context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM
+) -> Operation:
     """C-FIND (PS3.7 9.1.2): delivers a `Match` for each pending response."""
     assert context.transfer_syntax is not None
     request = CFindRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority)
@@ -130,9 +132,7 @@ def move(
     priority: Priority = Priority.MEDIUM,
 ) -> Operation:
     """C-MOVE (PS3.7 9.1.4): delivers `SubOperations` for each response."""
-    request = CMoveRQ(
-        affected_sop_class_uid=context.abstract_syntax, priority=priority, move_destination=destination
-    )
+    request = CMoveRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority, move_destination=destination)
     yield Send(context.context_id, request, BytesSource(identifier))
     return (yield from _sub_operations(context, codec))
 
