@@ -201,7 +201,7 @@ class Driver:
                 raise self.core.error
             if not self.core.is_established:
                 raise OperationTimeout(
-                    f"the peer did not answer our A-ASSOCIATE-RQ within {limit:g} s",
+                    f"the peer did not answer the association request (A-ASSOCIATE-RQ) within {limit:g} s",
                     hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
                 )
         except BaseException:
@@ -242,7 +242,11 @@ class Driver:
                     self._reading = mine = True
             if mine:
                 try:
-                    deadline = None if silence is None else since + silence
+                    patience = silence
+                    if core.receiving and self.timeouts.network is not None:
+                        # A PDU or message that has begun is expected to go on.
+                        patience = min(silence or self.timeouts.network, self.timeouts.network)
+                    deadline = None if patience is None else since + patience
                     for earlier in (core.deadline(), until):
                         if earlier is not None and (deadline is None or earlier < deadline):
                             deadline = earlier
@@ -255,8 +259,8 @@ class Driver:
                 return
             if self._bytes != bytes_before:
                 bytes_before, since = self._bytes, time.monotonic()
-            elif silence is not None and time.monotonic() >= since + silence and core.error is None:
-                seconds = f"{silence:g} s"
+            elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
+                seconds = f"{patience:g} s"
                 timeout = OperationTimeout(
                     f"the peer was silent for {seconds} while we waited for {what or 'its answer'}",
                     hint="the peer may be busy or stuck; Timeouts sets how long to wait",

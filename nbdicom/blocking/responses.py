@@ -8,6 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
+from nbdicom.core.command import Response
 from nbdicom.errors import AssociationError, OperationCancelled, OperationFailed, OperationTimeout
 from nbdicom.operations.effects import Deliver, Operation
 from nbdicom.operations.handlers import Handlers
@@ -138,18 +139,15 @@ class Responses(Generic[T]):
             if self._cancellable and invocation.outstanding and driver.is_established:
                 driver.send_cancel(invocation)
             deadline = time.monotonic() + driver.timeouts.cancel
-            while invocation.outstanding and driver.is_established:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    driver.abort()
-                    break
-                driver.wait(lambda: invocation.inbox, left, self.service)
-                while invocation.inbox:
-                    received = invocation.inbox.popleft()
-                    message = getattr(received, "message", None)
-                    status = getattr(message, "status", None)
-                    if status is not None and not status.is_pending:
-                        self.status = status
+            if driver.is_established:
+                driver.wait(lambda: not invocation.outstanding, None, until=deadline)
+            if invocation.outstanding:
+                driver.abort()
+            for received in invocation.inbox:
+                message = getattr(received, "message", None)
+                if isinstance(message, Response) and not message.status.is_pending:
+                    self.status = message.status
+            invocation.inbox.clear()
         except (OperationTimeout, AssociationError):
             pass  # aborted or lost: over, which is what was asked for
         except BaseException:

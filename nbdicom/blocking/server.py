@@ -21,7 +21,7 @@ from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
-from nbdicom.core.pdu import AAssociateAC
+from nbdicom.core.pdu import AAssociateAC, AAssociateRJ
 from nbdicom.core.trace import Trace
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError, RemoteProtocolError
@@ -262,8 +262,10 @@ class Server:
                 driver.serve()
         except AssociationError as error:
             _log.info("%s: association with %s: %s", self.ae_title, driver.peer, printable(error.message))
-        except Exception:
-            _log.exception("%s: association with %s failed", self.ae_title, driver.peer)
+        except Exception as error:
+            # Its kind only: the text of an error may quote a patient's data.
+            _log.error("%s: association with %s failed: %s", self.ae_title, driver.peer, type(error).__name__)
+            _log.debug("details", exc_info=error)
         finally:
             driver.abort()
             with self._lock:
@@ -282,7 +284,12 @@ class Server:
         try:
             full = len(self.associations) >= self.limits.associations
             answer, negotiation = self._admission.decide(rq, address, full=full)
-        except RemoteProtocolError as error:
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, RemoteProtocolError):
+                _log.error("%s: the check of %s failed: %s", self.ae_title, who, type(error).__name__)
+                core.reject(AAssociateRJ(result=2, source=1, reason_diag=1))
+                driver.close()
+                return
             _log.info("%s: aborted the request of %s: %s", self.ae_title, who, printable(error))
             core.abort(because=error)
             driver.close()

@@ -162,6 +162,11 @@ class AssociationCore:
         """True while operations can be invoked."""
         return self.upper_layer.state is Sta.STA6
 
+    @property
+    def receiving(self) -> bool:
+        """True in the middle of a PDU or of a message of the peer: more is due without anybody asking."""
+        return self.upper_layer.receiving or self.dimse.receiving
+
     def request(self, rq: AAssociateRQ) -> None:
         """Request the association (requestor)."""
         self._rq = rq
@@ -200,6 +205,7 @@ class AssociationCore:
     def _established(self, negotiation: Negotiation) -> None:
         self.negotiation = negotiation
         self.upper_layer.max_length_send = negotiation.max_length_send
+        self.upper_layer.max_length_received = negotiation.max_length_received
         self.dimse.contexts = {c.context_id: c for c in negotiation.accepted}
 
     def _listen(self) -> None:

@@ -421,6 +421,8 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
             raise RemoteProtocolError("command set cut off inside an element", rule="PS3.7 E.1", source=0)
         group, element, length = _ELEMENT.unpack_from(data, position)
         position += 8
+        if group and elements.get(_COMMAND_FIELD, b"\0\0")[1] & 0x80:
+            break  # a response with its data set stuck to it (Orthanc's failed C-GET): the command set has been read
         if group or position + length > stop:
             raise RemoteProtocolError(
                 "command set that is not Implicit VR Little Endian of group 0000", rule="PS3.7 6.3.1", source=0

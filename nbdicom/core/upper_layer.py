@@ -143,6 +143,7 @@ class UpperLayer:
         self.state = Sta.STA1
         self.close_transport = False
         self.max_length_send = 0  #: what the peer announced; set when the association is negotiated
+        self.max_length_received = limits.max_length_received  #: what we announced; likewise
         self._clock = clock
         self._limits = limits
         self._artim_seconds = artim
@@ -249,7 +250,7 @@ class UpperLayer:
             if self._trace is not None:
                 self._trace(PDUReceived(self._clock(), pdu_type, length + 6, _PDU_HEADER.pack(pdu_type, length)))
             if self.state is Sta.STA6 or self.state is Sta.STA7:  # DT-2, AR-6: no transition to make
-                limit = self._limits.max_length_received
+                limit = self.max_length_received
                 if length < 6:
                     self._invalid(_invalid_pdv())
                 elif limit and length > limit:
@@ -298,6 +299,11 @@ class UpperLayer:
             self._unexpected(event, p.pdu_name(pdu_type))
         else:
             self._fire(event, received)
+
+    @property
+    def receiving(self) -> bool:
+        """True in the middle of a PDU."""
+        return not self._deaf and bool(self._end or self._pdu_left or self._skip or self._control is not None)
 
     # --------------------------------------------------------------------------- time
 

@@ -34,7 +34,8 @@ class Send:
 @dataclass(slots=True)
 class Receive:
     """Wait for the next response to any request of this operation; the answer is a
-    `nbdicom.core.dimse.Received`, or what the driver put into the inbox of the operation."""
+    `nbdicom.core.dimse.Received`, or what the driver put into the inbox of the operation.
+    """
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbdicom.core.pdu import AAssociateRQ
 from nbdicom.core.negotiation import Support
+from nbdicom.core.pdu import AAssociateRQ
 from nbdicom.core.streams import DataSink
 from nbdicom.operations.requests import EchoRequest, FindRequest, RetrieveRequest, StorableInstance, StoreRequest
 

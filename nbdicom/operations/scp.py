@@ -200,6 +200,8 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
         status, comment = 0x0122, "SOP Class is not that of the presentation context"
     elif received.sink_error is not None:
         status, comment = _verdict(link, message, received.sink_error, 0xA700, "cannot take the data set")
+    elif received.data is None and received.sink is None:
+        status, comment = 0xC000, "no data set"
     else:
         request = StoreRequest(**_asked(link, received), data=received.data, sink=received.sink)
         status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
