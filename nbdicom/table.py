@@ -84,10 +84,11 @@ class Table:
         from tabulate import tabulate
 
         rows = self._texts()
-        widths = list(self.widths) if self.widths else _fit(self.columns, rows)
+        columns = [printable(name) for name in self.columns]
+        widths = list(self.widths) if self.widths else _fit(columns, rows)
         body = tabulate(
             rows,
-            headers=list(self.columns),
+            headers=columns,
             tablefmt="simple",
             maxcolwidths=widths if rows else None,
             disable_numparse=True,
@@ -100,7 +101,7 @@ class Table:
     def _repr_html_(self) -> str:
         marks = list(self.marks) or [""] * len(self.rows)
         marked = list(self.columns).index(self.mark_column) if self.mark_column in self.columns else -1
-        head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in self.columns)
+        head = "".join(f"<th scope='col'>{escape(printable(name))}</th>" for name in self.columns)
         body = "".join(
             "<tr>"
             + "".join(

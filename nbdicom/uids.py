@@ -251,6 +251,8 @@ _SOP_CLASS_ROWS = """
 5.1.4.1.1.9.7.3|ElectrooculogramWaveformStorage|STORAGE|Electrooculogram Waveform Storage|
 5.1.4.1.1.9.7.4|SleepElectroencephalogramWaveformStorage|STORAGE|Sleep Electroencephalogram Waveform Storage|
 5.1.4.1.1.9.8.1|BodyPositionWaveformStorage|STORAGE|Body Position Waveform Storage|
+5.1.4.1.1.9.100.1|WaveformPresentationStateStorage|STORAGE|Waveform Presentation State Storage|
+5.1.4.1.1.9.100.2|WaveformAcquisitionPresentationStateStorage|STORAGE|Waveform Acquisition Presentation State Storage|
 5.1.4.1.1.10|StandaloneModalityLUTStorage|STORAGE|Standalone Modality LUT Storage|R
 5.1.4.1.1.11|StandaloneVOILUTStorage|STORAGE|Standalone VOI LUT Storage|R
 5.1.4.1.1.11.1|GrayscaleSoftcopyPresentationStateStorage|STORAGE|Grayscale Softcopy Presentation State Storage|
@@ -286,6 +288,8 @@ _SOP_CLASS_ROWS = """
 5.1.4.1.1.66.4|SegmentationStorage|STORAGE|Segmentation Storage|
 5.1.4.1.1.66.5|SurfaceSegmentationStorage|STORAGE|Surface Segmentation Storage|
 5.1.4.1.1.66.6|TractographyResultsStorage|STORAGE|Tractography Results Storage|
+5.1.4.1.1.66.7|LabelMapSegmentationStorage|STORAGE|Label Map Segmentation Storage|
+5.1.4.1.1.66.8|HeightMapSegmentationStorage|STORAGE|Height Map Segmentation Storage|
 5.1.4.1.1.67|RealWorldValueMappingStorage|STORAGE|Real World Value Mapping Storage|
 5.1.4.1.1.68.1|SurfaceScanMeshStorage|STORAGE|Surface Scan Mesh Storage|
 5.1.4.1.1.68.2|SurfaceScanPointCloudStorage|STORAGE|Surface Scan Point Cloud Storage|

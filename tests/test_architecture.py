@@ -1,0 +1,165 @@
+"""The floors of the house, held by reading every import; see docs/architecture.md."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nbdicom
+
+ROOT = Path(nbdicom.__file__).parent
+TESTS = Path(__file__).parent
+
+GROUND = {"nbdicom", "nbdicom.errors", "nbdicom.status", "nbdicom.uids", "nbdicom.config", "nbdicom.table"}
+NO_IO = {
+    "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
+    "ipywidgets", "matplotlib", "tqdm", "tabulate", "sqlite3", "os", "subprocess",
+}  # fmt: skip
+HEAVY = {"pydicom", "numpy", "pandas", "matplotlib", "ipywidgets", "IPython", "tqdm", "tabulate"}
+
+#: floor -> which parts of nbdicom it may import; "data" loads pydicom lazily, so it may be imported from everywhere above.
+FLOORS = {
+    "core": GROUND | {"nbdicom.core"},
+    "operations": GROUND | {"nbdicom.core", "nbdicom.operations"},
+    "data": GROUND | {"nbdicom.core", "nbdicom.data"},
+    "blocking": GROUND | {"nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking"},
+    "pacs": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
+    },
+    "peer": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.receiver", "nbdicom.peer",
+    },
+    "notebook": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.peer", "nbdicom.pacs",
+        "nbdicom.notebook",
+    },
+}  # fmt: skip
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(path: Path, *, typing_too: bool = True) -> set[str]:
+    """Every module that a file imports, also inside functions; without `if TYPE_CHECKING` blocks if asked."""
+    tree = ast.parse(path.read_text())
+    hidden: set[ast.AST] = set()
+    if not typing_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                hidden.update(ast.walk(node))
+    found = set()
+    for node in ast.walk(tree):
+        if node in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "nbdicom" or node.module in {f"nbdicom.{floor}" for floor in FLOORS}:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return found
+
+
+def allowed(name: str, floor: set[str]) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:k]) in floor for k in range(2, len(parts) + 1)) or name in GROUND
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_imports_only_what_is_below_it(floor: str) -> None:
+    for path in modules(ROOT / floor):
+        for name in imports(path):
+            if name.split(".")[0] == "nbdicom":
+                assert allowed(name, FLOORS[floor]), f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("floor", ["core", "operations"])
+def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
+    for path in modules(ROOT / floor):
+        bad = {name for name in imports(path, typing_too=False) if name.split(".")[0] in NO_IO}
+        assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+def test_the_ground_floor_stands_alone() -> None:
+    for name in ("errors", "status", "uids", "config", "table"):
+        used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
+        assert used <= GROUND, used
+
+
+def test_pydicom_is_known_only_at_the_edge() -> None:
+    """`data` is the edge; sample content, keyword checks and pictures may ask pydicom itself, inside functions."""
+    for path in modules(ROOT):
+        floor = path.relative_to(ROOT).parts[0]
+        if floor not in ("data", "pacs", "peer", "notebook"):
+            assert not {n for n in imports(path, typing_too=False) if n.split(".")[0] == "pydicom"}, path
+
+
+def test_the_core_runs_where_the_forbidden_modules_do_not_exist() -> None:
+    names = sorted(f"nbdicom.{floor}.{p.stem}" for floor in ("core", "operations") for p in (ROOT / floor).glob("[a-z]*.py"))
+    program = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {HEAVY | {"asyncio", "ssl", "socket", "select", "logging"}!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocked())
+for name in {names!r}:
+    __import__(name)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("program", "light"),
+    [
+        ("import nbdicom", HEAVY | {"nbdicom.core", "asyncio", "socket"}),
+        ("import nbdicom.blocking", HEAVY - {"tabulate"}),
+        ("from nbdicom.cli import main; main(['echo', 'X@127.0.0.1:1'])", HEAVY - {"tabulate"}),
+    ],
+    ids=["import nbdicom", "the driver", "nbdicom echo"],
+)
+def test_light_things_stay_light(program: str, light: set[str]) -> None:
+    check = f"{program}\nimport sys\nbad = {light!r} & set(sys.modules)\nassert not bad, bad"
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=60, capture_output=True)
+
+
+def test_the_front_door_leads_everywhere() -> None:
+    for name in nbdicom.__all__:
+        assert getattr(nbdicom, name) is not None, name
+    with pytest.raises(AttributeError, match="no attribute"):
+        nbdicom.no_such_thing  # noqa: B018
+
+
+def every_module() -> list[str]:
+    return [m.name for m in pkgutil.walk_packages([str(ROOT)], "nbdicom.") if "__main__" not in m.name and ".lessons" not in m.name]
+
+
+@pytest.mark.parametrize("name", every_module())
+def test_public_names_exist_and_are_explained(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__, name
+    for public in getattr(module, "__all__", []):
+        thing = getattr(module, public)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert inspect.getdoc(thing), f"{name}.{public} has no docstring"
+
+
+@pytest.mark.parametrize("path", modules(ROOT / "core") + modules(ROOT / "operations"), ids=lambda p: p.stem)
+def test_the_core_names_the_standard(path: Path) -> None:
+    if path.stem not in ("__init__", "effects", "handlers", "requests", "streams", "layout"):
+        assert "PS3." in (ast.get_docstring(ast.parse(path.read_text())) or "") or "PS3." in path.read_text(), path
+
+
+def test_nobody_sleeps() -> None:
+    for path in [*modules(ROOT), *modules(TESTS)]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in ("time.sleep", "sleep"), f"{path}:{node.lineno} sleeps"
