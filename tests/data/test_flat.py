@@ -1,0 +1,163 @@
+"""The flat codec says what pydicom says, and refuses what is no data set with one kind of error."""
+
+import io
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
+from pydicom.filereader import read_dataset
+
+from nbdicom.data import codec, decode_columns, decode_elements, encode_elements
+from nbdicom.errors import DataSetError
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters='\\=^', exclude_categories=("Cc", "Cs")), max_size=20).map(str.strip)
+ASCII = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='\\'), max_size=16)
+VALUES = {
+    "PatientName": TEXTS,
+    "PatientID": TEXTS,
+    "StudyDescription": TEXTS,
+    "InstitutionName": st.lists(TEXTS.filter(bool), min_size=2, max_size=3).map(tuple),
+    "StudyDate": st.dates().map(lambda d: f"{d:%Y%m%d}".rjust(8, "0")),
+    "Modality": ASCII.map(str.upper),
+    "StudyInstanceUID": st.sampled_from(["", "1.2.3", "1.2.840.10008.1"]),
+    "Rows": st.integers(0, 0xFFFF),
+    "NumberOfStudyRelatedInstances": st.integers(0, 10**6).map(str),
+    "ExposureIndex": st.just("1.5"),
+    "ReferencePixelX0": st.integers(-(2**31), 2**31 - 1),
+    "RealWorldValueSlope": st.floats(allow_nan=False, allow_infinity=False),
+    "FrameIncrementPointer": st.integers(0, 0xFFFFFFFF),
+}
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, DEFLATED, BIG])
+@given(values=st.fixed_dictionaries({}, optional=VALUES))
+@settings(max_examples=60, deadline=None)
+def test_round_trip(syntax: str, values: dict) -> None:
+    columns = decode_columns([(encode_elements(values, syntax), syntax)])
+    columns.pop("SpecificCharacterSet", None)
+    assert {name: column[0] for name, column in columns.items()} == values
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])
+@given(values=st.fixed_dictionaries({}, optional=VALUES))
+@settings(max_examples=60, deadline=None)
+def test_pydicom_reads_what_we_write(syntax: str, values: dict) -> None:
+    dataset = read_dataset(io.BytesIO(encode_elements(values, syntax)), syntax == IMPLICIT, True)
+    for name, value in values.items():
+        theirs = dataset[name].value
+        if isinstance(value, tuple):
+            assert tuple(theirs) == value
+        elif dictionary_VR(name) in ("IS", "DS", "FD", "US", "SL", "AT"):
+            assert float(theirs) == float(value)
+        else:
+            assert str(theirs or "") == value
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED])
+def test_we_read_what_pydicom_writes(syntax: str) -> None:
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.PatientName = "Köhler^Jürgen"
+    dataset.ModalitiesInStudy = ["CT", "MR"]
+    dataset.Rows = 512
+    inner = Dataset()
+    inner.PatientID = "below"
+    dataset.OtherPatientIDsSequence = [inner, Dataset()]
+    dataset["OtherPatientIDsSequence"].is_undefined_length = True
+    dataset.InstanceNumber = "7"
+    columns = decode_columns([(codec.encode(dataset, syntax), syntax)])
+    assert columns["PatientName"] == ["Köhler^Jürgen"]
+    assert columns["ModalitiesInStudy"] == [("CT", "MR")]
+    assert columns["Rows"] == [512] and columns["InstanceNumber"] == ["7"]
+    assert bytes(columns["OtherPatientIDsSequence"][0])
+    assert "PatientID" not in columns
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw", "text"),
+    [
+        ("ISO_IR 192", "山田^太郎".encode(), "山田^太郎"),
+        ("ISO_IR 100", "Köhler".encode("latin-1"), "Köhler"),
+        ("ISO_IR 144", "Люкceмбypг".encode("iso8859_5"), "Люкceмбypг"),
+        ("GB18030", "王^小东".encode("gb18030"), "王^小东"),
+        ("\\ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "Yamada^Tarou=山田^太郎"),
+        ("", b"plain", "plain"),
+    ],
+)
+def test_character_sets(charset: str, raw: bytes, text: str) -> None:
+    data = encode_elements({"SpecificCharacterSet": charset or None, 0x00100010: raw}, EXPLICIT)
+    assert decode_columns([(data, EXPLICIT)])["PatientName"] == [text]
+
+
+def test_a_fallback_character_set() -> None:
+    data = encode_elements({0x00100010: "Köhler".encode("latin-1")}, EXPLICIT)
+    assert decode_columns([(data, EXPLICIT)], fallback_charset="ISO_IR 100")["PatientName"] == ["Köhler"]
+
+
+def test_empty_and_absent_are_told_apart() -> None:
+    one = (encode_elements({"PatientID": "1", "PatientName": None}, EXPLICIT), EXPLICIT)
+    two = (encode_elements({"PatientID": "2"}, IMPLICIT), IMPLICIT)
+    assert decode_columns([one, two, one]) == {"PatientName": ["", None, ""], "PatientID": ["1", "2", "1"]}
+
+
+def test_private_and_unknown_tags() -> None:
+    data = struct.pack("<HH2sH", 0x0009, 0x1001, b"LO", 4) + b"abc "
+    assert decode_columns([(data, EXPLICIT)]) == {"0009,1001": ["abc"]}
+
+
+def item(*parts: bytes) -> bytes:
+    return struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + b"".join(parts) + struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+
+
+def sequence(*items: bytes) -> bytes:
+    return struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"".join(items) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+AFTER = struct.pack("<HH2sH", 0x0010, 0x0020, b"LO", 2) + b"ID"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 10, 60])
+def test_nested_sequences_are_stepped_over(depth: int) -> None:
+    nested = sequence(item())
+    for _ in range(depth - 1):
+        nested = sequence(item(nested), item())
+    assert decode_columns([(nested + AFTER, EXPLICIT)])["PatientID"] == ["ID"]
+
+
+def test_nesting_has_an_end() -> None:
+    bomb = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    with pytest.raises(DataSetError, match="deep"):
+        decode_elements(bomb * 20_000, EXPLICIT)
+
+
+@given(st.binary(max_size=200), st.sampled_from([IMPLICIT, EXPLICIT, DEFLATED]))
+@settings(max_examples=300, deadline=None)
+def test_rubbish_is_one_kind_of_error(data: bytes, syntax: str) -> None:
+    try:
+        decode_columns([(data, syntax)])
+    except DataSetError:
+        pass
+
+
+def test_every_truncation_is_an_error_or_a_shorter_data_set() -> None:
+    whole = encode_elements({"PatientID": "1", "StudyInstanceUID": "1.2", "Rows": 3}, EXPLICIT)
+    for stop in range(len(whole)):
+        try:
+            assert len(decode_elements(whole[:stop], EXPLICIT)) < 3
+        except DataSetError:
+            pass
+
+
+@pytest.mark.parametrize(
+    "values", [{"PatentName": "x"}, {"Rows": 70_000}, {"Rows": "many"}, {"Modality": "Ä"}, {"gggg,eeee": "x"}, {"StudyDate": "ä"}]
+)
+def test_values_that_do_not_fit(values: dict) -> None:
+    with pytest.raises(DataSetError) as caught:
+        encode_elements(values, EXPLICIT)
+    assert "many" not in str(caught.value) and "70" not in str(caught.value)
