@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         OperationFailed,
         QueryError,
     )
+    from nbdicom.notebook import show
     from nbdicom.operations.handlers import Handlers
     from nbdicom.operations.requests import Refuse
     from nbdicom.pacs import Pacs, demo_pacs
@@ -67,6 +68,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "errors": ("nbdicom.errors", ""),
     "pacs": ("nbdicom.pacs", ""),
     "serve": ("nbdicom.receiver", "serve"),
+    "show": ("nbdicom.notebook", "show"),
     "servers": ("nbdicom.servers", "running_table"),
     "status_table": ("nbdicom.status", "status_table"),
 }

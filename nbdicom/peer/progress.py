@@ -10,6 +10,8 @@ from typing import Any, Self
 __all__ = ["Progress", "ProgressLike", "is_interactive"]
 
 #: None: a bar if the session is interactive; a callable gets (done, total) and total may be None.
+_DELAY = 0.5  #: seconds before a bar is shown
+
 ProgressLike = bool | None | Callable[[int, int | None], object]
 
 
@@ -45,7 +47,7 @@ class Progress:
         if progress is True or (progress is None and is_interactive()):
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, desc=what, unit=unit)
+            self._bar = tqdm(total=total, desc=what, unit=unit, delay=_DELAY)  # what is quick needs no bar
 
     def advance(self, count: int = 1) -> None:
         """*count* more are done."""

@@ -1,0 +1,171 @@
+"""A real JupyterLab in headless Chromium: one server and one page for all tests, a notebook and a kernel for each.
+
+`page.evaluate` has no timeout of its own, so nothing here awaits a command of JupyterLab inside it; what is waited for is a
+condition of the page, with a limit.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+_START = 60.0
+
+_STARTED = """() => ['apputils:change-theme', 'docmanager:open', 'notebook:run-all-cells'].every(
+    name => window.jupyterapp?.commands?.hasCommand(name))"""
+_READY = """() => {
+    const widget = window.jupyterapp?.shell?.currentWidget, session = widget?.sessionContext;
+    return !!(widget?.context?.isReady && session?.isReady && session.session?.kernel
+        && session.session.kernel.connectionStatus === 'connected' && session.session.kernel.status === 'idle');
+}"""
+_DONE = """() => {
+    const widget = window.jupyterapp.shell.currentWidget;
+    const cells = widget.content.widgets.filter(cell => cell.model.type === 'code' && cell.model.sharedModel.source.trim());
+    return cells.length > 0 && cells.every(cell => cell.model.executionCount !== null
+        && cell.model.executionState !== 'running') && widget.sessionContext.session.kernel.status === 'idle';
+}"""
+
+
+def _end_with_parent() -> None:
+    """On Linux the server ends with the tests, however these end."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def jupyterlab(root: Path, private: Path) -> Iterator[str]:
+    """A server over the folder *root*; gives the address of its page with the token."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folders = {
+        name: str(private / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+                     "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+    }  # fmt: skip
+    quiet = Path(folders["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", "apputils-extension")
+    quiet.mkdir(parents=True)
+    Path(quiet, "notification.jupyterlab-settings").write_text(
+        '{"checkForUpdates": false, "doNotDisturbMode": true, "fetchNews": "false"}'
+    )
+    token = secrets.token_hex(8)
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+    ]  # fmt: skip
+    with (private / "jupyterlab.log").open("wb") as log:
+        environment = {k: v for k, v in os.environ.items() if k != "NBDICOM_PACS"}
+        process = subprocess.Popen(
+            command, env={**environment, **folders}, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            start_new_session=True, preexec_fn=_end_with_parent,
+        )  # fmt: skip
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", process)
+            yield f"http://127.0.0.1:{port}/lab?token={token}&reset"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(5)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    pause = threading.Event()
+    for _ in range(int(_START / 0.1)):
+        if process.poll() is not None:
+            raise RuntimeError(f"JupyterLab ended with {process.returncode}; see its log")
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        pause.wait(0.1)
+    raise TimeoutError(url)
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_SWITCHES)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+class Lab:
+    """One page with JupyterLab in it."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(url, wait_until="domcontentloaded")
+        page.wait_for_function(_STARTED, timeout=60_000)
+
+    def command(self, name: str, arguments: str = "{}") -> None:
+        """Start a command of JupyterLab; what it does is waited for elsewhere."""
+        self.page.evaluate(f"() => {{ void window.jupyterapp.commands.execute('{name}', {arguments}); }}")
+
+    def open(self, name: str) -> None:
+        """Open a notebook and wait for its kernel."""
+        self.command("docmanager:open", f"{{path: '{name}'}}")
+        self.page.wait_for_function(
+            f"() => window.jupyterapp.shell.currentWidget?.context?.path === '{name}'", timeout=30_000
+        )
+        self.page.wait_for_function(_READY, timeout=60_000)
+
+    def run_all(self) -> None:
+        """Run all cells to their end."""
+        self.command("notebook:run-all-cells")
+        self.page.wait_for_function(_DONE, timeout=90_000)
+
+    def run_cell(self, index: int) -> None:
+        """Start one cell."""
+        self.page.evaluate(f"() => {{ window.jupyterapp.shell.currentWidget.content.activeCellIndex = {index}; }}")
+        self.command("notebook:run-cell")
+
+    def wait_for_cell(self, index: int) -> None:
+        """Wait until a cell has run."""
+        cell = f"window.jupyterapp.shell.currentWidget.content.widgets[{index}].model"
+        self.page.wait_for_function(
+            f"() => {cell}.executionCount !== null && {cell}.executionState !== 'running'", timeout=30_000
+        )
+
+    def outputs(self) -> Any:
+        """The outputs of the notebook that is shown."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output")
+
+    def picture(self, path: Path) -> None:
+        """A screenshot of the whole notebook, from its first cell to its last."""
+        self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        """Close the notebook and end its kernel."""
+        self.page.evaluate("""() => {
+            const widget = window.closing = window.jupyterapp.shell.currentWidget;
+            widget.context.model.dirty = false;
+            void widget.sessionContext.shutdown().then(() => widget.close());
+        }""")
+        self.page.wait_for_function("() => window.closing.isDisposed", timeout=30_000)

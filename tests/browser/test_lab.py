@@ -1,0 +1,129 @@
+"""What a reader sees: the lessons in a real JupyterLab, in light and dark, and a cell that is interrupted."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from .lab import CHROMIUM, Lab, browser, jupyterlab
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.timeout(180),
+]
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+SLOW_QUERY = [
+    """
+import threading
+import nbdicom as nd
+
+never = threading.Event()
+
+def find(request):
+    yield {"PatientID": "1"}
+    while not request.cancelled:
+        if never.wait(0.05):
+            return
+        yield {"PatientID": "2"}
+
+server = nd.Server(nd.Handlers(find=find), ae_title="SLOW",
+                   contexts=["Verification", "StudyRootQueryRetrieveInformationModelFind"]).start()
+association = nd.associate(server.address, called="SLOW", contexts=["Verification", "StudyRootQueryRetrieveInformationModelFind"])
+""",
+    """
+for number, match in enumerate(association.find({'QueryRetrieveLevel': 'STUDY', 'PatientID': ''})):
+    if number == 1:
+        print('a match has come')
+""",
+    "print('still', association.is_established, association.echo())\nassociation.release()\nserver.close()",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copyfile(path, root / path.name)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SLOW_QUERY])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, root / "slow.ipynb")
+    with jupyterlab(root, private) as url, browser() as chromium:
+        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), url)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go: a folder that is kept if one is named."""
+    folder = Path(os.environ.get("NBDICOM_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_first_light(lab: Lab, pictures: Path) -> None:
+    lab.open("00_first_light.ipynb")
+    lab.run_all()
+    outputs = lab.outputs()
+    text = " ".join(outputs.all_inner_texts())
+    assert "C-ECHO" in text and "0000H Success" in text
+    assert "Marlowe^Anna" in text
+    assert "24 of 24 instances retrieved" in text
+    assert outputs.locator("img").count() == 1
+    assert outputs.locator("table").count() >= 4
+    for theme in ("Dark", "Light"):
+        lab.command("apputils:change-theme", f"{{theme: 'JupyterLab {theme}'}}")
+        dark = "true" if theme == "Dark" else "false"
+        lab.page.wait_for_function(f"() => document.body.dataset.jpThemeLight !== '{dark}'", timeout=30_000)
+        lab.page.wait_for_function("() => !document.querySelector('#jupyterlab-splash')", timeout=30_000)
+        lab.picture(pictures / f"first-light-{theme.lower()}.png")
+    lab.close()
+    assert lab.errors == []
+
+
+def test_negotiation(lab: Lab, pictures: Path) -> None:
+    lab.open("01_negotiation.ipynb")
+    lab.run_all()
+    tables = lab.outputs().locator("table")
+    text = " ".join(tables.all_inner_texts())
+    assert "\N{CHECK MARK} acceptance (0)" in text
+    assert "\N{BALLOT X} transfer-syntaxes-not-supported (4)" in text
+    assert "\N{BALLOT X} abstract-syntax-not-supported (3)" in text
+    assert "called-AE-title-not-recognized (7)" in text
+    headers = tables.first.locator("th[scope=col]").count()
+    assert headers > 0
+    lab.picture(pictures / "negotiation.png")
+    lab.close()
+    assert lab.errors == []
+
+
+def test_first_pull(lab: Lab, pictures: Path) -> None:
+    lab.open("02_first_pull.ipynb")
+    lab.run_all()
+    text = " ".join(lab.outputs().all_inner_texts())
+    assert "138 of 138 instances retrieved" in text
+    assert lab.outputs().locator("img").count() == 2
+    lab.picture(pictures / "first-pull.png")
+    lab.close()
+    assert lab.errors == []
+
+
+def test_an_interrupted_query_leaves_the_association_usable(lab: Lab) -> None:
+    lab.open("slow.ipynb")
+    lab.run_cell(0)
+    lab.wait_for_cell(0)
+    lab.run_cell(1)
+    lab.outputs().get_by_text("a match has come").first.wait_for(timeout=30_000)
+    lab.command("notebook:interrupt-kernel")
+    lab.wait_for_cell(1)
+    assert "KeyboardInterrupt" in " ".join(lab.outputs().all_inner_texts())
+    lab.run_cell(2)
+    lab.wait_for_cell(2)
+    assert "still True 0000H Success" in " ".join(lab.outputs().all_inner_texts())
+    lab.close()

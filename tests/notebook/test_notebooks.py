@@ -1,0 +1,43 @@
+"""Every lesson runs from a clean kernel, and is committed without what a run left behind."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("nbclient", reason="nbclient is not installed")
+    monkeypatch.delenv("NBDICOM_PACS", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            text = output.get("text", "")
+            assert "Traceback" not in text and "Warning" not in text, text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_clean(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == [] and cell.execution_count is None
+        assert "/home/" not in cell.source and "/work/" not in cell.source and "/Users/" not in cell.source
+
+
+def test_the_three_lessons_are_there() -> None:
+    assert [path.name for path in NOTEBOOKS[:3]] == ["00_first_light.ipynb", "01_negotiation.ipynb", "02_first_pull.ipynb"]
+
+
+def test_first_light_is_five_cells() -> None:
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) == 5
