@@ -51,11 +51,12 @@ def test_the_objects_own_window() -> None:
 
 
 def test_colour_and_frames() -> None:
-    dataset = pydicom.dcmread(file("SC_rgb.dcm"))
-    assert drawn(nd.show(dataset)).shape == (100, 100, 3)
+    dataset = pydicom.dcmread(file("examples_rgb_color.dcm"))
+    shape = (dataset.Rows, dataset.Columns, 3)
+    assert drawn(nd.show(dataset)).shape == shape
     dataset.NumberOfFrames, dataset.PixelData = 3, dataset.PixelData * 3
     axes = nd.show(dataset)
-    assert drawn(axes).shape == (100, 100, 3) and "frame 2 of 3" in axes.get_title()
+    assert drawn(axes).shape == shape and "frame 2 of 3" in axes.get_title()
     assert "frame 1 of 3" in nd.show(dataset, frame=0).get_title()
     with pytest.raises(DataSetError, match="no frame 99"):
         nd.show(dataset, frame=99)
