@@ -1,0 +1,466 @@
+"""Whole sessions in memory: cut at every byte, timed by a clock of our own, and two cores joined without a socket."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from nbdicom.config import Limits, OperationsWindow
+from nbdicom.core import command as c
+from nbdicom.core import pdu as p
+from nbdicom.core.association import AssociationCore, Invocation
+from nbdicom.core.dimse import Received
+from nbdicom.core.machine import Sta
+from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
+from nbdicom.core.streams import BytesSource
+from nbdicom.core.upper_layer import WINDOW, Role, UpperLayer
+from nbdicom.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    AssociationReleased,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from nbdicom.status import Status
+from nbdicom.uids import UID
+
+CT = UID("1.2.840.10008.5.1.4.1.1.2")
+CONTEXTS = ("Verification", "CTImageStorage", "StudyRootQueryRetrieveInformationModelFind")
+ECHO_ID, STORE_ID, FIND_ID = 1, 3, 5
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.data, self.closed, self.writes = b"", [], 0
+
+    def write(self, views: Any) -> None:
+        self.writes += 1
+        self.data += b"".join(views)
+
+    def close(self, complete: bool) -> None:
+        self.closed.append(complete)
+
+
+def feed(core: AssociationCore | UpperLayer, data: bytes) -> None:
+    """Bytes into the window, in pieces that fit it."""
+    while data:
+        view = core.get_buffer()
+        size = min(len(view), len(data))
+        view[:size] = data[:size]
+        core.buffer_updated(size)
+        data = data[size:]
+
+
+class Pair:
+    """A requestor and an acceptor; `exchange` carries their bytes until nobody has any."""
+
+    def __init__(self, *, window: int = 1, lengths: tuple[int, int] = (131_072, 131_072), **limits: int) -> None:
+        self.clock = Clock()
+        self.sinks: list[Sink] = []
+        options: Any = {"clock": self.clock, "artim": 30.0}
+        self.a = AssociationCore(Role.REQUESTOR, limits=Limits(max_length_received=lengths[0], **limits), **options)
+        self.b = AssociationCore(
+            Role.ACCEPTOR, limits=Limits(max_length_received=lengths[1], **limits), open_sink=self.sink, **options
+        )
+        self.queue: dict[int, list[bytes]] = {id(self.a): [], id(self.b): []}
+        operations = OperationsWindow(invoked=window, performed=window)
+        self.rq = propose(
+            Proposal(called_ae_title="B", calling_ae_title="A", contexts=tuple(map(context_of, CONTEXTS)),
+                     max_length_received=lengths[0], window=operations)
+        )  # fmt: skip
+        support = Support.of(CONTEXTS, max_length_received=lengths[1])
+        self.support = Support(contexts=support.contexts, max_length_received=lengths[1], window=operations)
+
+    def sink(self, context: Any, message: Any) -> Sink:
+        self.sinks.append(Sink())
+        return self.sinks[-1]
+
+    def write(self, core: AssociationCore, batches: Iterator[list[Any]]) -> None:
+        for batch in batches:
+            self.queue[id(core)] += [bytes(part) for part in batch]
+
+    def exchange(self) -> None:
+        moving = True
+        while moving:
+            moving = False
+            for core, other in ((self.a, self.b), (self.b, self.a)):
+                data = b"".join([*self.queue[id(core)], *core.data_to_send()])
+                self.queue[id(core)] = []
+                if data:
+                    moving = True
+                    feed(other, data)
+                if core.close_transport and not other.close_transport:
+                    other.eof_received()
+                    moving = True
+
+    def associate(self) -> "Pair":
+        self.a.request(self.rq)
+        self.a.connected()
+        self.b.connected()
+        self.exchange()
+        assert self.b.associate_rq is not None
+        self.b.accept(*negotiate(self.b.associate_rq, self.support))
+        self.exchange()
+        assert self.a.is_established and self.b.is_established
+        return self
+
+    def invoke(self, context_id: int, message: c.Request, data: bytes | None = None) -> Invocation:
+        invocation = Invocation()
+        source = None if data is None else BytesSource(data)
+        self.write(self.a, self.a.send(context_id, message, source, invocation))
+        self.exchange()
+        return invocation
+
+    def respond(self, context_id: int, response: c.Response, data: bytes | None = None) -> None:
+        self.write(self.b, self.b.send(context_id, response, None if data is None else BytesSource(data), None))
+        self.exchange()
+
+    def answer(self, status: int = 0) -> Received:
+        request = self.b.requests.popleft()
+        assert isinstance(request.message, c.Request)
+        kind = c.response_class(type(request.message))
+        self.respond(
+            request.context.context_id, kind(message_id_being_responded_to=request.message.message_id, status=Status(status))
+        )
+        if not Status(status).is_pending:
+            self.b.performed(request)
+        return request
+
+
+def store() -> c.CStoreRQ:
+    return c.CStoreRQ(affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2.3"))
+
+
+# ------------------------------------------------------------------------------- associations
+
+
+def test_an_echo() -> None:
+    pair = Pair().associate()
+    invocation = pair.invoke(ECHO_ID, c.CEchoRQ())
+    assert pair.a.outstanding == 1
+    pair.answer()
+    assert invocation.inbox.popleft().message.status == 0
+    assert pair.a.outstanding == invocation.outstanding == 0
+
+
+def test_a_release() -> None:
+    pair = Pair().associate()
+    pair.a.release()
+    pair.exchange()
+    assert isinstance(pair.a.error, AssociationReleased) and isinstance(pair.b.error, AssociationReleased)
+    assert pair.a.close_transport and pair.a.state is Sta.STA1
+
+
+def test_a_release_collision() -> None:
+    pair = Pair().associate()
+    pair.a.release()
+    pair.b.release()
+    pair.exchange()
+    for core in (pair.a, pair.b):
+        assert isinstance(core.error, AssociationReleased)
+        assert core.state is Sta.STA1 and core.close_transport
+
+
+def test_an_abort() -> None:
+    pair = Pair().associate()
+    pair.a.abort()
+    pair.exchange()
+    assert isinstance(pair.b.error, AssociationAborted)
+    assert "service-user (0)" in str(pair.b.error) and pair.b.error.source == 0
+    assert pair.b.close_transport
+
+
+def test_a_rejection() -> None:
+    pair = Pair()
+    pair.a.request(pair.rq)
+    pair.a.connected()
+    pair.b.connected()
+    pair.exchange()
+    pair.b.reject(p.AAssociateRJ(result=1, source=1, reason_diag=3))
+    pair.exchange()
+    error = pair.a.error
+    assert isinstance(error, AssociationRejected)
+    assert (error.result, error.source, error.reason_diag) == (1, 1, 3)
+    assert "register our calling AE title" in str(error)
+    assert error.negotiation.rejection == (1, 1, 3)
+
+
+def test_the_connection_is_lost_in_the_middle_of_an_object() -> None:
+    pair = Pair().associate()
+    batches = pair.a.send(STORE_ID, store(), BytesSource(bytes(1_000_000)), Invocation())
+    feed(pair.b, b"".join(map(bytes, next(batches)))[:-1000])
+    pair.b.eof_received()
+    assert pair.sinks[0].closed == [False]
+    assert isinstance(pair.b.error, AssociationAborted) and not pair.b.requests
+
+
+# ------------------------------------------------------------------------------- fragments
+
+
+@pytest.mark.parametrize("length", [0, 8, 16, 1024, 4096, 16_384, 131_072])
+@pytest.mark.parametrize("size", [0, 2, 10_000, 300_000])
+def test_fragments_keep_the_peers_maximum_length(length: int, size: int) -> None:
+    if length == 8 and size > 10_000:
+        size = 10_000
+    data = random.Random(size).randbytes(size)
+    pair = Pair(lengths=(131_072, length)).associate()
+    sent = b"".join(bytes(part) for batch in pair.a.send(STORE_ID, store(), BytesSource(data), Invocation()) for part in batch)
+    position, payload, last = 0, b"", []
+    while position < len(sent):
+        body = int.from_bytes(sent[position + 2 : position + 6], "big")
+        assert sent[position] == 4 and (not length or body <= length)
+        item, context_id, header = int.from_bytes(sent[position + 6 : position + 10], "big"), sent[position + 10], sent[position + 11]
+        assert context_id == STORE_ID and item == body - 4 and item % 2 == 0
+        last.append(header)
+        if not header & 1:
+            payload += sent[position + 12 : position + 6 + body]
+        position += 6 + body
+    assert position == len(sent) and payload == data
+    assert last.count(3) == 1 and last[-1] == 2 and last.count(2) == 1
+    feed(pair.b, sent)
+    assert pair.sinks[0].data == data and pair.sinks[0].closed == [True]
+
+
+def test_no_gathering_write_is_too_long() -> None:
+    pair = Pair(lengths=(131_072, 16)).associate()
+    for batch in pair.a.send(STORE_ID, store(), BytesSource(bytes(50_000)), Invocation()):
+        assert len(batch) <= 1024
+        assert sum(map(len, batch)) <= 2 << 20
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 12, 13, 100, None])
+def test_it_makes_no_difference_how_the_bytes_arrive(step: int | None) -> None:
+    """One byte at a time, in pieces, at random: the same messages, the same data, the same end."""
+    pair = Pair(lengths=(131_072, 64)).associate()
+    rng = random.Random(7)
+    data = rng.randbytes(1000)
+    session = b"".join(
+        bytes(part) for batch in pair.a.send(STORE_ID, store(), BytesSource(data), Invocation()) for part in batch
+    ) + p.encode_pdu(p.AReleaseRQ())
+    while session:
+        size = step or rng.randint(1, 60)
+        feed(pair.b, session[:size])
+        session = session[size:]
+    assert [type(r.message) for r in pair.b.requests] == [c.CStoreRQ]
+    assert pair.sinks[0].data == data and pair.sinks[0].closed == [True]
+    assert isinstance(pair.b.error, AssociationReleased)
+
+
+def test_two_pdvs_in_one_pdu_and_two_pdus_in_one_segment() -> None:
+    pair = Pair().associate()
+    command = c.encode_command(c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True)
+
+    def pdv(header: int, fragment: bytes) -> p.PresentationDataValue:
+        return p.PresentationDataValue(context_id=STORE_ID, message_control_header=header, fragment=fragment)
+
+    first = p.PDataTF(items=(pdv(1, command[:10]), pdv(3, command[10:]), pdv(0, b"")))
+    second = p.PDataTF(items=(pdv(0, b"data"), pdv(2, b"")))
+    feed(pair.b, p.encode_pdu(first) + p.encode_pdu(second))
+    assert pair.sinks[0].data == b"data" and pair.sinks[0].closed == [True]
+
+
+def pdv(context_id: int, header: int, fragment: bytes) -> bytes:
+    return p.encode_pdu(
+        p.PDataTF(items=(p.PresentationDataValue(context_id=context_id, message_control_header=header, fragment=fragment),))
+    )
+
+
+COMMAND = c.encode_command(c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True)
+ECHO = c.encode_command(c.CEchoRQ(message_id=1), data_set=False)
+
+
+@pytest.mark.parametrize(
+    ("data", "abort", "words"),
+    [
+        (pdv(7, 3, ECHO), (2, 5), "context 7"),
+        (pdv(2, 3, ECHO), (2, 5), "context 2"),
+        (pdv(STORE_ID, 3, COMMAND) + pdv(STORE_ID, 3, ECHO), (2, 0), "before the end of a data set"),
+        (pdv(STORE_ID, 1, COMMAND[:10]) + pdv(ECHO_ID, 3, COMMAND[10:]), (2, 0), "two presentation contexts"),
+        (pdv(STORE_ID, 3, COMMAND) + pdv(ECHO_ID, 2, b"x"), (2, 0), "two presentation contexts"),
+        (pdv(ECHO_ID, 2, b"data"), (2, 0), "no command announced"),
+        (pdv(ECHO_ID, 1, b"") * 2000, (2, 0), "empty fragments"),
+        (pdv(ECHO_ID, 1, bytes(60_000)) * 2, (2, 0), "more than 65536"),
+        (b"\x04\0\0\0\0\0", (2, 6), "does not fit"),
+        (b"\x04\0\0\0\0\x06\0\0\0\x01\x01\x03", (2, 6), "does not fit"),
+        (b"\x04\0\0\0\0\x08\0\0\0\xff\x01\x03ab", (2, 6), "does not fit"),
+        (b"\x04\0\0\0\0\x0a\0\0\0\x04\x01\x01ab\0\0", (2, 6), "does not fit"),
+        (b"\x04\0\0\x02\0\x01", (2, 6), "at most 131072"),
+        (b"\x04\0\xff\xff\xff\xff", (2, 6), "at most 131072"),
+        (b"GET / HTTP/1.1\r\n", (2, 1), "unknown type 47H"),
+        (b"\x09\0\0\0\0\0", (2, 1), "unknown type 09H"),
+        (b"\x05\0\0\0\0\x05", (2, 6), "A-RELEASE-RQ of 5 bytes"),
+        (b"\x01\0\x7f\xff\xff\xff", (2, 6), "A-ASSOCIATE-RQ of"),
+        (pdv(ECHO_ID, 3, b"rubbish!"), (0, 0), "group 0000"),
+        (pdv(ECHO_ID, 3, c.encode_command(c.CEchoRSP(message_id_being_responded_to=9, status=Status(0)), data_set=False)), (0, 0), "not outstanding"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_what_breaks_the_protocol(data: bytes, abort: tuple[int, int], words: str, step: int) -> None:
+    if step == 1 and len(data) > 5000:
+        pytest.skip("said with the whole segment")
+    pair = Pair().associate()
+    for start in range(0, len(data), step):
+        feed(pair.b, data[start : start + step])
+    assert pair.b.data_to_send() == [p.encode_pdu(p.AAbort(source=abort[0], reason_diag=abort[1]))]
+    assert isinstance(pair.b.error, AssociationAborted) and words in str(pair.b.error)
+    assert isinstance(pair.b.error.__cause__, RemoteProtocolError)
+    assert pair.b.state is Sta.STA13
+    feed(pair.b, b"more of the same" * 100)
+    assert pair.b.data_to_send() == []
+
+
+def test_memory_does_not_follow_announced_lengths() -> None:
+    pair = Pair(lengths=(131_072, 0)).associate()
+    feed(pair.b, pdv(STORE_ID, 3, COMMAND) + b"\x04\0\xff\xff\xff\xf0" + b"\xff\xff\xff\xec" + bytes((STORE_ID, 0)))
+    for _ in range(100):
+        feed(pair.b, bytes(100_000))
+    assert len(pair.sinks[0].data) == 10_000_000 and len(pair.b.get_buffer()) > WINDOW - 100
+
+
+@pytest.mark.parametrize("fault", ["open", "write", "close"])
+def test_a_sink_that_fails_costs_its_object_and_not_the_association(fault: str) -> None:
+    pair = Pair().associate()
+
+    class Bad(Sink):
+        def write(self, views: Any) -> None:
+            if fault == "write":
+                raise OSError(28, "No space left on device")
+
+        def close(self, complete: bool) -> None:
+            super().close(complete)
+            if fault == "close":
+                raise OSError(5, "Input/output error")
+
+    def sink(context: Any, message: Any) -> Sink:
+        if fault == "open":
+            raise OSError(28, "No space left on device")
+        pair.sinks.append(Bad())
+        return pair.sinks[-1]
+
+    pair.b.dimse.open_sink = sink
+    pair.invoke(STORE_ID, store(), bytes(500_000))
+    (received,) = pair.b.requests
+    assert isinstance(received.sink_error, OSError)
+    if fault != "open":
+        assert pair.sinks[0].closed == ([True] if fault == "close" else [False])
+    assert pair.b.is_established
+
+
+def test_a_data_set_in_memory_has_a_limit() -> None:
+    pair = Pair(data_set=1000).associate()
+    pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.1")), bytes(2000))
+    (received,) = pair.b.requests
+    assert isinstance(received.sink_error, MemoryError) and not received.data
+
+
+# ------------------------------------------------------------------------------- operations
+
+
+def test_responses_find_their_operations() -> None:
+    pair = Pair(window=3).associate()
+    find = c.CFindRQ(affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.1"))
+    first, second = pair.invoke(FIND_ID, find, b"a "), pair.invoke(ECHO_ID, c.CEchoRQ())
+    requests = list(pair.b.requests)
+    assert [r.message.message_id for r in requests] == [1, 2]  # type: ignore[attr-defined]
+    pair.respond(ECHO_ID, c.CEchoRSP(message_id_being_responded_to=2, status=Status(0)))
+    for data in (b"x ", b"y "):
+        pair.respond(FIND_ID, c.CFindRSP(message_id_being_responded_to=1, status=Status(0xFF00)), data)
+    pair.respond(FIND_ID, c.CFindRSP(message_id_being_responded_to=1, status=Status(0)))
+    assert [r.data for r in first.inbox] == [b"x ", b"y ", None]
+    assert len(second.inbox) == 1 and pair.a.outstanding == 0
+
+
+def test_the_operations_window() -> None:
+    pair = Pair(window=2).associate()
+    pair.invoke(ECHO_ID, c.CEchoRQ())
+    pair.invoke(ECHO_ID, c.CEchoRQ())
+    with pytest.raises(LocalProtocolError, match="D.3.3.3"):
+        pair.invoke(ECHO_ID, c.CEchoRQ())
+    pair.answer()
+    pair.invoke(ECHO_ID, c.CEchoRQ())
+
+
+def test_a_cancel_reaches_its_request() -> None:
+    pair = Pair().associate()
+    pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), b"")
+    pair.write(pair.a, pair.a.send(FIND_ID, c.CCancelRQ(message_id_being_responded_to=77), None, None))
+    pair.exchange()
+    assert not pair.b.requests[0].cancelled
+    pair.write(pair.a, pair.a.send(FIND_ID, c.CCancelRQ(message_id_being_responded_to=1), None, None))
+    pair.exchange()
+    assert pair.b.requests[0].cancelled
+
+
+def test_late_responses_of_an_abandoned_operation_are_dropped() -> None:
+    pair = Pair().associate()
+    invocation = pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), b"")
+    invocation.abandoned = True
+    pair.respond(FIND_ID, c.CFindRSP(message_id_being_responded_to=1, status=Status(0xFF00)), b"x ")
+    pair.answer(0xFE00)
+    assert not invocation.inbox and pair.a.outstanding == 0 and pair.a.is_established
+
+
+def test_message_ids_wrap_and_avoid_those_in_use() -> None:
+    pair = Pair(window=0).associate()
+    pair.invoke(ECHO_ID, c.CEchoRQ())
+    pair.a._next_message_id = 0xFFFF
+    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_ids == [0xFFFF]
+    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_ids == [2]
+
+
+def test_a_message_id_in_use_is_an_error_of_the_peer() -> None:
+    pair = Pair().associate()
+    feed(pair.b, pdv(ECHO_ID, 3, ECHO) * 2)
+    assert isinstance(pair.b.error, AssociationAborted) and "in use" in str(pair.b.error)
+
+
+def test_nothing_is_sent_on_an_association_that_is_over() -> None:
+    pair = Pair().associate()
+    pair.a.abort()
+    with pytest.raises(LocalProtocolError):
+        list(pair.a.send(ECHO_ID, c.CEchoRQ(), None, Invocation()))
+
+
+# ------------------------------------------------------------------------------- time
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [lambda pair: None, lambda pair: feed(pair.b, b"\x01"), lambda pair: feed(pair.b, p.encode_pdu(pair.rq)[:100])],
+    ids=["silence", "one byte", "half a request"],
+)
+def test_artim_ends_a_request_that_does_not_come(prepare: Callable[[Pair], None]) -> None:
+    """ARTIM runs from the connection to the whole request; bytes do not restart it (PS3.8 9.1.5)."""
+    pair = Pair()
+    pair.b.connected()
+    assert pair.b.deadline() == 1030.0
+    pair.clock.now = 1029.0
+    prepare(pair)
+    pair.b.time_reached(pair.clock.now)
+    assert not pair.b.close_transport and pair.b.deadline() == 1030.0
+    pair.clock.now = 1030.0
+    pair.b.time_reached(pair.clock.now)
+    assert pair.b.close_transport and pair.b.state is Sta.STA1 and pair.b.data_to_send() == []
+
+
+def test_artim_ends_a_connection_that_the_peer_keeps() -> None:
+    pair = Pair().associate()
+    pair.b.abort()
+    assert pair.b.deadline() == 1030.0 and not pair.b.close_transport
+    pair.clock.now = 1031.0
+    pair.b.time_reached(pair.clock.now)
+    assert pair.b.close_transport
+
+
+def test_no_timer_runs_on_an_established_association() -> None:
+    pair = Pair().associate()
+    assert pair.a.deadline() is None and pair.b.deadline() is None
