@@ -527,6 +527,9 @@ _TRANSFER_SYNTAX_ROWS = """
 1.2.4.106.1|MPEG4HP42STEREOF|Fragmentable MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2|
 1.2.4.107|HEVCMP51|HEVC/H.265 Main Profile / Level 5.1|
 1.2.4.108|HEVCM10P51|HEVC/H.265 Main 10 Profile / Level 5.1|
+1.2.4.110|JPEGXLLossless|JPEG XL Lossless|
+1.2.4.111|JPEGXLJPEGRecompression|JPEG XL JPEG Recompression|
+1.2.4.112|JPEGXL|JPEG XL|
 1.2.4.201|HTJ2KLossless|High-Throughput JPEG 2000 Image Compression (Lossless Only)|
 1.2.4.202|HTJ2KLosslessRPCL|High-Throughput JPEG 2000 with RPCL Options Image Compression (Lossless Only)|
 1.2.4.203|HTJ2K|High-Throughput JPEG 2000 Image Compression|
@@ -538,6 +541,7 @@ _TRANSFER_SYNTAX_ROWS = """
 1.2.7.1|SMPTEST211020UncompressedProgressiveActiveVideo|SMPTE ST 2110-20 Uncompressed Progressive Active Video|
 1.2.7.2|SMPTEST211020UncompressedInterlacedActiveVideo|SMPTE ST 2110-20 Uncompressed Interlaced Active Video|
 1.2.7.3|SMPTEST211030PCMDigitalAudio|SMPTE ST 2110-30 PCM Digital Audio|
+1.2.8.1|DeflatedImageFrameCompression|Deflated Image Frame Compression|
 1.20|Papyrus3ImplicitVRLittleEndian|Papyrus 3 Implicit VR Little Endian|R
 """
 

@@ -103,7 +103,9 @@ def test_pydicom_is_known_only_at_the_edge() -> None:
 
 
 def test_the_core_runs_where_the_forbidden_modules_do_not_exist() -> None:
-    names = sorted(f"nbdicom.{floor}.{p.stem}" for floor in ("core", "operations") for p in (ROOT / floor).glob("[a-z]*.py"))
+    names = sorted(
+        f"nbdicom.{floor}.{p.stem}" for floor in ("core", "operations") for p in (ROOT / floor).glob("[a-z]*.py")
+    )
     program = f"""
 import sys
 class Blocked:
@@ -139,7 +141,11 @@ def test_the_front_door_leads_everywhere() -> None:
 
 
 def every_module() -> list[str]:
-    return [m.name for m in pkgutil.walk_packages([str(ROOT)], "nbdicom.") if "__main__" not in m.name and ".lessons" not in m.name]
+    return [
+        m.name
+        for m in pkgutil.walk_packages([str(ROOT)], "nbdicom.")
+        if "__main__" not in m.name and ".lessons" not in m.name
+    ]
 
 
 @pytest.mark.parametrize("name", every_module())

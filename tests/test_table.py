@@ -34,7 +34,8 @@ def test_hostile_text(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [("a\nb", "a\\nb"), ("\x1b[0m", "\\x1b[0m"), ("Köhler", "Köhler"), ("\u202e", "\\u202e"), (7, "7")]
+    ("value", "shown"),
+    [("a\nb", "a\\nb"), ("\x1b[0m", "\\x1b[0m"), ("Köhler", "Köhler"), ("\u202e", "\\u202e"), (7, "7")],
 )
 def test_printable(value: object, shown: str) -> None:
     assert printable(value) == shown

@@ -511,6 +511,7 @@ class Driver:
                 error = raised
 
     def receive(self, invocation: Invocation, what: str = "") -> Any:
+        """The next thing in the inbox of an operation; waits for it, and raises what ended the association."""
         if not invocation.inbox:
             with self._lock:
                 self._receiving += 1
@@ -536,6 +537,7 @@ class Driver:
                     self.abort()
 
     def send_cancel(self, invocation: Invocation) -> None:
+        """C-CANCEL for the last request of an operation."""
         for message_id in invocation.message_ids[-1:]:
             self._transmit(invocation.context_id, CCancelRQ(message_id_being_responded_to=message_id), None, None)
 

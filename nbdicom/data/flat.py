@@ -135,7 +135,7 @@ def _undefined(view: memoryview, position: int, stop: int, implicit: bool) -> tu
     while True:
         ends_with, implicit = stack[-1]
         tag, vr, length, value = _element(view, position, stop, implicit)
-        if tag == ends_with or tag == _SEQUENCE_END:
+        if tag in (ends_with, _SEQUENCE_END):
             # Some encoders forget the end of an item; the end of the sequence closes both.
             while stack.pop()[0] != tag:
                 if not stack:

@@ -27,7 +27,7 @@ class FileSource:
     """The rest of a file from an offset on, read into one buffer that is used again and again."""
 
     def __init__(self, path: str | Path, offset: int) -> None:
-        self._file: BinaryIO = Path(path).open("rb", buffering=0)
+        self._file: BinaryIO = Path(path).open("rb", buffering=0)  # noqa: SIM115
         self._file.seek(offset)
         self._left = max(0, os.fstat(self._file.fileno()).st_size - offset)
 

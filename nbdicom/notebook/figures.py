@@ -100,7 +100,9 @@ def _frame(dataset: Dataset, frame: int | None) -> tuple[numpy.ndarray[Any, Any]
 
     modality = printable(dataset.get("Modality") or "image")
     if "PixelData" not in dataset:
-        raise DataSetError(f"this {modality} object has no pixel data", hint="it is not an image; look at its attributes")
+        raise DataSetError(
+            f"this {modality} object has no pixel data", hint="it is not an image; look at its attributes"
+        )
     try:
         pixels = dataset.pixel_array
     except Exception as error:  # pydicom raises what its decoders raise

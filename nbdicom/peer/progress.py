@@ -47,7 +47,8 @@ class Progress:
         if progress is True or (progress is None and is_interactive()):
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, desc=what, unit=unit, delay=_DELAY)  # what is quick needs no bar
+            delay = 0.0 if progress else _DELAY  # what is quick needs no bar, unless one was asked for
+            self._bar = tqdm(total=total, desc=what, unit=unit, delay=delay)
 
     def advance(self, count: int = 1) -> None:
         """*count* more are done."""

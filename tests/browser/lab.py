@@ -25,8 +25,17 @@ _SWITCHES = [
 ]  # fmt: skip
 _START = 60.0
 
-_STARTED = """() => ['apputils:change-theme', 'docmanager:open', 'notebook:run-all-cells'].every(
-    name => window.jupyterapp?.commands?.hasCommand(name))"""
+# Started is restored: until then JupyterLab still puts its launcher in front of whatever has been opened.
+_STARTED = """() => {
+    const app = window.jupyterapp;
+    if (!app?.restored) return false;
+    if (window.restoring === undefined) {
+        window.restoring = true;
+        void app.restored.then(() => { window.restoring = false; });
+    }
+    return !window.restoring && !!document.querySelector('.jp-LauncherCard')
+        && ['apputils:change-theme', 'docmanager:open', 'notebook:run-all-cells'].every(n => app.commands.hasCommand(n));
+}"""
 _READY = """() => {
     const widget = window.jupyterapp?.shell?.currentWidget, session = widget?.sessionContext;
     return !!(widget?.context?.isReady && session?.isReady && session.session?.kernel

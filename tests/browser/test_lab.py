@@ -36,7 +36,8 @@ def find(request):
 
 server = nd.Server(nd.Handlers(find=find), ae_title="SLOW",
                    contexts=["Verification", "StudyRootQueryRetrieveInformationModelFind"]).start()
-association = nd.associate(server.address, called="SLOW", contexts=["Verification", "StudyRootQueryRetrieveInformationModelFind"])
+association = nd.associate(server.address, called="SLOW",
+                           contexts=["Verification", "StudyRootQueryRetrieveInformationModelFind"])
 """,
     """
 for number, match in enumerate(association.find({'QueryRetrieveLevel': 'STUDY', 'PatientID': ''})):

@@ -152,7 +152,10 @@ def test_store_and_move_between_two(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("not DICOM")
     with (
         pacs_process("--root", tmp_path / "b", "--ae-title", "B") as (_, second),
-        pacs_process("--root", tmp_path / "a", "--ae-title", "A", "--allow", f"B={second.partition('@')[2]}") as (_, first),
+        pacs_process("--root", tmp_path / "a", "--ae-title", "A", "--allow", f"B={second.partition('@')[2]}") as (
+            _,
+            first,
+        ),
     ):
         done = nbdicom("store", first, folder)
         assert done.returncode == 0, done.stderr
@@ -216,7 +219,14 @@ def test_announced_maximum_length(pacs: str, study: str, tmp_path: Path) -> None
 def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
     done = nbdicom("demo", "--keep", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("instances stored", "0000H Success", "presentation contexts", "StudyDate", "identical", "nbdicom lab"):
+    for words in (
+        "instances stored",
+        "0000H Success",
+        "presentation contexts",
+        "StudyDate",
+        "identical",
+        "nbdicom lab",
+    ):
         assert words in done.stdout
     assert len(list((tmp_path / "retrieved").glob("*.dcm"))) == 24
 

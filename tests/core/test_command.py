@@ -49,13 +49,24 @@ def test_there_are_23_messages() -> None:
     assert len(c.MESSAGES) == 23
     requests = {field for field in c.MESSAGES if not field & 0x8000}
     assert {field | 0x8000 for field in requests - {0x0FFF}} == {field for field in c.MESSAGES if field & 0x8000}
-    assert [c.command_name(f) for f in (0x0001, 0x0FFF, 0x8150, 0x4242)] == ["C-STORE-RQ", "C-CANCEL-RQ", "N-DELETE-RSP", "command 4242H"]
+    assert [c.command_name(f) for f in (0x0001, 0x0FFF, 0x8150, 0x4242)] == [
+        "C-STORE-RQ",
+        "C-CANCEL-RQ",
+        "N-DELETE-RSP",
+        "command 4242H",
+    ]
 
 
 uids = st.sampled_from([UID("1.2.3"), UID("1.2.840.10008.1.1"), UID("2.25.12345")])
 u16 = st.integers(0, 0xFFFF)
 texts = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1, max_size=16)
-VALUES = {"UI": uids, "US": u16, "AE": texts, "LO": texts, "AT": st.lists(st.integers(0, 0xFFFFFFFF), min_size=1, max_size=3).map(tuple)}
+VALUES = {
+    "UI": uids,
+    "US": u16,
+    "AE": texts,
+    "LO": texts,
+    "AT": st.lists(st.integers(0, 0xFFFFFFFF), min_size=1, max_size=3).map(tuple),
+}
 
 
 @st.composite
@@ -157,13 +168,17 @@ def test_a_data_set_that_is_stuck_to_a_failed_response_is_left_alone() -> None:
 
 
 def test_a_status_knows_its_service_and_comment() -> None:
-    raw = c.encode_command(c.CMoveRSP(message_id_being_responded_to=1, status=Status(0xA801), error_comment="who?"), data_set=False)
+    raw = c.encode_command(
+        c.CMoveRSP(message_id_being_responded_to=1, status=Status(0xA801), error_comment="who?"), data_set=False
+    )
     status = c.decode_command(raw)[0].status  # type: ignore[attr-defined]
     assert "destination unknown" in str(status) and status.comment == "who?"
 
 
 def test_a_long_comment_is_cut_to_its_vr() -> None:
-    raw = c.encode_command(c.CEchoRSP(message_id_being_responded_to=1, status=Status(0), error_comment="x" * 99), data_set=False)
+    raw = c.encode_command(
+        c.CEchoRSP(message_id_being_responded_to=1, status=Status(0), error_comment="x" * 99), data_set=False
+    )
     assert c.decode_command(raw)[0].error_comment == "x" * 64  # type: ignore[attr-defined]
 
 

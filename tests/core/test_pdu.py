@@ -125,14 +125,18 @@ def test_golden_bytes(pdu: p.PDU, golden: bytes) -> None:
 )
 def test_golden_user_items(item: p.Item, golden: str) -> None:
     data = bytes.fromhex(golden.replace(" ", ""))
-    whole = p.encode_pdu(p.AAssociateRQ(called_ae_title="", calling_ae_title="", items=(p.UserInformation(items=(item,)),)))
+    whole = p.encode_pdu(
+        p.AAssociateRQ(called_ae_title="", calling_ae_title="", items=(p.UserInformation(items=(item,)),))
+    )
     assert whole[78:].hex(" ") == data.hex(" ")
     assert p.decode_pdu(1, whole[6:]).user_information.items == (item,)  # type: ignore[attr-defined]
 
 
 # ------------------------------------------------------------------------------- properties
 
-uids = st.lists(st.integers(0, 10**6), min_size=1, max_size=8).map(lambda parts: UID(".".join(map(str, parts))[:64].rstrip(".")))
+uids = st.lists(st.integers(0, 10**6), min_size=1, max_size=8).map(
+    lambda parts: UID(".".join(map(str, parts))[:64].rstrip("."))
+)
 titles = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), max_size=16)
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 raw = st.binary(max_size=40)
@@ -216,7 +220,9 @@ def test_decoding_undoes_encoding(pdu: p.PDU) -> None:
 def test_annotations_tile_the_pdu(pdu: p.PDU) -> None:
     data = p.encode_pdu(pdu)
     spans = p.annotate(data)
-    leaves = [s for k, s in enumerate(spans) if k + 1 == len(spans) or spans[k + 1].start >= s.stop or s.start == s.stop]
+    leaves = [
+        s for k, s in enumerate(spans) if k + 1 == len(spans) or spans[k + 1].start >= s.stop or s.start == s.stop
+    ]
     position = 0
     for span in leaves:
         assert span.start == position, span
@@ -269,7 +275,7 @@ def test_unknown_items_are_kept_and_skipped() -> None:
 
 def test_reserved_fields_are_not_tested() -> None:
     data = bytearray(RQ_BYTES)
-    data[1] = data[8] = data[9] = data[75] = data[101] = 0xFF
+    data[1] = data[8] = data[9] = data[75] = data[100] = 0xFF
     data[42:74] = b"\xff" * 32
     decoded = p.decode_pdu(1, bytes(data[6:]))
     assert isinstance(decoded, p.AAssociateRQ) and decoded.presentation_contexts[0].context_id == 1
@@ -315,7 +321,12 @@ def test_rejections_in_words(triple: tuple[int, int, int], words: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "reason", "words"),
-    [(0, 99, "service-user (0)"), (2, 0, "not-specified (0)"), (2, 6, "invalid-pdu-parameter-value (6)"), (1, 3, "reserved value (3)")],
+    [
+        (0, 99, "service-user (0)"),
+        (2, 0, "not-specified (0)"),
+        (2, 6, "invalid-pdu-parameter-value (6)"),
+        (1, 3, "reserved value (3)"),
+    ],
 )
 def test_aborts_in_words(source: int, reason: int, words: str) -> None:
     assert p.abort_in_words(source, reason).endswith(words)

@@ -129,7 +129,8 @@ class Pair:
         assert isinstance(request.message, c.Request)
         kind = c.response_class(type(request.message))
         self.respond(
-            request.context.context_id, kind(message_id_being_responded_to=request.message.message_id, status=Status(status))
+            request.context.context_id,
+            kind(message_id_being_responded_to=request.message.message_id, status=Status(status)),
         )
         if not Status(status).is_pending:
             self.b.performed(request)
@@ -213,12 +214,18 @@ def test_fragments_keep_the_peers_maximum_length(length: int, size: int) -> None
         size = 10_000
     data = random.Random(size).randbytes(size)
     pair = Pair(lengths=(131_072, length)).associate()
-    sent = b"".join(bytes(part) for batch in pair.a.send(STORE_ID, store(), BytesSource(data), Invocation()) for part in batch)
+    sent = b"".join(
+        bytes(part) for batch in pair.a.send(STORE_ID, store(), BytesSource(data), Invocation()) for part in batch
+    )
     position, payload, last = 0, b"", []
     while position < len(sent):
         body = int.from_bytes(sent[position + 2 : position + 6], "big")
         assert sent[position] == 4 and (not length or body <= length)
-        item, context_id, header = int.from_bytes(sent[position + 6 : position + 10], "big"), sent[position + 10], sent[position + 11]
+        item, context_id, header = (
+            int.from_bytes(sent[position + 6 : position + 10], "big"),
+            sent[position + 10],
+            sent[position + 11],
+        )
         assert context_id == STORE_ID and item == body - 4 and item % 2 == 0
         last.append(header)
         if not header & 1:
@@ -257,7 +264,9 @@ def test_it_makes_no_difference_how_the_bytes_arrive(step: int | None) -> None:
 
 def test_two_pdvs_in_one_pdu_and_two_pdus_in_one_segment() -> None:
     pair = Pair().associate()
-    command = c.encode_command(c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True)
+    command = c.encode_command(
+        c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True
+    )
 
     def pdv(header: int, fragment: bytes) -> p.PresentationDataValue:
         return p.PresentationDataValue(context_id=STORE_ID, message_control_header=header, fragment=fragment)
@@ -270,11 +279,15 @@ def test_two_pdvs_in_one_pdu_and_two_pdus_in_one_segment() -> None:
 
 def pdv(context_id: int, header: int, fragment: bytes) -> bytes:
     return p.encode_pdu(
-        p.PDataTF(items=(p.PresentationDataValue(context_id=context_id, message_control_header=header, fragment=fragment),))
+        p.PDataTF(
+            items=(p.PresentationDataValue(context_id=context_id, message_control_header=header, fragment=fragment),)
+        )
     )
 
 
-COMMAND = c.encode_command(c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True)
+COMMAND = c.encode_command(
+    c.CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2")), data_set=True
+)
 ECHO = c.encode_command(c.CEchoRQ(message_id=1), data_set=False)
 
 
@@ -300,7 +313,11 @@ ECHO = c.encode_command(c.CEchoRQ(message_id=1), data_set=False)
         (b"\x05\0\0\0\0\x05", (2, 6), "A-RELEASE-RQ of 5 bytes"),
         (b"\x01\0\x7f\xff\xff\xff", (2, 6), "A-ASSOCIATE-RQ of"),
         (pdv(ECHO_ID, 3, b"rubbish!"), (0, 0), "group 0000"),
-        (pdv(ECHO_ID, 3, c.encode_command(c.CEchoRSP(message_id_being_responded_to=9, status=Status(0)), data_set=False)), (0, 0), "not outstanding"),
+        (
+            pdv(ECHO_ID, 3, c.encode_command(c.CEchoRSP(message_id_being_responded_to=9, status=Status(0)), data_set=False)),
+            (0, 0),
+            "not outstanding",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("step", [1, 1 << 20])

@@ -241,7 +241,20 @@ def test_what_does_not_arrive_whole_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "uid", ["../../etc/passwd", "/etc/passwd", "..", ".", "", "1.2/../3", "1.2.3\0", "a" * 300, "1.2.3\n", "~root", "1.2." + "3" * 70]
+    "uid",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        ".",
+        "",
+        "1.2/../3",
+        "1.2.3\0",
+        "a" * 300,
+        "1.2.3\n",
+        "~root",
+        "1.2." + "3" * 70,
+    ],
 )
 def test_names_from_the_wire_are_never_paths(tmp_path: Path, uid: str) -> None:
     name = safe_name(uid)

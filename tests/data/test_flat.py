@@ -16,8 +16,10 @@ from nbdicom.errors import DataSetError
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters='\\=^', exclude_categories=("Cc", "Cs")), max_size=20).map(str.strip)
-ASCII = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='\\'), max_size=16)
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\\=^", exclude_categories=("Cc", "Cs")), max_size=20
+).map(str.strip)
+ASCII = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\"), max_size=16)
 VALUES = {
     "PatientName": TEXTS,
     "PatientID": TEXTS,
@@ -116,7 +118,11 @@ def item(*parts: bytes) -> bytes:
 
 
 def sequence(*items: bytes) -> bytes:
-    return struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"".join(items) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return (
+        struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+        + b"".join(items)
+        + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    )
 
 
 AFTER = struct.pack("<HH2sH", 0x0010, 0x0020, b"LO", 2) + b"ID"
@@ -131,7 +137,9 @@ def test_nested_sequences_are_stepped_over(depth: int) -> None:
 
 
 def test_nesting_has_an_end() -> None:
-    bomb = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    bomb = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + struct.pack(
+        "<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF
+    )
     with pytest.raises(DataSetError, match="deep"):
         decode_elements(bomb * 20_000, EXPLICIT)
 
@@ -155,7 +163,15 @@ def test_every_truncation_is_an_error_or_a_shorter_data_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"PatentName": "x"}, {"Rows": 70_000}, {"Rows": "many"}, {"Modality": "Ä"}, {"gggg,eeee": "x"}, {"StudyDate": "ä"}]
+    "values",
+    [
+        {"PatentName": "x"},
+        {"Rows": 70_000},
+        {"Rows": "many"},
+        {"Modality": "Ä"},
+        {"gggg,eeee": "x"},
+        {"StudyDate": "ä"},
+    ],
 )
 def test_values_that_do_not_fit(values: dict) -> None:
     with pytest.raises(DataSetError) as caught:

@@ -23,7 +23,6 @@ from nbdicom.core.command import (
     CEchoRQ,
     CEchoRSP,
     CFindRQ,
-    CFindRSP,
     CStoreRQ,
     Message,
     Request,
@@ -85,7 +84,9 @@ def a_associate_rq(
     """An A-ASSOCIATE-RQ, by default for `CONTEXTS`."""
     given = tuple(map(context_of, contexts or CONTEXTS))
     return propose(
-        Proposal(called_ae_title=called, calling_ae_title=calling, contexts=given, max_length_received=maximum, **changes)
+        Proposal(
+            called_ae_title=called, calling_ae_title=calling, contexts=given, max_length_received=maximum, **changes
+        )
     )
 
 
@@ -363,7 +364,9 @@ def when_waiting(association: Association, act: Callable[[], object], *, number:
 class Instance:
     """A SOP Instance in memory."""
 
-    def __init__(self, number: int = 1, data: bytes = b"data", *, sop_class: UID = CT, error: Exception | None = None) -> None:
+    def __init__(
+        self, number: int = 1, data: bytes = b"data", *, sop_class: UID = CT, error: Exception | None = None
+    ) -> None:
         self.sop_class_uid = sop_class
         self.sop_instance_uid = UID(f"1.2.3.{number}")
         self.transfer_syntax = IMPLICIT
@@ -449,4 +452,3 @@ def descriptors() -> dict[str, str]:
         except OSError:
             continue  # the descriptor of this listing
     return found
-

@@ -14,11 +14,8 @@ from scripted import (
     A_ABORT_USER,
     A_RELEASE_RP,
     A_RELEASE_RQ,
-    CONTEXTS,
-    CT,
     ECHO_ID,
     EXPLICIT,
-    FAST,
     FIND,
     FIND_ID,
     IMPLICIT,
@@ -40,7 +37,7 @@ from scripted import (
     store_rq,
 )
 
-from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.config import Limits, Timeouts
 from nbdicom.core.command import (
     CEchoRQ,
     CEchoRSP,
@@ -53,9 +50,7 @@ from nbdicom.core.command import (
     NEventReportRQ,
     encode_command,
 )
-from nbdicom.core.layout import encode_fields
 from nbdicom.core.machine import Evt, Sta
-from nbdicom.core.negotiation import PresentationContext
 from nbdicom.core.pdu import (
     AAssociateAC,
     AAssociateRQ,
@@ -63,7 +58,6 @@ from nbdicom.core.pdu import (
     AReleaseRP,
     AReleaseRQ,
     AsynchronousOperationsWindow,
-    ContextResult,
     MaximumLength,
     PresentationContextAC,
     TransferSyntaxItem,
@@ -76,7 +70,6 @@ from nbdicom.errors import (
     AssociationError,
     AssociationRejected,
     AssociationReleased,
-    LocalProtocolError,
     NbdicomError,
     NoPresentationContext,
     OperationFailed,
@@ -88,7 +81,7 @@ from nbdicom.operations.requests import StoreRequest
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-QUICK = Timeouts(connect=5, association=0.2, artim=0.2, network=0.3, dimse=0.2, cancel=0.2, release=0.2)
+QUICK = Timeouts(connect=5, association=0.5, artim=0.5, network=0.3, dimse=0.2, cancel=0.2, release=0.2)
 
 
 def answers(*pieces: Any) -> Callable[[Wire], None]:
@@ -143,7 +136,10 @@ def test_no_answer(how: str) -> None:
         if how == "reset":
             wire.reset()
 
-    with Scripted(script, associated=False) as acceptor, pytest.raises(AssociationAborted, match="closed the connection"):
+    with (
+        Scripted(script, associated=False) as acceptor,
+        pytest.raises(AssociationAborted, match="closed the connection"),
+    ):
         dial(acceptor.address)
 
 
@@ -205,7 +201,18 @@ def test_an_abort(source: int, reason: int) -> None:
 
 @pytest.mark.parametrize(
     "triple",
-    [(1, 1, 1), (1, 1, 3), (1, 1, 7), (1, 2, 2), (2, 3, 1), (2, 3, 2), (0, 0, 0), (3, 1, 7), (1, 4, 1), (255, 255, 255)],
+    [
+        (1, 1, 1),
+        (1, 1, 3),
+        (1, 1, 7),
+        (1, 2, 2),
+        (2, 3, 1),
+        (2, 3, 2),
+        (0, 0, 0),
+        (3, 1, 7),
+        (1, 4, 1),
+        (255, 255, 255),
+    ],
 )
 def test_a_rejection(triple: tuple[int, int, int]) -> None:
     """Legal or not, the three numbers come out as they are, with words."""
@@ -252,7 +259,9 @@ def echoes(answer: bytes) -> Callable[[Wire], None]:
 
 
 @pytest.mark.parametrize("result", [1, 2, 3, 4, 5, 255])
-@pytest.mark.parametrize("syntaxes", [(), ("",), ("rubbish",), (IMPLICIT, EXPLICIT)], ids=["none", "empty", "rubbish", "two"])
+@pytest.mark.parametrize(
+    "syntaxes", [(), ("",), ("rubbish",), (IMPLICIT, EXPLICIT)], ids=["none", "empty", "rubbish", "two"]
+)
 def test_a_refused_context_needs_no_transfer_syntax(result: int, syntaxes: tuple[str, ...]) -> None:
     """Its transfer syntax item is "not significant" (PS3.8 9.3.3.2), whatever stands there."""
     refused = [answered(context_id, result, *syntaxes) for context_id in (3, 5, 7, 9)]
@@ -381,7 +390,9 @@ def responds(*pieces: bytes, kind: type = CFindRQ, expected: bytes | None = None
     return script
 
 
-def find_rsp(status: int = 0xFF00, data: bytes | None = b"match ", message_id: int = 1, context_id: int = FIND_ID) -> bytes:
+def find_rsp(
+    status: int = 0xFF00, data: bytes | None = b"match ", message_id: int = 1, context_id: int = FIND_ID
+) -> bytes:
     return message(context_id, CFindRSP(message_id_being_responded_to=message_id, status=Status(status)), data)
 
 
@@ -528,7 +539,9 @@ def test_silence_after_a_request() -> None:
     "piece",
     [
         find_rsp()[:40],
-        message(FIND_ID, CFindRSP(message_id_being_responded_to=1, status=Status(0xFF00)), b"")[: -len(p_data(pdv(3, 2, b"")))],
+        message(FIND_ID, CFindRSP(message_id_being_responded_to=1, status=Status(0xFF00)), b"")[
+            : -len(p_data(pdv(3, 2, b"")))
+        ],
     ],
     ids=["half a PDU", "the data set is missing"],
 )
@@ -658,9 +671,20 @@ def test_what_cannot_be_is_answered_with_an_abort(piece: bytes, expected: bytes)
         [p_data(pdv(FIND_ID, 0xFD, COMMAND[:10]), pdv(FIND_ID, 0xFF, COMMAND[10:]), pdv(FIND_ID, 0xFE, b"match "))],
         [p_data(pdv(FIND_ID, 3, COMMAND)), p_data(pdv(FIND_ID, 0, b"")), p_data(pdv(FIND_ID, 2, b"match "))],
         [p_data(pdv(FIND_ID, 3, COMMAND), pdv(FIND_ID, 2, b"match "), pdv(FIND_ID, 3, FINAL))],
-        [p_data(pdv(FIND_ID, 1, COMMAND[:7])), p_data(pdv(FIND_ID, 3, COMMAND[7:])), p_data(pdv(FIND_ID, 2, b"match "))],
+        [
+            p_data(pdv(FIND_ID, 1, COMMAND[:7])),
+            p_data(pdv(FIND_ID, 3, COMMAND[7:])),
+            p_data(pdv(FIND_ID, 2, b"match ")),
+        ],
     ],
-    ids=["cut after a byte", "several in a segment", "reserved bits", "empty fragment", "two messages", "odd fragments"],
+    ids=[
+        "cut after a byte",
+        "several in a segment",
+        "reserved bits",
+        "empty fragment",
+        "two messages",
+        "odd fragments",
+    ],
 )
 def test_what_is_odd_but_legal_is_understood(pieces: list[bytes]) -> None:
     def script(wire: Wire) -> None:
@@ -773,7 +797,9 @@ def test_data_after_our_release_request_is_taken() -> None:
         assert responses.status is None
 
 
-@pytest.mark.parametrize("answer", [b"", a_abort(0), A_RELEASE_RQ[:5], b"\xff" * 10], ids=["silence", "abort", "half", "garbage"])
+@pytest.mark.parametrize(
+    "answer", [b"", a_abort(0), A_RELEASE_RQ[:5], b"\xff" * 10], ids=["silence", "abort", "half", "garbage"]
+)
 def test_release_ends_whatever_the_peer_says(answer: bytes) -> None:
     def script(wire: Wire) -> None:
         wire.expect(AReleaseRQ)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -76,11 +76,11 @@ from nbdicom.core.pdu import (
     encode_pdu,
 )
 from nbdicom.operations.handlers import Handlers, Reject
-from nbdicom.operations.requests import FindRequest, RetrieveRequest, StoreRequest
+from nbdicom.operations.requests import FindRequest, StoreRequest
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-QUICK = Timeouts(artim=0.2, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3)
+QUICK = Timeouts(artim=0.5, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3)
 
 
 def serve(handlers: Handlers | None = None, **changes: Any) -> Server:
@@ -251,7 +251,7 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
         (raw_titles(called=b"scp".ljust(16)), (1, 1, 7)),
         (raw_titles(called=b" " * 16), (1, 1, 7)),
         (raw_titles(called=b"SC\\P".ljust(16)), (1, 1, 7)),
-        (raw_titles(called=b"SCP\0\0\0".ljust(16)), (1, 1, 7)),
+        (raw_titles(called=b"S\0CP".ljust(16)), (1, 1, 7)),
         (raw_titles(calling=b" " * 16), (1, 1, 3)),
         (raw_titles(calling=b"SCU\n".ljust(16)), (1, 1, 3)),
         (raw_titles(calling=b"SC\xc3\x9c".ljust(16)), (1, 1, 3)),
@@ -271,7 +271,7 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
         "called in small letters",
         "called empty",
         "called with backslash",
-        "called with NULs",
+        "called with a NUL inside",
         "calling empty",
         "calling with control character",
         "calling not ASCII",
@@ -292,13 +292,23 @@ def test_rejections(server: Server, request_: bytes, triple: tuple[int, int, int
     [
         raw_titles(called=b"  SCP".ljust(16)),
         raw_titles(called=b"SCP".rjust(16)),
+        raw_titles(called=b"SCP".ljust(16, b"\0")),  # not the standard's padding, but that of some modalities
         raw_titles(calling=b"   S C U ".ljust(16)),
         changed(a_associate_rq(), protocol_version=3),
         changed(a_associate_rq(), protocol_version=0xFFFF),
         changed(a_associate_rq(), reserved=0xFFFF, reserved_2=b"\xff" * 32),
         changed(a_associate_rq(), items=tuple(reversed(a_associate_rq().items))),
     ],
-    ids=["leading spaces", "right-justified", "spaces inside", "version 3", "all versions", "reserved bytes", "items reversed"],
+    ids=[
+        "leading spaces",
+        "right-justified",
+        "padded with NULs",
+        "spaces inside",
+        "version 3",
+        "all versions",
+        "reserved bytes",
+        "items reversed",
+    ],
 )
 def test_what_is_no_reason_to_reject(server: Server, request_: bytes) -> None:
     with Wire.connect(server.address) as wire:
@@ -395,7 +405,9 @@ TRANSFER = TransferSyntaxItem(transfer_syntax_name=IMPLICIT)
 GOOD = context_rq(1, ABSTRACT, TRANSFER)
 
 
-def request_with(*contexts: Item, user: tuple[Item, ...] = (MaximumLength(maximum_length_received=16_384),)) -> AAssociateRQ:
+def request_with(
+    *contexts: Item, user: tuple[Item, ...] = (MaximumLength(maximum_length_received=16_384),)
+) -> AAssociateRQ:
     return AAssociateRQ(
         called_ae_title="SCP",
         calling_ae_title="SCU",
@@ -621,7 +633,8 @@ def test_messages_in_many_shapes(server: Server) -> None:
         p_data(pdv(ECHO_ID, 1, command[:11])) + p_data(pdv(ECHO_ID, 1, b"")) + p_data(pdv(ECHO_ID, 3, command[11:])),
         p_data(pdv(ECHO_ID, 1, command)) + p_data(pdv(ECHO_ID, 3, b"")),
         p_data(pdv(ECHO_ID, 0xFF, command)),
-        b"".join(p_data(pdv(ECHO_ID, 1, command[k : k + 1])) for k in range(len(command) - 1)) + p_data(pdv(ECHO_ID, 3, command[-1:])),
+        b"".join(p_data(pdv(ECHO_ID, 1, command[k : k + 1])) for k in range(len(command) - 1))
+        + p_data(pdv(ECHO_ID, 3, command[-1:])),
     ]
     with Wire.associated(server.address) as wire:
         for shape in shapes:
@@ -737,7 +750,16 @@ def test_the_maximum_length_that_is_announced_is_the_one_that_counts() -> None:
 
 # ------------------------------------------------------------------------------- requestors that go away
 
-WHOLE = encode_pdu(a_associate_rq()) + store_rq(b"data of an object ") + A_RELEASE_RQ
+REQUEST = encode_pdu(a_associate_rq())
+WHOLE = REQUEST + store_rq(b"data of an object ") + A_RELEASE_RQ
+
+
+def send_up_to(wire: Wire, offset: int) -> None:
+    """The first *offset* bytes of the association; what follows the request is sent when it is accepted (Evt10 in Sta3)."""
+    wire.send(WHOLE[: min(offset, len(REQUEST))])
+    if offset > len(REQUEST):
+        wire.expect(AAssociateAC)
+        wire.send(WHOLE[len(REQUEST) : offset])
 
 
 class Stores:
@@ -762,13 +784,12 @@ def test_the_requestor_ends_at_every_byte(how: str, caplog: pytest.LogCaptureFix
     """F12: at each offset of an association with one C-STORE; nothing is left, nothing half is kept, no traceback."""
     caplog.set_level(logging.INFO, "nbdicom")
     stores = Stores()
-    data_starts = len(encode_pdu(a_associate_rq())) + len(store_rq(b"")) - 12
     data_ends = len(WHOLE) - len(A_RELEASE_RQ)
     with serve(stores.handlers) as server:
         offsets = range(0, len(WHOLE) + 1, 1 if how == "FIN" else 7)
         for offset in offsets:
             with Wire.connect(server.address) as wire:
-                wire.send(WHOLE[:offset])
+                send_up_to(wire, offset)
                 if how == "RST":
                     wire.reset()
                     continue
@@ -799,7 +820,7 @@ def test_the_requestor_stalls_at_every_byte() -> None:
         try:
             for offset in offsets:
                 wires.append(Wire.connect(server.address))
-                wires[-1].send(WHOLE[:offset])
+                send_up_to(wires[-1], offset)
             with dial(server.address) as association:
                 assert association.echo() == 0
             for wire in wires:
@@ -930,17 +951,25 @@ def test_a_requestor_that_neither_answers_nor_goes() -> None:
 def test_the_connection_stays_open_after_our_last_word() -> None:
     """Sta13: what the peer does with a connection that is over is not waited for beyond ARTIM."""
     with serve(timeouts=QUICK) as server:
-        wires = [Wire.connect(server.address) for _ in range(3)]
+        wires = []
+
+        def connect() -> Wire:
+            wires.append(Wire.connect(server.address))
+            return wires[-1]
+
         try:
-            wires[0].send(a_associate_rq(called="OTHER"))
-            assert wires[0].rest() == a_associate_rj(1, 1, 7)
-            wires[1].send(b"GET /")
-            assert wires[1].rest() == A_ABORT_USER
-            wires[2].send(a_associate_rq())
-            wires[2].expect(AAssociateAC)
-            wires[2].send(A_RELEASE_RQ)
-            wires[2].expect(AReleaseRP)
-            assert wires[2].rest() == b""
+            rejected = connect()
+            rejected.send(a_associate_rq(called="OTHER"))
+            assert rejected.rest() == a_associate_rj(1, 1, 7)
+            aborted = connect()
+            aborted.send(b"GET /")
+            assert aborted.rest() == A_ABORT_USER
+            released = connect()
+            released.send(a_associate_rq())
+            released.expect(AAssociateAC)
+            released.send(A_RELEASE_RQ)
+            released.expect(AReleaseRP)
+            assert released.rest() == b""
             server.close()
         finally:
             for wire in wires:

@@ -35,19 +35,19 @@ from scripted import (
     Wire,
     Zeros,
     a_associate_rq,
-    accept_all,
     dial,
     message,
     when_waiting,
 )
 
 from nbdicom.blocking import Association, Server
+from nbdicom.blocking.transport import Transport
 from nbdicom.config import Timeouts
-from nbdicom.core.command import CCancelRQ, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP, encode_command
-from nbdicom.core.pdu import AAbort, AAssociateAC, AAssociateRQ, AReleaseRQ, PDataTF, encode_pdu
-from nbdicom.errors import AssociationAborted, AssociationError
+from nbdicom.core.command import CCancelRQ, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
+from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
+from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import RetrieveRequest, StoreRequest
+from nbdicom.operations.requests import StoreRequest
 from nbdicom.uids import UID
 
 
@@ -302,12 +302,21 @@ def test_in_a_handler_of_the_user_while_instances_arrive() -> None:
         usable(association)
 
 
-def test_while_the_association_is_requested() -> None:
+def test_while_the_association_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(wire: Wire) -> None:
         wire.expect(AAssociateRQ)
-        os.kill(os.getpid(), signal.SIGINT)
         assert wire.aborted() == A_ABORT_USER
 
+    poll = Transport._poll
+    waits: list[None] = []
+
+    def interrupted_once(transport: Transport, *args: Any) -> bool:
+        waits.append(None)
+        if len(waits) == 1:
+            interrupt()
+        return poll(transport, *args)
+
+    monkeypatch.setattr(Transport, "_poll", interrupted_once)
     with Scripted(script, associated=False) as acceptor, pytest.raises(KeyboardInterrupt):
         dial(acceptor.address)
 

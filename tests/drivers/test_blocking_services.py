@@ -585,11 +585,13 @@ def test_move() -> None:
 
     def store(request: StoreRequest) -> int:
         message = request.message
-        arrived.append((
-            request.calling_ae_title,
-            message.move_originator_application_entity_title,
-            message.move_originator_message_id,
-        ))
+        arrived.append(
+            (
+                request.calling_ae_title,
+                message.move_originator_application_entity_title,
+                message.move_originator_message_id,
+            )
+        )
         return 0
 
     stored = [Instance(number, bytes(1000)) for number in range(3)]

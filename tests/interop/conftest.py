@@ -97,9 +97,7 @@ def dcmqrscp(folder, files, move_port):
 
 @pytest.fixture(scope="session")
 def empty_orthanc(folder, move_port):
-    program = started(
-        peers.Orthanc, folder / "orthanc", modalities={"nbdicom": ("NBDICOM", move_port)}
-    )
+    program = started(peers.Orthanc, folder / "orthanc", modalities={"nbdicom": ("NBDICOM", move_port)})
     yield program
     program.stop()
 

@@ -35,7 +35,11 @@ def test_a_notebook_is_committed_clean(path: Path) -> None:
 
 
 def test_the_three_lessons_are_there() -> None:
-    assert [path.name for path in NOTEBOOKS[:3]] == ["00_first_light.ipynb", "01_negotiation.ipynb", "02_first_pull.ipynb"]
+    assert [path.name for path in NOTEBOOKS[:3]] == [
+        "00_first_light.ipynb",
+        "01_negotiation.ipynb",
+        "02_first_pull.ipynb",
+    ]
 
 
 def test_first_light_is_five_cells() -> None:

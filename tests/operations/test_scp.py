@@ -190,17 +190,13 @@ REQUESTS = [
 ]
 N_REQUESTS = [
     (
-        NEventReportRQ(
-            message_id=7, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2"), event_type_id=1
-        ),
+        NEventReportRQ(message_id=7, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2"), event_type_id=1),
         NEventReportRSP,
     ),
     (NGetRQ(message_id=7, requested_sop_class_uid=CT, requested_sop_instance_uid=UID("1.2")), NGetRSP),
     (NSetRQ(message_id=7, requested_sop_class_uid=CT, requested_sop_instance_uid=UID("1.2")), NSetRSP),
     (
-        NActionRQ(
-            message_id=7, requested_sop_class_uid=CT, requested_sop_instance_uid=UID("1.2"), action_type_id=1
-        ),
+        NActionRQ(message_id=7, requested_sop_class_uid=CT, requested_sop_instance_uid=UID("1.2"), action_type_id=1),
         NActionRSP,
     ),
     (NCreateRQ(message_id=7, affected_sop_class_uid=CT), NCreateRSP),
@@ -611,7 +607,9 @@ def final_status(outcomes: Iterable[int]) -> int:
     return 0xA702 if all(status.is_failure for status in statuses) else 0xB000
 
 
-OUTCOMES = [combination for count in range(4) for combination in itertools.product((0x0000, 0xB000, 0xA700), repeat=count)]
+OUTCOMES = [
+    combination for count in range(4) for combination in itertools.product((0x0000, 0xB000, 0xA700), repeat=count)
+]
 
 
 @pytest.mark.parametrize("outcomes", OUTCOMES, ids=lambda outcomes: "-".join(f"{o:04X}" for o in outcomes) or "none")
@@ -723,7 +721,18 @@ def test_get_ends_quietly_when_the_requestor_is_gone(when: int) -> None:
         (fail(AssociationAborted("the next PACS aborted")), 0xC000),
         (refuse(0xA900, "level is missing"), 0xA900),
     ],
-    ids=["None", "iterator", "int", "too many", "nothing", "ValueError", "DataSetError", "sys.exit", "AssociationAborted", "Refuse"],
+    ids=[
+        "None",
+        "iterator",
+        "int",
+        "too many",
+        "nothing",
+        "ValueError",
+        "DataSetError",
+        "sys.exit",
+        "AssociationAborted",
+        "Refuse",
+    ],
 )
 def test_retrieve_survives_its_handler(handler: Callable[[Any], Any], status: int) -> None:
     for received, handlers in (
@@ -858,13 +867,15 @@ def test_move_to_a_destination_that_dies_midway(before: int, reverse: bool) -> N
     acceptor = mover(instances, destination)
     acceptor.perform(move_request())
     assert acceptor.responses[-1].status == (0xB000 if before else 0xA702)
-    missing = instances[:-before or None] if reverse else instances[before:]
+    missing = instances[: -before or None] if reverse else instances[before:]
     assert sorted(failed_uids(acceptor.sent[-1])) == sorted(i.sop_instance_uid for i in missing)
     assert destination.ended == ["aborted"]
     check_counters(acceptor, 3)
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("PATIENT^NAME")], ids=["OSError", "ValueError"])
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), ValueError("PATIENT^NAME")], ids=["OSError", "ValueError"]
+)
 def test_move_survives_what_else_can_go_wrong(error: Exception) -> None:
     """A source that fails in the middle, say: the rest has failed, the counters still add up."""
     destination = Destination(0, error)

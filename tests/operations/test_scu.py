@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from by_hand import CODEC, CT, EXPLICIT, IMPLICIT, JPEG, MR, STUDY_FIND, VERIFICATION, Hand, Instance, context, negotiation
+from by_hand import (
+    CODEC,
+    CT,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG,
+    MR,
+    STUDY_FIND,
+    VERIFICATION,
+    Hand,
+    Instance,
+    context,
+    negotiation,
+)
 
 from nbdicom.core.command import (
     CEchoRQ,
