@@ -233,7 +233,7 @@ class Driver:
             if self._perform_requests():
                 since = time.monotonic()
             with self._lock:
-                if ready() or core.error is not None or core.close_transport:
+                if ready() or core.is_over:
                     return
                 if self._reading:
                     self._lock.wait(1.0)  # the reader notifies; the limit only bounds a reader that was interrupted

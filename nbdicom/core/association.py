@@ -150,6 +150,11 @@ class AssociationCore:
         """True when the driver has to close the connection (after writing what is left to write)."""
         return self.upper_layer.close_transport
 
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more is to be said, only to be sent and closed (an A-ABORT in Sta2 tells no user of it)."""
+        return self.error is not None or self.close_transport or self.state is Sta.STA13
+
     # --------------------------------------------------------------------------- the association
 
     @property
