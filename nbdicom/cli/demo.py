@@ -6,8 +6,6 @@ import argparse
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,34 +23,23 @@ _COLUMNS = ["PatientName", "PatientID", "StudyDate", "ModalitiesInStudy", "Study
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration; 0 if everything that was retrieved is what was stored."""
     began = time.monotonic()
-    with _folder(options.keep) as folder:
-        good = _demonstrate(folder, keep=bool(options.keep))
+    retrieved = Path(options.to or tempfile.mkdtemp(prefix="nbdicom-demo-"))
+    good = _demonstrate(retrieved)
     print(f"\nThat took {time.monotonic() - began:.1f} s.  The same in JupyterLab, with tables to click on:\n")
     print("    nbdicom lab          (needs JupyterLab: pip install 'nbdicom[notebook]')")
     return 0 if good else 1
 
 
-@contextmanager
-def _folder(keep: str | None) -> Iterator[Path]:
-    if keep is not None:
-        path = Path(keep)
-        path.mkdir(parents=True, exist_ok=True)
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="nbdicom-demo-") as name:
-        yield Path(name)
-
-
-def _demonstrate(folder: Path, *, keep: bool) -> bool:
+def _demonstrate(folder: Path) -> bool:
     import pandas
 
     from nbdicom.pacs import Pacs
     from nbdicom.pacs.samples import sample_instances
     from nbdicom.peer.peer import Peer
 
-    with Pacs(folder / "pacs", ae_title="NBPACS") as pacs:
+    with Pacs(ae_title="NBPACS") as pacs:
         peer = Peer(pacs.address)
-        _say(f"1. A PACS listens at {pacs.address}, its archive is {folder / 'pacs'}.")
+        _say(f"1. A PACS listens at {pacs.address}, its archive is {pacs.root} until this ends.")
 
         _say("2. Sample images are sent to it (C-STORE).")
         stored = peer.store(list(sample_instances()), progress=False)
@@ -76,7 +63,7 @@ def _demonstrate(folder: Path, *, keep: bool) -> bool:
         _say("6. The largest CT series is retrieved (C-GET).")
         series = studies.dicom.series(progress=False)
         largest = series[series["Modality"] == "CT"].nlargest(1, "NumberOfSeriesRelatedInstances")
-        result = largest.dicom.get(to=folder / "retrieved", progress=False)
+        result = largest.dicom.get(to=folder, progress=False)
         print(result.summary)
 
         _say("7. Is what arrived what was stored?")
@@ -85,10 +72,10 @@ def _demonstrate(folder: Path, *, keep: bool) -> bool:
         good = bool(report) and bool(result) and same == len(result.paths) == expected
         verdict = "identical, byte for byte" if good else "NOT ALL IDENTICAL"
         print(f"{same} of {expected} data sets have the SHA-256 that the archive computed on arrival: {verdict}")
-        where = f"The files are in {folder / 'retrieved'}"
-        print(where if keep else f"{where} (removed at the end; keep them with --keep DIR)")
+        print(f"The files are in {folder}:")
         for path in result.paths[:3]:
             print(f"    {path.name}")
+        print(f"    ... and {len(result.paths) - 3} more")
     return good
 
 

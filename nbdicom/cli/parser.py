@@ -47,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _demo(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--keep", metavar="DIR", help="keep the PACS and the retrieved files in this folder")
+    sub.add_argument("--to", metavar="DIR", help="folder for the retrieved files (default: a new temporary one)")
 
 
 def _lab(sub: argparse.ArgumentParser) -> None:

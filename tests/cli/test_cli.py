@@ -217,7 +217,7 @@ def test_announced_maximum_length(pacs: str, study: str, tmp_path: Path) -> None
 
 
 def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
-    done = nbdicom("demo", "--keep", tmp_path)
+    done = nbdicom("demo", "--to", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in (
         "instances stored",
@@ -228,7 +228,7 @@ def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
         "nbdicom lab",
     ):
         assert words in done.stdout
-    assert len(list((tmp_path / "retrieved").glob("*.dcm"))) == 24
+    assert len(list(tmp_path.glob("*.dcm"))) == 24
 
 
 def test_lab_copies_notebooks_and_leaves_those_that_are_there(tmp_path: Path) -> None:
