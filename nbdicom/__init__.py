@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbdicom import core, pacs
+    from nbdicom import core, pacs, privacy
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
     from nbdicom.core.negotiation import PresentationContext
@@ -67,6 +67,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),
     "pacs": ("nbdicom.pacs", ""),
+    "privacy": ("nbdicom.privacy", ""),
     "serve": ("nbdicom.receiver", "serve"),
     "show": ("nbdicom.notebook", "show"),
     "servers": ("nbdicom.servers", "running_table"),

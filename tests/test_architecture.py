@@ -15,7 +15,15 @@ import nbdicom
 ROOT = Path(nbdicom.__file__).parent
 TESTS = Path(__file__).parent
 
-GROUND = {"nbdicom", "nbdicom.errors", "nbdicom.status", "nbdicom.uids", "nbdicom.config", "nbdicom.table"}
+GROUND = {
+    "nbdicom",
+    "nbdicom.errors",
+    "nbdicom.status",
+    "nbdicom.uids",
+    "nbdicom.config",
+    "nbdicom.table",
+    "nbdicom.privacy",
+}
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
     "ipywidgets", "matplotlib", "tqdm", "tabulate", "sqlite3", "os", "subprocess",
@@ -89,7 +97,7 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table"):
+    for name in ("errors", "status", "uids", "config", "table", "privacy"):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
 

@@ -31,6 +31,7 @@ from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Rece
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
 from nbdicom.operations.scp import Link, perform
+from nbdicom.privacy import trace_of
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
@@ -360,7 +361,7 @@ class Driver:
     def _handler_failed(self, request: Request, error: BaseException) -> None:
         # Kind and place of the error only: its text may quote a patient's data.
         _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
-        _log.debug("details", exc_info=error)
+        _log.debug("%s", trace_of(error))
 
     # --------------------------------------------------------------------------- writing
 

@@ -27,6 +27,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError, RemoteProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
+from nbdicom.privacy import trace_of
 from nbdicom.table import Table, printable
 
 __all__ = ["Server"]
@@ -265,7 +266,7 @@ class Server:
         except Exception as error:
             # Its kind only: the text of an error may quote a patient's data.
             _log.error("%s: association with %s failed: %s", self.ae_title, driver.peer, type(error).__name__)
-            _log.debug("details", exc_info=error)
+            _log.debug("%s", trace_of(error))
         finally:
             driver.abort()
             with self._lock:

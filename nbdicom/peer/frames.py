@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.notices import UndecodableValues
@@ -188,13 +189,30 @@ class DicomAccessor:
     def table(self, limit: int = _SHOWN) -> Table:
         """The rows with whole UIDs, to read and to copy from; at most *limit* of them."""
         shown = self._frame.head(limit)
-        rows = [tuple(_shown(value) for value in row) for row in shown.itertuples(index=False)]
+        names = [str(name) for name in shown.columns]
+        rows = [
+            tuple(privacy.shown(name, _shown(value)) for name, value in zip(names, row, strict=True))
+            for row in shown.itertuples(index=False)
+        ]
         notes = [] if len(shown) == len(self._frame) else [f"... and {len(self._frame) - limit} more rows"]
-        return Table(self._caption(), [str(name) for name in shown.columns], rows, notes=notes)
+        return Table(self._caption(), names, rows, notes=notes)
 
     def show(self) -> Table:
         """The same as `table`, for all rows."""
         return self.table(limit=len(self._frame))
+
+    def masked(self) -> pd.DataFrame:
+        """A copy in which names and identifiers are marks (see `nbdicom.privacy`), to be shown to others.
+
+        pandas shows the values of a DataFrame as they are, whatever `privacy.mask` says; this is what to show instead.
+        UIDs are kept, so that it can still be retrieved.
+        """
+        copy = self._frame.copy()
+        with privacy.masked():
+            for name in copy.columns:
+                if privacy.hides(str(name)):
+                    copy[name] = [str(privacy.shown(str(name), _shown(value))) for value in copy[name]]
+        return copy
 
     def _caption(self) -> str:
         about, count = self.provenance, len(self._frame)

@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from nbdicom import privacy
 from nbdicom.errors import QueryError
 from nbdicom.peer import Peer, UndecodableValues
 from nbdicom.peer.columns import parse_column
@@ -234,3 +235,15 @@ def test_long_tables_are_cut_and_say_so():
     df = frame_of(*(encoded(StudyInstanceUID=f"1.2.{n}") for n in range(100)))
     assert "... and 40 more rows" in repr(df.dicom)
     assert "more rows" not in str(df.dicom.show())
+
+
+def test_a_masked_table_names_nobody_and_can_be_retrieved_from():
+    df = frame_of(encoded(**STUDY))
+    with privacy.masked():
+        told = f"{df.dicom.table()}{df.dicom._repr_html_()}"
+    assert "DOE" in str(df.dicom.table())
+    hidden = df.dicom.masked()
+    told += hidden.to_string() + hidden.to_html()
+    assert not {secret for secret in ("DOE", "JOHN", "P1", "1970") if secret in told}
+    assert hidden.StudyInstanceUID[0] == "1.2.3" and hidden.attrs == df.attrs
+    assert df.PatientID[0] == "P1"
