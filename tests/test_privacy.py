@@ -53,9 +53,7 @@ def test_what_names_somebody_is_hidden(keyword, vr):
 
 def test_the_mark_cannot_be_looked_up():
     """Another process marks the same value differently."""
-    program = (
-        "from nbdicom import privacy; privacy.mask(); print([privacy.shown('StudyID', str(k)) for k in range(9)])"
-    )
+    program = "from nbdicom import privacy; privacy.mask(); print([privacy.shown('StudyID', str(k)) for k in range(9)])"
     runs = {
         subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60).stdout
         for _ in "12"
