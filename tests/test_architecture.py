@@ -97,7 +97,7 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table", "privacy"):
+    for name in ("errors", "status", "uids", "config", "table", "privacy", "address"):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from nbdicom.address import split_address
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.responses import Responses
-from nbdicom.blocking.transport import Transport, connect, split_address
+from nbdicom.blocking.transport import Transport, connect
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
@@ -264,7 +265,7 @@ class Association:
         """
         context = self.negotiation.context_for(UID.of(model))
         data = self._encode(identifier, context)
-        handlers = replace(self._driver.handlers, sink=sink, store=store or (lambda request: 0x0000))
+        handlers = replace(self._driver.serving.handlers, sink=sink, store=store or (lambda request: 0x0000))
         return Responses(
             self._driver,
             scu.get(context, data, self._driver.codec, priority),

@@ -15,25 +15,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, cast
 
 from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Message, Request, Response
-from nbdicom.core.dimse import Received
 from nbdicom.core.machine import Sta
-from nbdicom.core.negotiation import NegotiatedContext, Negotiation
-from nbdicom.core.streams import Buffer, DataSink, DataSource
+from nbdicom.core.negotiation import Negotiation
+from nbdicom.core.streams import Buffer, DataSource
 from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
-from nbdicom.operations.scp import Link, perform
+from nbdicom.operations.requests import Codec, StorableInstance
+from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of
-from nbdicom.status import Status
-from nbdicom.uids import UID
 
 __all__ = ["Driver"]
 
@@ -84,8 +80,6 @@ class Driver:
         self.limits = limits
         self.codec: Codec = codec
         self.closed = False
-        self.handlers = handlers
-        self._open_destination = open_destination
         self._lock = threading.Condition()  # guards the core; notified after every read
         self._message_lock = threading.RLock()  # one message at a time on the wire
         self._write_lock = threading.RLock()  # one list of whole PDUs at a time
@@ -97,8 +91,14 @@ class Driver:
         self._os_error: OSError | None = None
         self._abandoned: list[tuple[Invocation, bool]] = []
         self._receiving = 0  # threads that wait for a response
-        self._stored: Callable[[Received, Status], None] | None = None
-        core.dimse.open_sink = self._sink_opener(handlers)
+        self.serving = Serving(
+            core,
+            peer=peer,
+            codec=codec,
+            handlers=handlers,
+            associate=lambda address, title, instances: open_destination(self, address, title, instances),
+            failed=self._handler_failed,
+        )
 
     @property
     def negotiation(self) -> Negotiation:
@@ -322,7 +322,7 @@ class Driver:
                 break  # another thread was faster
             performed = True
             invocation = Invocation()
-            operation = perform(self._link(), received)
+            operation = self.serving.perform(received)
             try:
                 self.advance(operation, invocation, performing=True)
             except AssociationError:
@@ -346,17 +346,6 @@ class Driver:
             self.advance(operation, invocation, performing=True, error=failure)
         except (RuntimeError, AssociationError):
             pass  # it could not be answered; the interrupt is what counts
-
-    def _link(self) -> Link:
-        return Link(
-            negotiation=self.negotiation,
-            peer=self.peer,
-            codec=self.codec,
-            handlers=self.handlers,
-            associate=lambda address, title, instances: self._open_destination(self, address, title, instances),
-            failed=self._handler_failed,
-            stored=self._stored,
-        )
 
     def _handler_failed(self, request: Request, error: BaseException) -> None:
         # Kind and place of the error only: its text may quote a patient's data.
@@ -541,51 +530,6 @@ class Driver:
         """C-CANCEL for the last request of an operation."""
         for message_id in invocation.message_ids[-1:]:
             self._transmit(invocation.context_id, CCancelRQ(message_id_being_responded_to=message_id), None, None)
-
-    @contextmanager
-    def handling(self, handlers: Handlers | None, invocation: Invocation) -> Iterator[None]:
-        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
-        if handlers is None:
-            yield
-            return
-
-        def stored(received: Received, status: Status) -> None:
-            message = received.message
-            assert received.context.transfer_syntax is not None
-            invocation.inbox.append(
-                ReceivedInstance(
-                    UID(getattr(message, "affected_sop_class_uid", "")),
-                    UID(getattr(message, "affected_sop_instance_uid", "")),
-                    received.context.transfer_syntax,
-                    status,
-                    received.sink,
-                    received.data,
-                )
-            )
-
-        before = self.handlers, self._stored, self.core.dimse.open_sink
-        self.handlers, self._stored = handlers, stored
-        self.core.dimse.open_sink = self._sink_opener(handlers)
-        try:
-            yield
-        finally:
-            self.handlers, self._stored, self.core.dimse.open_sink = before
-
-    def _sink_opener(self, handlers: Handlers) -> Callable[[NegotiatedContext, Any], DataSink | None] | None:
-        factory = handlers.sink
-        if factory is None:
-            return None
-
-        def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
-            if handlers.store is None or message.affected_sop_class_uid != context.abstract_syntax:
-                raise Refuse(0x0122)  # it will be refused: nothing is to be written for it
-            return factory(
-                StoreRequest(
-                    negotiation=self.negotiation, peer=self.peer, context=context, message=message, codec=self.codec
-                )
-            )
-
-        return open_sink
 
     def abandon(self, invocation: Invocation, cancellable: bool) -> None:
         """Nobody iterates any more; settled before the next operation.  Safe in a destructor: no I/O."""

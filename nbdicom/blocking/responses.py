@@ -9,10 +9,11 @@ from typing import Any, Generic, Self, TypeVar
 from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.command import Response
-from nbdicom.errors import AssociationError, OperationCancelled, OperationFailed, OperationTimeout
+from nbdicom.errors import AssociationError, OperationTimeout
 from nbdicom.operations.effects import Deliver, Operation
 from nbdicom.operations.handlers import Handlers
-from nbdicom.status import Status, StatusCategory
+from nbdicom.operations.outcome import raise_for_status
+from nbdicom.status import Status
 
 __all__ = ["Responses"]
 
@@ -52,7 +53,7 @@ class Responses(Generic[T]):
         self._cancellable = cancellable
         self._raises = raises
         self._invocation = Invocation()
-        self._handling = driver.handling(handlers, self._invocation)
+        self._handling = driver.serving.handling(handlers, self._invocation)
         self._cancelling = False
         self._done = False
         self._waiting = False  # the operation stands at a Receive
@@ -121,10 +122,7 @@ class Responses(Generic[T]):
         status = self.status
         if status is None or not self._raises:
             return
-        if status.category is StatusCategory.FAILURE:
-            raise OperationFailed(f"{self.service} failed: {status}", status=status, hint=_hint(status, self.service))
-        if status.category is StatusCategory.CANCEL and not self._cancelling:
-            raise OperationCancelled(f"{self.service}: the peer cancelled the operation ({status})")
+        raise_for_status(status, self.service, cancelling=self._cancelling)
 
     def cancel(self) -> None:
         """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
@@ -181,14 +179,3 @@ class Responses(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Responses {self.service}: {self.status or 'under way'}>"
-
-
-def _hint(status: Status, service: str) -> str | None:
-    return {
-        0xA801: "register the destination's AE title, host and port with the peer",
-        0xA701: "ask for less, for instance one series at a time",
-        0xA702: "see the table of sub-operations; the destination may refuse these SOP Classes",
-        0xA900: f"the peer does not accept this identifier for {service}: check level and keys",
-        0x0122: "the peer does not offer this service for this SOP Class",
-        0x0124: "the peer does not allow it to our AE title",
-    }.get(int(status))

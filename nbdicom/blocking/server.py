@@ -21,10 +21,9 @@ from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
-from nbdicom.core.pdu import AAssociateAC, AAssociateRJ
 from nbdicom.core.trace import Trace
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError, RemoteProtocolError
+from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
@@ -277,30 +276,15 @@ class Server:
         core = driver.core
         core.connected()
         driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
-        rq = core.associate_rq
-        if rq is None or core.error is not None:
+        if core.associate_rq is None or core.error is not None:
             driver.close()
             return
-        who = f"{printable(rq.calling_ae_title)} ({driver.peer})"
-        try:
-            full = len(self.associations) >= self.limits.associations
-            answer, negotiation = self._admission.decide(rq, address, full=full)
-        except (Exception, SystemExit) as error:
-            if not isinstance(error, RemoteProtocolError):
-                _log.error("%s: the check of %s failed: %s", self.ae_title, who, type(error).__name__)
-                core.reject(AAssociateRJ(result=2, source=1, reason_diag=1))
-                driver.close()
-                return
-            _log.info("%s: aborted the request of %s: %s", self.ae_title, who, printable(error))
-            core.abort(because=error)
-            driver.close()
-            return
-        if isinstance(answer, AAssociateAC):
-            assert negotiation is not None
-            core.accept(answer, negotiation)
+        full = len(self.associations) >= self.limits.associations
+        admitted = self._admission.admit(core, address, full=full)
+        _log.log(logging.ERROR if admitted.failure else logging.INFO, "%s: %s", self.ae_title, admitted.words)
+        if admitted.failure is not None:
+            _log.debug("%s", trace_of(admitted.failure))
+        if core.is_established:
             driver.flush()
-            _log.info("%s: accepted %s", self.ae_title, who)
         else:
-            core.reject(answer)
-            _log.info("%s: rejected %s: %s", self.ae_title, who, core.error)
             driver.close()

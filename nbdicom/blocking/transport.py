@@ -14,31 +14,13 @@ import socket
 import time
 from collections.abc import Sequence
 
+from nbdicom.address import connection_failed
 from nbdicom.core.streams import Buffer
-from nbdicom.errors import ConnectionFailed
 
-__all__ = ["Transport", "connect", "split_address"]
+__all__ = ["Transport", "connect"]
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _MOST_VECTORS = 1024  #: IOV_MAX
-
-
-def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
-    """Host and port of ``"host:port"``, ``"[v6]:port"`` or a tuple.
-
-    >>> split_address("[::1]:104")
-    ('::1', 104)
-
-    Raises
-    ------
-    ValueError
-        If there is no port between 1 and 65535.
-    """
-    host, port = address.rpartition(":")[::2] if isinstance(address, str) else address
-    host = str(host).removeprefix("[").removesuffix("]")
-    if not host or not str(port).isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is no address; write it as host:port, for instance 127.0.0.1:11112")
-    return host, int(port)
 
 
 def connect(host: str, port: int, timeout: float | None) -> socket.socket:
@@ -51,23 +33,8 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     """
     try:
         return socket.create_connection((host, port), timeout)
-    except socket.gaierror as error:
-        raise ConnectionFailed(
-            f"host name {host!r} cannot be resolved: {error.strerror}", hint="check the spelling, or use the IP address"
-        ) from error
-    except ConnectionRefusedError as error:
-        raise ConnectionFailed(
-            f"{host}:{port} refused the connection: nothing listens on this port",
-            hint="check the port, and that the peer runs",
-        ) from error
-    except TimeoutError as error:
-        waited = "the system's time limit" if timeout is None else f"{timeout:g} s"
-        raise ConnectionFailed(
-            f"{host}:{port} did not answer within {waited}", hint="check the address; a firewall may drop the packets"
-        ) from error
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConnectionFailed(f"no connection to {host}:{port}: {reason}", hint="check host and network") from error
+        raise connection_failed(error, host, port, timeout) from error
 
 
 class Transport:

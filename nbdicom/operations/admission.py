@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import Negotiation, Support, application_context_known, negotiate, title_problem
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ
+from nbdicom.errors import RemoteProtocolError
 from nbdicom.operations.handlers import Reject
+from nbdicom.table import printable
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "Admitted"]
 
 _PERMANENT, _TRANSIENT = 1, 2
 _USER, _PRESENTATION = 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How a request was answered: in words for a log, and what a check of ours raised, if one did."""
+
+    words: str
+    failure: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,30 @@ class Admission:
     any_called: bool = False
     calling: Callable[[str, str], bool] | None = None
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+
+    def admit(self, core: AssociationCore, peer: tuple[str, int], *, full: bool = False) -> Admitted:
+        """Answer the request that waits in *core*; established, rejected or aborted, the driver has to send it.
+
+        A check of the user that fails rejects the request for the time being (2/1/1).
+        """
+        rq = core.associate_rq
+        assert rq is not None
+        who = f"{printable(rq.calling_ae_title)} ({peer[0]}:{peer[1]})"
+        try:
+            answer, negotiation = self.decide(rq, peer, full=full)
+        except RemoteProtocolError as error:
+            core.abort(because=error)
+            return Admitted(f"aborted the request of {who}: {printable(error)}")
+        except (Exception, SystemExit) as error:
+            core.reject(AAssociateRJ(result=_TRANSIENT, source=_USER, reason_diag=1))
+            # Its kind only: the text of an error may quote a patient's data.
+            return Admitted(f"the check of {who} failed: {type(error).__name__}", error)
+        if isinstance(answer, AAssociateAC):
+            assert negotiation is not None
+            core.accept(answer, negotiation)
+            return Admitted(f"accepted {who}")
+        core.reject(answer)
+        return Admitted(f"rejected {who}: {core.error}")
 
     def decide(
         self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from nbdicom.address import split_address
 from nbdicom.blocking import Association, associate
-from nbdicom.blocking.transport import split_address
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, title_problem
 from nbdicom.core.trace import Trace

@@ -572,9 +572,9 @@ def test_get_without_the_role_of_an_scp() -> None:
 def test_a_store_request_outside_a_get_is_refused() -> None:
     """The handlers of a C-GET serve while it runs, not longer."""
     with serve(Handlers(get=lambda request: [Instance(1)])) as server, dial(server.address) as association:
-        before = association._driver.handlers
+        before = association._driver.serving.handlers
         list(association.get(b"keys"))
-        assert association._driver.handlers is before
+        assert association._driver.serving.handlers is before
 
 
 # ------------------------------------------------------------------------------- C-MOVE

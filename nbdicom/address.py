@@ -1,0 +1,49 @@
+"""Where a peer is: host and port, and in words why no connection came about (TCP; PS3.8 9.1.2)."""
+
+from __future__ import annotations
+
+from nbdicom.errors import ConnectionFailed
+
+__all__ = ["connection_failed", "split_address"]
+
+
+def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
+    """Host and port of ``"host:port"``, ``"[v6]:port"`` or a tuple.
+
+    >>> split_address("[::1]:104")
+    ('::1', 104)
+
+    Raises
+    ------
+    ValueError
+        If there is no port between 1 and 65535.
+    """
+    host, port = address.rpartition(":")[::2] if isinstance(address, str) else address
+    host = str(host).removeprefix("[").removesuffix("]")
+    if not host or not str(port).isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is no address; write it as host:port, for instance 127.0.0.1:11112")
+    return host, int(port)
+
+
+def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeout: float | None) -> ConnectionFailed:
+    """The system's *error* in words: a name that is not known, a port that nobody listens to, and silence told apart.
+
+    *timeout* is the number of seconds that were waited; None is the system's own limit.
+    """
+    if type(error).__name__ == "gaierror":  # socket.gaierror: this module works where there are no sockets
+        return ConnectionFailed(
+            f"host name {host!r} cannot be resolved: {getattr(error, 'strerror', error)}",
+            hint="check the spelling, or use the IP address",
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectionFailed(
+            f"{host}:{port} refused the connection: nothing listens on this port",
+            hint="check the port, and that the peer runs",
+        )
+    if isinstance(error, TimeoutError):
+        waited = "the system's time limit" if timeout is None else f"{timeout:g} s"
+        return ConnectionFailed(
+            f"{host}:{port} did not answer within {waited}", hint="check the address; a firewall may drop the packets"
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return ConnectionFailed(f"no connection to {host}:{port}: {reason}", hint="check host and network")

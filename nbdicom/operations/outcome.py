@@ -1,0 +1,44 @@
+"""What becomes of the final status of an operation: a Failure raises, a Warning does not (PS3.7 Annex C)."""
+
+from __future__ import annotations
+
+from nbdicom.errors import OperationCancelled, OperationFailed
+from nbdicom.status import Status, StatusCategory
+
+__all__ = ["raise_for_status"]
+
+_HINTS = {
+    0xA801: "register the destination's AE title, host and port with the peer",
+    0xA701: "ask for less, for instance one series at a time",
+    0xA702: "see the table of sub-operations; the destination may refuse these SOP Classes",
+    0x0122: "the peer does not offer this service for this SOP Class",
+    0x0124: "the peer does not allow it to our AE title",
+}
+
+
+def raise_for_status(status: Status, service: str, *, cancelling: bool = False) -> None:
+    """Raise for a final *status* that is no success.
+
+    Parameters
+    ----------
+    status : Status
+        The final status.
+    service : str
+        What was asked for, such as "C-FIND".
+    cancelling : bool
+        We asked for the cancellation ourselves.
+
+    Raises
+    ------
+    OperationFailed
+        For a Failure.
+    OperationCancelled
+        For a Cancel that nobody asked for.
+    """
+    if status.category is StatusCategory.FAILURE:
+        hint = _HINTS.get(int(status))
+        if status == 0xA900:
+            hint = f"the peer does not accept this identifier for {service}: check level and keys"
+        raise OperationFailed(f"{service} failed: {status}", status=status, hint=hint)
+    if status.category is StatusCategory.CANCEL and not cancelling:
+        raise OperationCancelled(f"{service}: the peer cancelled the operation ({status})")

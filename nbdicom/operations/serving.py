@@ -1,0 +1,131 @@
+"""Who serves the requests of the peer on one association, and where what it stores is filed (PS3.7 7.1).
+
+A driver has one `Serving`: it makes the operation that performs a request.  While a C-GET runs, its own handlers take the
+place of those of the association: the C-STORE sub-operations of the peer are requests like any others (PS3.4 C.4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nbdicom.core.association import AssociationCore, Invocation
+from nbdicom.core.command import Request
+from nbdicom.core.dimse import Received
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.streams import DataSink
+from nbdicom.operations.effects import Operation
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
+from nbdicom.operations.scp import Link, perform
+from nbdicom.status import Status
+from nbdicom.uids import UID
+
+__all__ = ["Serving"]
+
+
+class Serving:
+    """Performs the requests of the peer.
+
+    Parameters
+    ----------
+    core : AssociationCore
+        The association; its data sets go to the sinks of the handlers from now on.
+    peer : str
+        "host:port", for requests and messages.
+    codec : Codec
+        The edge to the data set library.
+    handlers : Handlers
+        The services.
+    associate : callable
+        ``associate(address, ae_title, instances)`` opens the association of a C-MOVE.
+    failed : callable
+        ``failed(request, exception)`` reports what a handler raised.
+    """
+
+    def __init__(
+        self,
+        core: AssociationCore,
+        *,
+        peer: str,
+        codec: Codec,
+        handlers: Handlers,
+        associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any],
+        failed: Callable[[Request, BaseException], None],
+    ) -> None:
+        self.handlers = handlers
+        self._core = core
+        self._peer = peer
+        self._codec = codec
+        self._associate = associate
+        self._failed = failed
+        self._stored: Callable[[Received, Status], None] | None = None
+        core.dimse.open_sink = self._sink_opener(handlers)
+
+    def perform(self, received: Received) -> Operation:
+        """The operation that answers *received*."""
+        link = Link(
+            negotiation=self._negotiation(),
+            peer=self._peer,
+            codec=self._codec,
+            handlers=self.handlers,
+            associate=self._associate,
+            failed=self._failed,
+            stored=self._stored,
+        )
+        return perform(link, received)
+
+    @contextmanager
+    def handling(self, handlers: Handlers | None, invocation: Invocation) -> Iterator[None]:
+        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
+        if handlers is None:
+            yield
+            return
+
+        def stored(received: Received, status: Status) -> None:
+            message = received.message
+            assert received.context.transfer_syntax is not None
+            invocation.inbox.append(
+                ReceivedInstance(
+                    UID(getattr(message, "affected_sop_class_uid", "")),
+                    UID(getattr(message, "affected_sop_instance_uid", "")),
+                    received.context.transfer_syntax,
+                    status,
+                    received.sink,
+                    received.data,
+                )
+            )
+
+        before = self.handlers, self._stored, self._core.dimse.open_sink
+        self.handlers, self._stored = handlers, stored
+        self._core.dimse.open_sink = self._sink_opener(handlers)
+        try:
+            yield
+        finally:
+            self.handlers, self._stored, self._core.dimse.open_sink = before
+
+    def _sink_opener(self, handlers: Handlers) -> Callable[[NegotiatedContext, Any], DataSink | None] | None:
+        factory = handlers.sink
+        if factory is None:
+            return None
+
+        def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
+            if handlers.store is None or message.affected_sop_class_uid != context.abstract_syntax:
+                raise Refuse(0x0122)  # it will be refused: nothing is to be written for it
+            return factory(
+                StoreRequest(
+                    negotiation=self._negotiation(),
+                    peer=self._peer,
+                    context=context,
+                    message=message,
+                    codec=self._codec,
+                )
+            )
+
+        return open_sink
+
+    def _negotiation(self) -> Negotiation:
+        negotiation = self._core.negotiation
+        assert negotiation is not None  # requests come on an association that is established
+        return negotiation
