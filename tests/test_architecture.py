@@ -23,6 +23,7 @@ GROUND = {
     "nbdicom.config",
     "nbdicom.table",
     "nbdicom.privacy",
+    "nbdicom.address",
 }
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
