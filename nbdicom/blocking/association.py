@@ -19,12 +19,15 @@ from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace
 from nbdicom.core.upper_layer import Role
+from nbdicom.errors import AssociationAborted
 from nbdicom.operations import scu
 from nbdicom.operations.contexts import storage_contexts
+from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import (
     Match,
     ReceivedInstance,
+    Reply,
     StorableInstance,
     Stored,
     StoreRequest,
@@ -300,6 +303,168 @@ class Association:
         return Responses(
             self._driver, scu.move(context, data, destination, self._driver.codec, priority), "C-MOVE", cancellable=True
         )
+
+    # --------------------------------------------------------------------------- DIMSE-N
+
+    def n_event_report(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        event_type_id: int,
+        event_information: Any = None,
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Tell the peer what happened (N-EVENT-REPORT, PS3.7 10.1.1); we are the SCP of the service.
+
+        On an association that we requested this needs the SCP role for us: propose
+        ``PresentationContext(..., scu_role=False, scp_role=True)``.
+
+        Parameters
+        ----------
+        sop_class, sop_instance : str
+            SOP Class, as UID or keyword, and SOP Instance UID.
+        event_type_id : int
+            Which event, as the service defines it.
+        event_information : Dataset, mapping or bytes, optional
+            What belongs to the event.
+        meta_sop_class : str, optional
+            The abstract syntax, where it is a Meta SOP Class or another one that covers *sop_class*.
+
+        Returns
+        -------
+        Reply
+            The status is Success or Warning.
+
+        Raises
+        ------
+        OperationFailed, NoPresentationContext, DataSetError, OperationTimeout, AssociationError
+        """
+        uid, context = self._context_n(sop_class, meta_sop_class, as_scu=False)
+        data = self._encode_n(event_information, context)
+        operation = scu.n_event_report(context, uid, UID(sop_instance), event_type_id, data, self._driver.codec)
+        return self._reply("N-EVENT-REPORT", operation)
+
+    def n_get(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        attributes: Iterable[str | int] = (),
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Get attributes of a SOP Instance (N-GET, PS3.7 10.1.2): keywords or tags; none given asks for all.
+
+        The rest is like `n_event_report`.
+        """
+        from nbdicom.data import tag_of
+
+        uid, context = self._context_n(sop_class, meta_sop_class)
+        names = [attributes] if isinstance(attributes, str | int) else attributes
+        tags = tuple(map(tag_of, names))
+        return self._reply("N-GET", scu.n_get(context, uid, UID(sop_instance), tags, self._driver.codec))
+
+    def n_set(
+        self, sop_class: str, sop_instance: str, modification_list: Any, *, meta_sop_class: str | None = None
+    ) -> Reply:
+        """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
+
+        *modification_list* is a Dataset, mapping or bytes; the rest is like `n_event_report`.
+        """
+        uid, context = self._context_n(sop_class, meta_sop_class)
+        data = self._encode(modification_list, context)
+        return self._reply("N-SET", scu.n_set(context, uid, UID(sop_instance), data, self._driver.codec))
+
+    def n_action(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        action_type_id: int,
+        action_information: Any = None,
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Have the peer do something with a SOP Instance (N-ACTION, PS3.7 10.1.4).
+
+        *action_type_id* is defined by the service, *action_information* a Dataset, mapping or bytes that belongs to it; the
+        rest is like `n_event_report`.
+        """
+        uid, context = self._context_n(sop_class, meta_sop_class)
+        data = self._encode_n(action_information, context)
+        operation = scu.n_action(context, uid, UID(sop_instance), action_type_id, data, self._driver.codec)
+        return self._reply("N-ACTION", operation)
+
+    def n_create(
+        self,
+        sop_class: str,
+        attribute_list: Any = None,
+        *,
+        sop_instance: str | None = None,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
+
+        Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
+        mapping or bytes; the rest is like `n_event_report`.
+        """
+        uid, context = self._context_n(sop_class, meta_sop_class)
+        data = self._encode_n(attribute_list, context)
+        named = UID(sop_instance) if sop_instance else None
+        return self._reply("N-CREATE", scu.n_create(context, uid, named, data, self._driver.codec))
+
+    def n_delete(self, sop_class: str, sop_instance: str, *, meta_sop_class: str | None = None) -> Reply:
+        """Delete a SOP Instance (N-DELETE, PS3.7 10.1.6); the parameters are those of `n_event_report`."""
+        uid, context = self._context_n(sop_class, meta_sop_class)
+        return self._reply("N-DELETE", scu.n_delete(context, uid, UID(sop_instance), self._driver.codec))
+
+    def listen(self, timeout: float | None = None, *, until: Callable[[], object] | None = None) -> bool:
+        """Serve the peer's requests (an N-EVENT-REPORT, a C-STORE) with the handlers that `associate` was given.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None serves until the association is over.
+        until : callable, optional
+            Asked after each message; return early as soon as it is true.
+
+        Returns
+        -------
+        bool
+            Whether the association is still established.
+
+        Raises
+        ------
+        AssociationAborted
+            If it was aborted or the connection broke while we listened.
+        """
+        driver = self._driver
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            driver.wait(until or (lambda: False), None, "requests", until=deadline)
+        except KeyboardInterrupt:
+            if not driver.resumable:
+                driver.abort()
+            raise
+        if driver.core.error is not None:
+            driver.close()
+            if isinstance(driver.core.error, AssociationAborted):
+                raise driver.core.error
+        return self.is_established
+
+    def _context_n(
+        self, sop_class: str, meta_sop_class: str | None, *, as_scu: bool = True
+    ) -> tuple[UID, NegotiatedContext]:
+        uid = UID.of(sop_class)
+        negotiated = UID.of(meta_sop_class) if meta_sop_class else uid
+        return uid, self.negotiation.context_for(negotiated, as_scu=as_scu)
+
+    def _encode_n(self, dataset: Any, context: NegotiatedContext) -> bytes | None:
+        return None if dataset is None else self._encode(dataset, context) or None
+
+    def _reply(self, service: str, operation: Operation) -> Reply:
+        responses: Responses[Reply] = Responses(self._driver, operation, service)
+        (reply,) = responses
+        return reply
 
     def _encode(self, identifier: Any, context: NegotiatedContext) -> bytes:
         assert context.transfer_syntax is not None

@@ -24,12 +24,13 @@ from nbdicom.core.command import CCancelRQ, Message, Request, Response
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.streams import Buffer, DataSource
-from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
+from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, NbdicomError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of
+from nbdicom.table import printable
 
 __all__ = ["Driver"]
 
@@ -348,8 +349,9 @@ class Driver:
             pass  # it could not be answered; the interrupt is what counts
 
     def _handler_failed(self, request: Request, error: BaseException) -> None:
-        # Kind and place of the error only: its text may quote a patient's data.
-        _log.warning("%s from %s: %s", request.name, self.peer, type(error).__name__)
+        # Kind and place of the error only: its text may quote a patient's data.  Our own texts never do.
+        what = printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
+        _log.warning("%s from %s: %s", request.name, self.peer, what)
         _log.debug("%s", trace_of(error))
 
     # --------------------------------------------------------------------------- writing

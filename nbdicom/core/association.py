@@ -100,7 +100,7 @@ class AssociationCore:
         open_sink: OpenSink | None = None,
         trace: Trace | None = None,
     ) -> None:
-        self.dimse = Dimse(limits, self._message_received, open_sink)
+        self.dimse = Dimse(limits, self._message_received, open_sink, self._listen)
         self.upper_layer = UpperLayer(
             role,
             clock=clock,

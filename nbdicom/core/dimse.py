@@ -50,10 +50,20 @@ class Dimse:
         Called with each `Received` message.
     open_sink : callable, optional
         Where the data set of a C-STORE request goes.
+    hear : callable, optional
+        Called once before a context is declared unknown: an acceptor's first message may come in the same read as its
+        A-ASSOCIATE-AC, before anybody has looked at that.
     """
 
-    def __init__(self, limits: Limits, complete: Callable[[Received], None], open_sink: OpenSink | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        complete: Callable[[Received], None],
+        open_sink: OpenSink | None = None,
+        hear: Callable[[], None] = lambda: None,
+    ) -> None:
         self.open_sink = open_sink
+        self._hear = hear
         self.contexts: Mapping[int, NegotiatedContext] = {}
         self._limits = limits
         self._complete = complete
@@ -133,6 +143,9 @@ class Dimse:
         if self._context is not None:
             raise RemoteProtocolError("fragments of one message in two presentation contexts", rule="PS3.8 E.1")
         context = self.contexts.get(context_id)
+        if context is None:
+            self._hear()
+            context = self.contexts.get(context_id)
         if context is None:
             raise RemoteProtocolError(
                 f"a PDV in presentation context {context_id}, which is not accepted",

@@ -6,7 +6,7 @@ loaded by the first function that needs it.
 """
 
 from nbdicom.data.codec import Codec, codec
-from nbdicom.data.flat import decode_columns, decode_elements, encode_elements
+from nbdicom.data.flat import decode_columns, decode_elements, encode_elements, tag_of
 from nbdicom.data.part10 import FileHeader, part10_header, read_header
 from nbdicom.data.sink import FolderSink, Part10Sink
 from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
@@ -28,4 +28,5 @@ __all__ = [
     "part10_header",
     "read_header",
     "scan",
+    "tag_of",
 ]

@@ -109,6 +109,7 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
     from pydicom.dataset import Dataset
     from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_dataset
+    from pydicom.tag import BaseTag
 
     if not isinstance(dataset, Dataset):
         raise DataSetError(
@@ -116,7 +117,7 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
         )
     facts = _facts(transfer_syntax)
     body = dataset
-    tags = dataset.keys()
+    tags = list(map(BaseTag, dataset.keys()))  # people give plain numbers, which pydicom keeps as they are
     if any(tag.group in (0x0000, 0x0002) or tag.element == 0 for tag in tags):
         # Command and file meta groups are no part of a data set, group lengths are retired (PS3.5 7.2).
         body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})

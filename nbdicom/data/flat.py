@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
-__all__ = ["decode_columns", "decode_elements", "encode_elements"]
+__all__ = ["decode_columns", "decode_elements", "encode_elements", "tag_of"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -66,6 +66,20 @@ def _tag(key: str) -> int:
     except ValueError:
         pass
     raise DataSetError(f"{key!r} is neither a keyword nor a tag as gggg,eeee")
+
+
+def tag_of(attribute: str | int) -> int:
+    """The tag of an attribute given as keyword, as "gggg,eeee", or as the number itself.
+
+    >>> f"{tag_of('PatientID'):08X}"
+    '00100020'
+
+    Raises
+    ------
+    DataSetError
+        If it is none of them.
+    """
+    return int(attribute) if isinstance(attribute, int) else _tag(attribute)
 
 
 # ------------------------------------------------------------------------------- reading

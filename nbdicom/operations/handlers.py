@@ -14,7 +14,19 @@ from typing import Any
 from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ
 from nbdicom.core.streams import DataSink
-from nbdicom.operations.requests import EchoRequest, FindRequest, RetrieveRequest, StorableInstance, StoreRequest
+from nbdicom.operations.requests import (
+    EchoRequest,
+    FindRequest,
+    NActionRequest,
+    NCreateRequest,
+    NDeleteRequest,
+    NEventReportRequest,
+    NGetRequest,
+    NSetRequest,
+    RetrieveRequest,
+    StorableInstance,
+    StoreRequest,
+)
 
 __all__ = ["Handlers", "Reject"]
 
@@ -34,7 +46,7 @@ def _success(request: EchoRequest) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """The services of an SCP; None answers "SOP Class not supported" (0122H).
+    """The services of an SCP; None answers "SOP Class not supported" (0122H), of DIMSE-N "Unrecognized operation" (0211H).
 
     Parameters
     ----------
@@ -55,6 +67,10 @@ class Handlers:
         ``get(request)`` gives the instances to be sent, as a sequence (their number goes into the responses).
     destination : callable, optional
         ``destination(ae_title)`` is the ``(host, port)`` of a C-MOVE destination, or None if it is unknown (A801H).
+    n_event_report, n_get, n_set, n_action, n_create, n_delete : callable, optional
+        ``handler(request)`` returns None (Success), the data set of the response (Dataset, mapping or encoded bytes; then
+        the status is Success), a status, or ``(status, data set or None)``.  N-GET needs a data set, N-DELETE has none.
+        ``n_event_report`` is asked where the peer is the SCP, as after a storage commitment request of ours.
     """
 
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
@@ -65,3 +81,9 @@ class Handlers:
     get: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
     move: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
     destination: Callable[[str], tuple[str, int] | None] | None = None
+    n_event_report: Callable[[NEventReportRequest], Any] | None = None
+    n_get: Callable[[NGetRequest], Any] | None = None
+    n_set: Callable[[NSetRequest], Any] | None = None
+    n_action: Callable[[NActionRequest], Any] | None = None
+    n_create: Callable[[NCreateRequest], Any] | None = None
+    n_delete: Callable[[NDeleteRequest], Any] | None = None

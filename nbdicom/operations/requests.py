@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nbdicom.core.command import CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Request
+from nbdicom.core.command import (
+    CFindRQ,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    NActionRQ,
+    NCreateRQ,
+    NDeleteRQ,
+    NEventReportRQ,
+    NGetRQ,
+    NSetRQ,
+    Request,
+    Response,
+)
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink, DataSource
 from nbdicom.errors import NbdicomError
@@ -17,8 +30,16 @@ __all__ = [
     "EchoRequest",
     "FindRequest",
     "Match",
+    "NActionRequest",
+    "NCreateRequest",
+    "NDeleteRequest",
+    "NEventReportRequest",
+    "NGetRequest",
+    "NSetRequest",
+    "NormalizedRequest",
     "ReceivedInstance",
     "Refuse",
+    "Reply",
     "RetrieveRequest",
     "StorableInstance",
     "StoreRequest",
@@ -181,6 +202,100 @@ class RetrieveRequest(_Asked):
         return self.codec.decode(self.data, self.transfer_syntax)
 
 
+@dataclass(slots=True, kw_only=True)
+class NormalizedRequest(_Asked):
+    """What the six DIMSE-N requests share (PS3.7 10.1): a SOP Instance, and perhaps a data set."""
+
+    data: bytes | None = None  #: the data set as it came, None where none came
+
+    @property
+    def sop_class_uid(self) -> UID:
+        """Affected or Requested SOP Class UID.  Under a Meta SOP Class it is another than the context's."""
+        message: Any = self.message
+        uid: UID = (
+            message.affected_sop_class_uid
+            if isinstance(message, NEventReportRQ | NCreateRQ)
+            else message.requested_sop_class_uid
+        )
+        return uid
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """Affected or Requested SOP Instance UID; text of the peer, never a file name."""
+        message: Any = self.message
+        uid: UID | None = (
+            message.affected_sop_instance_uid
+            if isinstance(message, NEventReportRQ | NCreateRQ)
+            else message.requested_sop_instance_uid
+        )
+        return uid or UID("")
+
+    def dataset(self) -> Any:
+        """The data set as a pydicom Dataset; an empty one where none came."""
+        return self.codec.decode(self.data or b"", self.transfer_syntax)
+
+
+@dataclass(slots=True, kw_only=True)
+class NEventReportRequest(NormalizedRequest):
+    """N-EVENT-REPORT (PS3.7 10.1.1): an SCP tells what happened.  The data set is the Event Information."""
+
+    message: NEventReportRQ
+
+    @property
+    def event_type_id(self) -> int:
+        """Which kind of event, as the service defines it."""
+        return self.message.event_type_id
+
+
+@dataclass(slots=True, kw_only=True)
+class NGetRequest(NormalizedRequest):
+    """N-GET (PS3.7 10.1.2): values of attributes are wanted."""
+
+    message: NGetRQ
+
+    @property
+    def attribute_identifier_list(self) -> tuple[int, ...]:
+        """The tags that are wanted; empty: all of them."""
+        return self.message.attribute_identifier_list or ()
+
+
+@dataclass(slots=True, kw_only=True)
+class NSetRequest(NormalizedRequest):
+    """N-SET (PS3.7 10.1.3).  The data set is the Modification List."""
+
+    message: NSetRQ
+
+
+@dataclass(slots=True, kw_only=True)
+class NActionRequest(NormalizedRequest):
+    """N-ACTION (PS3.7 10.1.4).  The data set is the Action Information."""
+
+    message: NActionRQ
+
+    @property
+    def action_type_id(self) -> int:
+        """Which action, as the service defines it."""
+        return self.message.action_type_id
+
+
+@dataclass(slots=True, kw_only=True)
+class NCreateRequest(NormalizedRequest):
+    """N-CREATE (PS3.7 10.1.5).  The data set is the Attribute List.
+
+    ``sop_instance_uid`` is always there: where the peer gave none, a new one (``assigned``), which the response tells.
+    """
+
+    message: NCreateRQ
+    assigned: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class NDeleteRequest(NormalizedRequest):
+    """N-DELETE (PS3.7 10.1.6)."""
+
+    message: NDeleteRQ
+
+
 # ------------------------------------------------------------------------------- for callers
 
 
@@ -235,3 +350,19 @@ class SubOperations:
     failed: int | None = None
     warning: int | None = None
     failed_sop_instance_uids: tuple[UID, ...] = ()
+
+
+@dataclass(slots=True)
+class Reply:
+    """The response to a DIMSE-N request (PS3.7 10.1): its status, and what the peer tells besides."""
+
+    status: Status
+    sop_instance_uid: UID  #: as the peer gives it, else as we asked; of an N-CREATE the one that the peer assigned
+    data: bytes | None  #: the data set as it came, None where none came
+    transfer_syntax: UID
+    codec: Codec
+    message: Response  #: the command set: event and action type, attribute identifiers, offending elements
+
+    def dataset(self) -> Any:
+        """The attributes, or the reply to an event or action, as a pydicom Dataset; an empty one where none came."""
+        return self.codec.decode(self.data or b"", self.transfer_syntax)

@@ -1,7 +1,7 @@
 """The performing side of DIMSE-C: what is answered to C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE (PS3.4 B, C; PS3.7 9.1).
 
-`perform` makes the operation that answers one request.  A handler decides; what it gets wrong becomes a failure status, is
-reported, and the association goes on.
+`perform` makes the operation that answers one request.  DIMSE-N has a room of its own (`normalized`); what both share, the
+treatment of a handler's mistakes above all, is in `performing`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from nbdicom.core.command import (
     CEchoRQ,
@@ -24,13 +24,23 @@ from nbdicom.core.command import (
     response_class,
 )
 from nbdicom.core.dimse import Received
-from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, NbdicomError
-from nbdicom.operations.effects import END, Call, Next, Operation, Receive, Send
-from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.effects import END, Call, Operation, Receive, Send
+from nbdicom.operations.normalized import perform_normalized
+from nbdicom.operations.performing import (
+    HANDLER_ERRORS,
+    Destination,
+    Elsewhere,
+    Link,
+    answer,
+    asked,
+    call,
+    next_of,
+    status_of,
+    verdict,
+)
 from nbdicom.operations.requests import (
-    Codec,
     EchoRequest,
     FindRequest,
     Refuse,
@@ -43,40 +53,7 @@ from nbdicom.status import Status, StatusCategory
 
 __all__ = ["Destination", "Link", "perform"]
 
-_HANDLER_ERRORS = (Exception, SystemExit)  #: what a handler may raise without ending anything but its own operation
 _MOST_SUB_OPERATIONS = 0xFFFF  #: the counters are 16-bit
-
-
-class Destination(Protocol):
-    """An association to a C-MOVE destination; the driver's own `Association` is one."""
-
-    def store(self, instances: Sequence[StorableInstance], *, originator: tuple[str, int] | None = None) -> Any:
-        """Send the instances; an iterator of `Stored`."""
-        ...
-
-    def release(self) -> Any:
-        """Release it."""
-        ...
-
-    def abort(self) -> Any:
-        """Abort it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What an SCP operation knows of its association."""
-
-    negotiation: Negotiation
-    peer: str
-    codec: Codec
-    handlers: Handlers
-    #: ``associate(address, ae_title, instances)`` opens the association of a C-MOVE
-    associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any]
-    #: ``failed(request, exception)`` reports what a handler raised
-    failed: Callable[[Request, BaseException], None]
-    #: ``stored(received, status)`` reports what was answered to a C-STORE
-    stored: Callable[[Received, Status], None] | None = None
 
 
 def perform(link: Link, received: Received) -> Operation:
@@ -91,85 +68,7 @@ def perform(link: Link, received: Received) -> Operation:
         return _find(link, received, message)
     if isinstance(message, CGetRQ | CMoveRQ):
         return _retrieve(link, received, message)
-    return _answer(received, Status(0x0211))
-
-
-class _Elsewhere(Exception):
-    """An AssociationError that a handler raised: about another association, not about the one that is served."""
-
-    def __init__(self, error: AssociationError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _call(function: Callable[..., Any], *args: Any) -> Operation:
-    """`Call`, with the associations of the handler kept apart from ours."""
-    try:
-        return (yield Call(function, args))
-    except AssociationError as error:
-        raise _Elsewhere(error) from error
-
-
-def _next(iterator: Any) -> Operation:
-    """`Next`, likewise."""
-    try:
-        return (yield Next(iterator))
-    except AssociationError as error:
-        raise _Elsewhere(error) from error
-
-
-def _status(value: Any, *, pending: bool = False) -> int:
-    """The status that a handler gave: 0 to 0xFFFF, and pending only where more responses follow."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
-        if Status(value).is_pending == pending:
-            return value
-        raise ValueError(f"a handler gave the status {value:04X}H where {'a' if pending else 'no'} pending one belongs")
-    raise TypeError(f"a handler gave {type(value).__name__} where a status from 0x0000 to 0xFFFF is expected")
-
-
-def _verdict(
-    link: Link, message: Request, raised: BaseException, failure: int, what: str = "handler failed"
-) -> tuple[int, str | None]:
-    """Status and comment for what a handler raised: its refusal, or *failure*."""
-    if isinstance(raised, _Elsewhere):
-        raised = raised.error
-    if isinstance(raised, Refuse):
-        try:
-            return _status(raised.status), raised.comment
-        except (TypeError, ValueError) as error:
-            raised = error
-    link.failed(message, raised)
-    if isinstance(raised, NbdicomError):
-        return failure, raised.message
-    return failure, f"{what}: {type(raised).__name__}"
-
-
-def _asked(link: Link, received: Received) -> dict[str, Any]:
-    return {
-        "negotiation": link.negotiation,
-        "peer": link.peer,
-        "context": received.context,
-        "message": received.message,
-        "codec": link.codec,
-    }
-
-
-def _answer(received: Received, status: int, comment: str | None = None, **fields: Any) -> Operation:
-    """The final response of the simple services."""
-    message = received.message
-    assert isinstance(message, Request)
-    response = response_class(type(message))(
-        message_id_being_responded_to=message.message_id,
-        status=Status(status),
-        error_comment=(comment or "")[:64] or None,
-        **fields,
-    )
-    if hasattr(response, "affected_sop_class_uid"):
-        sop_class = getattr(message, "affected_sop_class_uid", None) or getattr(
-            message, "requested_sop_class_uid", None
-        )
-        response.affected_sop_class_uid = sop_class or None
-    yield Send(received.context.context_id, response)
+    return perform_normalized(link, received, message)
 
 
 def _decide(
@@ -179,18 +78,18 @@ def _decide(
     if handler is None:
         return 0x0122, None
     try:
-        return _status((yield from _call(handler, request))), None
+        return status_of((yield from call(handler, request))), None
     except AssociationError:
         raise  # ours: nobody is left to answer to
-    except _HANDLER_ERRORS as error:
+    except HANDLER_ERRORS as error:
         assert isinstance(received.message, Request)
-        return _verdict(link, received.message, error, failure)
+        return verdict(link, received.message, error, failure)
 
 
 def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
-    request = EchoRequest(**_asked(link, received))
+    request = EchoRequest(**asked(link, received))
     status, comment = yield from _decide(link, received, link.handlers.echo, request, 0x0110)
-    yield from _answer(received, status, comment)
+    yield from answer(received, status, comment)
 
 
 def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
@@ -199,11 +98,11 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
     if message.affected_sop_class_uid != received.context.abstract_syntax:
         status, comment = 0x0122, "SOP Class is not that of the presentation context"
     elif received.sink_error is not None:
-        status, comment = _verdict(link, message, received.sink_error, 0xA700, "cannot take the data set")
+        status, comment = verdict(link, message, received.sink_error, 0xA700, "cannot take the data set")
     elif received.data is None and received.sink is None:
         status, comment = 0xC000, "no data set"
     else:
-        request = StoreRequest(**_asked(link, received), data=received.data, sink=received.sink)
+        request = StoreRequest(**asked(link, received), data=received.data, sink=received.sink)
         status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
     if link.stored is not None:
         link.stored(received, Status(status, "C-STORE", comment))
@@ -219,24 +118,22 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
 
 def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     if link.handlers.find is None:
-        yield from _answer(received, 0x0122)
+        yield from answer(received, 0x0122)
         return
     syntax = received.context.transfer_syntax
     assert syntax is not None
     if received.sink_error is not None:
-        yield from _answer(
-            received, *_verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier")
-        )
+        yield from answer(received, *verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier"))
         return
-    request = FindRequest(**_asked(link, received), data=received.data or b"")
+    request = FindRequest(**asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
     matches: Any = None
     try:
-        matches = yield from _call(link.handlers.find, request)
+        matches = yield from call(link.handlers.find, request)
         if not hasattr(matches, "__anext__"):
             matches = iter(matches)
         while True:
-            match = yield from _next(matches)
+            match = yield from next_of(matches)
             request.cancelled = received.cancelled
             if received.cancelled:
                 status = 0xFE00
@@ -245,7 +142,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
                 break
             response = CFindRSP(
                 message_id_being_responded_to=message.message_id,
-                status=Status(_status(request.pending_status, pending=True)),
+                status=Status(status_of(request.pending_status, pending=True)),
                 affected_sop_class_uid=message.affected_sop_class_uid,
             )
             data = link.codec.encode(match, syntax)
@@ -253,14 +150,14 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     except (AssociationError, GeneratorExit):
         _close_now(matches)  # nobody is left to answer to, and no effect is served any more
         raise
-    except _HANDLER_ERRORS as error:
-        status, comment = _verdict(link, message, error, 0xC000)
+    except HANDLER_ERRORS as error:
+        status, comment = verdict(link, message, error, 0xC000)
     if (close := getattr(matches, "close", None)) is not None:
         try:
             yield Call(close)
-        except _HANDLER_ERRORS as error:
+        except HANDLER_ERRORS as error:
             link.failed(message, error)
-    yield from _answer(received, status, comment)
+    yield from answer(received, status, comment)
 
 
 def _close_now(matches: Any) -> None:
@@ -319,23 +216,23 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     moving = isinstance(message, CMoveRQ)
     handler = link.handlers.move if moving else link.handlers.get
     if handler is None:
-        yield from _answer(received, 0x0122)
+        yield from answer(received, 0x0122)
         return
     counts = _Counts(0)
     if received.sink_error is not None:
-        verdict = _verdict(link, message, received.sink_error, 0xA702, "cannot take the identifier")
-        yield from _counted(link, received, counts, *verdict)
+        failure = verdict(link, message, received.sink_error, 0xA702, "cannot take the identifier")
+        yield from _counted(link, received, counts, *failure)
         return
-    request = RetrieveRequest(**_asked(link, received), data=received.data or b"")
+    request = RetrieveRequest(**asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
     try:
         address = None
         if isinstance(message, CMoveRQ):
             if link.handlers.destination is not None:
-                address = yield from _call(link.handlers.destination, message.move_destination)
+                address = yield from call(link.handlers.destination, message.move_destination)
             if address is None:
                 raise Refuse(0xA801, "move destination unknown")
-        instances = yield from _call(handler, request)
+        instances = yield from call(handler, request)
         counts.total = len(instances)
         if counts.total > _MOST_SUB_OPERATIONS:
             raise Refuse(0xA701, f"{counts.total} instances are more than one request can count")
@@ -347,8 +244,8 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
         status = 0xFE00 if cancelled else counts.final()
     except AssociationError:
         raise  # ours: nobody is left to answer to
-    except _HANDLER_ERRORS as error:
-        status, comment = _verdict(link, message, error, 0xC000)
+    except HANDLER_ERRORS as error:
+        status, comment = verdict(link, message, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)
 
 
@@ -399,9 +296,9 @@ def _get_one(link: Link, message: Any, instance: StorableInstance) -> Operation:
         yield Send(context.context_id, _store_request(instance), source)
     finally:
         source.close()
-    answer: Received = yield Receive()
-    assert isinstance(answer.message, CStoreRSP)
-    return answer.message.status
+    response: Received = yield Receive()
+    assert isinstance(response.message, CStoreRSP)
+    return response.message.status
 
 
 def _store_request(instance: StorableInstance) -> CStoreRQ:
@@ -421,11 +318,11 @@ def _move_instances(
     destination: Destination | None = None
     finished = False
     try:
-        destination = yield from _call(link.associate, address, message.move_destination, instances)
+        destination = yield from call(link.associate, address, message.move_destination, instances)
         originator = (link.negotiation.calling_ae_title, message.message_id)
         results = destination.store(instances, originator=originator)
         while not received.cancelled:
-            stored: Any = yield from _next(results)
+            stored: Any = yield from next_of(results)
             if stored is END:
                 break
             assert isinstance(stored, Stored)
@@ -437,9 +334,9 @@ def _move_instances(
         if destination is not None:
             destination.abort()  # nobody is left to answer to, and no effect is served any more
         raise
-    except _HANDLER_ERRORS as error:
+    except HANDLER_ERRORS as error:
         # The destination is away, refuses or died: what has not arrived has failed, and the requestor is told so.
-        link.failed(message, error.error if isinstance(error, _Elsewhere) else error)
+        link.failed(message, error.error if isinstance(error, Elsewhere) else error)
         counts.fail_the_rest(instances)
     if destination is not None:
         yield Call(destination.release if finished else destination.abort)

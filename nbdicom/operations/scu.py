@@ -1,4 +1,4 @@
-"""The invoking side of DIMSE-C: C-ECHO, C-FIND, C-STORE, C-GET and C-MOVE (PS3.7 9.1, PS3.4 Annexes A, B, C).
+"""The invoking side: C-ECHO, C-FIND, C-STORE, C-GET, C-MOVE (PS3.7 9.1, PS3.4 A to C) and the N-services (PS3.7 10.1).
 
 Each function is one operation.  It returns the final Status; what comes before is delivered one by one.  Whether a Failure
 raises is decided by the driver, in one place.
@@ -8,17 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, Priority, Response, SubOperationCounts
+from nbdicom.core.command import (
+    CEchoRQ,
+    CFindRQ,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    NActionRQ,
+    NCreateRQ,
+    NDeleteRQ,
+    NEventReportRQ,
+    NGetRQ,
+    NSetRQ,
+    Priority,
+    Request,
+    Response,
+    SubOperationCounts,
+)
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, DataSetError, LocalProtocolError, NbdicomError, NoPresentationContext
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
-from nbdicom.operations.requests import Codec, Match, StorableInstance, Stored, SubOperations
+from nbdicom.operations.requests import Codec, Match, Reply, StorableInstance, Stored, SubOperations
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-__all__ = ["echo", "find", "get", "move", "store"]
+__all__ = [
+    "echo",
+    "find",
+    "get",
+    "move",
+    "n_action",
+    "n_create",
+    "n_delete",
+    "n_event_report",
+    "n_get",
+    "n_set",
+    "store",
+]
 
 
 def echo(context: NegotiatedContext) -> Operation:
@@ -169,3 +197,73 @@ def _failed_uids(received: Received, context: NegotiatedContext, codec: Codec) -
         return ()
     values = [value] if isinstance(value, str) else list(value or ())
     return tuple(UID(uid) for uid in values if uid)
+
+
+# ------------------------------------------------------------------------------- DIMSE-N
+# The SOP Class of the message is given apart from the context: under a Meta SOP Class they differ.
+
+
+def n_event_report(
+    context: NegotiatedContext, sop_class: UID, sop_instance: UID, event_type_id: int, data: bytes | None, codec: Codec
+) -> Operation:
+    """N-EVENT-REPORT (PS3.7 10.1.1), sent by the SCP of a service: delivers its `Reply`."""
+    request = NEventReportRQ(
+        affected_sop_class_uid=sop_class, affected_sop_instance_uid=sop_instance, event_type_id=event_type_id
+    )
+    return (yield from _normalized(context, request, sop_instance, data, codec))
+
+
+def n_get(
+    context: NegotiatedContext, sop_class: UID, sop_instance: UID, attributes: tuple[int, ...], codec: Codec
+) -> Operation:
+    """N-GET (PS3.7 10.1.2) of these tags, or of all attributes if there are none: delivers its `Reply`."""
+    request = NGetRQ(
+        requested_sop_class_uid=sop_class,
+        requested_sop_instance_uid=sop_instance,
+        attribute_identifier_list=attributes or None,
+    )
+    return (yield from _normalized(context, request, sop_instance, None, codec))
+
+
+def n_set(context: NegotiatedContext, sop_class: UID, sop_instance: UID, data: bytes, codec: Codec) -> Operation:
+    """N-SET (PS3.7 10.1.3): delivers its `Reply`."""
+    request = NSetRQ(requested_sop_class_uid=sop_class, requested_sop_instance_uid=sop_instance)
+    return (yield from _normalized(context, request, sop_instance, data, codec))
+
+
+def n_action(
+    context: NegotiatedContext, sop_class: UID, sop_instance: UID, action_type_id: int, data: bytes | None, codec: Codec
+) -> Operation:
+    """N-ACTION (PS3.7 10.1.4): delivers its `Reply`."""
+    request = NActionRQ(
+        requested_sop_class_uid=sop_class, requested_sop_instance_uid=sop_instance, action_type_id=action_type_id
+    )
+    return (yield from _normalized(context, request, sop_instance, data, codec))
+
+
+def n_create(
+    context: NegotiatedContext, sop_class: UID, sop_instance: UID | None, data: bytes | None, codec: Codec
+) -> Operation:
+    """N-CREATE (PS3.7 10.1.5); without an instance UID the SCP assigns one: delivers its `Reply`."""
+    request = NCreateRQ(affected_sop_class_uid=sop_class, affected_sop_instance_uid=sop_instance)
+    return (yield from _normalized(context, request, sop_instance, data, codec))
+
+
+def n_delete(context: NegotiatedContext, sop_class: UID, sop_instance: UID, codec: Codec) -> Operation:
+    """N-DELETE (PS3.7 10.1.6): delivers its `Reply`."""
+    request = NDeleteRQ(requested_sop_class_uid=sop_class, requested_sop_instance_uid=sop_instance)
+    return (yield from _normalized(context, request, sop_instance, None, codec))
+
+
+def _normalized(
+    context: NegotiatedContext, request: Request, sop_instance: UID | None, data: bytes | None, codec: Codec
+) -> Operation:
+    assert context.transfer_syntax is not None
+    yield Send(context.context_id, request, None if data is None else BytesSource(data))
+    received: Received = yield Receive()
+    response = _response(received)
+    told: UID | None = getattr(response, "affected_sop_instance_uid", None)
+    yield Deliver(
+        Reply(response.status, told or sop_instance or UID(""), received.data, context.transfer_syntax, codec, response)
+    )
+    return response.status

@@ -153,6 +153,23 @@ def test_an_echo() -> None:
     assert pair.a.outstanding == invocation.outstanding == 0
 
 
+def test_the_acceptors_first_request_comes_with_its_answer() -> None:
+    """In Sta6 an acceptor may send at once; one read may bring both PDUs (PS3.8 Table 9-10, AE-3 and DT-2)."""
+    pair = Pair()
+    pair.a.request(pair.rq)
+    pair.a.connected()
+    pair.b.connected()
+    pair.exchange()
+    assert pair.b.associate_rq is not None
+    pair.b.accept(*negotiate(pair.b.associate_rq, pair.support))
+    together = b"".join(pair.b.data_to_send())
+    for batch in pair.b.send(1, c.CEchoRQ(), None, Invocation()):
+        together += b"".join(map(bytes, batch))
+    feed(pair.a, together)
+    assert pair.a.is_established and pair.a.error is None
+    assert [type(received.message) for received in pair.a.requests] == [c.CEchoRQ]
+
+
 def test_a_release() -> None:
     pair = Pair().associate()
     pair.a.release()

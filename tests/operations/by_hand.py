@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from nbdicom.config import OperationsWindow
-from nbdicom.core.command import Message
+from nbdicom.core.command import Message, Request, encode_command
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import DataSetError
-from nbdicom.operations.effects import Call, Deliver, Effect, Operation, Receive, Send
+from nbdicom.operations.effects import END, Call, Deliver, Effect, Next, Operation, Receive, Send
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Refuse
+from nbdicom.operations.scp import Link, perform
+from nbdicom.status import Status
 from nbdicom.uids import UID
 
 IMPLICIT, EXPLICIT, JPEG = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1"), UID("1.2.840.10008.1.2.4.70")
@@ -132,3 +139,106 @@ def negotiation(*contexts: NegotiatedContext, window: int = 1) -> Negotiation:
         contexts=contexts or (context(),),
         window=OperationsWindow(invoked=window, performed=1),
     )
+
+
+@dataclass
+class Acceptor:
+    """The driver of an operation, and what became visible of it.
+
+    ``answers`` are the messages for its Receives; ``at_send`` is called with the number of each message sent, so that a test
+    can cancel or break the association at that moment.
+    """
+
+    handlers: Handlers
+    destination: Callable[..., Any] | None = None
+    contexts: tuple[NegotiatedContext, ...] = ()
+    answers: list[Any] = field(default_factory=list)
+    at_send: Callable[[int], None] = lambda number: None
+    sent: list[Send] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    stored: list[Status] = field(default_factory=list)
+    opened: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def link(self) -> Link:
+        def associate(*args: Any) -> Any:
+            self.opened.append(args)
+            assert self.destination is not None
+            return self.destination(*args)
+
+        return Link(
+            negotiation=negotiation(*self.contexts),
+            peer="127.0.0.1:40000",
+            codec=CODEC,
+            handlers=self.handlers,
+            associate=associate,
+            failed=lambda request, error: self.failures.append(error),
+            stored=lambda received, status: self.stored.append(status),
+        )
+
+    def perform(self, received: Received) -> None:
+        self.drive(perform(self.link(), received))
+
+    def drive(self, operation: Operation) -> None:
+        """Serve effects as a driver does: what a Call, a Next or a Send raises is thrown into the operation."""
+        answer, error = None, None
+        while True:
+            try:
+                effect = operation.send(answer) if error is None else operation.throw(error)
+            except StopIteration:
+                return
+            answer = error = None
+            try:
+                if isinstance(effect, Send):
+                    encode_command(effect.message, data_set=effect.data is not None)
+                    self.at_send(len(self.sent))
+                    self.sent.append(effect)
+                    answer = 1000 + len(self.sent) if isinstance(effect.message, Request) else None
+                elif isinstance(effect, Call):
+                    answer = effect.function(*effect.args)
+                elif isinstance(effect, Next):
+                    answer = next(effect.iterator, END)
+                else:
+                    assert isinstance(effect, Receive)
+                    answer = self.answers.pop(0)
+                    if isinstance(answer, Exception):
+                        raise answer
+            except (Exception, SystemExit) as raised:
+                error = raised
+
+    @property
+    def responses(self) -> list[Any]:
+        return [send.message for send in self.sent if not isinstance(send.message, Request)]
+
+    @property
+    def statuses(self) -> list[int]:
+        return [int(message.status) for message in self.responses]
+
+    @property
+    def only(self) -> Any:
+        """The one response."""
+        (message,) = self.responses
+        return message
+
+
+def cancel(received: Received, when: int) -> Callable[[int], None]:
+    """A C-CANCEL request that arrives with message number *when*."""
+
+    def at_send(number: int) -> None:
+        if number == when:
+            received.cancelled = True
+
+    return at_send
+
+
+def refuse(status: int, comment: Any = "") -> Callable[[Any], Any]:
+    def handler(request: Any) -> Any:
+        raise Refuse(status, comment)
+
+    return handler
+
+
+def fail(error: BaseException) -> Callable[[Any], Any]:
+    def handler(request: Any) -> Any:
+        raise error
+
+    return handler
