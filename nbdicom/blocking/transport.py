@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import select
 import socket
+import threading
 import time
 from collections.abc import Sequence
 
@@ -21,6 +22,10 @@ __all__ = ["Transport", "connect"]
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _MOST_VECTORS = 1024  #: IOV_MAX
+#: Seconds after which the main thread looks up from a wait: a Ctrl-C that comes in the instant before the system call
+#: begins does not end it, and is seen then.  Other threads get no signals, and sleep as long as they may.
+_GLANCE = 1.0
+_MAIN_THREAD = threading.main_thread().ident
 
 
 def connect(host: str, port: int, timeout: float | None) -> socket.socket:
@@ -86,8 +91,15 @@ class Transport:
         """Wait until something can be read (or written); False at the deadline (of `time.monotonic`)."""
         if read:
             self._acknowledge()
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return self._poll(left, read, write)
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            glance = left
+            if (left is None or left > _GLANCE) and threading.get_ident() == _MAIN_THREAD:
+                glance = _GLANCE
+            if self._poll(glance, read, write):
+                return True
+            if glance == left:
+                return False
 
     def readable(self) -> bool:
         """True if a read would not wait."""
