@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         OperationFailed,
         QueryError,
     )
+    from nbdicom.job import Job
     from nbdicom.notebook import show
     from nbdicom.operations.handlers import Handlers
     from nbdicom.operations.requests import Refuse
@@ -46,6 +47,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
     "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
     "Handlers": ("nbdicom.operations.handlers", "Handlers"),
+    "Job": ("nbdicom.job", "Job"),
     "Limits": ("nbdicom.config", "Limits"),
     "NbdicomError": ("nbdicom.errors", "NbdicomError"),
     "NoPresentationContext": ("nbdicom.errors", "NoPresentationContext"),

@@ -42,10 +42,11 @@ FLOORS = {
     },
     "peer": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.receiver", "nbdicom.peer",
+        "nbdicom.job",
     },
     "notebook": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.peer", "nbdicom.pacs",
-        "nbdicom.notebook",
+        "nbdicom.job", "nbdicom.receiver", "nbdicom.servers", "nbdicom.notebook",
     },
 }  # fmt: skip
 

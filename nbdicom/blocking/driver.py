@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
+from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
@@ -330,8 +331,8 @@ class Driver:
                 pass  # over while we answered: whoever waits is told by the core
             except BaseException as interrupt:
                 self._answer_after(interrupt, operation, invocation)
-                if threading.current_thread() is threading.main_thread():
-                    raise  # Ctrl-C; in a server's thread it can only be a handler that raised it
+                if threading.current_thread() is threading.main_thread() or isinstance(interrupt, Interrupted):
+                    raise  # Ctrl-C or its like; in a server's thread it can only be a handler that raised it
             finally:
                 operation.close()
                 with self._lock:

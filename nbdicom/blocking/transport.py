@@ -8,7 +8,9 @@ are left alone: setting them would switch the kernel's autotuning off.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import select
 import socket
 import threading
@@ -16,6 +18,7 @@ import time
 from collections.abc import Sequence
 
 from nbdicom.address import connection_failed
+from nbdicom.blocking.interrupt import PERIOD, current_interrupt
 from nbdicom.core.streams import Buffer
 
 __all__ = ["Transport", "connect"]
@@ -37,9 +40,35 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
         The cause (an OSError) tells a name that is not known, a port that nobody listens to, and silence apart.
     """
     try:
-        return socket.create_connection((host, port), timeout)
+        return _connected(host, port, timeout)
     except (OSError, UnicodeError) as error:
         raise connection_failed(error, host, port, timeout) from error
+
+
+def _connected(host: str, port: int, timeout: float | None) -> socket.socket:
+    """The first address of *host* that answers; unlike `socket.create_connection` it can be interrupted by a thread."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    problem: OSError = OSError("the name has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            code = connection.connect_ex(address)
+            if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
+                if not Transport(connection).wait(deadline, read=False, write=True):
+                    raise TimeoutError("no answer")
+                code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code))
+        except OSError as error:
+            connection.close()
+            problem = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise problem
 
 
 class Transport:
@@ -91,10 +120,14 @@ class Transport:
         """Wait until something can be read (or written); False at the deadline (of `time.monotonic`)."""
         if read:
             self._acknowledge()
+        interrupt = current_interrupt()
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             glance = left
-            if (left is None or left > _GLANCE) and threading.get_ident() == _MAIN_THREAD:
+            if interrupt is not None:
+                interrupt.deliver()
+                glance = PERIOD if left is None else min(left, PERIOD)
+            elif (left is None or left > _GLANCE) and threading.get_ident() == _MAIN_THREAD:
                 glance = _GLANCE
             if self._poll(glance, read, write):
                 return True
@@ -115,7 +148,7 @@ class Transport:
     def _poll(self, seconds: float | None, read: bool, write: bool) -> bool:
         if self._reader is None:
             readers, writers = [self._socket] if read else [], [self._socket] if write else []
-            return any(select.select(readers, writers, readers, seconds))
+            return any(select.select(readers, writers, [self._socket], seconds))
         poll = self._reader
         if not (read and not write):
             poll = select.poll()

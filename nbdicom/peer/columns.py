@@ -7,7 +7,6 @@ many there were, never the value.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbdicom.peer.notices import UndecodableValues
+from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import Attribute
 
 __all__ = ["parse_column"]
@@ -61,7 +60,7 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
             items.append(None)
     if bad:
         what = f"{bad} value{'s' if bad > 1 else ''} of {known.keyword} cannot be read as {known.vr}"
-        warnings.warn(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"), stacklevel=4)
+        notify(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"), stacklevel=4)
     return _series(known, items)
 
 

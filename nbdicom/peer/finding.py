@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.peer.line import Line
-from nbdicom.peer.notices import OptionalKeysNotSupported, ResponseLimitReached
-from nbdicom.peer.progress import Progress, ProgressLike
+from nbdicom.peer.notices import OptionalKeysNotSupported, ResponseLimitReached, notify
+from nbdicom.peer.progress import Progress, ProgressLike, Reporter
 from nbdicom.peer.query import InformationModel, Query
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
@@ -37,22 +37,34 @@ def find(
     status: Status | None = None
     truncated = capped = optional = False
     line = Line(peer, [PresentationContext(first.model.find)])
+    single = len(queries) == 1
+    watched = callable(progress) or isinstance(progress, Reporter)
     bar = Progress(
-        progress if len(queries) > 1 or callable(progress) else False, f"find at {peer.ae_title}", unit="query",
-        total=len(queries),
+        progress if not single or watched else False, f"find at {peer.ae_title}",
+        unit="match" if single and not callable(progress) else "query", total=None if single else len(queries),
     )  # fmt: skip
+    counting = single and isinstance(progress, Reporter)  # one query: its matches are counted, for who can show them
+    cancelled = False
     with bar, line.closing():
         for query in queries:
-            with line.association().find(query.identifier(), model=query.model.find) as responses:
-                for match in responses:
-                    if limit is not None and len(identifiers) >= limit:
-                        truncated = True
-                        break  # leaving the block cancels
-                    identifiers.append((match.data, match.transfer_syntax))
-                    optional = optional or match.status == 0xFF01
+            try:
+                with line.association().find(query.identifier(), model=query.model.find) as responses:
+                    for match in responses:
+                        if limit is not None and len(identifiers) >= limit:
+                            truncated = True
+                            break  # leaving the block cancels
+                        identifiers.append((match.data, match.transfer_syntax))
+                        optional = optional or match.status == 0xFF01
+                        if counting:
+                            bar.advance()
+            except Interrupted:
+                if not identifiers:
+                    raise  # nothing is lost with it
+                truncated = cancelled = True
             status = responses.status
             capped = capped or status == 0xB001
-            bar.advance()
+            if not counting:
+                bar.reach(bar.done + 1, len(queries))
             if truncated:
                 break
     about = {
@@ -64,15 +76,17 @@ def find(
         "status": None if status is None else str(status),
         "seconds": round(time.monotonic() - started, 3),
     }
+    if cancelled:
+        about["cancelled"] = True
     frame = answer_frame(identifiers, first, provenance=about, parse=parse)
     if capped:
         message = f"{peer.ae_title} has more matches than it sends (status B001H): {len(identifiers)} came"
-        warnings.warn(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=3)
+        notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=3)
     if optional:
         empty = [name for name in first.columns if name in frame and frame[name].isna().all()]
         names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
         message = f"{peer.ae_title} does not support every key of this query (status FF01H)"
-        warnings.warn(OptionalKeysNotSupported(message + names), stacklevel=3)
+        notify(OptionalKeysNotSupported(message + names), stacklevel=3)
     return frame
 
 

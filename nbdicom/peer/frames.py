@@ -7,7 +7,6 @@ in it. This is the module of the peer that needs pandas; importing it registers 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,11 +15,12 @@ import pandas as pd
 from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
-from nbdicom.peer.notices import UndecodableValues
+from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import UNIQUE_KEYS, Query, attribute
 from nbdicom.table import Table
 
 if TYPE_CHECKING:
+    from nbdicom.job import Job
     from nbdicom.peer.peer import Peer
     from nbdicom.peer.results import MoveResult, RetrieveResult
 
@@ -63,7 +63,7 @@ def answer_frame(
     except DataSetError:
         readable = [pair for pair in pairs if _is_readable(pair)]
         what = f"{len(pairs) - len(readable)} of {len(pairs)} answers cannot be read as data sets; they are left out"
-        warnings.warn(UndecodableValues(what), stacklevel=4)
+        notify(UndecodableValues(what), stacklevel=4)
         pairs, decoded = readable, decode_columns(readable)
     count = len(pairs)
     extra = [name for name in decoded if name not in query.columns and name not in _NOT_COLUMNS]
@@ -180,9 +180,14 @@ class DicomAccessor:
 
     def retrieve(
         self, to: Any, method: Literal["auto", "get", "move"] = "auto", *, peer: Peer | None = None, **options: Any
-    ) -> RetrieveResult:
-        """Retrieve into the folder *to*, by C-GET or C-MOVE; the options are those of `Peer.retrieve`."""
-        return (peer or self.peer).retrieve(self._frame, to=to, method=method, **options)
+    ) -> RetrieveResult | Job[RetrieveResult]:
+        """Retrieve into the folder *to*, by C-GET or C-MOVE; the options are those of `Peer.retrieve`.
+
+        ``wait=False`` returns a `Job`.
+        """
+        result: RetrieveResult | Job[RetrieveResult]
+        result = (peer or self.peer).retrieve(self._frame, to=to, method=method, **options)
+        return result
 
     # ------------------------------------------------------------------------------- to look at
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nbdicom.blocking import Association
+from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import NbdicomError
 
@@ -49,8 +50,8 @@ class Line:
         """Release at the end, also after an error that the peer or the network told; abort when we are interrupted."""
         try:
             yield
-        except NbdicomError:
-            self._release()
+        except (NbdicomError, Interrupted):
+            self._release()  # after an interrupt that was answered by C-CANCEL the association is as good as before
             raise
         except BaseException:
             if self._association is not None:

@@ -6,7 +6,20 @@ They are warning classes, so that a program decides with the standard tool what 
 
 from __future__ import annotations
 
-__all__ = ["IncompleteTransfer", "OptionalKeysNotSupported", "PeerWarning", "ResponseLimitReached", "UndecodableValues"]
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = [
+    "IncompleteTransfer",
+    "OptionalKeysNotSupported",
+    "PeerWarning",
+    "ResponseLimitReached",
+    "UndecodableValues",
+    "collected",
+    "notify",
+]
 
 
 class PeerWarning(UserWarning):
@@ -27,3 +40,29 @@ class UndecodableValues(PeerWarning):
 
 class IncompleteTransfer(PeerWarning):
     """Not everything that was to be retrieved, moved or stored has been; the result names what is missing."""
+
+
+_collector: ContextVar[list[PeerWarning] | None] = ContextVar("nbdicom_notices", default=None)
+
+
+@contextmanager
+def collected() -> Iterator[list[PeerWarning]]:
+    """Collect what would be warned of: for a form, which shows it beside its table.
+
+    Unlike ``warnings.catch_warnings`` it is right in a thread, and touches no warning of anybody else.
+    """
+    notices: list[PeerWarning] = []
+    token = _collector.set(notices)
+    try:
+        yield notices
+    finally:
+        _collector.reset(token)
+
+
+def notify(notice: PeerWarning, *, stacklevel: int) -> None:
+    """Warn, or give the notice to whoever collects them; *stacklevel* is that of `warnings.warn` in the caller."""
+    notices = _collector.get()
+    if notices is None:
+        warnings.warn(notice, stacklevel=stacklevel + 1)
+    else:
+        notices.append(notice)

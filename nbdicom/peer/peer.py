@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from nbdicom.address import split_address
 from nbdicom.blocking import Association, associate
@@ -29,6 +29,7 @@ from nbdicom.table import Table
 if TYPE_CHECKING:
     import pandas
 
+    from nbdicom.job import Job
     from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
 
 __all__ = ["Peer"]
@@ -361,6 +362,16 @@ class Peer:
         result = transfer.move(self, wanted, destination, model=root, progress=progress)
         return _told(result, raise_on_error)
 
+    @overload
+    def retrieve(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[True] = True, **options: Any
+    ) -> RetrieveResult: ...
+
+    @overload
+    def retrieve(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[False], **options: Any
+    ) -> Job[RetrieveResult]: ...
+
     def retrieve(
         self,
         selection: Any = None,
@@ -373,8 +384,9 @@ class Peer:
         model: str | None = None,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
+        wait: bool = True,
         **keys: Any,
-    ) -> RetrieveResult:
+    ) -> RetrieveResult | Job[RetrieveResult]:
         """Retrieve instances into files by whatever the peer offers.
 
         Parameters
@@ -387,6 +399,8 @@ class Peer:
         listen : str, int or (str, int), optional
             ``"host:port"`` of that storage SCP, or the port alone for all addresses of this machine.  The peer must
             have our calling AE title registered with this port at an address of this machine.
+        wait : bool
+            False returns a `Job` at once: displayed it is a bar with a Cancel button, ``job.wait()`` gives the result.
 
         Raises
         ------
@@ -401,6 +415,16 @@ class Peer:
                 hint=f"listen='0.0.0.0:11113', and register {self.calling!r} with this machine and port at the peer",
             )
         options: dict[str, Any] = {"level": level, "model": model, "progress": progress, **keys}
+        if not wait:
+            from nbdicom.job import Job
+
+            self._targets(selection, keys, level, model)  # what cannot be asked is said at once
+            again: dict[str, Any] = {**options, "to": to, "method": method, "listen": listen}
+            return Job(
+                lambda job: self.retrieve(selection, **{**again, "progress": job}),
+                label=f"retrieve from {self.ae_title}",
+                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
+            ).start()
         if method != "move":
             try:
                 return self.get(selection, to=to, raise_on_error=raise_on_error, **options)

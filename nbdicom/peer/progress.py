@@ -5,14 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Progress", "ProgressLike", "is_interactive"]
+__all__ = ["Progress", "ProgressLike", "Reporter", "is_interactive"]
 
-#: None: a bar if the session is interactive; a callable gets (done, total) and total may be None.
 _DELAY = 0.5  #: seconds before a bar is shown
 
-ProgressLike = bool | None | Callable[[int, int | None], object]
+
+@runtime_checkable
+class Reporter(Protocol):
+    """Who wants to know more than two numbers, a `Job` for instance."""
+
+    def report(
+        self, done: int | None = None, total: int | None = None, *, size: int | None = None, unit: str | None = None
+    ) -> object:
+        """So many are done of so many, with so many bytes; what is None has not changed."""
+        ...
+
+
+#: None: a bar if the session is interactive; a callable gets (done, total) and total may be None.
+ProgressLike = bool | None | Reporter | Callable[[int, int | None], object]
 
 
 def is_interactive() -> bool:
@@ -42,8 +54,12 @@ class Progress:
     def __init__(self, progress: ProgressLike, what: str, *, unit: str, total: int | None = None) -> None:
         self.done = 0
         self.total = total
+        self.size = 0
+        self._reporter = progress if isinstance(progress, Reporter) else None
         self._report = progress if callable(progress) else None
         self._bar: Any = None
+        if self._reporter is not None:
+            self._reporter.report(0, total, unit=unit)
         if progress is True or (progress is None and is_interactive()):
             from tqdm.auto import tqdm
 
@@ -54,17 +70,24 @@ class Progress:
         """*count* more are done."""
         self.reach(self.done + count)
 
-    def reach(self, done: int, total: int | None = None) -> None:
-        """So many are done, of so many."""
+    def reach(self, done: int, total: int | None = None, *, size: int = 0) -> None:
+        """So many are done, of so many; *size* more bytes have come."""
         step, self.done = done - self.done, done
+        self.size += size
         if total is not None and total != self.total:
             self.total = total
             if self._bar is not None:
                 self._bar.total = total
                 self._bar.refresh()
+        if self._bar is not None and size:
+            seconds = max(self._bar.format_dict["elapsed"], 1e-3)
+            text = f"{self.size / 1e6:.1f} MB, {self.size / 1e6 / seconds:.1f} MB/s"
+            self._bar.set_postfix_str(text, refresh=False)
         if self._bar is not None and step:
             self._bar.update(step)
-        if self._report is not None:
+        if self._reporter is not None:
+            self._reporter.report(self.done, self.total, size=self.size)
+        elif self._report is not None:
             self._report(self.done, self.total)
 
     def __enter__(self) -> Self:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbdicom.errors import OperationCancelled
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.results import Retrieved, RetrieveResult
@@ -75,8 +76,9 @@ def move_here(
     with receiver:
         moved = move(peer, targets, peer.calling, model=model, progress=progress)
         # Some peers answer Success before the last instance is through: what they count is waited for.
+        cancelled = any(isinstance(row.answer.error, OperationCancelled) for row in moved.rows)
         with news:
-            news.wait_for(lambda: len(arrived) >= moved.completed, timeout=peer.timeouts.network)
+            news.wait_for(lambda: len(arrived) >= moved.completed, timeout=0 if cancelled else peer.timeouts.network)
     answers = tuple(row.answer for row in moved.rows)
     rows = list(arrived.values())
     for answer in answers:

@@ -6,14 +6,13 @@ only if everything that was asked for is there.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from nbdicom.errors import NbdicomError, OperationFailed
-from nbdicom.peer.notices import IncompleteTransfer
+from nbdicom.peer.notices import IncompleteTransfer, notify
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
 from nbdicom.table import Table
@@ -243,7 +242,7 @@ class TransferResult(Generic[Row]):
     def tell(self) -> None:
         """Warn if not everything succeeded: the result itself may never be looked at."""
         if not self.ok:
-            warnings.warn(IncompleteTransfer(self.summary), stacklevel=4)
+            notify(IncompleteTransfer(self.summary), stacklevel=4)
 
     def table(self) -> Table:
         """Failures first; as many rows as one reads."""

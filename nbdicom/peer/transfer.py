@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.blocking import Association, Responses
+from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
-from nbdicom.errors import AssociationError, NbdicomError, NoPresentationContext, OperationError, OperationTimeout
+from nbdicom.errors import (
+    AssociationError,
+    NbdicomError,
+    NoPresentationContext,
+    OperationCancelled,
+    OperationError,
+    OperationTimeout,
+)
 from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, SubOperations
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
@@ -31,8 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["get", "move", "store"]
 
 
-def _each(line: Line, targets: Sequence[Target]) -> Iterator[tuple[Target, Association | NbdicomError]]:
+def _each(
+    line: Line, targets: Sequence[Target], answers: Sequence[Answer]
+) -> Iterator[tuple[Target, Association | NbdicomError]]:
     """Each target with an association to ask on, or with the error because of which it cannot be asked.
+
+    *answers* are those that there are so far: after one that was cancelled nothing more is asked.
 
     Raises
     ------
@@ -41,11 +53,18 @@ def _each(line: Line, targets: Sequence[Target]) -> Iterator[tuple[Target, Assoc
     """
     dead: NbdicomError | None = None
     for position, target in enumerate(targets):
+        if answers and isinstance(answers[-1].error, OperationCancelled):
+            dead = answers[-1].error
         if dead is not None:
             yield target, dead
             continue
         try:
             association = line.association()
+        except Interrupted:
+            if position == 0:
+                raise
+            dead = _cancelled()
+            yield target, dead
         except (AssociationError, OperationTimeout) as error:
             if position == 0:
                 raise
@@ -72,8 +91,14 @@ def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable
             answer.status = responses.status
     except NoPresentationContext:
         raise
+    except Interrupted:
+        answer.error = _cancelled()  # what had arrived is kept, and the result says what is missing
     except (AssociationError, OperationTimeout) as error:
         answer.error = error
+
+
+def _cancelled() -> OperationCancelled:
+    return OperationCancelled("cancelled before it was done")
 
 
 def _count(value: SubOperations, answer: Answer) -> None:
@@ -138,7 +163,7 @@ def get(
     counts = [target.expected or len(target.instances) for target in targets]
     total = sum(counts) if all(counts) else None
     with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar, line.closing():
-        for target, where in _each(line, targets):
+        for target, where in _each(line, targets, answers):
             if isinstance(where, NbdicomError):
                 said, arrived = [Answer(target=target, error=where)], list[Retrieved]()
             else:
@@ -167,10 +192,13 @@ def _get_one(
         answer = Answer(target=one)
 
         def on_value(value: ReceivedInstance | SubOperations) -> None:
+            size = 0
             if isinstance(value, ReceivedInstance):
                 row = _retrieved(value, one)
                 arrived[str(row.sop_instance_uid)] = row
-            bar.reach(before + len(arrived), None if known_total or answer.total is None else before + answer.total)
+                size = row.size or 0
+            total = None if known_total or answer.total is None else before + answer.total
+            bar.reach(before + len(arrived), total, size=size)
 
         _run(lambda: association.get(one.identifier(), model=model.get, sink=sink), answer, on_value)
         return answer
@@ -255,7 +283,7 @@ def move(
     answers: list[Answer] = []
     line = Line(peer, [PresentationContext(model.move)])
     with Progress(progress, f"move to {destination}", unit="instance") as bar, line.closing():
-        for target, where in _each(line, targets):
+        for target, where in _each(line, targets, answers):
             answer = Answer(target=target)
             answers.append(answer)
             if isinstance(where, NbdicomError):
@@ -302,7 +330,11 @@ def store(peer: Peer, items: Iterable[Any], *, progress: ProgressLike = None) ->
         else:
             instances.append(found)
     with Progress(progress, f"store to {peer.ae_title}", unit="instance", total=len(instances)) as bar:
+        cancelled: OperationCancelled | None = None
         for number, group in enumerate(group_by_association(instances, codec)):
+            if cancelled is not None:
+                rows += [_sent(Stored(instance, error=cancelled)) for instance in group]
+                continue
             try:
                 association = peer.associate(storage_contexts(group, codec))
             except (AssociationError, OperationTimeout) as error:
@@ -310,24 +342,39 @@ def store(peer: Peer, items: Iterable[Any], *, progress: ProgressLike = None) ->
                     raise
                 rows += [_sent(Stored(instance, error=error)) for instance in group]
                 continue
-            rows += _store_group(association, group, bar)
+            sent, cancelled = _store_group(association, group, bar)
+            rows += sent
     return StoreResult(
         rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
     )
 
 
-def _store_group(association: Association, group: Sequence[StorableInstance], bar: Progress) -> list[Sent]:
-    """Send a group on one association; if it breaks, the rest of the group is reported as not sent."""
+def _store_group(
+    association: Association, group: Sequence[StorableInstance], bar: Progress
+) -> tuple[list[Sent], OperationCancelled | None]:
+    """Send a group on one association; if it breaks or is cancelled, the rest of the group is reported as not sent."""
     outcome: dict[int, Stored] = {}
     broken: NbdicomError | None = None
     with association:
         try:
             for stored in association.store(group):
                 outcome[id(stored.instance)] = stored
-                bar.advance()
+                bar.reach(bar.done + 1, size=_size_of(stored.instance))
+        except Interrupted:
+            broken = _cancelled()
         except (AssociationError, OperationTimeout) as error:
             broken = error
-    return [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
+    rows = [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
+    return rows, broken if isinstance(broken, OperationCancelled) else None
+
+
+def _size_of(instance: StorableInstance) -> int:
+    """Bytes of its file, for the bar; 0 for a Dataset."""
+    path = getattr(instance, "path", None)
+    try:
+        return Path(path).stat().st_size if path is not None else 0
+    except OSError:
+        return 0
 
 
 def _sent(stored: Stored) -> Sent:
