@@ -143,7 +143,7 @@ def test_warnings_are_given_to_who_waits() -> None:
 @pytest.mark.parametrize(
     ("snapshot", "text"),
     [
-        (Snapshot("running", 3, 12, "instance", 3_000_000, 1.5), 
+        (Snapshot("running", 3, 12, "instance", 3_000_000, 1.5),
          "running, 3 of 12 instance, 3.0 MB, 2.0 MB/s, about 4 s left"),
         (Snapshot("running", 3, None, "match", 0, 0.1), "running, 3 match"),
         (Snapshot("failed", note="no answer"), "failed, 0.0 s: no answer"),
