@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbdicom import core, pacs, privacy
+    from nbdicom import core, pacs, privacy, trace
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
     from nbdicom.core.negotiation import PresentationContext
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
     from nbdicom.table import Table
+    from nbdicom.trace import record
     from nbdicom.uids import UID
 
 #: Public name -> (module, name in it; "" is the module itself).
@@ -70,10 +71,12 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "errors": ("nbdicom.errors", ""),
     "pacs": ("nbdicom.pacs", ""),
     "privacy": ("nbdicom.privacy", ""),
+    "record": ("nbdicom.trace", "record"),
     "serve": ("nbdicom.receiver", "serve"),
     "show": ("nbdicom.notebook", "show"),
     "servers": ("nbdicom.servers", "running_table"),
     "status_table": ("nbdicom.status", "status_table"),
+    "trace": ("nbdicom.trace", ""),
 }
 
 __all__ = sorted([*_EXPORTS, "__version__"])

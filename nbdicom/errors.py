@@ -74,6 +74,8 @@ class AssociationError(NbdicomError):
 
     #: The negotiation as far as it got (`nbdicom.core.negotiation.Negotiation`), or None.
     negotiation: Any = None
+    #: What was recorded of it (`nbdicom.trace.Recorder`) where ``trace=True`` was asked for, or None.
+    trace: Any = None
 
 
 class ConnectionFailed(AssociationError):

@@ -9,9 +9,22 @@ import atexit
 import threading
 from typing import Protocol, TypeVar
 
+from nbdicom.core.trace import Tracer
 from nbdicom.table import Table
 
-__all__ = ["Runnable", "replace_running", "running", "running_table", "stop_all", "stopped"]
+__all__ = [
+    "Listener",
+    "Runnable",
+    "attach",
+    "deaf",
+    "detach",
+    "listening",
+    "replace_running",
+    "running",
+    "running_table",
+    "stop_all",
+    "stopped",
+]
 
 
 class Runnable(Protocol):
@@ -29,10 +42,17 @@ class Runnable(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """An acceptor that listens, in whatever stands before it."""
+
+    tracers: tuple[Tracer, ...]  #: who records its associations; read anew for each
+
+
 R = TypeVar("R", bound=Runnable)
 
 _lock = threading.RLock()
 _running: dict[str, Runnable] = {}
+_listening: list[Listener] = []
 
 
 def replace_running(server: R) -> None:
@@ -55,6 +75,33 @@ def running() -> list[Runnable]:
     """The servers that this process runs."""
     with _lock:
         return list(_running.values())
+
+
+def listening(server: Listener) -> None:
+    """*server* listens from now on."""
+    with _lock:
+        _listening.append(server)
+
+
+def deaf(server: Listener) -> None:
+    """*server* does not listen any more."""
+    with _lock:
+        if server in _listening:
+            _listening.remove(server)
+
+
+def attach(tracer: Tracer) -> None:
+    """Every acceptor of this process that listens now gives its associations to *tracer*, too."""
+    with _lock:
+        for server in _listening:
+            server.tracers = (*server.tracers, tracer)
+
+
+def detach(tracer: Tracer) -> None:
+    """None of them does any more."""
+    with _lock:
+        for server in _listening:
+            server.tracers = tuple(one for one in server.tracers if one is not tracer)
 
 
 def running_table() -> Table:

@@ -36,17 +36,20 @@ FLOORS = {
     "core": GROUND | {"nbdicom.core"},
     "operations": GROUND | {"nbdicom.core", "nbdicom.operations"},
     "data": GROUND | {"nbdicom.core", "nbdicom.data"},
-    "blocking": GROUND | {"nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking"},
+    "trace": GROUND | {"nbdicom.core", "nbdicom.data", "nbdicom.servers", "nbdicom.trace"},
+    "blocking": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.blocking",
+    },
     "pacs": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
     },
     "peer": GROUND | {
-        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.receiver", "nbdicom.peer",
-        "nbdicom.job",
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.receiver",
+        "nbdicom.peer", "nbdicom.job",
     },
     "notebook": GROUND | {
-        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.peer", "nbdicom.pacs",
-        "nbdicom.job", "nbdicom.receiver", "nbdicom.servers", "nbdicom.notebook",
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
+        "nbdicom.pacs", "nbdicom.job", "nbdicom.receiver", "nbdicom.servers", "nbdicom.notebook",
     },
 }  # fmt: skip
 

@@ -17,9 +17,9 @@ from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
 from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation, Proposal, context_of, propose
 from nbdicom.core.streams import DataSink
-from nbdicom.core.trace import Trace
+from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationAborted
+from nbdicom.errors import AssociationAborted, AssociationError
 from nbdicom.operations import scu
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.effects import Operation
@@ -35,6 +35,7 @@ from nbdicom.operations.requests import (
 )
 from nbdicom.status import Status
 from nbdicom.table import printable
+from nbdicom.trace.recorder import recorder_of
 from nbdicom.uids import UID
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
@@ -50,7 +51,7 @@ def associate(
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     window: OperationsWindow | None = None,
-    trace: Trace | None = None,
+    trace: Trace | Tracer | bool | None = None,
 ) -> Association:
     """Request an association (PS3.8 7.1).
 
@@ -66,8 +67,8 @@ def associate(
         Services for requests that the peer may send on this association.
     timeouts, limits, window : optional
         See `nbdicom.config`.
-    trace : callable, optional
-        Gets every `TraceEvent`.
+    trace : bool, Recorder or callable, optional
+        True records the association in its ``trace`` (and in that of an exception); a callable gets every `TraceEvent`.
 
     Raises
     ------
@@ -90,20 +91,31 @@ def associate(
     )
     rq = propose(proposal)  # what cannot be proposed is said before a connection is opened
     host, port = split_address(address)
-    core = AssociationCore(Role.REQUESTOR, clock=time.monotonic, limits=limits, artim=timeouts.artim, trace=trace)
-    core.request(rq)
-    transport = Transport(connect(host, port, timeouts.connect))
-    driver = Driver(
-        core,
-        transport,
-        peer=f"{host}:{port}",
-        handlers=handlers or Handlers(),
-        timeouts=timeouts,
+    recorder = recorder_of(trace)
+    core = AssociationCore(
+        Role.REQUESTOR,
+        clock=time.monotonic,
         limits=limits,
-        open_destination=open_destination,
+        artim=timeouts.artim,
+        trace=traced_by(Role.REQUESTOR, (recorder, *tracers.get())),
     )
-    driver.establish()
-    return Association(driver)
+    core.request(rq)
+    try:
+        transport = Transport(connect(host, port, timeouts.connect))
+        driver = Driver(
+            core,
+            transport,
+            peer=f"{host}:{port}",
+            handlers=handlers or Handlers(),
+            timeouts=timeouts,
+            limits=limits,
+            open_destination=open_destination,
+        )
+        driver.establish()
+    except AssociationError as error:
+        error.trace = recorder
+        raise
+    return Association(driver, recorder)
 
 
 def open_destination(
@@ -126,8 +138,9 @@ class Association:
     Not made by hand: `associate` or a server makes it.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, trace: Any = None) -> None:
         self._driver = driver
+        self.trace = trace  #: what was recorded (`nbdicom.trace.Recorder`), or None
 
     # --------------------------------------------------------------------------- what it is
 

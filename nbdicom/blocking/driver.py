@@ -172,8 +172,8 @@ class Driver:
             pass  # the peer is gone: nothing is left to be polite to
         finally:
             with self._lock:
-                if self.core.error is None:
-                    self.core.eof_received()
+                if self.core.error is None or self.core.state is not Sta.STA1:
+                    self.core.eof_received()  # Evt17: the machine comes to its end in Sta1
                 self.core.dimse.discard()
                 self._lock.notify_all()
             self.transport.close()
@@ -192,10 +192,14 @@ class Driver:
 
     # --------------------------------------------------------------------------- reading
 
+    def connected(self) -> None:
+        """The transport connection stands."""
+        self.core.connected(self.transport.addresses if self.core.traced else None)
+
     def establish(self) -> None:
         """Requestor: from the connection to the answer."""
         try:
-            self.core.connected()
+            self.connected()
             self.flush()
             limit = self.timeouts.association
             until = None if limit is None else time.monotonic() + limit

@@ -21,13 +21,15 @@ from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
-from nbdicom.core.trace import Trace
+from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
+from nbdicom.servers import deaf, listening
 from nbdicom.table import Table, printable
+from nbdicom.trace.recorder import recorder_of
 
 __all__ = ["Server"]
 
@@ -56,8 +58,8 @@ class Server:
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
     timeouts, limits : optional
         See `nbdicom.config`.
-    trace : callable, optional
-        Gets the trace events of all associations.
+    trace : bool, Recorder or callable, optional
+        True records all associations in ``server.trace``; a callable gets every `TraceEvent`.
 
     Examples
     --------
@@ -78,7 +80,7 @@ class Server:
         calling: Callable[[str, str], bool] | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
-        trace: Trace | None = None,
+        trace: Trace | Tracer | bool | None = None,
     ) -> None:
         if problem := title_problem(ae_title):
             raise LocalProtocolError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
@@ -86,7 +88,8 @@ class Server:
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self._handlers = handlers
-        self._trace = trace
+        self.trace = recorder_of(trace)  #: what collects the trace, if anything does
+        self.tracers: tuple[Tracer, ...] = ()  #: who else records for the time being; see `nbdicom.record`
         support = (
             contexts
             if isinstance(contexts, Support)
@@ -126,6 +129,8 @@ class Server:
             ) from error
         self._listener.setblocking(False)
         self._closing = False
+        self.tracers = tracers.get()
+        listening(self)
         self._wake = socket.socketpair()
         self._accepting = threading.Thread(
             target=self._accept, args=(self._listener, self._wake[0]), name=f"nbdicom {self.ae_title}", daemon=True
@@ -158,6 +163,7 @@ class Server:
             return
         self._closing = True
         deadline = time.monotonic() + timeout
+        deaf(self)
         self._wake[1].send(b"\0")
         self._accepting.join(timeout)
         self._listener.close()
@@ -231,7 +237,7 @@ class Server:
             clock=time.monotonic,
             limits=self.limits,
             artim=self.timeouts.artim,
-            trace=self._trace,
+            trace=traced_by(Role.ACCEPTOR, (self.trace, *self.tracers)),
         )
         driver = Driver(
             core,
@@ -256,6 +262,7 @@ class Server:
             raise
 
     def _serve(self, driver: Driver, address: tuple[str, int]) -> None:
+        tracers.set(self.tracers)  # what this association opens in its turn (C-MOVE) is recorded, too
         try:
             self._admit(driver, address)
             if driver.is_established:
@@ -274,7 +281,7 @@ class Server:
     def _admit(self, driver: Driver, address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
         core = driver.core
-        core.connected()
+        driver.connected()
         driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         if core.associate_rq is None or core.error is not None:
             driver.close()

@@ -97,6 +97,14 @@ class Transport:
             self._reader.register(connection, select.POLLIN)
 
     @property
+    def addresses(self) -> tuple[str, str] | None:
+        """Our address and the peer's, each ``host:port``; None where there are none any more, or never were."""
+        try:
+            return _address(self._socket.getsockname()), _address(self._socket.getpeername())
+        except OSError:
+            return None  # the peer was faster
+
+    @property
     def hot(self) -> bool:
         """True if there is probably more to read: a wait would be a wasted system call."""
         return self._hot
@@ -174,3 +182,7 @@ class Transport:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+
+def _address(name: object) -> str:
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""

@@ -163,6 +163,11 @@ class AssociationCore:
         return self.upper_layer.state
 
     @property
+    def traced(self) -> bool:
+        """True if somebody sees the trace events."""
+        return self._trace is not None
+
+    @property
     def is_established(self) -> bool:
         """True while operations can be invoked."""
         return self.upper_layer.state is Sta.STA6
@@ -177,9 +182,9 @@ class AssociationCore:
         self._rq = rq
         self.upper_layer.a_associate(rq)
 
-    def connected(self) -> None:
-        """The transport connection stands."""
-        self.upper_layer.connected()
+    def connected(self, addresses: tuple[str, str] | None = None) -> None:
+        """The transport connection stands, between our address and the peer's."""
+        self.upper_layer.connected(addresses)
 
     def accept(self, answer: AAssociateAC, negotiation: Negotiation) -> None:
         """Accept the association (acceptor)."""

@@ -19,7 +19,7 @@ from nbdicom.config import Limits
 from nbdicom.core import pdu as p
 from nbdicom.core.machine import NEXT, TABLE, Action, Evt, Sta
 from nbdicom.core.streams import Buffer, DataSource
-from nbdicom.core.trace import PDUReceived, PDUSent, Trace, Transition
+from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Trace, Transition
 from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
@@ -41,6 +41,7 @@ _DATA_HEADER = Struct(">BBIIBB")
 _MOST_FRAGMENT = 1 << 20  #: bytes of a fragment where the peer announces no limit
 _MOST_BATCH = 1 << 20  #: bytes given to one gathering write
 _MOST_VECTORS = 500  #: fragments in one gathering write (two buffers each; IOV_MAX is 1024)
+_MOST_STRANGE = 256  #: bytes shown of what is no PDU
 _P_DATA_TF = p.PDataTF.pdu_type
 
 
@@ -125,7 +126,7 @@ class UpperLayer:
     flush : callable
         Called before borrowed views die.
     trace : callable, optional
-        Gets a `TraceEvent` for every PDU and transition.
+        Gets a `TraceEvent` for every PDU and transition; its ``payload`` says how many bytes of fragments it wants.
     """
 
     def __init__(
@@ -151,6 +152,12 @@ class UpperLayer:
         self._p_data = p_data
         self._flush = flush
         self._trace = trace
+        self._payload: int = getattr(trace, "payload", 0)  # bytes of each P-DATA-TF that the trace wants to see
+        self._kept: bytearray | None = None  # of the P-DATA-TF that is arriving, where its payload is wanted
+        self._kept_length = 0
+        self._pdv_begins = True  # the next piece of it is the first of its PDV
+        if self._payload:
+            self._take_p_data, self._p_data = p_data, self._keep_p_data
         self._rq: p.AAssociateRQ | None = None
         self._out: list[bytes] = []
         self._indications: list[Indication] = []
@@ -183,6 +190,7 @@ class UpperLayer:
 
     def eof_received(self) -> None:
         """The transport connection is closed."""
+        self._tell_kept()
         if (Evt.EVT17, self.state) in TABLE:
             self._fire(Evt.EVT17)
         self._close()
@@ -240,15 +248,21 @@ class UpperLayer:
                 if end - position < 6:
                     # An unknown type is refused from its first byte (a browser or a TLS client, say).
                     if end - position and window[position] not in p.PDU_TYPES:
+                        self._tell_strange(window[position], end - position, view[position:end])
                         self._invalid(_unknown_pdu(window[position]))
                     return end if self._deaf else position
-                self._begin_pdu(*_PDU_HEADER.unpack_from(window, position))
+                pdu_type, length = _PDU_HEADER.unpack_from(window, position)
+                if self._trace is not None and pdu_type not in p.PDU_TYPES:
+                    self._tell_strange(pdu_type, end - position, view[position:end])
+                self._begin_pdu(pdu_type, length)
                 position += 6
 
     def _begin_pdu(self, pdu_type: int, length: int) -> None:
         if pdu_type == _P_DATA_TF:
             if self._trace is not None:
-                self._trace(PDUReceived(self._clock(), pdu_type, length + 6, _PDU_HEADER.pack(pdu_type, length)))
+                self._kept, self._kept_length = bytearray(_PDU_HEADER.pack(pdu_type, length)), length + 6
+                if not self._payload:
+                    self._tell_kept()
             if self.state is Sta.STA6 or self.state is Sta.STA7:  # DT-2, AR-6: no transition to make
                 limit = self.max_length_received
                 if length < 6:
@@ -265,10 +279,14 @@ class UpperLayer:
                     self._pdu_left = length
             else:
                 self._skip = length
+                self._tell_kept()
                 self._unexpected(Evt.EVT10, "P-DATA-TF")
         elif pdu_type not in p.PDU_TYPES:
             self._invalid(_unknown_pdu(pdu_type))
         elif (length != 4) if pdu_type in p.FIXED_LENGTH_TYPES else (length > self._limits.associate_pdu):
+            if self._trace is not None:
+                header = _PDU_HEADER.pack(pdu_type, length)
+                self._trace(PDUReceived(self._clock(), pdu_type, length + 6, header))
             self._invalid(
                 RemoteProtocolError(f"{p.pdu_name(pdu_type)} of {length} bytes", rule="PS3.8 9.3", reason_diag=6)
             )
@@ -284,6 +302,29 @@ class UpperLayer:
             self._invalid(error)
             return False
         return True
+
+    def _keep_p_data(self, context_id: int, header: int, view: memoryview, end: bool) -> None:
+        """Stands before the service user where a trace wants payload: the PDU is told before what comes of it."""
+        kept = self._kept
+        if kept is not None:
+            if self._pdv_begins:
+                kept += _PDV_HEADER.pack(len(view) + self._pdv_left + 2, context_id, header)
+            kept += view[: max(0, 12 + self._payload - len(kept))]
+            if not self._pdu_left:
+                self._tell_kept()
+        self._pdv_begins = end
+        self._take_p_data(context_id, header, view, end)
+
+    def _tell_kept(self) -> None:
+        """The P-DATA-TF whose bytes are kept is whole, or will never be."""
+        kept, self._kept, self._pdv_begins = self._kept, None, True
+        if kept is not None and self._trace is not None:
+            self._trace(PDUReceived(self._clock(), _P_DATA_TF, self._kept_length, bytes(kept)))
+
+    def _tell_strange(self, pdu_type: int, length: int, view: memoryview) -> None:
+        """What begins like no PDU: as much as has come of it may tell what it is (a web server's answer, say)."""
+        if self._trace is not None:
+            self._trace(PDUReceived(self._clock(), pdu_type, length, bytes(view[:_MOST_STRANGE])))
 
     def _control_pdu(self, pdu_type: int, body: bytearray) -> None:
         if self._trace is not None:
@@ -337,8 +378,10 @@ class UpperLayer:
         self._rq = rq
         self._fire(Evt.EVT1)
 
-    def connected(self) -> None:
-        """The transport connection stands."""
+    def connected(self, addresses: tuple[str, str] | None = None) -> None:
+        """The transport connection stands, between our address and the peer's."""
+        if self._trace is not None and addresses is not None:
+            self._trace(Connected(self._clock(), *addresses))
         self._fire(Evt.EVT2 if self.role is Role.REQUESTOR else Evt.EVT5)
 
     def a_associate_response(self, answer: p.AAssociateAC | p.AAssociateRJ) -> None:
@@ -378,7 +421,7 @@ class UpperLayer:
         for start in range(0, len(command), fragment):
             piece = command[start : start + fragment]
             last = start + fragment >= len(command)
-            batch += (self._data_header(context_id, len(piece), 3 if last else 1), piece)
+            batch += (self._data_header(context_id, piece, 3 if last else 1), piece)
         if data is None:
             yield batch
             return
@@ -394,18 +437,21 @@ class UpperLayer:
                 for start in range(0, tail, fragment):
                     batch += (whole, view[start : start + fragment])
                 if self._trace is not None:
-                    for _ in range(0, tail, fragment):
-                        self._trace(PDUSent(self._clock(), _P_DATA_TF, len(whole) + fragment, whole))
+                    for start in range(0, tail, fragment):
+                        seen = bytes(view[start : start + min(fragment, self._payload)])
+                        self._trace(PDUSent(self._clock(), _P_DATA_TF, len(whole) + fragment, whole + seen))
                 chunk = view[tail:]
-            batch += (self._data_header(context_id, len(chunk), 2 if last else 0), chunk)
+            batch += (self._data_header(context_id, chunk, 2 if last else 0), chunk)
             yield batch
             batch = []
             self._may_send()
 
-    def _data_header(self, context_id: int, length: int, header: int) -> bytes:
+    def _data_header(self, context_id: int, fragment: Buffer, header: int) -> bytes:
+        length = len(fragment)
         packed = _DATA_HEADER.pack(_P_DATA_TF, 0, length + 6, length + 2, context_id, header)
         if self._trace is not None:
-            self._trace(PDUSent(self._clock(), _P_DATA_TF, len(packed) + length, packed))
+            seen = bytes(memoryview(fragment)[: self._payload])
+            self._trace(PDUSent(self._clock(), _P_DATA_TF, len(packed) + length, packed + seen))
         return packed
 
     def _may_send(self) -> None:
@@ -428,6 +474,7 @@ class UpperLayer:
         """Evt19, or the service user's abort where the fault is above the upper layer (source 0)."""
         if self._deaf:
             return
+        self._tell_kept()
         self._pdu_left = self._pdv_left = self._skip = 0
         if error.source == 0 and (Evt.EVT15, self.state) in TABLE:
             self.a_abort(error)

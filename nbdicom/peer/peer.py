@@ -17,7 +17,7 @@ from nbdicom.address import split_address
 from nbdicom.blocking import Association, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, title_problem
-from nbdicom.core.trace import Trace
+from nbdicom.core.trace import Trace, Tracer
 from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.progress import ProgressLike
@@ -25,6 +25,7 @@ from nbdicom.peer.query import InformationModel, Level, Query
 from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
 from nbdicom.table import Table
+from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
     import pandas
@@ -65,6 +66,8 @@ class Peer:
         The maximum length of a P-DATA-TF that we announce; 0 announces no limit.
     window : OperationsWindow, optional
         How many operations we propose to have outstanding at once.
+    trace : bool, Recorder or callable, optional
+        True records every association with this peer in ``peer.trace``; see `nbdicom.record` for a block of code.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class Peer:
         limits: Limits | None = None,
         max_pdu: int | None = None,
         window: OperationsWindow | None = None,
+        trace: Trace | Tracer | bool | None = None,
     ) -> None:
         self.ae_title, self.host, self.port = _split(address, host, port)
         self.calling = calling
@@ -101,6 +105,7 @@ class Peer:
         limits = limits or Limits()
         self.limits = limits if max_pdu is None else replace(limits, max_length_received=max_pdu)
         self.window = window or OperationsWindow()
+        self.trace = recorder_of(trace)
         if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
             import nbdicom.peer.frames  # noqa: F401
 
@@ -129,7 +134,7 @@ class Peer:
         *,
         handlers: Handlers | None = None,
         window: OperationsWindow | None = None,
-        trace: Trace | None = None,
+        trace: Trace | Tracer | bool | None = None,
     ) -> Association:
         """Open an association for work at the level of DIMSE; use it in a ``with`` block.
 
@@ -142,8 +147,9 @@ class Peer:
             Services for requests of the peer on this association.
         window : OperationsWindow, optional
             Instead of that of the peer.
-        trace : callable, optional
-            Gets every `TraceEvent`.
+        trace : bool, Recorder or callable, optional
+            True records the association in its ``trace``; a callable gets every `TraceEvent`.  By default what the peer
+            was made with.
 
         Raises
         ------
@@ -159,7 +165,7 @@ class Peer:
             timeouts=self.timeouts,
             limits=self.limits,
             window=window or self.window,
-            trace=trace,
+            trace=self.trace if trace is None else trace,
         )
 
     # ------------------------------------------------------------------------------- query

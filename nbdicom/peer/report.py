@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.blocking import Association, associate
 from nbdicom.core.machine import Evt
 from nbdicom.core.negotiation import Negotiation
-from nbdicom.core.trace import TraceEvent, Transition
+from nbdicom.core.trace import TraceEvent, Transition, fan_out
 from nbdicom.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -193,7 +193,7 @@ class _Examination:
                 contexts=["Verification"],
                 timeouts=peer.timeouts,
                 limits=peer.limits,
-                trace=self._events.append,
+                trace=fan_out(self._events.append, peer.trace),
             )
         except ConnectionFailed as error:
             self._fail(tcp, error, result=_connection(error))

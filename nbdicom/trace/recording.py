@@ -1,0 +1,160 @@
+"""A recording: events of one or many associations in the order in which they happened, and the views of them.
+
+The views are loaded when they are asked for: an association that is not looked at costs no more than its events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nbdicom.core import pdu as p
+from nbdicom.core.machine import Sta
+from nbdicom.core.trace import (
+    Connected,
+    MessageReceived,
+    MessageSent,
+    PDUReceived,
+    PDUSent,
+    TraceEvent,
+    Transition,
+)
+from nbdicom.core.upper_layer import Role
+from nbdicom.errors import RemoteProtocolError
+
+__all__ = ["Entry", "Recording", "TracedAssociation"]
+
+_P_DATA_TF = p.PDataTF.pdu_type
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event, and which association it belongs to; ``number`` counts from the beginning of the recording."""
+
+    number: int
+    association: int
+    event: TraceEvent
+
+
+@dataclass(slots=True)
+class TracedAssociation:
+    """One side of one association as it was traced: who, with whom, how much, how it ended.
+
+    What is counted here is counted from the beginning, also where a bounded recording has dropped the first events.
+    """
+
+    number: int
+    role: Role
+    local: str = ""  #: our address, ``host:port``; empty until the connection stands
+    peer: str = ""
+    began: float | None = None  #: seconds of the clock of its events
+    ended: float | None = None
+    state: Sta = Sta.STA1
+    associate_rq: bytes = field(default=b"", repr=False)  #: the whole A-ASSOCIATE-RQ
+    associate_answer: bytes = field(default=b"", repr=False)  #: the whole A-ASSOCIATE-AC or -RJ
+    abort: bytes = b""  #: the whole A-ABORT, whoever sent it first
+    pdus_sent: int = 0
+    pdus_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    messages_sent: int = 0
+    messages_received: int = 0
+    dropped_sent: int = 0  #: PDUs whose events are dropped
+    dropped_received: int = 0
+
+    def note(self, event: TraceEvent) -> None:
+        """Take an event into account."""
+        if self.began is None:
+            self.began = event.time
+        if isinstance(event, PDUSent):
+            self.pdus_sent += 1
+            self.bytes_sent += event.length
+            self._control(event)
+        elif isinstance(event, PDUReceived):
+            self.pdus_received += 1
+            self.bytes_received += event.length
+            self._control(event)
+        elif isinstance(event, Transition):
+            self.state = event.after
+            if event.after is Sta.STA1:
+                self.ended = event.time
+        elif isinstance(event, MessageSent):
+            self.messages_sent += 1
+        elif isinstance(event, MessageReceived):
+            self.messages_received += 1
+        elif isinstance(event, Connected):
+            self.local, self.peer = event.local, event.peer
+
+    def _control(self, event: PDUSent | PDUReceived) -> None:
+        if event.pdu_type == p.AAssociateRQ.pdu_type:
+            self.associate_rq = self.associate_rq or event.data
+        elif event.pdu_type in (p.AAssociateAC.pdu_type, p.AAssociateRJ.pdu_type):
+            self.associate_answer = self.associate_answer or event.data
+        elif event.pdu_type == p.AAbort.pdu_type:
+            self.abort = self.abort or event.data
+
+    def forget(self, event: TraceEvent) -> None:
+        """The event is dropped from the recording."""
+        if isinstance(event, PDUSent):
+            self.dropped_sent += 1
+        elif isinstance(event, PDUReceived):
+            self.dropped_received += 1
+
+    @property
+    def request(self) -> p.AAssociateRQ | None:
+        """The association request, or None where none was recorded or none that can be read."""
+        pdu = _decoded(self.associate_rq)
+        return pdu if isinstance(pdu, p.AAssociateRQ) else None
+
+    @property
+    def answer(self) -> p.AAssociateAC | p.AAssociateRJ | None:
+        """The answer to it."""
+        pdu = _decoded(self.associate_answer)
+        return pdu if isinstance(pdu, p.AAssociateAC | p.AAssociateRJ) else None
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in words; how far it is where it has not."""
+        abort, answer = _decoded(self.abort), self.answer
+        if isinstance(abort, p.AAbort):
+            return f"aborted by the {p.abort_in_words(int(abort.source), abort.reason_diag)}"
+        if isinstance(answer, p.AAssociateRJ):
+            return p.reject_in_words(int(answer.result), int(answer.source), answer.reason_diag)
+        if self.ended is not None:
+            return "released" if answer is not None else "no association"
+        return self.state.meaning
+
+
+def _decoded(pdu: bytes) -> p.PDU | None:
+    if not pdu:
+        return None
+    try:
+        return p.decode_pdu(pdu[0], pdu[6:])
+    except RemoteProtocolError:
+        return None
+
+
+class Recording:
+    """Events of associations, complete or the last of them.
+
+    Parameters
+    ----------
+    associations : iterable of TracedAssociation
+        Whose events these are.
+    entries : iterable of Entry
+        In the order in which they happened.
+    """
+
+    def __init__(self, associations: Iterable[TracedAssociation], entries: Iterable[Entry]) -> None:
+        self._associations = tuple(associations)
+        self._entries = tuple(entries)
+
+    @property
+    def associations(self) -> Sequence[TracedAssociation]:
+        """The associations, each side one, in the order in which they began."""
+        return self._associations
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The events."""
+        return self._entries
