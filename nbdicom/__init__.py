@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nbdicom import core, pacs, privacy, trace
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
+    from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions
+    from nbdicom.core.identity import UserIdentity
     from nbdicom.core.negotiation import PresentationContext
     from nbdicom.errors import (
         AssociationAborted,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     )
     from nbdicom.job import Job
     from nbdicom.notebook import show
-    from nbdicom.operations.handlers import Handlers
+    from nbdicom.operations.handlers import Handlers, known_users
     from nbdicom.operations.requests import Refuse
     from nbdicom.pacs import Pacs, demo_pacs
     from nbdicom.peer import Peer
@@ -58,18 +60,23 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "Peer": ("nbdicom.peer", "Peer"),
     "PresentationContext": ("nbdicom.core.negotiation", "PresentationContext"),
     "QueryError": ("nbdicom.errors", "QueryError"),
+    "QueryOptions": ("nbdicom.core.extended", "QueryOptions"),
     "Receiver": ("nbdicom.receiver", "Receiver"),
     "Refuse": ("nbdicom.operations.requests", "Refuse"),
     "Responses": ("nbdicom.blocking", "Responses"),
+    "RetrieveOptions": ("nbdicom.core.extended", "RetrieveOptions"),
     "Server": ("nbdicom.blocking", "Server"),
     "Status": ("nbdicom.status", "Status"),
+    "StorageOptions": ("nbdicom.core.extended", "StorageOptions"),
     "Table": ("nbdicom.table", "Table"),
     "Timeouts": ("nbdicom.config", "Timeouts"),
     "UID": ("nbdicom.uids", "UID"),
+    "UserIdentity": ("nbdicom.core.identity", "UserIdentity"),
     "associate": ("nbdicom.blocking", "associate"),
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),
     "pacs": ("nbdicom.pacs", ""),
+    "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
     "record": ("nbdicom.trace", "record"),
     "serve": ("nbdicom.receiver", "serve"),

@@ -45,4 +45,5 @@ class Limits:
     data_set: int = 64 << 20  #: bytes of one data set that is collected in memory (a `DataSink` has no such limit)
     object_size: int = 4 << 30  #: bytes of one object that goes to a `DataSink`
     associations: int = 64  #: associations that a server serves at once
+    operations: int = 256  #: requests of one peer that wait or are performed at once; further ones are answered 0213H
     matches: int = 100_000  #: C-FIND responses of one request to the embedded PACS

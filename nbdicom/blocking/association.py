@@ -15,7 +15,9 @@ from nbdicom.blocking.transport import Transport, connect
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
+from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation, Proposal, context_of, propose
+from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
@@ -51,6 +53,8 @@ def associate(
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     window: OperationsWindow | None = None,
+    identity: UserIdentity | None = None,
+    user_items: Iterable[Item] = (),
     trace: Trace | Tracer | bool | None = None,
 ) -> Association:
     """Request an association (PS3.8 7.1).
@@ -67,6 +71,10 @@ def associate(
         Services for requests that the peer may send on this association.
     timeouts, limits, window : optional
         See `nbdicom.config`.
+    identity : UserIdentity, optional
+        Who we are; ``negotiation.identity_response`` has the peer's confirmation.
+    user_items : iterable of Item, optional
+        Further items of the user information, as they are to be sent.
     trace : bool, Recorder or callable, optional
         True records the association in its ``trace`` (and in that of an exception); a callable gets every `TraceEvent`.
 
@@ -88,6 +96,8 @@ def associate(
         contexts=tuple(map(context_of, contexts)),
         max_length_received=limits.max_length_received,
         window=window or OperationsWindow(),
+        identity=identity,
+        user_items=tuple(user_items),
     )
     rq = propose(proposal)  # what cannot be proposed is said before a connection is opened
     host, port = split_address(address)

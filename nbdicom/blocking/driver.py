@@ -39,6 +39,8 @@ _log = logging.getLogger("nbdicom.association")
 
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
+_DEEPEST = 8  #: a C-GET reads while it waits, and performs what it reads; pipelined ones must not exhaust the stack
+
 #: ``associate(address, ae_title, instances)`` opens the second association of a C-MOVE
 OpenDestination = Callable[["Driver", tuple[str, int], str, Sequence[StorableInstance]], Any]
 
@@ -92,6 +94,7 @@ class Driver:
         self._stop: str | None = None  # why another thread wants this association to end
         self._os_error: OSError | None = None
         self._abandoned: list[tuple[Invocation, bool]] = []
+        self._depth = 0  # requests that are performed inside of one another
         self._receiving = 0  # threads that wait for a response
         self.serving = Serving(
             core,
@@ -321,6 +324,8 @@ class Driver:
     def _perform_requests(self) -> bool:
         """Perform the requests of the peer that have arrived; True if there was one."""
         performed = False
+        if self._depth >= _DEEPEST:
+            return False  # whoever is performing takes them when it has finished
         while self.core.requests and not self.closed:
             try:
                 received = self.core.requests.popleft()
@@ -329,6 +334,7 @@ class Driver:
             performed = True
             invocation = Invocation()
             operation = self.serving.perform(received)
+            self._depth += 1
             try:
                 self.advance(operation, invocation, performing=True)
             except AssociationError:
@@ -338,6 +344,7 @@ class Driver:
                 if threading.current_thread() is threading.main_thread() or isinstance(interrupt, Interrupted):
                     raise  # Ctrl-C or its like; in a server's thread it can only be a handler that raised it
             finally:
+                self._depth -= 1
                 operation.close()
                 with self._lock:
                     self.core.performed(received)

@@ -12,13 +12,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from nbdicom.blocking.association import Association, open_destination
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.transport import Transport
-from nbdicom.config import Limits, Timeouts
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
@@ -56,6 +57,8 @@ class Server:
         Also serve requests that call another title.
     calling : callable, optional
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default what `Support` says.
     timeouts, limits : optional
         See `nbdicom.config`.
     trace : bool, Recorder or callable, optional
@@ -78,6 +81,7 @@ class Server:
         port: int = 0,
         any_called: bool = False,
         calling: Callable[[str, str], bool] | None = None,
+        window: OperationsWindow | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         trace: Trace | Tracer | bool | None = None,
@@ -95,8 +99,15 @@ class Server:
             if isinstance(contexts, Support)
             else Support.of(list(contexts), max_length_received=self.limits.max_length_received)
         )
+        if window is not None:
+            support = replace(support, window=window)
         self._admission = Admission(
-            ae_title=ae_title, support=support, any_called=any_called, calling=calling, accept=handlers.accept
+            ae_title=ae_title,
+            support=support,
+            any_called=any_called,
+            calling=calling,
+            accept=handlers.accept,
+            identity=handlers.identity,
         )
         self._requested = (host, port)
         self._listener: socket.socket | None = None

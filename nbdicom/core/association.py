@@ -26,7 +26,7 @@ from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
 from nbdicom.core.streams import Buffer, DataSource
-from nbdicom.core.trace import MessageReceived, MessageSent, Trace
+from nbdicom.core.trace import MessageReceived, MessageSent, Quirk, Trace
 from nbdicom.core.upper_layer import (
     AbortIndication,
     AssociateConfirmation,
@@ -47,6 +47,8 @@ from nbdicom.errors import (
 )
 
 __all__ = ["AssociationCore", "Invocation"]
+
+_MOST_WAITING = 4096  #: requests, refused ones included, that wait for their turn: 256 KiB have room for 3 000
 
 _REJECT_HINTS = {
     (1, 2): "the peer does not speak the DICOM application context: is it a DICOM application?",
@@ -100,7 +102,7 @@ class AssociationCore:
         open_sink: OpenSink | None = None,
         trace: Trace | None = None,
     ) -> None:
-        self.dimse = Dimse(limits, self._message_received, open_sink, self._listen)
+        self.dimse = Dimse(limits, self._message_received, open_sink, self._listen, self._refusal)
         self.upper_layer = UpperLayer(
             role,
             clock=clock,
@@ -116,6 +118,7 @@ class AssociationCore:
         self.requests: deque[Received] = deque()  #: requests of the peer that wait to be performed
         self.messages = 0  #: messages received, so that a driver can tell silence from progress
         self._clock = clock
+        self._limits = limits
         self._trace = trace
         self._rq: AAssociateRQ | None = None
         self._next_message_id = 1
@@ -214,6 +217,8 @@ class AssociationCore:
 
     def _established(self, negotiation: Negotiation) -> None:
         self.negotiation = negotiation
+        for quirk in negotiation.quirks:
+            self._quirk(quirk)
         self.upper_layer.max_length_send = negotiation.max_length_send
         self.upper_layer.max_length_received = negotiation.max_length_received
         self.dimse.contexts = {c.context_id: c for c in negotiation.accepted}
@@ -267,6 +272,10 @@ class AssociationCore:
         rejected.negotiation = negotiation
         self._over(rejected)
 
+    def _quirk(self, text: str) -> None:
+        if self._trace is not None:
+            self._trace(Quirk(self._clock(), text))
+
     def _over(self, error: AssociationError) -> None:
         if self.error is None:
             error.negotiation = error.negotiation or self.negotiation
@@ -289,8 +298,29 @@ class AssociationCore:
         elif isinstance(message, Request):
             if message.message_id in self._performing:
                 raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
-            self._performing[message.message_id] = received
+            if len(self.requests) > _MOST_WAITING:
+                raise RemoteProtocolError(
+                    f"more than {_MOST_WAITING} requests without waiting for an answer", rule="PS3.7 D.3.3.3", source=0
+                )
+            if received.refused is None:
+                self._performing[message.message_id] = received
             self.requests.append(received)
+
+    def _refusal(self, message: Message) -> int | None:
+        """The status of a request that is one too many, before its data set is taken (PS3.7 D.3.3.3, C.5.22).
+
+        Some peers negotiate a window and ignore the outcome.  That is put up with while it costs us nothing: requests
+        are performed one after the other, and what waits is bounded by `Limits.operations`.
+        """
+        if not isinstance(message, Request) or isinstance(message, CCancelRQ) or message.message_id in self._performing:
+            return None
+        outstanding = len(self._performing)
+        if outstanding >= self._limits.operations:
+            return 0x0213
+        window = self.negotiation.window.performed if self.negotiation else 1
+        if window and outstanding == window:
+            self._quirk(f"has more than {window} requests outstanding, which is all that was agreed")
+        return None
 
     def _response_received(self, received: Received, response: Response) -> None:
         message_id = response.message_id_being_responded_to

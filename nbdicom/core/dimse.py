@@ -36,6 +36,7 @@ class Received:
     data: bytes | None = None
     sink: DataSink | None = None
     sink_error: Exception | None = None
+    refused: int | None = None  #: the status to answer without performing it; its data set was dropped
     cancelled: bool = False  #: a C-CANCEL request for it has arrived
 
 
@@ -53,6 +54,8 @@ class Dimse:
     hear : callable, optional
         Called once before a context is declared unknown: an acceptor's first message may come in the same read as its
         A-ASSOCIATE-AC, before anybody has looked at that.
+    refusal : callable, optional
+        Asked with each command: the status with which it will be refused, so that its data set is dropped; None performs it.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class Dimse:
         complete: Callable[[Received], None],
         open_sink: OpenSink | None = None,
         hear: Callable[[], None] = lambda: None,
+        refusal: Callable[[Message], int | None] = lambda message: None,
     ) -> None:
         self.open_sink = open_sink
         self._hear = hear
         self.contexts: Mapping[int, NegotiatedContext] = {}
         self._limits = limits
         self._complete = complete
+        self._refusal = refusal
         self._command = bytearray()
         self._views: list[memoryview] = []  # of the data set, not yet given to the sink
         self._empty = 0
@@ -159,13 +164,15 @@ class Dimse:
     def _command_complete(self, context: NegotiatedContext) -> None:
         message, has_data = decode_command(self._command)
         self._command.clear()
-        received = Received(context, message)
+        received = Received(context, message, refused=self._refusal(message))
         if not has_data:
             self._context = None
             self._complete(received)
             return
         self._received = received
         self._sink = None
+        if received.refused is not None:
+            return
         if isinstance(message, CStoreRQ) and self.open_sink is not None:
             try:
                 self._sink = received.sink = self.open_sink(context, message)

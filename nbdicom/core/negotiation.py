@@ -7,11 +7,12 @@ preference; `conclude` is what the requestor reads in the answer.  Both sides en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from nbdicom.config import OperationsWindow
+from nbdicom.core.extended import agreed as agreed_information
+from nbdicom.core.extended import options_of, raw
+from nbdicom.core.identity import UserIdentity
 from nbdicom.core.pdu import (
     DICOM_APPLICATION_CONTEXT,
     AAssociateAC,
@@ -28,27 +29,39 @@ from nbdicom.core.pdu import (
     PresentationContextAC,
     PresentationContextRQ,
     SCPSCURoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
     TransferSyntaxItem,
+    UserIdentityAC,
+    UserIdentityRQ,
     UserInformation,
-    in_words,
-    reject_in_words,
 )
-from nbdicom.errors import LocalProtocolError, NoPresentationContext, RemoteProtocolError
-from nbdicom.table import Table, printable
+from nbdicom.core.presentation import (
+    DEFAULT_MAXIMUM_LENGTH,
+    MAX_CONTEXTS,
+    STORAGE_SERVICE_CLASS,
+    ContextLike,
+    NegotiatedContext,
+    Negotiation,
+    PresentationContext,
+    Proposal,
+    Support,
+    context_of,
+)
+from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
+    "MAX_CONTEXTS",
     "ContextLike",
     "NegotiatedContext",
     "Negotiation",
     "PresentationContext",
     "Proposal",
     "Support",
+    "application_context_known",
     "conclude",
     "context_of",
     "negotiate",
@@ -59,297 +72,6 @@ __all__ = [
 #: 2.25 and a UUID made once for this implementation: unique without a registered root (PS3.5 B.2).
 IMPLEMENTATION_CLASS_UID = UID("2.25.313577215190268403958720149635274108837")
 IMPLEMENTATION_VERSION_NAME = "NBDICOM_0_1"
-
-MAX_CONTEXTS = 128  #: odd context IDs 1 to 255 (PS3.8 9.3.2.2)
-_DEFAULT_MAXIMUM_LENGTH = 16_384  #: assumed where a peer does not say (it shall, PS3.8 D.1)
-
-
-@dataclass(frozen=True, slots=True)
-class PresentationContext:
-    """An abstract syntax and the transfer syntaxes for it: proposed by a requestor, or supported by an acceptor.
-
-    Parameters
-    ----------
-    abstract_syntax : UID
-        The SOP Class.
-    transfer_syntaxes : tuple of UID
-        In order of preference.  An acceptor takes the first of *its own* list that was proposed.
-    scu_role, scp_role : bool, optional
-        The requestor's roles: proposed (requestor) or agreed to (acceptor); None leaves the default roles, requestor as
-        SCU and acceptor as SCP (PS3.7 D.3.3.4).
-    """
-
-    abstract_syntax: UID
-    transfer_syntaxes: tuple[UID, ...] = DEFAULT_TRANSFER_SYNTAXES
-    scu_role: bool | None = None
-    scp_role: bool | None = None
-
-
-ContextLike = PresentationContext | str | tuple[str, Sequence[str] | str]
-
-
-def context_of(like: ContextLike) -> PresentationContext:
-    """A presentation context from what a person types: a UID, keyword or name, alone or with transfer syntaxes.
-
-    >>> context_of(("CT Image Storage", "JPEG2000Lossless")).transfer_syntaxes
-    (UID('1.2.840.10008.1.2.4.90'),)
-    """
-    if isinstance(like, PresentationContext):
-        return like
-    if isinstance(like, str):
-        return PresentationContext(UID.of(like))
-    abstract_syntax, transfer_syntaxes = like
-    names = [transfer_syntaxes] if isinstance(transfer_syntaxes, str) else list(transfer_syntaxes)
-    return PresentationContext(UID.of(abstract_syntax), tuple(UID.of(name) for name in names))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What a requestor proposes."""
-
-    called_ae_title: str
-    calling_ae_title: str
-    contexts: tuple[PresentationContext, ...]
-    max_length_received: int = 131_072
-    window: OperationsWindow = field(default_factory=OperationsWindow)
-    user_items: tuple[Item, ...] = ()  #: further user information: identity, extended negotiation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Support:
-    """What an acceptor supports.
-
-    ``contexts`` has one entry for each abstract syntax; ``any_abstract_syntax`` are the transfer syntaxes with which
-    every other one is accepted, too (a promiscuous storage SCP).
-    """
-
-    contexts: Mapping[str, PresentationContext]
-    any_abstract_syntax: tuple[UID, ...] = ()
-    max_length_received: int = 131_072
-    window: OperationsWindow = field(default_factory=OperationsWindow)
-
-    @classmethod
-    def of(cls, contexts: Sequence[ContextLike], *, max_length_received: int = 131_072) -> Support:
-        """From a list of contexts; two entries of one abstract syntax are joined."""
-        by_syntax: dict[str, PresentationContext] = {}
-        for context in map(context_of, contexts):
-            known = by_syntax.get(context.abstract_syntax)
-            syntaxes = dict.fromkeys((*(known.transfer_syntaxes if known else ()), *context.transfer_syntaxes))
-            by_syntax[context.abstract_syntax] = PresentationContext(
-                context.abstract_syntax, tuple(syntaxes), context.scu_role, context.scp_role
-            )
-        return cls(contexts=by_syntax, max_length_received=max_length_received)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NegotiatedContext:
-    """One presentation context after negotiation.
-
-    ``scu_role`` and ``scp_role`` are the *requestor's* roles as agreed; ``transfer_syntax`` is None unless accepted.
-    """
-
-    context_id: int
-    abstract_syntax: UID
-    proposed: tuple[UID, ...]
-    result: ContextResult | int
-    transfer_syntax: UID | None = None
-    scu_role: bool = True
-    scp_role: bool = False
-    roles_proposed: tuple[bool, bool] | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """True if data may be exchanged in this context."""
-        return self.result == ContextResult.ACCEPTANCE and self.transfer_syntax is not None
-
-    @property
-    def result_in_words(self) -> str:
-        """Result/Reason as the standard words it, with its number."""
-        if self.result == ContextResult.ACCEPTANCE:
-            return "acceptance (0)" if self.transfer_syntax else "acceptance (0), but without a transfer syntax"
-        return f"{in_words(ContextResult, self.result)} ({int(self.result)})"
-
-    @property
-    def what_to_try(self) -> str:
-        """Advice for a refused context; empty for an accepted one."""
-        return _WHAT_TO_TRY.get(int(self.result), "")
-
-
-_WHAT_TO_TRY: dict[int, str] = {
-    ContextResult.USER_REJECTION: "the peer's configuration does not allow it",
-    ContextResult.NO_REASON: "the peer gives no reason; ask its administrator",
-    ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED: "the peer does not offer this service",
-    ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED: "propose another transfer syntax",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Negotiation:
-    """The outcome of A-ASSOCIATE as both sides see it.
-
-    ``max_length_send`` is what the peer announced and we obey (0: no limit), ``max_length_received`` what we announced.
-    ``rejection`` is (result, source, reason_diag) of an A-ASSOCIATE-RJ, else None.
-    """
-
-    calling_ae_title: str
-    called_ae_title: str
-    requestor: bool
-    contexts: tuple[NegotiatedContext, ...] = ()
-    max_length_send: int = _DEFAULT_MAXIMUM_LENGTH
-    max_length_received: int = 131_072
-    window: OperationsWindow = field(default_factory=OperationsWindow)
-    peer_implementation_class_uid: UID | None = None
-    peer_implementation_version_name: str | None = None
-    rejection: tuple[int, int, int] | None = None
-    user_items: tuple[Item, ...] = ()  #: the peer's user information, as it came
-
-    @property
-    def accepted(self) -> tuple[NegotiatedContext, ...]:
-        """The accepted contexts."""
-        return tuple(context for context in self.contexts if context.accepted)
-
-    def context(self, context_id: int) -> NegotiatedContext | None:
-        """The accepted context with this ID, or None."""
-        return next((c for c in self.contexts if c.context_id == context_id and c.accepted), None)
-
-    def context_for(
-        self,
-        abstract_syntax: str,
-        transfer_syntax: str | None = None,
-        *,
-        as_scu: bool = True,
-        convertible: Callable[[str, str], bool] | None = None,
-    ) -> NegotiatedContext:
-        """The accepted context in which *we* may act for this SOP Class.
-
-        Parameters
-        ----------
-        abstract_syntax : str
-            The SOP Class UID.
-        transfer_syntax : str, optional
-            The syntax in which the data set is encoded; an exact match is preferred.
-        as_scu : bool
-            Whether we act as SCU (True) or SCP of this SOP Class.
-        convertible : callable, optional
-            ``convertible(from, to)`` tells whether a data set may be re-encoded without loss.
-
-        Raises
-        ------
-        NoPresentationContext
-            With the acceptor's reason where the SOP Class was proposed.
-        """
-        name = UID(abstract_syntax).name
-        candidates = [c for c in self.contexts if c.abstract_syntax == abstract_syntax]
-        usable = [c for c in candidates if c.accepted and (c.scu_role if self.requestor == as_scu else c.scp_role)]
-        if transfer_syntax is None and usable:
-            return usable[0]
-        for context in usable:
-            if context.transfer_syntax == transfer_syntax:
-                return context
-        for context in usable:
-            if convertible and transfer_syntax and context.transfer_syntax:
-                if convertible(transfer_syntax, context.transfer_syntax):
-                    return context
-        if usable:
-            syntaxes = ", ".join(c.transfer_syntax.name for c in usable if c.transfer_syntax)
-            raise NoPresentationContext(
-                f"{name}: accepted only with {syntaxes}, the data set is {UID(transfer_syntax or '').name}",
-                abstract_syntax=abstract_syntax,
-                refused=syntaxes,
-                hint="propose a context with the transfer syntax of the data set, or transcode it first",
-            )
-        if candidates and any(c.accepted for c in candidates):
-            raise NoPresentationContext(
-                f"{name}: accepted, but not in the role of {'SCU' if as_scu else 'SCP'} for us",
-                abstract_syntax=abstract_syntax,
-                refused="role",
-                hint="the peer did not agree to SCP/SCU role selection for this SOP Class",
-            )
-        if candidates:
-            worst = candidates[0]
-            raise NoPresentationContext(
-                f"{name}: refused by {printable(self.called_ae_title)}: {worst.result_in_words}",
-                abstract_syntax=abstract_syntax,
-                refused=worst.result_in_words,
-                hint=worst.what_to_try or None,
-            )
-        raise NoPresentationContext(
-            f"{name}: not among the {len(self.contexts)} presentation contexts of this association",
-            abstract_syntax=abstract_syntax,
-            hint="propose it when the association is requested",
-        )
-
-    def table(self) -> Table:
-        """The negotiation as a table: one row for each presentation context."""
-        rows, marks = [], []
-        for c in self.contexts:
-            if self.rejection:
-                verdict, outcome = "not negotiated", ""
-            else:
-                verdict = ("\N{CHECK MARK} " if c.accepted else "\N{BALLOT X} ") + c.result_in_words
-                outcome = c.transfer_syntax.name if c.accepted and c.transfer_syntax else c.what_to_try
-            name = c.abstract_syntax.name
-            rows.append(
-                (
-                    c.context_id,
-                    name if name == c.abstract_syntax else f"{name}\n{c.abstract_syntax}",
-                    _roles(c),
-                    "\n".join(syntax.name for syntax in c.proposed),
-                    verdict,
-                    outcome,
-                )
-            )
-            marks.append("ok" if c.accepted else "bad")
-        calling, called = printable(self.calling_ae_title), printable(self.called_ae_title)
-        if self.rejection:
-            verdict = f"rejected: {reject_in_words(*self.rejection)}"
-        else:
-            verdict = f"accepted, {len(self.accepted)} of {len(self.contexts)} presentation contexts"
-        return Table(
-            f"Association {calling} \N{RIGHTWARDS ARROW} {called}: {verdict}",
-            ("ID", "abstract syntax", "role", "transfer syntaxes proposed", "result", "accepted, or what to try"),
-            rows,
-            notes=() if self.rejection else self._notes(),
-            marks=marks,
-        )
-
-    def _notes(self) -> tuple[str, ...]:
-        def length(value: int) -> str:
-            return f"{value} bytes" if value else "no limit"
-
-        def window(value: int) -> str:
-            return str(value) if value else "unlimited"
-
-        peer = self.peer_implementation_version_name or "not given"
-        return (
-            f"maximum length: we take {length(self.max_length_received)}, the peer takes {length(self.max_length_send)}",
-            f"operations window: {window(self.window.invoked)} invoked, {window(self.window.performed)} performed",
-            f"peer's implementation: {printable(peer)} ({printable(self.peer_implementation_class_uid or 'no class UID')})",
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The table as a pandas DataFrame."""
-        return self.table().to_frame()
-
-
-def _roles(context: NegotiatedContext) -> str:
-    agreed = "/".join(name for name, on in (("SCU", context.scu_role), ("SCP", context.scp_role)) if on) or "none"
-    if context.roles_proposed is None or not context.accepted:
-        return agreed if context.roles_proposed is None else _names(context.roles_proposed)
-    asked = _names(context.roles_proposed)
-    return agreed if asked == agreed else f"{agreed} (asked for {asked})"
-
-
-def _names(roles: tuple[bool, bool]) -> str:
-    return "/".join(name for name, on in zip(("SCU", "SCP"), roles, strict=True) if on) or "none"
 
 
 # ------------------------------------------------------------------------------- requestor
@@ -369,7 +91,9 @@ def propose(proposal: Proposal) -> AAssociateRQ:
     if not 1 <= len(proposal.contexts) <= MAX_CONTEXTS:
         raise LocalProtocolError(f"{len(proposal.contexts)} presentation contexts; 1 to {MAX_CONTEXTS} are possible")
     contexts: list[Item] = []
-    roles: dict[UID, SCPSCURoleSelection] = {}
+    about: dict[
+        tuple[type[Item], UID], Item
+    ] = {}  # one item of each kind for a SOP Class, however many contexts it has
     for index, context in enumerate(proposal.contexts):
         if not context.transfer_syntaxes:
             raise LocalProtocolError(f"presentation context for {context.abstract_syntax.name} without transfer syntax")
@@ -382,12 +106,8 @@ def propose(proposal: Proposal) -> AAssociateRQ:
                 ),
             )
         )
-        if context.scu_role is not None or context.scp_role is not None:
-            roles[context.abstract_syntax] = SCPSCURoleSelection(
-                sop_class_uid=context.abstract_syntax,
-                scu_role=int(context.scu_role is not False),
-                scp_role=int(bool(context.scp_role)),
-            )
+        for item in _class_items(context):
+            about[type(item), context.abstract_syntax] = item
     return AAssociateRQ(
         called_ae_title=proposal.called_ae_title,
         calling_ae_title=proposal.calling_ae_title,
@@ -398,12 +118,70 @@ def propose(proposal: Proposal) -> AAssociateRQ:
                 items=(
                     *_our_items(proposal.max_length_received),
                     *_window_item(proposal.window),
-                    *roles.values(),
+                    *sorted(about.values(), key=lambda item: item.item_type),
+                    *((proposal.identity.item(),) if proposal.identity is not None else ()),
                     *proposal.user_items,
                 )
             ),
         ),
     )
+
+
+def _class_items(context: PresentationContext) -> list[Item]:
+    """Roles, extended and common extended negotiation of one SOP Class."""
+    items: list[Item] = []
+    uid = context.abstract_syntax
+    if context.scu_role is not None or context.scp_role is not None:
+        scu, scp = int(context.scu_role is not False), int(bool(context.scp_role))
+        items.append(SCPSCURoleSelection(sop_class_uid=uid, scu_role=scu, scp_role=scp))
+    if context.extended is not None:
+        items.append(
+            SOPClassExtendedNegotiation(sop_class_uid=uid, service_class_application_information=raw(context.extended))
+        )
+    if context.service_class_uid is not None or context.related_general_sop_classes:
+        items.append(
+            SOPClassCommonExtendedNegotiation(
+                sop_class_uid=uid,
+                service_class_uid=context.service_class_uid or STORAGE_SERVICE_CLASS,
+                related_general_sop_class_identification=context.related_general_sop_classes,
+            )
+        )
+    return items
+
+
+class _Classes:
+    """What an A-ASSOCIATE-RQ or -AC says about SOP Classes in its user information."""
+
+    def __init__(self, info: UserInformation) -> None:
+        self.roles = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in info.every(SCPSCURoleSelection)}
+        self.extended = {
+            e.sop_class_uid: e.service_class_application_information for e in info.every(SOPClassExtendedNegotiation)
+        }
+        self.common = {c.sop_class_uid: c for c in info.every(SOPClassCommonExtendedNegotiation)}
+
+    def related(self, uid: UID) -> tuple[UID, ...]:
+        common = self.common.get(uid)
+        return tuple(map(UID, common.related_general_sop_class_identification)) if common else ()
+
+    def context(self, proposed: PresentationContextRQ, answer: _Classes | None = None) -> NegotiatedContext:
+        """What was *proposed*, with what the *answer* says to it; result and transfer syntax are still to come."""
+        uid = proposed.abstract_syntaxes[0]
+        roles, extended, common = self.roles.get(uid), self.extended.get(uid), self.common.get(uid)
+        answered = answer.extended.get(uid) if answer and extended is not None else None
+        final = _agree(roles, answer.roles.get(uid) if answer else None)
+        return NegotiatedContext(
+            context_id=proposed.context_id,
+            abstract_syntax=uid,
+            proposed=proposed.transfer_syntaxes,
+            result=ContextResult.NO_REASON,
+            scu_role=final[0],
+            scp_role=final[1],
+            roles_proposed=roles,
+            extended_proposed=None if extended is None else options_of(uid, extended),
+            extended=None if answered is None else options_of(uid, answered),
+            service_class_uid=common.service_class_uid if common else None,
+            related_general_sop_classes=self.related(uid),
+        )
 
 
 def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiation:
@@ -415,51 +193,35 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
         If the answer has no usable maximum length.
     """
     mine = rq.user_information
-    maximum = mine.first(MaximumLength)
-    offered = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in mine.every(SCPSCURoleSelection)}
+    offered = _Classes(mine)
+    identity = mine.first(UserIdentityRQ)
+    about_us = UserIdentity.of(identity) if identity else None
     if isinstance(answer, AAssociateRJ):
-        refused = tuple(
-            NegotiatedContext(
-                context_id=c.context_id,
-                abstract_syntax=c.abstract_syntaxes[0],
-                proposed=c.transfer_syntaxes,
-                result=ContextResult.NO_REASON,
-                roles_proposed=offered.get(c.abstract_syntaxes[0]),
-            )
-            for c in rq.presentation_contexts
-        )
         return Negotiation(
             calling_ae_title=rq.calling_ae_title,
             called_ae_title=rq.called_ae_title,
             requestor=True,
-            contexts=refused,
+            contexts=tuple(offered.context(proposed) for proposed in rq.presentation_contexts),
+            identity=about_us,
             rejection=(int(answer.result), int(answer.source), answer.reason_diag),
         )
     info = answer.user_information
+    agreed = _Classes(info)
     answered = {context.context_id: context for context in answer.presentation_contexts}
-    agreed = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in info.every(SCPSCURoleSelection)}
     contexts = []
     for proposed in rq.presentation_contexts:
-        abstract_syntax = proposed.abstract_syntaxes[0]
+        context = offered.context(proposed, agreed)
         reply = answered.get(proposed.context_id)
-        result = reply.result if reply else ContextResult.NO_REASON
-        # The transfer syntax of a refused context is not significant (PS3.8 9.3.3.2), and one that was not proposed
-        # cannot be used.
-        syntax = reply.transfer_syntax if reply and result == ContextResult.ACCEPTANCE else None
-        roles = offered.get(abstract_syntax)
-        final = _agree(roles, agreed.get(abstract_syntax))
-        contexts.append(
-            NegotiatedContext(
-                context_id=proposed.context_id,
-                abstract_syntax=abstract_syntax,
-                proposed=proposed.transfer_syntaxes,
-                result=result,
-                transfer_syntax=syntax if syntax in proposed.transfer_syntaxes else None,
-                scu_role=final[0],
-                scp_role=final[1],
-                roles_proposed=roles,
-            )
-        )
+        if reply is not None:
+            # The transfer syntax of a refused context is not significant (PS3.8 9.3.3.2), and one that was not proposed
+            # cannot be used.
+            syntax = reply.transfer_syntax if reply.result == ContextResult.ACCEPTANCE else None
+            syntax = syntax if syntax in context.proposed else None
+            context = replace(context, result=reply.result, transfer_syntax=syntax)
+        contexts.append(context)
+    confirmed = info.first(UserIdentityAC)
+    asked = about_us is not None and about_us.positive_response
+    maximum = mine.first(MaximumLength)
     return Negotiation(
         calling_ae_title=rq.calling_ae_title,
         called_ae_title=rq.called_ae_title,
@@ -468,10 +230,62 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
         max_length_send=_maximum_length(info),
         max_length_received=maximum.maximum_length_received if maximum else 0,
         window=_window(mine, info, requestor=True),
+        window_proposed=_window_proposed(mine, requestor=True),
         peer_implementation_class_uid=_class_uid(info),
         peer_implementation_version_name=_version_name(info),
+        identity=about_us,
+        identity_response=confirmed.server_response if confirmed and asked else None,
         user_items=info.items,
+        quirks=_quirks_of_answer(rq, answer, offered, agreed),
     )
+
+
+def _quirks_of_answer(rq: AAssociateRQ, answer: AAssociateAC, offered: _Classes, agreed: _Classes) -> tuple[str, ...]:
+    """What an acceptor does that the standard does not provide for; none of it is a reason to give up."""
+    quirks = []
+    proposed = {context.context_id: context for context in rq.presentation_contexts}
+    answered = [context.context_id for context in answer.presentation_contexts]
+    for reply in answer.presentation_contexts:
+        asked = proposed.get(reply.context_id)
+        if asked is None:
+            quirks.append(f"answers presentation context {reply.context_id}, which was not proposed")
+        elif reply.result == ContextResult.ACCEPTANCE and reply.transfer_syntax not in asked.transfer_syntaxes:
+            what = (
+                f"{reply.transfer_syntax.name}, which was not proposed"
+                if reply.transfer_syntax
+                else "no transfer syntax"
+            )
+            quirks.append(f"accepts presentation context {reply.context_id} with {what}: it cannot be used")
+        if not 0 <= int(reply.result) <= 4:
+            quirks.append(
+                f"answers presentation context {reply.context_id} with the reserved result {int(reply.result)}"
+            )
+    if missing := [number for number in proposed if number not in answered]:
+        quirks.append(
+            f"does not answer the presentation contexts {', '.join(map(str, missing))}: they count as refused"
+        )
+    for uid, roles in agreed.roles.items():
+        if (was := offered.roles.get(uid)) is None:
+            quirks.append(f"answers roles for {uid.name}, for which none were offered")
+        elif (roles[0] and not was[0]) or (roles[1] and not was[1]):
+            quirks.append(f"accepts a role for {uid.name} that was not offered")
+    info, mine = answer.user_information, rq.user_information
+    identity = mine.first(UserIdentityRQ)
+    if info.first(UserIdentityAC) and not (identity and identity.positive_response_requested):
+        quirks.append("confirms a user identity although nobody asked it to")
+    given, wanted = info.first(AsynchronousOperationsWindow), mine.first(AsynchronousOperationsWindow)
+    if given and not wanted:
+        quirks.append("answers an operations window that was not proposed: 1 holds")
+    return (*quirks, *_quirks_of_user_information(info))
+
+
+def _quirks_of_user_information(info: UserInformation) -> tuple[str, ...]:
+    quirks = []
+    if info.first(MaximumLength) is None:
+        quirks.append(f"announces no maximum length: {DEFAULT_MAXIMUM_LENGTH} is assumed")
+    if info.first(ImplementationClassUID) is None:
+        quirks.append("gives no implementation class UID")
+    return tuple(quirks)
 
 
 # ------------------------------------------------------------------------------- acceptor
@@ -489,100 +303,114 @@ def negotiate(
         context without exactly one abstract syntax, a maximum length into which no fragment fits.
     """
     info = rq.user_information
-    offered = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in info.every(SCPSCURoleSelection)}
+    offered = _Classes(info)
     answers: list[Item] = []
-    contexts: list[NegotiatedContext] = []
-    role_answers: dict[UID, SCPSCURoleSelection] = {}
+    chosen: list[tuple[PresentationContextRQ, ContextResult, UID | None]] = []
+    about: dict[tuple[type[Item], UID], Item] = {}
     seen: set[int] = set()
     for proposed in rq.presentation_contexts:
-        if not proposed.context_id & 1 or proposed.context_id in seen:
-            raise RemoteProtocolError(
-                f"presentation context ID {proposed.context_id}, which is even or used twice",
-                rule="PS3.8 9.3.2.2",
-                reason_diag=6,
-            )
-        seen.add(proposed.context_id)
-        if len(proposed.abstract_syntaxes) != 1:
-            raise RemoteProtocolError(
-                f"presentation context with {len(proposed.abstract_syntaxes)} abstract syntaxes",
-                rule="PS3.8 9.3.2.2",
-                reason_diag=6,
-            )
-        abstract_syntax = proposed.abstract_syntaxes[0]
-        ours = support.contexts.get(abstract_syntax)
-        preference = ours.transfer_syntaxes if ours else support.any_abstract_syntax
-        syntax = next((syntax for syntax in preference if syntax in proposed.transfer_syntaxes), None)
-        if not preference:
-            result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
-        elif syntax is None:
-            result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
-        else:
-            result = ContextResult.ACCEPTANCE
-        roles = offered.get(abstract_syntax)
-        reply = None
-        if roles is not None:
-            # Never 1 where 0 was offered (PS3.7 D.3.3.4).  An acceptor without an opinion agrees to what is offered.
-            allowed_scu = ours.scu_role if ours and ours.scu_role is not None else True
-            allowed_scp = ours.scp_role if ours and ours.scp_role is not None else True
-            reply = (roles[0] and allowed_scu, roles[1] and allowed_scp)
-            if result is ContextResult.ACCEPTANCE:
-                role_answers[abstract_syntax] = SCPSCURoleSelection(
-                    sop_class_uid=abstract_syntax, scu_role=int(reply[0]), scp_role=int(reply[1])
-                )
-        final = _agree(roles, reply)
+        abstract_syntax = _one_abstract_syntax(proposed, seen)
+        ours = support.for_syntax(abstract_syntax, offered.related(abstract_syntax))
+        result, syntax = _choose(proposed, ours)
+        if ours is not None and result is ContextResult.ACCEPTANCE:
+            for item in _class_answers(abstract_syntax, offered, ours):
+                about[type(item), abstract_syntax] = item
         # A refused context still carries a transfer syntax item, which nobody tests (PS3.8 9.3.3.2).
-        shown = syntax or (
-            proposed.transfer_syntaxes[0] if proposed.transfer_syntaxes else DEFAULT_TRANSFER_SYNTAXES[1]
-        )
+        shown = syntax or next(iter(proposed.transfer_syntaxes), DEFAULT_TRANSFER_SYNTAXES[1])
         answers.append(
             PresentationContextAC(
                 context_id=proposed.context_id, result=result, items=(TransferSyntaxItem(transfer_syntax_name=shown),)
             )
         )
-        contexts.append(
-            NegotiatedContext(
-                context_id=proposed.context_id,
-                abstract_syntax=abstract_syntax,
-                proposed=proposed.transfer_syntaxes,
-                result=result,
-                transfer_syntax=syntax,
-                scu_role=final[0],
-                scp_role=final[1],
-                roles_proposed=roles,
-            )
+        chosen.append((proposed, result, syntax))
+    answer_info = UserInformation(
+        items=(
+            *_our_items(support.max_length_received),
+            *_window_answer(info, support.window),
+            *sorted(about.values(), key=lambda item: item.item_type),
+            *user_items,
         )
-    ours_items: list[Item] = [*_our_items(support.max_length_received)]
-    asked = info.first(AsynchronousOperationsWindow)
-    if asked is not None:
-        ours_items.append(
-            AsynchronousOperationsWindow(
-                maximum_number_operations_invoked=_smaller(
-                    asked.maximum_number_operations_invoked, support.window.performed
-                ),
-                maximum_number_operations_performed=_smaller(
-                    asked.maximum_number_operations_performed, support.window.invoked
-                ),
-            )
-        )
-    answer_info = UserInformation(items=(*ours_items, *role_answers.values(), *user_items))
+    )
     ac = AAssociateAC(
         called_ae_title=rq.called_ae_title,
         calling_ae_title=rq.calling_ae_title,
         reserved_2=rq.reserved_2,
         items=(ApplicationContext(), *answers, answer_info),
     )
+    agreed = _Classes(answer_info)
+    identity, confirmed = info.first(UserIdentityRQ), answer_info.first(UserIdentityAC)
     return ac, Negotiation(
         calling_ae_title=rq.calling_ae_title,
         called_ae_title=rq.called_ae_title,
         requestor=False,
-        contexts=tuple(contexts),
+        contexts=tuple(
+            replace(offered.context(proposed, agreed), result=result, transfer_syntax=syntax)
+            for proposed, result, syntax in chosen
+        ),
         max_length_send=_maximum_length(info),
         max_length_received=support.max_length_received,
         window=_window(info, answer_info, requestor=False),
+        window_proposed=_window_proposed(info, requestor=False),
         peer_implementation_class_uid=_class_uid(info),
         peer_implementation_version_name=_version_name(info),
+        identity=UserIdentity.of(identity) if identity else None,
+        identity_response=confirmed.server_response if confirmed else None,
         user_items=info.items,
+        quirks=_quirks_of_request(rq),
     )
+
+
+def _one_abstract_syntax(proposed: PresentationContextRQ, seen: set[int]) -> UID:
+    if not proposed.context_id & 1 or proposed.context_id in seen:
+        raise RemoteProtocolError(
+            f"presentation context ID {proposed.context_id}, which is even or used twice",
+            rule="PS3.8 9.3.2.2",
+            reason_diag=6,
+        )
+    seen.add(proposed.context_id)
+    if len(proposed.abstract_syntaxes) != 1:
+        raise RemoteProtocolError(
+            f"presentation context with {len(proposed.abstract_syntaxes)} abstract syntaxes",
+            rule="PS3.8 9.3.2.2",
+            reason_diag=6,
+        )
+    return proposed.abstract_syntaxes[0]
+
+
+def _choose(proposed: PresentationContextRQ, ours: PresentationContext | None) -> tuple[ContextResult, UID | None]:
+    """The first transfer syntax of our own list that was proposed."""
+    if ours is None or not ours.transfer_syntaxes:
+        return ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, None
+    syntax = next((syntax for syntax in ours.transfer_syntaxes if syntax in proposed.transfer_syntaxes), None)
+    return (ContextResult.ACCEPTANCE if syntax else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED), syntax
+
+
+def _class_answers(uid: UID, offered: _Classes, ours: PresentationContext) -> list[Item]:
+    """Roles and extended negotiation; common extended negotiation is never answered (PS3.7 D.3.3.6)."""
+    items: list[Item] = []
+    if (roles := offered.roles.get(uid)) is not None:
+        # Never 1 where 0 was offered (PS3.7 D.3.3.4).  An acceptor without an opinion agrees to what is offered.
+        scu, scp = roles[0] and ours.scu_role is not False, roles[1] and ours.scp_role is not False
+        items.append(SCPSCURoleSelection(sop_class_uid=uid, scu_role=int(scu), scp_role=int(scp)))
+    if (asked := offered.extended.get(uid)) is not None:
+        if (information := agreed_information(asked, ours.extended)) is not None:
+            items.append(
+                SOPClassExtendedNegotiation(sop_class_uid=uid, service_class_application_information=information)
+            )
+    return items
+
+
+def _quirks_of_request(rq: AAssociateRQ) -> tuple[str, ...]:
+    quirks = [
+        f"proposes presentation context {context.context_id} without a transfer syntax"
+        for context in rq.presentation_contexts
+        if not context.transfer_syntaxes
+    ]
+    uids = {
+        uid for context in rq.presentation_contexts for uid in (*context.abstract_syntaxes, *context.transfer_syntaxes)
+    }
+    quirks += [f"proposes {uid!s}, which is no UID (PS3.5 9.1)" for uid in sorted(uids) if not uid.is_valid]
+    return (*quirks, *_quirks_of_user_information(rq.user_information))
 
 
 def title_problem(title: str) -> str | None:
@@ -623,6 +451,29 @@ def _window_item(window: OperationsWindow) -> tuple[Item, ...]:
     )
 
 
+def _window_answer(info: UserInformation, window: OperationsWindow) -> tuple[Item, ...]:
+    """Never more than was proposed, and nothing where nothing was (PS3.7 D.3.3.3)."""
+    asked = info.first(AsynchronousOperationsWindow)
+    if asked is None:
+        return ()
+    return (
+        AsynchronousOperationsWindow(
+            maximum_number_operations_invoked=_smaller(asked.maximum_number_operations_invoked, window.performed),
+            maximum_number_operations_performed=_smaller(asked.maximum_number_operations_performed, window.invoked),
+        ),
+    )
+
+
+def _window_proposed(info: UserInformation, *, requestor: bool) -> OperationsWindow | None:
+    """The requestor's proposal, from the point of view of the side that looks at it."""
+    item = info.first(AsynchronousOperationsWindow)
+    if item is None:
+        return None
+    both = item.maximum_number_operations_invoked, item.maximum_number_operations_performed
+    invoked, performed = both if requestor else reversed(both)
+    return OperationsWindow(invoked=invoked, performed=performed)
+
+
 def _smaller(x: int, y: int) -> int:
     """The smaller of two limits of which 0 is unlimited."""
     return min(x or y, y or x)
@@ -652,7 +503,7 @@ def _agree(offered: tuple[bool, bool] | None, answered: tuple[bool, bool] | None
 def _maximum_length(info: UserInformation) -> int:
     item = info.first(MaximumLength)
     if item is None:
-        return _DEFAULT_MAXIMUM_LENGTH
+        return DEFAULT_MAXIMUM_LENGTH
     if 0 < item.maximum_length_received < 8:
         raise RemoteProtocolError(
             f"maximum length {item.maximum_length_received}, into which no fragment fits",

@@ -76,6 +76,7 @@ __all__ = [
     "pdu_name",
     "reject_in_words",
     "reject_reason",
+    "without_secrets",
 ]
 
 DICOM_APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")
@@ -651,6 +652,28 @@ def decode_pdu(pdu_type: int, body: bytes | bytearray | memoryview) -> PDU:
     if cls is None:
         raise RemoteProtocolError(f"PDU of unknown type {pdu_type:02X}H", rule="PS3.8 9.3.1", reason_diag=1)
     return decode_fields(cls, memoryview(body), 0, len(body))
+
+
+def without_secrets(pdu: bytes) -> bytes:
+    """A whole PDU for people to look at: passcode, ticket, assertion, token and response of a user identity are asterisks.
+
+    A user name stays.  Of an A-ASSOCIATE PDU that cannot be read only the fixed part is given.
+    """
+    if pdu[0] not in (AAssociateRQ.pdu_type, AAssociateAC.pdu_type) or not (b"\x58\0" in pdu or b"\x59\0" in pdu):
+        return pdu
+    shown = bytearray(pdu)
+    kind = None
+    try:
+        for span in annotate(pdu):
+            if span.name == "user_identity_type":
+                kind = span.value
+            secret = span.name in ("secondary_field", "server_response")
+            if secret or (span.name == "primary_field" and kind not in (1, 2)):
+                start = span.start + 2  # its length is no secret
+                shown[start : span.stop] = b"*" * (span.stop - start)
+    except RemoteProtocolError:
+        return pdu[:74]
+    return bytes(shown)
 
 
 def annotate(pdu: bytes) -> list[Span]:

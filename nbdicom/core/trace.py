@@ -18,6 +18,7 @@ from typing import Protocol
 from nbdicom.core.command import Message
 from nbdicom.core.machine import Action, Evt, Sta
 from nbdicom.core.pdu import pdu_name
+from nbdicom.table import printable
 
 __all__ = [
     "Connected",
@@ -25,6 +26,7 @@ __all__ = [
     "MessageSent",
     "PDUReceived",
     "PDUSent",
+    "Quirk",
     "Trace",
     "TraceEvent",
     "Tracer",
@@ -115,7 +117,18 @@ class MessageReceived:
         return f"< {self.message.name}"
 
 
-TraceEvent = Connected | PDUSent | PDUReceived | Transition | MessageSent | MessageReceived
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """The peer did something otherwise than the standard says, and we put up with it; ``text`` completes "the peer ..."."""
+
+    time: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"! the peer {printable(self.text)}"
+
+
+TraceEvent = Connected | PDUSent | PDUReceived | Transition | MessageSent | MessageReceived | Quirk
 Trace = Callable[[TraceEvent], None]
 
 

@@ -328,8 +328,8 @@ class UpperLayer:
 
     def _control_pdu(self, pdu_type: int, body: bytearray) -> None:
         if self._trace is not None:
-            whole = _PDU_HEADER.pack(pdu_type, len(body)) + body
-            self._trace(PDUReceived(self._clock(), pdu_type, len(whole), whole))
+            whole = p.without_secrets(_PDU_HEADER.pack(pdu_type, len(body)) + body)
+            self._trace(PDUReceived(self._clock(), pdu_type, len(body) + 6, whole))
         try:
             received = p.decode_pdu(pdu_type, body)
         except RemoteProtocolError as error:
@@ -491,7 +491,7 @@ class UpperLayer:
         data = p.encode_pdu(sent)
         self._out.append(data)
         if self._trace is not None:
-            self._trace(PDUSent(self._clock(), sent.pdu_type, len(data), data))
+            self._trace(PDUSent(self._clock(), sent.pdu_type, len(data), p.without_secrets(data)))
 
     def _start_artim(self) -> None:
         self._artim = self._clock() + self._artim_seconds

@@ -6,8 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nbdicom.core.association import AssociationCore
+from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import Negotiation, Support, application_context_known, negotiate, title_problem
-from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ
+from nbdicom.core.pdu import (
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    Item,
+    UserIdentityAC,
+    UserIdentityRQ,
+    UserIdentityType,
+)
 from nbdicom.errors import RemoteProtocolError
 from nbdicom.operations.handlers import Reject
 from nbdicom.table import printable
@@ -40,6 +49,8 @@ class Admission:
         ``calling(ae_title, host)`` tells whether a caller is known; else it is rejected 1/1/3.
     accept : callable, optional
         `Handlers.accept`.
+    identity : callable, optional
+        `Handlers.identity`; what it refuses is rejected 1/1/1.
     """
 
     ae_title: str
@@ -47,6 +58,7 @@ class Admission:
     any_called: bool = False
     calling: Callable[[str, str], bool] | None = None
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+    identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
 
     def admit(self, core: AssociationCore, peer: tuple[str, int], *, full: bool = False) -> Admitted:
         """Answer the request that waits in *core*; established, rejected or aborted, the driver has to send it.
@@ -91,13 +103,36 @@ class Admission:
             return _reject(_PERMANENT, _USER, 3), None
         if full:
             return _reject(_TRANSIENT, _PRESENTATION, 2), None
+        items: tuple[Item, ...] = ()
+        if self.identity is not None:
+            verdict, items = _verify(self.identity, rq)
+            if not verdict:
+                return _reject(_PERMANENT, _USER, 1), None
         support = self.support
         if self.accept is not None:
             decision = self.accept(rq, f"{host}:{port}")
             if isinstance(decision, Reject):
                 return _reject(decision.result, decision.source, decision.reason_diag), None
             support = decision or support
-        return negotiate(rq, support)
+        return negotiate(rq, support, items)
+
+
+def _verify(
+    handler: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes], rq: AAssociateRQ
+) -> tuple[bool, tuple[Item, ...]]:
+    """Ask the handler; the item that confirms the identity is there only if it was asked for (PS3.7 D.3.3.7)."""
+    item = rq.user_information.first(UserIdentityRQ)
+    # A type that the standard does not define is not supported, which is the same as no identity at all.
+    known = item is not None and item.user_identity_type in UserIdentityType._value2member_map_
+    identity = UserIdentity.of(item) if item is not None and known else None
+    verdict = handler(identity, rq)
+    if not isinstance(verdict, bool | bytes):
+        raise TypeError(f"the identity handler gave {type(verdict).__name__} where a bool or bytes are expected")
+    if verdict is False:
+        return False, ()
+    if identity is None or not identity.positive_response:
+        return True, ()
+    return True, (UserIdentityAC(server_response=verdict if isinstance(verdict, bytes) else b""),)
 
 
 def _reject(result: int, source: int, reason_diag: int) -> AAssociateRJ:

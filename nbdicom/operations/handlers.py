@@ -7,10 +7,12 @@ without data of the request, and the association goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ
 from nbdicom.core.streams import DataSink
@@ -28,7 +30,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
 )
 
-__all__ = ["Handlers", "Reject"]
+__all__ = ["Handlers", "Reject", "known_users"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,36 @@ class Reject:
     result: int = 1
     source: int = 1
     reason_diag: int = 1
+
+
+def known_users(
+    passcodes: Mapping[str, str], *, anonymous: bool = False
+) -> Callable[[UserIdentity | None, AAssociateRQ], bool]:
+    """An `Handlers.identity` that knows user names and passcodes (type 2).
+
+    Parameters
+    ----------
+    passcodes : mapping
+        User name to passcode.  An unknown name takes as long to refuse as a wrong passcode.
+    anonymous : bool
+        Also accept requestors that send no identity.
+
+    Examples
+    --------
+    >>> users = known_users({"alice": "s3cret"})
+    >>> users(UserIdentity.with_passcode("alice", "guess"), None)
+    False
+    """
+    nobody = secrets.token_hex()
+
+    def identity(identity: UserIdentity | None, rq: AAssociateRQ) -> bool:
+        if identity is None:
+            return anonymous
+        known = passcodes.get(identity.name or "")
+        right = identity.has_passcode(nobody if known is None else known)
+        return right and known is not None
+
+    return identity
 
 
 def _success(request: EchoRequest) -> int:
@@ -53,6 +85,11 @@ class Handlers:
     accept : callable, optional
         ``accept(rq, peer)`` is asked after the server's own checks of titles and limits: a `Support` to negotiate with
         instead of the server's, a `Reject`, or None to leave it at that.
+    identity : callable, optional
+        ``identity(identity, rq)`` is given the `UserIdentity` of the requestor (None where it sent none, or one of a type
+        that the standard does not define) and its A-ASSOCIATE-RQ.  True accepts, bytes accept and are the response that
+        a Kerberos, SAML or JWT requestor may ask for, False rejects the association 1/1/1.  `known_users` makes one from
+        names and passcodes.  Without it no identity is looked at, and none is confirmed (PS3.7 D.3.3.7).
     echo : callable
         ``echo(request) -> status``.
     sink : callable, optional
@@ -74,6 +111,7 @@ class Handlers:
     """
 
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+    identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
     echo: Callable[[EchoRequest], Any] | None = _success
     sink: Callable[[StoreRequest], DataSink] | None = None
     store: Callable[[StoreRequest], Any] | None = None

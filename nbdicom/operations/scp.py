@@ -26,6 +26,7 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, NbdicomError
+from nbdicom.operations.contexts import group_by_association
 from nbdicom.operations.effects import END, Call, Operation, Receive, Send
 from nbdicom.operations.normalized import perform_normalized
 from nbdicom.operations.performing import (
@@ -60,6 +61,8 @@ def perform(link: Link, received: Received) -> Operation:
     """The operation that answers *received*."""
     message = received.message
     assert isinstance(message, Request)
+    if received.refused is not None:
+        return answer(received, received.refused)
     if isinstance(message, CEchoRQ):
         return _echo(link, received, message)
     if isinstance(message, CStoreRQ):
@@ -313,7 +316,25 @@ def _move_instances(
     instances: Sequence[StorableInstance],
     counts: _Counts,
 ) -> Operation:
-    """The C-STORE sub-operations of a C-MOVE, on an association of their own; returns True if cancelled."""
+    """The C-STORE sub-operations of a C-MOVE, on associations of their own; returns True if cancelled.
+
+    One association has room for 128 presentation contexts; instances that need more go over several.
+    """
+    for group in group_by_association(instances, link.codec):
+        if received.cancelled:
+            break
+        yield from _move_group(link, received, message, address, group, counts)
+    return received.cancelled and counts.remaining > 0
+
+
+def _move_group(
+    link: Link,
+    received: Received,
+    message: CMoveRQ | CGetRQ,
+    address: tuple[str, int],
+    instances: Sequence[StorableInstance],
+    counts: _Counts,
+) -> Operation:
     assert isinstance(message, CMoveRQ)
     destination: Destination | None = None
     finished = False
@@ -340,4 +361,3 @@ def _move_instances(
         counts.fail_the_rest(instances)
     if destination is not None:
         yield Call(destination.release if finished else destination.abort)
-    return received.cancelled and counts.remaining > 0

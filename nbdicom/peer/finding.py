@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.blocking.interrupt import Interrupted
-from nbdicom.core.negotiation import PresentationContext
+from nbdicom.core.extended import QueryOptions
+from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
 from nbdicom.peer.line import Line
-from nbdicom.peer.notices import OptionalKeysNotSupported, ResponseLimitReached, notify
+from nbdicom.peer.notices import OptionalKeysNotSupported, OptionsNotAgreed, ResponseLimitReached, notify
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
 from nbdicom.peer.query import InformationModel, Query
 from nbdicom.peer.selection import Target
@@ -36,9 +37,10 @@ def find(
     identifiers: list[tuple[bytes, str]] = []
     status: Status | None = None
     truncated = capped = optional = False
-    line = Line(peer, [PresentationContext(first.model.find)])
+    line = Line(peer, [PresentationContext(first.model.find, extended=first.options)])
     single = len(queries) == 1
     watched = callable(progress) or isinstance(progress, Reporter)
+    refused: list[str] = []
     bar = Progress(
         progress if not single or watched else False, f"find at {peer.ae_title}",
         unit="match" if single and not callable(progress) else "query", total=None if single else len(queries),
@@ -48,7 +50,9 @@ def find(
     with bar, line.closing():
         for query in queries:
             try:
-                with line.association().find(query.identifier(), model=query.model.find) as responses:
+                association = line.association()
+                refused = _not_agreed(association.negotiation.contexts)
+                with association.find(query.identifier(), model=query.model.find) as responses:
                     for match in responses:
                         if limit is not None and len(identifiers) >= limit:
                             truncated = True
@@ -82,12 +86,27 @@ def find(
     if capped:
         message = f"{peer.ae_title} has more matches than it sends (status B001H): {len(identifiers)} came"
         notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=3)
+    if refused:
+        message = f"{peer.ae_title} did not agree to {', '.join(refused)}: its answers are those of a plain query"
+        notify(OptionsNotAgreed(message), stacklevel=3)
     if optional:
         empty = [name for name in first.columns if name in frame and frame[name].isna().all()]
         names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
         message = f"{peer.ae_title} does not support every key of this query (status FF01H)"
         notify(OptionalKeysNotSupported(message + names), stacklevel=3)
     return frame
+
+
+def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
+    """What was asked for by extended negotiation and not agreed to, in words."""
+    for context in contexts:
+        asked, answered = context.extended_proposed, context.extended
+        if isinstance(asked, QueryOptions):
+            given = answered if isinstance(answered, QueryOptions) else QueryOptions()
+            return [
+                word for word, wanted, got in zip(asked.words, bytes(asked), bytes(given), strict=True) if wanted > got
+            ]
+    return []
 
 
 def _common_keys(queries: Sequence[Query]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 __all__ = [
     "IncompleteTransfer",
     "OptionalKeysNotSupported",
+    "OptionsNotAgreed",
     "PeerWarning",
     "ResponseLimitReached",
     "UndecodableValues",
@@ -28,6 +29,10 @@ class PeerWarning(UserWarning):
 
 class OptionalKeysNotSupported(PeerWarning):
     """Pending status FF01H: an optional key was not used for matching or is not returned (PS3.4 C.4.1.1.4)."""
+
+
+class OptionsNotAgreed(PeerWarning):
+    """The peer did not agree to what was asked for by extended negotiation; the baseline holds (PS3.4 C.5.1.1)."""
 
 
 class ResponseLimitReached(PeerWarning):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from nbdicom.address import split_address
 from nbdicom.blocking import Association, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.core.extended import QueryOptions
+from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import ContextLike, title_problem
 from nbdicom.core.trace import Trace, Tracer
 from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
@@ -66,6 +68,8 @@ class Peer:
         The maximum length of a P-DATA-TF that we announce; 0 announces no limit.
     window : OperationsWindow, optional
         How many operations we propose to have outstanding at once.
+    identity : UserIdentity, optional
+        Who we are (PS3.7 D.3.3.7).  It is kept out of every table, text and file.
     trace : bool, Recorder or callable, optional
         True records every association with this peer in ``peer.trace``; see `nbdicom.record` for a block of code.
 
@@ -94,6 +98,7 @@ class Peer:
         limits: Limits | None = None,
         max_pdu: int | None = None,
         window: OperationsWindow | None = None,
+        identity: UserIdentity | None = None,
         trace: Trace | Tracer | bool | None = None,
     ) -> None:
         self.ae_title, self.host, self.port = _split(address, host, port)
@@ -105,6 +110,7 @@ class Peer:
         limits = limits or Limits()
         self.limits = limits if max_pdu is None else replace(limits, max_length_received=max_pdu)
         self.window = window or OperationsWindow()
+        self.identity = identity
         self.trace = recorder_of(trace)
         if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
             import nbdicom.peer.frames  # noqa: F401
@@ -165,6 +171,7 @@ class Peer:
             timeouts=self.timeouts,
             limits=self.limits,
             window=window or self.window,
+            identity=self.identity,
             trace=self.trace if trace is None else trace,
         )
 
@@ -181,6 +188,7 @@ class Peer:
         defaults: bool = True,
         model: str | None = None,
         relational: bool = False,
+        options: QueryOptions | None = None,
         parse: bool = True,
         progress: ProgressLike = None,
         **keys: Any,
@@ -197,7 +205,7 @@ class Peer:
             At most so many rows; the rest is cancelled (C-CANCEL), and the table says that it is truncated.
         columns : iterable of str
             Further attributes to return, by keyword or as ``"gggg,eeee"``.
-        defaults, model, relational : optional
+        defaults, model, relational, options : optional
             See `Query.of`.
         parse : bool
             Typed columns; False leaves the wire's strings.
@@ -224,7 +232,7 @@ class Peer:
 
         Warns
         -----
-        OptionalKeysNotSupported, ResponseLimitReached, UndecodableValues
+        OptionalKeysNotSupported, ResponseLimitReached, UndecodableValues, OptionsNotAgreed
             See `nbdicom.peer.notices`.
 
         Examples
@@ -239,15 +247,17 @@ class Peer:
             if keys or selection is not None:
                 raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
             return find(self, [level], limit=limit, parse=parse, progress=progress)
-        options: dict[str, Any] = {"columns": columns, "defaults": defaults, "model": model, "relational": relational}
+        settings: dict[str, Any] = {
+            "columns": columns, "defaults": defaults, "model": model, "relational": relational, "options": options,
+        }  # fmt: skip
         at = Level.of(level)
         if selection is None:
-            queries = Query.each(at, **{**options, **keys})
+            queries = Query.each(at, **{**settings, **keys})
         else:
             parents: list[dict[str, Any]] = list(keys_above(selection, at, InformationModel.of(model, at)))
             if stray := next((name for name in parents[0] if name in keys), None):
                 raise QueryError(f"{stray} is given twice: by the table and as a key")
-            queries = [Query.of(at, **{**options, **parent, **keys}) for parent in parents]
+            queries = [Query.of(at, **{**settings, **parent, **keys}) for parent in parents]
         return find(self, queries, limit=limit, parse=parse, progress=progress)
 
     def patients(self, **keys: Any) -> pandas.DataFrame:

@@ -8,11 +8,12 @@ knows no peer. pydicom's dictionary is loaded at the first use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from itertools import product
 from typing import Any
 
+from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table
@@ -224,6 +225,7 @@ class Query:
     keys: Mapping[str, Any]  #: keyword -> value on the wire; "" is universal matching, that is a return key
     columns: tuple[str, ...]  #: the columns of the answer, in order
     relational: bool = False
+    options: QueryOptions | None = None  #: asked for by extended negotiation; None where nothing is
 
     @classmethod
     def of(
@@ -235,6 +237,7 @@ class Query:
         defaults: bool = True,
         model: str | None = None,
         relational: bool = False,
+        options: QueryOptions | None = None,
         **keys: Any,
     ) -> Query:
         """Check a query.
@@ -250,7 +253,10 @@ class Query:
         model : str, optional
             ``"patient"`` or ``"study"`` root; by default Patient Root for patients and Study Root for all else.
         relational : bool
-            Allow keys of every level and no unique keys of the levels above (PS3.4 C.4.1.2.2.1).  Peers may refuse it.
+            Allow keys of every level and no unique keys of the levels above (PS3.4 C.4.1.2.2.1).  Peers may refuse it; it
+            is asked for by extended negotiation.
+        options : QueryOptions, optional
+            What else to ask for by extended negotiation: fuzzy matching of names, for instance (PS3.4 C.5.1.1).
         **keys
             Matching keys; see `nbdicom.peer.values.wire` for what a value may be.
 
@@ -282,6 +288,7 @@ class Query:
             keys=everything,
             columns=tuple(name for name in order if name not in hidden),
             relational=relational,
+            options=replace(options or QueryOptions(), relational=True) if relational else options,
         )
 
     @classmethod

@@ -193,6 +193,7 @@ class _Examination:
                 contexts=["Verification"],
                 timeouts=peer.timeouts,
                 limits=peer.limits,
+                identity=peer.identity,
                 trace=fan_out(self._events.append, peer.trace),
             )
         except ConnectionFailed as error:

@@ -1,0 +1,149 @@
+"""SOP Class Extended Negotiation by name: what its bytes mean for queries, retrievals and storage (PS3.7 D.3.3.5).
+
+The standard defines the bytes for each service class: PS3.4 C.5.1.1 (C-FIND), C.5.2.1 (C-MOVE), C.5.3.1 (C-GET) and B.3.1
+(Storage).  One dataclass for each, a field for each byte.  For everything else the bytes are given and kept as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from nbdicom.uids import ServiceClass, sop_class
+
+__all__ = ["Extended", "QueryOptions", "RetrieveOptions", "StorageOptions", "agreed", "in_short", "options_of", "raw"]
+
+
+class _Options:
+    """What the three kinds share: one byte for each field, in their order."""
+
+    __slots__ = ()
+    words: ClassVar[tuple[str, ...]]
+
+    def __bytes__(self) -> bytes:
+        return bytes(int(value) for value in self._values())
+
+    def _values(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, information: bytes) -> Self:
+        """From the bytes of an item; bytes that are missing count as 0, further ones are not looked at."""
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        values = information.ljust(len(names), b"\0")
+        return cls(**{name: value == 1 for name, value in zip(names, values, strict=False)})
+
+    def __str__(self) -> str:
+        return ", ".join(word for word, on in zip(self.words, self._values(), strict=True) if on) or "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryOptions(_Options):
+    r"""Extended negotiation of a C-FIND SOP Class (PS3.4 C.5.1.1).
+
+    The requestor asks, the acceptor agrees to what it supports; without agreement the baseline behaviour holds.
+
+    Examples
+    --------
+    >>> bytes(QueryOptions(relational=True, fuzzy=True)).hex()
+    '0100010000'
+    >>> str(QueryOptions.of(b"\x01"))
+    'relational queries'
+    """
+
+    relational: bool = False  #: keys of any level, in a query for any level
+    date_time: bool = False  #: a date and a time range are matched together
+    fuzzy: bool = False  #: person names are matched by sound or spelling
+    timezone: bool = False  #: times are adjusted to the Timezone Offset From UTC of the query
+    enhanced_conversion: bool = False  #: classic images are shown as enhanced multi-frame ones, or the reverse
+
+    words = (
+        "relational queries",
+        "combined date-time matching",
+        "fuzzy matching of names",
+        "timezone adjustment",
+        "enhanced multi-frame conversion",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveOptions(_Options):
+    """Extended negotiation of a C-MOVE or C-GET SOP Class (PS3.4 C.5.2.1, C.5.3.1)."""
+
+    relational: bool = False  #: unique keys of the levels above may be left out
+    enhanced_conversion: bool = False  #: classic images are sent as enhanced multi-frame ones, or the reverse
+
+    words = ("relational retrieval", "enhanced multi-frame conversion")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageOptions(_Options):
+    """Extended negotiation of a Storage SOP Class (PS3.4 B.3.1): both sides tell what they do, nothing is agreed.
+
+    Examples
+    --------
+    >>> bytes(StorageOptions(level=2)).hex()
+    '020000000000'
+    """
+
+    level: int = (
+        0  #: 0 mandatory attributes, 1 optional ones too, 2 private ones too (everything), 3 not applicable (SCU)
+    )
+    signatures: int = 0  #: 0 unspecified, 1 may be lost, 2 kept, 3 kept and verifiable
+    coercion: int = 0  #: 0 does not coerce, 1 may coerce, 2 unspecified (SCU)
+
+    words = ()
+
+    def __bytes__(self) -> bytes:
+        return bytes((self.level, 0, self.signatures, 0, self.coercion, 0))
+
+    @classmethod
+    def of(cls, information: bytes) -> Self:
+        """From the bytes of an item."""
+        values = information.ljust(6, b"\0")
+        return cls(level=values[0], signatures=values[2], coercion=values[4])
+
+    def __str__(self) -> str:
+        return f"storage level {self.level}, digital signatures level {self.signatures}, coercion {self.coercion}"
+
+
+#: What stands in a `PresentationContext`: options by name, or the bytes themselves.
+Extended = QueryOptions | RetrieveOptions | StorageOptions | bytes
+
+
+def raw(extended: Extended) -> bytes:
+    """The bytes that go into the item."""
+    return bytes(extended)
+
+
+def options_of(abstract_syntax: str, information: bytes) -> Extended:
+    """The bytes of an item by name, where the standard says what they mean for this SOP Class."""
+    entry = sop_class(abstract_syntax)
+    if entry is None:
+        return information
+    if entry.service_class is ServiceClass.STORAGE:
+        return StorageOptions.of(information)
+    if entry.service_class is ServiceClass.QUERY_RETRIEVE:
+        querying = entry.keyword.endswith("Find") or entry.keyword == "RepositoryQuery"
+        return (QueryOptions if querying else RetrieveOptions).of(information)
+    return information
+
+
+def agreed(asked: bytes, ours: Extended | None) -> bytes | None:
+    """The acceptor's answer: what was asked and is supported; None is no answer, and means the baseline.
+
+    Bytes, and what a storage SCP tells of itself, are answered as they are.
+    """
+    if ours is None:
+        return None
+    if isinstance(ours, QueryOptions | RetrieveOptions):
+        # Never more bytes than were asked: a requestor of an earlier edition of the standard does not know them.
+        return bytes(a & b for a, b in zip(asked, raw(ours), strict=False))
+    return raw(ours)
+
+
+def in_short(extended: Extended | None) -> str:
+    """In words, or in hexadecimal."""
+    if extended is None:
+        return "no answer"
+    return extended.hex(" ") + "H" if isinstance(extended, bytes) else str(extended)
