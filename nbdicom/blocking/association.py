@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,16 +15,15 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
 from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation, Proposal, context_of, propose
+from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, context_of, propose
 from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationAborted, AssociationError
-from nbdicom.operations import scu
 from nbdicom.operations.contexts import storage_contexts
-from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.invoking import Invoked, Invoking
 from nbdicom.operations.requests import (
     Match,
     ReceivedInstance,
@@ -38,7 +36,6 @@ from nbdicom.operations.requests import (
 from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
-from nbdicom.uids import UID
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
 
@@ -195,8 +192,7 @@ class Association:
         ------
         NoPresentationContext, OperationFailed, OperationTimeout, AssociationError
         """
-        context = self.negotiation.context_for("1.2.840.10008.1.1")
-        responses: Responses[None] = Responses(self._driver, scu.echo(context), "C-ECHO")
+        responses: Responses[None] = Responses(self._driver, self._invoking.echo())
         for _ in responses:
             pass
         assert responses.status is not None
@@ -225,11 +221,7 @@ class Association:
         Responses of Match
             The request is on the wire.  Leaving the loop early cancels the query (C-CANCEL).
         """
-        context = self.negotiation.context_for(UID.of(model))
-        data = self._encode(identifier, context)
-        return Responses(
-            self._driver, scu.find(context, data, self._driver.codec, priority), "C-FIND", cancellable=True
-        )
+        return Responses(self._driver, self._invoking.find(identifier, model, priority))
 
     def store(
         self,
@@ -256,9 +248,7 @@ class Association:
         """
         from nbdicom.data import instance
 
-        storable = (instance(item) for item in instances)
-        operation = scu.store(self.negotiation, storable, self._driver.codec, priority=priority, originator=originator)
-        return Responses(self._driver, operation, "C-STORE", raises=False)
+        return Responses(self._driver, self._invoking.store(map(instance, instances), originator, priority))
 
     def get(
         self,
@@ -289,16 +279,8 @@ class Association:
         Responses
             `ReceivedInstance` for every instance that arrived, `SubOperations` for the peer's counters.
         """
-        context = self.negotiation.context_for(UID.of(model))
-        data = self._encode(identifier, context)
-        handlers = replace(self._driver.serving.handlers, sink=sink, store=store or (lambda request: 0x0000))
-        return Responses(
-            self._driver,
-            scu.get(context, data, self._driver.codec, priority),
-            "C-GET",
-            cancellable=True,
-            handlers=handlers,
-        )
+        handlers = self._driver.serving.handlers
+        return Responses(self._driver, self._invoking.get(identifier, model, handlers, sink, store, priority))
 
     def move(
         self,
@@ -321,11 +303,7 @@ class Association:
         priority : Priority
             Most peers ignore it.
         """
-        context = self.negotiation.context_for(UID.of(model))
-        data = self._encode(identifier, context)
-        return Responses(
-            self._driver, scu.move(context, data, destination, self._driver.codec, priority), "C-MOVE", cancellable=True
-        )
+        return Responses(self._driver, self._invoking.move(identifier, destination, model, priority))
 
     # --------------------------------------------------------------------------- DIMSE-N
 
@@ -363,10 +341,9 @@ class Association:
         ------
         OperationFailed, NoPresentationContext, DataSetError, OperationTimeout, AssociationError
         """
-        uid, context = self._context_n(sop_class, meta_sop_class, as_scu=False)
-        data = self._encode_n(event_information, context)
-        operation = scu.n_event_report(context, uid, UID(sop_instance), event_type_id, data, self._driver.codec)
-        return self._reply("N-EVENT-REPORT", operation)
+        return self._reply(
+            self._invoking.n_event_report(sop_class, sop_instance, event_type_id, event_information, meta_sop_class)
+        )
 
     def n_get(
         self,
@@ -382,10 +359,9 @@ class Association:
         """
         from nbdicom.data import tag_of
 
-        uid, context = self._context_n(sop_class, meta_sop_class)
         names = [attributes] if isinstance(attributes, str | int) else attributes
         tags = tuple(map(tag_of, names))
-        return self._reply("N-GET", scu.n_get(context, uid, UID(sop_instance), tags, self._driver.codec))
+        return self._reply(self._invoking.n_get(sop_class, sop_instance, tags, meta_sop_class))
 
     def n_set(
         self, sop_class: str, sop_instance: str, modification_list: Any, *, meta_sop_class: str | None = None
@@ -394,9 +370,7 @@ class Association:
 
         *modification_list* is a Dataset, mapping or bytes; the rest is like `n_event_report`.
         """
-        uid, context = self._context_n(sop_class, meta_sop_class)
-        data = self._encode(modification_list, context)
-        return self._reply("N-SET", scu.n_set(context, uid, UID(sop_instance), data, self._driver.codec))
+        return self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
 
     def n_action(
         self,
@@ -412,10 +386,9 @@ class Association:
         *action_type_id* is defined by the service, *action_information* a Dataset, mapping or bytes that belongs to it; the
         rest is like `n_event_report`.
         """
-        uid, context = self._context_n(sop_class, meta_sop_class)
-        data = self._encode_n(action_information, context)
-        operation = scu.n_action(context, uid, UID(sop_instance), action_type_id, data, self._driver.codec)
-        return self._reply("N-ACTION", operation)
+        return self._reply(
+            self._invoking.n_action(sop_class, sop_instance, action_type_id, action_information, meta_sop_class)
+        )
 
     def n_create(
         self,
@@ -430,15 +403,11 @@ class Association:
         Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
         mapping or bytes; the rest is like `n_event_report`.
         """
-        uid, context = self._context_n(sop_class, meta_sop_class)
-        data = self._encode_n(attribute_list, context)
-        named = UID(sop_instance) if sop_instance else None
-        return self._reply("N-CREATE", scu.n_create(context, uid, named, data, self._driver.codec))
+        return self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
 
     def n_delete(self, sop_class: str, sop_instance: str, *, meta_sop_class: str | None = None) -> Reply:
         """Delete a SOP Instance (N-DELETE, PS3.7 10.1.6); the parameters are those of `n_event_report`."""
-        uid, context = self._context_n(sop_class, meta_sop_class)
-        return self._reply("N-DELETE", scu.n_delete(context, uid, UID(sop_instance), self._driver.codec))
+        return self._reply(self._invoking.n_delete(sop_class, sop_instance, meta_sop_class))
 
     def listen(self, timeout: float | None = None, *, until: Callable[[], object] | None = None) -> bool:
         """Serve the peer's requests (an N-EVENT-REPORT, a C-STORE) with the handlers that `associate` was given.
@@ -474,24 +443,14 @@ class Association:
                 raise driver.core.error
         return self.is_established
 
-    def _context_n(
-        self, sop_class: str, meta_sop_class: str | None, *, as_scu: bool = True
-    ) -> tuple[UID, NegotiatedContext]:
-        uid = UID.of(sop_class)
-        negotiated = UID.of(meta_sop_class) if meta_sop_class else uid
-        return uid, self.negotiation.context_for(negotiated, as_scu=as_scu)
+    @property
+    def _invoking(self) -> Invoking:
+        return Invoking(self._driver.negotiation, self._driver.codec)
 
-    def _encode_n(self, dataset: Any, context: NegotiatedContext) -> bytes | None:
-        return None if dataset is None else self._encode(dataset, context) or None
-
-    def _reply(self, service: str, operation: Operation) -> Reply:
-        responses: Responses[Reply] = Responses(self._driver, operation, service)
+    def _reply(self, invoked: Invoked) -> Reply:
+        responses: Responses[Reply] = Responses(self._driver, invoked)
         (reply,) = responses
         return reply
-
-    def _encode(self, identifier: Any, context: NegotiatedContext) -> bytes:
-        assert context.transfer_syntax is not None
-        return self._driver.codec.encode(identifier, context.transfer_syntax)
 
     # --------------------------------------------------------------------------- its end
 

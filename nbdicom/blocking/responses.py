@@ -10,8 +10,8 @@ from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.command import Response
 from nbdicom.errors import AssociationError, OperationTimeout
-from nbdicom.operations.effects import Deliver, Operation
-from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.effects import Deliver
+from nbdicom.operations.invoking import Invoked
 from nbdicom.operations.outcome import raise_for_status
 from nbdicom.status import Status
 
@@ -36,24 +36,15 @@ class Responses(Generic[T]):
         The association is over.
     """
 
-    def __init__(
-        self,
-        driver: Driver,
-        operation: Operation,
-        service: str,
-        *,
-        cancellable: bool = False,
-        raises: bool = True,
-        handlers: Handlers | None = None,
-    ) -> None:
-        self.service = service
+    def __init__(self, driver: Driver, invoked: Invoked) -> None:
+        self.service = invoked.service
         self.status: Status | None = None
         self._driver = driver
-        self._operation = operation
-        self._cancellable = cancellable
-        self._raises = raises
+        self._operation = invoked.operation
+        self._cancellable = invoked.cancellable
+        self._raises = invoked.raises
         self._invocation = Invocation()
-        self._handling = driver.serving.handling(handlers, self._invocation)
+        self._handling = driver.serving.handling(invoked.handlers, self._invocation)
         self._cancelling = False
         self._done = False
         self._waiting = False  # the operation stands at a Receive

@@ -297,11 +297,14 @@ class Server:
         if core.associate_rq is None or core.error is not None:
             driver.close()
             return
-        full = len(self.associations) >= self.limits.associations
-        admitted = self._admission.admit(core, address, full=full)
-        _log.log(logging.ERROR if admitted.failure else logging.INFO, "%s: %s", self.ae_title, admitted.words)
-        if admitted.failure is not None:
-            _log.debug("%s", trace_of(admitted.failure))
+        verdict = self._admission.judge(
+            core.associate_rq, address, full=len(self.associations) >= self.limits.associations
+        )
+        words = verdict.give(core)
+        _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
+        if verdict.is_mistake:
+            assert verdict.failure is not None
+            _log.debug("%s", trace_of(verdict.failure))
         if core.is_established:
             driver.flush()
         else:

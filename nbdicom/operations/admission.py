@@ -21,18 +21,40 @@ from nbdicom.errors import RemoteProtocolError
 from nbdicom.operations.handlers import Reject
 from nbdicom.table import printable
 
-__all__ = ["Admission", "Admitted"]
+__all__ = ["Admission", "Verdict"]
 
 _PERMANENT, _TRANSIENT = 1, 2
 _USER, _PRESENTATION = 1, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """How a request was answered: in words for a log, and what a check of ours raised, if one did."""
+class Verdict:
+    """What is to be answered to a request; ``failure`` is what a check of the user (or the request itself) raised."""
 
-    words: str
-    failure: BaseException | None = None
+    who: str
+    answer: AAssociateAC | AAssociateRJ
+    negotiation: Negotiation | None = None
+    failure: Exception | SystemExit | None = None
+
+    @property
+    def is_mistake(self) -> bool:
+        """A check of ours failed: nothing that the peer could help."""
+        return self.failure is not None and not isinstance(self.failure, RemoteProtocolError)
+
+    def give(self, core: AssociationCore) -> str:
+        """Accept, reject or abort; the driver has to send it.  Returns what was done, for a log."""
+        if isinstance(self.failure, RemoteProtocolError):
+            core.abort(because=self.failure)
+            return f"aborted the request of {self.who}: {printable(self.failure)}"
+        if isinstance(self.answer, AAssociateAC):
+            assert self.negotiation is not None
+            core.accept(self.answer, self.negotiation)
+            return f"accepted {self.who}"
+        core.reject(self.answer)
+        if self.failure is not None:
+            # Its kind only: the text of an error may quote a patient's data.
+            return f"the check of {self.who} failed: {type(self.failure).__name__}"
+        return f"rejected {self.who}: {core.error}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,29 +82,13 @@ class Admission:
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
     identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
 
-    def admit(self, core: AssociationCore, peer: tuple[str, int], *, full: bool = False) -> Admitted:
-        """Answer the request that waits in *core*; established, rejected or aborted, the driver has to send it.
-
-        A check of the user that fails rejects the request for the time being (2/1/1).
-        """
-        rq = core.associate_rq
-        assert rq is not None
+    def judge(self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False) -> Verdict:
+        """`decide`, and what becomes of its failures: a check of the user that fails rejects for the time being (2/1/1)."""
         who = f"{printable(rq.calling_ae_title)} ({peer[0]}:{peer[1]})"
         try:
-            answer, negotiation = self.decide(rq, peer, full=full)
-        except RemoteProtocolError as error:
-            core.abort(because=error)
-            return Admitted(f"aborted the request of {who}: {printable(error)}")
+            return Verdict(who, *self.decide(rq, peer, full=full))
         except (Exception, SystemExit) as error:
-            core.reject(AAssociateRJ(result=_TRANSIENT, source=_USER, reason_diag=1))
-            # Its kind only: the text of an error may quote a patient's data.
-            return Admitted(f"the check of {who} failed: {type(error).__name__}", error)
-        if isinstance(answer, AAssociateAC):
-            assert negotiation is not None
-            core.accept(answer, negotiation)
-            return Admitted(f"accepted {who}")
-        core.reject(answer)
-        return Admitted(f"rejected {who}: {core.error}")
+            return Verdict(who, _reject(_TRANSIENT, _USER, 1), failure=error)
 
     def decide(
         self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False

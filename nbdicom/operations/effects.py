@@ -47,10 +47,14 @@ class Deliver:
 
 @dataclass(slots=True)
 class Call:
-    """Run code of the user, or code that does input and output; the answer is its result (awaited if it can be)."""
+    """Run code of the user, or code that does input and output; the answer is its result (awaited if it can be).
+
+    ``ours`` marks a function of the driver itself, which needs no thread to keep others from waiting.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()
+    ours: bool = False
 
 
 @dataclass(slots=True)

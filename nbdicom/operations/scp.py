@@ -133,8 +133,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     matches: Any = None
     try:
         matches = yield from call(link.handlers.find, request)
-        if not hasattr(matches, "__anext__"):
-            matches = iter(matches)
+        matches = aiter(matches) if hasattr(matches, "__aiter__") else iter(matches)
         while True:
             match = yield from next_of(matches)
             request.cancelled = received.cancelled
@@ -155,7 +154,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         raise
     except HANDLER_ERRORS as error:
         status, comment = verdict(link, message, error, 0xC000)
-    if (close := getattr(matches, "close", None)) is not None:
+    if (close := getattr(matches, "close", None) or getattr(matches, "aclose", None)) is not None:
         try:
             yield Call(close)
         except HANDLER_ERRORS as error:
@@ -360,4 +359,4 @@ def _move_group(
         link.failed(message, error.error if isinstance(error, Elsewhere) else error)
         counts.fail_the_rest(instances)
     if destination is not None:
-        yield Call(destination.release if finished else destination.abort)
+        yield Call(destination.release if finished else destination.abort, ours=True)

@@ -1,0 +1,149 @@
+"""The operations that a person can ask of an association, ready to be driven (PS3.7 7.1; PS3.4 Annexes A, B, C).
+
+Both drivers' `Association` classes have the public methods; what a method means is written here, once: which context, what
+is encoded, which operation, and what its driver has to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbdicom.core.command import Priority
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.streams import DataSink
+from nbdicom.operations import scu
+from nbdicom.operations.effects import Operation
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Codec, StorableInstance, StoreRequest
+from nbdicom.uids import UID
+
+__all__ = ["Invoked", "Invoking"]
+
+_VERIFICATION = UID("1.2.840.10008.1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """One operation, and what its driver has to know."""
+
+    service: str
+    operation: Operation
+    cancellable: bool = False  #: C-CANCEL may end it
+    raises: bool = True  #: a final Failure is raised
+    handlers: Handlers | None = None  #: what serves the peer while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class Invoking:
+    """Makes the operations of one association; each method is named as that of `Association` which explains it.
+
+    Raises
+    ------
+    NoPresentationContext
+        Where nothing was negotiated for the SOP Class in this role.
+    DataSetError
+        If what was given cannot be encoded.
+    """
+
+    negotiation: Negotiation
+    codec: Codec
+
+    def echo(self) -> Invoked:
+        """C-ECHO."""
+        return Invoked("C-ECHO", scu.echo(self.negotiation.context_for(_VERIFICATION)))
+
+    def find(self, identifier: Any, model: str, priority: Priority) -> Invoked:
+        """C-FIND."""
+        context, data = self._encoded(identifier, model)
+        return Invoked("C-FIND", scu.find(context, data, self.codec, priority), cancellable=True)
+
+    def store(
+        self, instances: Iterable[StorableInstance], originator: tuple[str, int] | None, priority: Priority
+    ) -> Invoked:
+        """C-STORE of many."""
+        operation = scu.store(self.negotiation, instances, self.codec, priority=priority, originator=originator)
+        return Invoked("C-STORE", operation, raises=False)
+
+    def get(
+        self,
+        identifier: Any,
+        model: str,
+        handlers: Handlers,
+        sink: Callable[[StoreRequest], DataSink] | None,
+        store: Callable[[StoreRequest], Any] | None,
+        priority: Priority,
+    ) -> Invoked:
+        """C-GET; *handlers* are those of the association."""
+        context, data = self._encoded(identifier, model)
+        handlers = replace(handlers, sink=sink, store=store or _success)
+        return Invoked("C-GET", scu.get(context, data, self.codec, priority), cancellable=True, handlers=handlers)
+
+    def move(self, identifier: Any, destination: str, model: str, priority: Priority) -> Invoked:
+        """C-MOVE."""
+        context, data = self._encoded(identifier, model)
+        return Invoked("C-MOVE", scu.move(context, data, destination, self.codec, priority), cancellable=True)
+
+    # --------------------------------------------------------------------------- DIMSE-N
+
+    def n_event_report(
+        self, sop_class: str, sop_instance: str, event_type_id: int, information: Any, meta: str | None
+    ) -> Invoked:
+        """N-EVENT-REPORT; we are the SCP."""
+        uid, context = self._context_n(sop_class, meta, as_scu=False)
+        data = self._optional(information, context)
+        operation = scu.n_event_report(context, uid, UID(sop_instance), event_type_id, data, self.codec)
+        return Invoked("N-EVENT-REPORT", operation)
+
+    def n_get(self, sop_class: str, sop_instance: str, tags: tuple[int, ...], meta: str | None) -> Invoked:
+        """N-GET."""
+        uid, context = self._context_n(sop_class, meta)
+        return Invoked("N-GET", scu.n_get(context, uid, UID(sop_instance), tags, self.codec))
+
+    def n_set(self, sop_class: str, sop_instance: str, modification_list: Any, meta: str | None) -> Invoked:
+        """N-SET."""
+        uid, context = self._context_n(sop_class, meta)
+        data = self._encode(modification_list, context)
+        return Invoked("N-SET", scu.n_set(context, uid, UID(sop_instance), data, self.codec))
+
+    def n_action(
+        self, sop_class: str, sop_instance: str, action_type_id: int, information: Any, meta: str | None
+    ) -> Invoked:
+        """N-ACTION."""
+        uid, context = self._context_n(sop_class, meta)
+        data = self._optional(information, context)
+        return Invoked("N-ACTION", scu.n_action(context, uid, UID(sop_instance), action_type_id, data, self.codec))
+
+    def n_create(self, sop_class: str, attribute_list: Any, sop_instance: str | None, meta: str | None) -> Invoked:
+        """N-CREATE."""
+        uid, context = self._context_n(sop_class, meta)
+        data = self._optional(attribute_list, context)
+        named = UID(sop_instance) if sop_instance else None
+        return Invoked("N-CREATE", scu.n_create(context, uid, named, data, self.codec))
+
+    def n_delete(self, sop_class: str, sop_instance: str, meta: str | None) -> Invoked:
+        """N-DELETE."""
+        uid, context = self._context_n(sop_class, meta)
+        return Invoked("N-DELETE", scu.n_delete(context, uid, UID(sop_instance), self.codec))
+
+    # --------------------------------------------------------------------------- what they share
+
+    def _context_n(self, sop_class: str, meta: str | None, *, as_scu: bool = True) -> tuple[UID, NegotiatedContext]:
+        uid = UID.of(sop_class)
+        return uid, self.negotiation.context_for(UID.of(meta) if meta else uid, as_scu=as_scu)
+
+    def _encoded(self, identifier: Any, model: str) -> tuple[NegotiatedContext, bytes]:
+        context = self.negotiation.context_for(UID.of(model))
+        return context, self._encode(identifier, context)
+
+    def _optional(self, dataset: Any, context: NegotiatedContext) -> bytes | None:
+        return None if dataset is None else self._encode(dataset, context) or None
+
+    def _encode(self, dataset: Any, context: NegotiatedContext) -> bytes:
+        assert context.transfer_syntax is not None
+        return self.codec.encode(dataset, context.transfer_syntax)
+
+
+def _success(request: StoreRequest) -> int:
+    return 0x0000
