@@ -1,0 +1,93 @@
+"""docs/performance.md from the JSON of a run: ``python -m benchmarks.page docs/performance.json docs/performance.md``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["page", "table"]
+
+_INTRODUCTION = """\
+# Performance
+
+This page is made by `python -m benchmarks.page` from the figures that `python -m benchmarks` wrote to
+`{source}`; do not edit it. Every contender runs in processes of its own, on the same generated data, in turn,
+several rounds; figures are medians, and ratios are medians of the ratios of each round. *raw* is what plain Python sockets
+reach with the same traffic and no DICOM. The start-up of DCMTK's tools is not counted, except where the whole process is
+what is measured. Trust the ratios, not the digits: on a machine that is shared a ratio moves by up to a third.
+"""
+
+
+def number(value: float | None) -> str:
+    """A figure with three digits that count."""
+    if value is None:
+        return ""
+    if value >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.3g}"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown, readable as text, too."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    texts = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    return "\n".join([texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]])
+
+
+def workload_table(result: dict[str, Any]) -> str:
+    """One row for each contender."""
+    contenders = result["contenders"]
+    references = list(dict.fromkeys(name for told in contenders.values() for name in told["ratios"]))
+    head = ["contender", result["unit"], *(f"x {name}" for name in references), "CPU s", "memory MB"]
+    return table(head, (_row(name, told, references) for name, told in contenders.items()))
+
+
+def _row(name: str, told: dict[str, Any], references: list[str]) -> Iterator[str]:
+    yield name
+    yield number(told["median"])
+    for reference in references:
+        yield number(told["ratios"].get(reference))
+    sides = told["requestor"], told["acceptor"]
+    yield " / ".join(number(side["cpu"]) for side in sides if side.get("cpu") is not None)
+    yield " / ".join(number(side["memory"] / (1 << 20)) for side in sides if side.get("memory") is not None)
+
+
+def target_table(targets: list[dict[str, Any]]) -> str:
+    """What was to be reached, and what was."""
+    words = {True: "met", False: "not met", None: "not measured"}
+    rows = ((row["work"], row["target"], number(row["measured"]), words[row["met"]]) for row in targets)
+    return table(("work", "target", "measured", ""), rows)
+
+
+def page(told: dict[str, Any], source: str) -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION.format(source=source)]
+    machine = "; ".join(f"{name}: {value}" for name, value in told["machine"].items())
+    parts.append(f"Measured {told['date']}. {machine}.\n")
+    parts.append(f"## Targets\n\n{target_table(told['targets'])}\n")
+    parts.append(
+        "## Figures\n\nCPU seconds and memory (what was needed beyond what the process had when it began) are those of"
+        " requestor / acceptor for one run; of DCMTK's tools the whole process.\n"
+    )
+    for name, result in told["workloads"].items():
+        said = f"`{name}`, {result['rounds']} rounds, load before {result['load_before']:g}."
+        failures = "".join(f"\n\n*{who} failed: {why}*" for who, why in result["failures"].items())
+        left_out = "".join(f"\n\n*Left out: {who}: {why}*" for who, why in result.get("left_out", {}).items())
+        title = result["title"][0].upper() + result["title"][1:]
+        parts.append(f"### {title}\n\n{said}\n\n{workload_table(result)}{failures}{left_out}\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    source, target = sys.argv[1:3]
+    Path(target).write_text(page(json.loads(Path(source).read_text()), source))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""nbdicom as requestor and as acceptor, by its public interface."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sides.meter import arguments, measured, ready, report, run
+from nbdicom.blocking import Association, Server, associate
+from nbdicom.config import Limits, OperationsWindow
+from nbdicom.core.negotiation import PresentationContext
+from nbdicom.data import FolderSink
+from nbdicom.operations.handlers import Handlers
+from nbdicom.receiver import storage_support
+from nbdicom.uids import UID
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+STUDY_FIND = "StudyRootQueryRetrieveInformationModelFind"
+
+
+def limits(options: dict[str, Any]) -> Limits:
+    return Limits(max_length_received=options.get("max_length", 131_072), associations=512)
+
+
+def connect(options: dict[str, Any], contexts: Any, window: int = 1) -> Association:
+    return associate(
+        ("127.0.0.1", options["port"]), called=options["called"], contexts=contexts, limits=limits(options),
+        window=OperationsWindow(invoked=window),
+    )  # fmt: skip
+
+
+def storage() -> list[Any]:
+    return [PresentationContext(UID(CT), (UID(EXPLICIT),))]
+
+
+# ------------------------------------------------------------------------------- acceptors
+
+
+def serve(options: dict[str, Any]) -> None:
+    """Verification, and storage into a folder."""
+    handlers = Handlers(sink=FolderSink(options["folder"]), store=lambda request: 0x0000)
+    support = storage_support(options.get("max_length", 131_072))
+    support = replace(support, window=OperationsWindow(performed=options.get("window", 1)))
+    with Server(handlers, ae_title="NBDICOM", contexts=support, limits=limits(options)) as server:
+        ready(server.address[1])
+
+
+def serve_matches(options: dict[str, Any]) -> None:
+    """C-FIND with answers that are encoded already: what limits is the requestor."""
+    answers = [bytes.fromhex(line) for line in Path(options["answers"]).read_text().split()]
+    handlers = Handlers(find=lambda request: iter(answers))
+    contexts = [PresentationContext(UID.of(STUDY_FIND), (UID(IMPLICIT),))]
+    with Server(handlers, ae_title="NBDICOM", contexts=contexts, limits=limits(options)) as server:
+        ready(server.address[1])
+
+
+def serve_pacs(options: dict[str, Any]) -> None:
+    """The embedded archive."""
+    from nbdicom import Pacs
+
+    allow = {title: ("127.0.0.1", port) for title, port in options.get("destinations", {}).items()}
+    with Pacs(
+        options["root"], ae_title="NBDICOM", durability=options.get("durability", "none"), allow=allow,
+        limits=limits(options),
+    ) as pacs:  # fmt: skip
+        ready(pacs.port)
+
+
+def receive(options: dict[str, Any]) -> None:
+    """A receiver that listens on a port that others know."""
+    from nbdicom import Receiver
+
+    with Receiver(options["folder"], ae_title=options["title"], port=options["listen"], limits=limits(options)):
+        ready(options["listen"])
+
+
+# ------------------------------------------------------------------------------- requestors
+
+
+def echo(options: dict[str, Any]) -> dict[str, Any]:
+    with connect(options, ["Verification"]) as association:
+
+        def work() -> None:
+            for _ in range(options["count"]):
+                association.echo()
+
+        return measured(work)
+
+
+def many_associations(options: dict[str, Any]) -> dict[str, Any]:
+    contexts: list[Any] = ["Verification"]
+    if options["contexts"] > 1:
+        from nbdicom.uids import sop_classes
+
+        # Once each, then again with another transfer syntax: 128 contexts whatever the dictionary has.
+        classes = [entry.uid for entry in sop_classes()]
+        pairs = [(uid, (UID(syntax),)) for syntax in (EXPLICIT, IMPLICIT) for uid in classes]
+        contexts = [PresentationContext(*pair) for pair in pairs[: options["contexts"] - 1]] + ["Verification"]
+
+    def work() -> None:
+        for _ in range(options["count"]):
+            connect(options, contexts).release()
+
+    return measured(work)
+
+
+def store(options: dict[str, Any]) -> dict[str, Any]:
+    def work() -> dict[str, Any]:
+        with connect(options, storage(), options.get("window", 1)) as association:
+            answered = [stored.status for stored in association.store(options["files"])]
+        return {"failed": sum(status != 0x0000 for status in answered)}
+
+    return measured(work)
+
+
+def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
+    """Many associations, a thread each; all are open before the first one stores.
+
+    Each stores all the files, or with ``spread`` its share of them.
+    """
+    count, files = options["associations"], options["files"]
+    together = threading.Barrier(count)
+    spent: list[float] = []
+    failures: list[str] = []
+
+    def one(number: int) -> None:
+        try:
+            with connect(options, storage()) as association:
+                together.wait(60)
+                started = time.perf_counter()
+                answered = list(association.store(files[number::count] if options.get("spread") else files))
+                failures.extend(str(stored.status) for stored in answered if stored.status != 0x0000)
+                spent.append(time.perf_counter() - started)
+        except Exception as error:  # what fails is what is counted
+            failures.append(type(error).__name__)
+            together.abort()
+
+    def work() -> dict[str, Any]:
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {"failed": len(failures), "fairness": max(spent) / min(spent) if spent else None}
+
+    return measured(work)
+
+
+def find(options: dict[str, Any]) -> dict[str, Any]:
+    identifier = {"QueryRetrieveLevel": "STUDY", **dict.fromkeys(options["keywords"], "")}
+
+    def raw() -> dict[str, Any]:
+        with connect(options, [PresentationContext(UID.of(STUDY_FIND), (UID(IMPLICIT),))]) as association:
+            return {"count": sum(1 for _ in association.find(identifier))}
+
+    def frame() -> dict[str, Any]:
+        from nbdicom import Peer
+
+        peer = Peer(f"{options['called']}@127.0.0.1:{options['port']}")
+        return {"count": len(peer.find("STUDY", columns=options["keywords"], defaults=False))}
+
+    if options["to"] == "frame":
+        import nbdicom.peer.frames  # noqa: F401  pandas is loaded before the clock runs, on every side
+
+    return measured(frame if options["to"] == "frame" else raw)
+
+
+def get(options: dict[str, Any]) -> dict[str, Any]:
+    contexts = [
+        PresentationContext(UID.of("StudyRootQueryRetrieveInformationModelGet"), (UID(IMPLICIT),)),
+        PresentationContext(UID(CT), (UID(EXPLICIT),), scu_role=False, scp_role=True),
+    ]
+    identifier = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": options["study"]}
+
+    def work() -> dict[str, Any]:
+        with connect(options, contexts) as association:
+            for _ in association.get(identifier, sink=FolderSink(options["folder"])):
+                pass
+        return {"count": sum(1 for _ in Path(options["folder"]).iterdir())}
+
+    return measured(work)
+
+
+def move(options: dict[str, Any]) -> dict[str, Any]:
+    contexts = [PresentationContext(UID.of("StudyRootQueryRetrieveInformationModelMove"), (UID(IMPLICIT),))]
+    identifier = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": options["study"]}
+
+    def work() -> dict[str, Any]:
+        completed = 0
+        with connect(options, contexts) as association:
+            for counts in association.move(identifier, destination=options["destination"]):
+                completed = counts.completed or completed
+        return {"count": completed}
+
+    return measured(work)
+
+
+def hold(options: dict[str, Any]) -> None:
+    """Associations that do nothing until standard input ends."""
+    held = [connect(options, ["Verification"]) for _ in range(options["count"])]
+    print("ready 0", flush=True)
+    sys.stdin.readline()
+    for association in held:
+        association.echo()
+    report({"alive": sum(association.is_established for association in held)})
+    for association in held:
+        association.abort()
+
+
+def main() -> None:
+    verb, options = arguments()
+    acceptors = {
+        "serve": serve,
+        "serve_matches": serve_matches,
+        "serve_pacs": serve_pacs,
+        "receive": receive,
+        "hold": hold,
+    }
+    if verb in acceptors:
+        acceptors[verb](options)
+        return
+    if verb in ("find", "get", "move"):
+        import pydicom.datadict  # noqa: F401  loaded before the clock runs, as pynetdicom has it
+
+    requestors = {
+        "echo": echo, "associate": many_associations, "store": store, "store_at_once": store_at_once, "find": find,
+        "get": get, "move": move,
+    }  # fmt: skip
+    report(requestors[verb](options))
+
+
+if __name__ == "__main__":
+    run(main)
