@@ -82,7 +82,9 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "serve": ("nbdicom.receiver", "serve"),
     "show": ("nbdicom.notebook", "show"),
     "servers": ("nbdicom.servers", "running_table"),
+    "services": ("nbdicom.services", ""),
     "status_table": ("nbdicom.status", "status_table"),
+    "uids": ("nbdicom.uids", ""),
     "trace": ("nbdicom.trace", ""),
 }
 

@@ -6,9 +6,12 @@ A test holds it against pydicom's dictionary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nbdicom.table import Table
 
 __all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
@@ -16,11 +19,14 @@ __all__ = [
     "ServiceClass",
     "TransferSyntax",
     "UID",
+    "WellKnown",
     "sop_class",
     "sop_classes",
     "storage_sop_classes",
+    "table",
     "transfer_syntax",
     "transfer_syntaxes",
+    "well_known_instances",
 ]
 
 
@@ -61,6 +67,15 @@ class SOPClass(NamedTuple):
     keyword: str
     name: str
     service_class: ServiceClass
+    retired: bool
+
+
+class WellKnown(NamedTuple):
+    """One well-known SOP Instance, service class or application context of the registry."""
+
+    uid: UID
+    keyword: str
+    name: str
     retired: bool
 
 
@@ -109,13 +124,13 @@ class UID(str):
     @property
     def name(self) -> str:
         """The name in the registry, or the UID itself where it has none."""
-        entry = _SOP_CLASSES.get(self) or _TRANSFER_SYNTAXES.get(self)
-        return entry.name if entry else _OTHER_NAMES.get(self, str(self))
+        entry = _SOP_CLASSES.get(self) or _TRANSFER_SYNTAXES.get(self) or _WELL_KNOWN.get(self)
+        return entry.name if entry else str(self)
 
     @property
     def keyword(self) -> str:
         """The keyword in the registry, or ``""``."""
-        entry = _SOP_CLASSES.get(self) or _TRANSFER_SYNTAXES.get(self)
+        entry = _SOP_CLASSES.get(self) or _TRANSFER_SYNTAXES.get(self) or _WELL_KNOWN.get(self)
         return entry.keyword if entry else ""
 
     @property
@@ -139,11 +154,14 @@ class UID(str):
         if found is None:
             import difflib  # only a mistake needs it
 
-            keywords = {_fold(name): name for name in (*_keywords(_SOP_CLASSES), *_keywords(_TRANSFER_SYNTAXES))}
+            keywords = {
+                _fold(name): name
+                for name in (*_keywords(_SOP_CLASSES), *_keywords(_TRANSFER_SYNTAXES), *_keywords(_WELL_KNOWN))
+            }
             near = difflib.get_close_matches(_fold(text), keywords, n=3)
             offer = f"; did you mean {' or '.join(keywords[name] for name in near)}?" if near else ""
             raise ValueError(
-                f"{text!r} is neither a UID nor the keyword or name of a SOP Class or transfer syntax{offer}"
+                f"{text!r} is neither a UID nor the keyword or name of a SOP Class, transfer syntax or well-known instance{offer}"
             )
         return found
 
@@ -545,7 +563,32 @@ _TRANSFER_SYNTAX_ROWS = """
 1.20|Papyrus3ImplicitVRLittleEndian|Papyrus 3 Implicit VR Little Endian|R
 """
 
-_OTHER_NAMES = {_ROOT + "3.1.1.1": "DICOM Application Context Name"}
+#: PS3.6 Table A-1: well-known SOP Instances and service classes: UID below 1.2.840.10008 | keyword | name | R where retired
+_WELL_KNOWN_ROWS = """
+1.5.1|HotIronPalette|Hot Iron Color Palette SOP Instance|
+1.5.2|PETPalette|PET Color Palette SOP Instance|
+1.5.3|HotMetalBluePalette|Hot Metal Blue Color Palette SOP Instance|
+1.5.4|PET20StepPalette|PET 20 Step Color Palette SOP Instance|
+1.5.5|SpringPalette|Spring Color Palette SOP Instance|
+1.5.6|SummerPalette|Summer Color Palette SOP Instance|
+1.5.7|FallPalette|Fall Color Palette SOP Instance|
+1.5.8|WinterPalette|Winter Color Palette SOP Instance|
+1.20.1.1|StorageCommitmentPushModelInstance|Storage Commitment Push Model SOP Instance|
+1.20.2.1|StorageCommitmentPullModelInstance|Storage Commitment Pull Model SOP Instance|R
+1.40.1|ProceduralEventLoggingInstance|Procedural Event Logging SOP Instance|
+1.42.1|SubstanceAdministrationLoggingInstance|Substance Administration Logging SOP Instance|
+4.2|Storage|Storage Service Class|
+5.1.1.17|PrinterInstance|Printer SOP Instance|
+5.1.1.17.376|PrinterConfigurationRetrievalInstance|Printer Configuration Retrieval SOP Instance|
+5.1.1.25|PrintQueueInstance|Print Queue SOP Instance|R
+5.1.1.40.1|DisplaySystemInstance|Display System SOP Instance|
+5.1.4.1.1.201.1.1|StorageManagementInstance|Storage Management SOP Instance|
+5.1.4.34.4|UnifiedWorklistAndProcedureStepTrial|Unified Worklist and Procedure Step Service Class - Trial|R
+5.1.4.34.5|UPSGlobalSubscriptionInstance|UPS Global Subscription SOP Instance|
+5.1.4.34.5.1|UPSFilteredGlobalSubscriptionInstance|UPS Filtered Global Subscription SOP Instance|
+5.1.4.34.6|UnifiedWorklistAndProcedureStep|Unified Worklist and Procedure Step Service Class|
+3.1.1.1|DICOMApplicationContext|DICOM Application Context Name|
+"""
 
 
 def _parse_sop_classes() -> dict[str, SOPClass]:
@@ -557,26 +600,35 @@ def _parse_sop_classes() -> dict[str, SOPClass]:
 
 
 def _parse_transfer_syntaxes() -> dict[str, TransferSyntax]:
-    entries = {}
-    for line in _TRANSFER_SYNTAX_ROWS.split("\n")[1:-1]:
+    return {row[0]: TransferSyntax(*row) for row in _split(_TRANSFER_SYNTAX_ROWS)}
+
+
+def _parse_well_known() -> dict[str, WellKnown]:
+    return {row[0]: WellKnown(*row) for row in _split(_WELL_KNOWN_ROWS)}
+
+
+def _split(rows: str) -> Iterator[tuple[UID, str, str, bool]]:
+    for line in rows.split("\n")[1:-1]:
         uid, keyword, name, retired = line.split("|")
-        entries[_ROOT + uid] = TransferSyntax(UID(_ROOT + uid), keyword, name, bool(retired))
-    return entries
+        yield UID(_ROOT + uid), keyword, name, bool(retired)
 
 
 _SOP_CLASSES = _parse_sop_classes()
 _TRANSFER_SYNTAXES = _parse_transfer_syntaxes()
+_WELL_KNOWN = _parse_well_known()
+
+_Entries = Mapping[str, SOPClass] | Mapping[str, TransferSyntax] | Mapping[str, WellKnown]
 
 
-def _keywords(entries: Mapping[str, SOPClass] | Mapping[str, TransferSyntax]) -> list[str]:
+def _keywords(entries: _Entries) -> list[str]:
     return [entry.keyword for entry in entries.values()]
 
 
-def _names(entries: Mapping[str, SOPClass] | Mapping[str, TransferSyntax]) -> dict[str, UID]:
+def _names(entries: _Entries) -> dict[str, UID]:
     return {_fold(text): entry.uid for entry in entries.values() for text in (entry.keyword, entry.name)}
 
 
-_BY_NAME: Mapping[str, UID] = {**_names(_SOP_CLASSES), **_names(_TRANSFER_SYNTAXES)}
+_BY_NAME: Mapping[str, UID] = {**_names(_WELL_KNOWN), **_names(_SOP_CLASSES), **_names(_TRANSFER_SYNTAXES)}
 
 #: What every DICOM implementation speaks, in our order of preference (PS3.5 10.1).
 DEFAULT_TRANSFER_SYNTAXES: tuple[UID, ...] = (UID(_ROOT + "1.2.1"), UID(_ROOT + "1.2"))
@@ -605,3 +657,26 @@ def transfer_syntax(uid: str) -> TransferSyntax | None:
 def transfer_syntaxes(*, retired: bool = False) -> list[TransferSyntax]:
     """Every transfer syntax of the registry."""
     return [entry for entry in _TRANSFER_SYNTAXES.values() if retired or not entry.retired]
+
+
+def well_known_instances() -> list[WellKnown]:
+    """The SOP Instances that exist once and for all, such as that of Storage Commitment (PS3.6 Annex A)."""
+    return [entry for entry in _WELL_KNOWN.values() if entry.name.endswith("SOP Instance")]
+
+
+def table(service_class: ServiceClass | str | None = None) -> Table:
+    """Every SOP Class with its service class, DIMSE services and statuses; ``.to_frame()`` makes a DataFrame.
+
+    Parameters
+    ----------
+    service_class : ServiceClass or str, optional
+        Only the SOP Classes of one service class, such as ``"Storage Commitment"``.
+
+    Examples
+    --------
+    >>> table("Instance Availability Notification").rows[0][5]
+    'N-CREATE'
+    """
+    from nbdicom.services import sop_class_table  # it stands above this module
+
+    return sop_class_table(service_class)

@@ -334,6 +334,8 @@ class AssociationCore:
             raise RemoteProtocolError(
                 f"{response.name} that is pending, where one response is due", rule="PS3.7 9.1", source=0
             )
+        if response.status not in (0x0000, 0xFF00):  # the others mean what the service says
+            response.status = response.status.of(received.context.abstract_syntax)
         if not response.status.is_pending:
             del self._outstanding[message_id]
             invocation.outstanding -= 1
