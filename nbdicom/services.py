@@ -175,7 +175,9 @@ def _row(entry: SOPClass) -> tuple[str, ...]:
 def _own_statuses(entry: SOPClass, dimse: tuple[str, ...]) -> str:
     """The codes beyond those of every service, for these DIMSE services."""
     rows = (tuple(map(str, row)) for row in status_table(entry.service_class).rows)
-    own = (row[0] for row in rows if row[2] != "every service" and (row[3] == "all" or set(row[3].split()) & set(dimse)))
+    own = (
+        row[0] for row in rows if row[2] != "every service" and (row[3] == "all" or set(row[3].split()) & set(dimse))
+    )
     return ", ".join(dict.fromkeys(own))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from nbdicom.status import Status, StatusCategory, status_table
+from nbdicom.uids import UID, ServiceClass, sop_classes
 
 
 @pytest.mark.parametrize(
@@ -15,10 +16,10 @@ from nbdicom.status import Status, StatusCategory, status_table
         (0xA801, "C-MOVE", "Failure", "destination unknown"),
         (0xA700, "C-STORE", "Failure", "out of resources"),
         (0xA7FF, "C-STORE", "Failure", "out of resources"),
-        (0xA900, "C-STORE", "Failure", "does not match SOP Class"),
-        (0xC123, "C-STORE", "Failure", "cannot understand"),
-        (0xC123, "C-FIND", "Failure", "unable to process"),
-        (0xB000, "C-STORE", "Warning", "coercion"),
+        (0xA900, "C-STORE", "Failure", "Data set does not match SOP Class"),
+        (0xC123, "C-STORE", "Failure", "Cannot understand"),
+        (0xC123, "C-FIND", "Failure", "Unable to process"),
+        (0xB000, "C-STORE", "Warning", "Coercion"),
         (0xB000, "C-GET", "Warning", "failures"),
         (0xB001, "C-FIND", "Warning", "limit"),
         (0x0122, "N-GET", "Failure", "SOP Class not supported"),
@@ -47,7 +48,118 @@ def test_the_peers_comment_is_shown() -> None:
     assert str(Status(0xC001, "C-FIND", "no such key")).endswith("(no such key)")
 
 
+#: one code in the words of each service that has statuses of its own
+WORDS = [
+    ("CTImageStorage", "C-STORE", 0xB007, "Warning", "does not match"),
+    ("HangingProtocolStorage", "C-STORE", 0xB007, "Warning", "not defined"),
+    ("HangingProtocolStorage", "C-STORE", 0xC000, "Failure", "Cannot understand"),
+    ("StudyRootQueryRetrieveInformationModelFind", "C-FIND", 0xB001, "Warning", "limit"),
+    ("RepositoryQuery", "C-FIND", 0xA710, "Failure", "prior record key"),
+    ("CompositeInstanceRootRetrieveGet", "C-GET", 0xAA02, "Failure", "extract frames"),
+    ("ModalityWorklistInformationModelFind", "C-FIND", 0xC123, "Failure", "Unable to process"),
+    ("ModalityWorklistInformationModelFind", "C-FIND", 0xB001, "Warning", "not defined"),
+    ("HangingProtocolInformationModelMove", "C-MOVE", 0xA801, "Failure", "destination"),
+    ("InventoryFind", "C-FIND", 0xA900, "Failure", "does not match"),
+    ("GeneralRelevantPatientInformationQuery", "C-FIND", 0xC100, "Failure", "More than one match"),
+    ("GeneralRelevantPatientInformationQuery", "C-FIND", 0xC123, "Failure", "not defined"),
+    ("ProductCharacteristicsQuery", "C-FIND", 0xA700, "Failure", "resources"),
+    ("ModalityPerformedProcedureStep", "N-SET", 0x0110, "Failure", "no longer be updated"),
+    ("ModalityPerformedProcedureStepRetrieve", "N-GET", 0x0001, "Warning", "optional attributes"),
+    ("StorageCommitmentPushModel", "", 0x0131, "Failure", "transaction UID"),
+    ("UnifiedProcedureStepPush", "N-ACTION", 0xC301, "Failure", "Transaction UID"),
+    ("UnifiedProcedureStepPush", "N-CREATE", 0xB300, "Warning", "modifications"),
+    ("UnifiedProcedureStepQuery", "C-FIND", 0xC301, "Failure", "Unable to process"),
+    ("BasicFilmSession", "N-ACTION", 0xC600, "Failure", "no Film Boxes"),
+    ("BasicGrayscalePrintManagementMeta", "N-SET", 0xB604, "Warning", "demagnified"),
+    ("MediaCreationManagement", "N-ACTION", 0xA510, "Failure", "initiated already"),
+    ("ProceduralEventLogging", "N-ACTION", 0xC102, "Failure", "template"),
+    ("RTConventionalMachineVerification", "N-ACTION", 0xC112, "Failure", "Machine Verification"),
+    ("InventoryCreation", "N-ACTION", 0xB010, "Warning", "key attributes"),
+    ("DisplaySystem", "N-GET", 0x0112, "Failure", "No such SOP Instance"),
+    ("InstanceAvailabilityNotification", "N-CREATE", 0xC600, "Failure", "not defined"),
+    ("1.2.3.4", "C-FIND", 0xA900, "Failure", "does not match"),  # private: the usual table of the DIMSE service
+    ("1.2.3.4", "N-GET", 0xC600, "Failure", "not defined"),
+]
+
+
+@pytest.mark.parametrize(("sop_class", "message", "code", "category", "words"), WORDS)
+def test_a_service_has_its_own_words(sop_class: str, message: str, code: int, category: str, words: str) -> None:
+    status = Status(code, message, sop_class=UID.of(sop_class))
+    assert status.category == category
+    assert words in status.meaning
+    assert status.is_defined == (words != "not defined")
+    assert status.of("") == status and Status(code, message, "no").of(status.sop_class).comment == "no"
+
+
+def _theirs(name: str) -> dict[int, tuple[str, str]]:
+    return dict(getattr(pytest.importorskip("pynetdicom.status"), f"{name}_SERVICE_CLASS_STATUS"))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "service", "messages"),
+    [
+        ("VERIFICATION", ServiceClass.VERIFICATION, "C-ECHO"),
+        ("STORAGE", ServiceClass.STORAGE, "C-STORE"),
+        ("NON_PATIENT", ServiceClass.NON_PATIENT_OBJECT_STORAGE, "C-STORE"),
+        ("QR_FIND", ServiceClass.QUERY_RETRIEVE, "C-FIND"),
+        ("QR_MOVE", ServiceClass.QUERY_RETRIEVE, "C-MOVE"),
+        ("QR_GET", ServiceClass.QUERY_RETRIEVE, "C-GET"),
+        ("QR_FIND", ServiceClass.HANGING_PROTOCOL, "C-FIND"),
+        ("QR_MOVE", ServiceClass.IMPLANT_TEMPLATE, "C-MOVE"),
+        ("MODALITY_WORKLIST", ServiceClass.BASIC_WORKLIST, "C-FIND"),
+        ("RELEVANT_PATIENT", ServiceClass.RELEVANT_PATIENT_INFORMATION, "C-FIND"),
+        ("SUBSTANCE_ADMINISTRATION", ServiceClass.SUBSTANCE_ADMINISTRATION, "C-FIND"),
+        ("STORAGE_COMMITMENT", ServiceClass.STORAGE_COMMITMENT, "N-ACTION N-EVENT-REPORT"),
+        ("APPLICATION_EVENT_LOGGING", ServiceClass.APPLICATION_EVENT_LOGGING, "N-ACTION"),
+        ("MEDIA_CREATION_MANAGEMENT", ServiceClass.MEDIA_CREATION, "N-CREATE N-ACTION N-GET"),
+        ("PRINT_JOB_MANAGEMENT", ServiceClass.PRINT_MANAGEMENT, "N-CREATE N-SET N-ACTION"),
+        ("UNIFIED_PROCEDURE_STEP", ServiceClass.UNIFIED_PROCEDURE_STEP, "N-CREATE N-SET N-GET N-ACTION C-FIND"),
+        ("RT_MACHINE_VERIFICATION", ServiceClass.RT_MACHINE_VERIFICATION, "N-CREATE N-SET N-ACTION"),
+        ("STORAGE_MANAGEMENT", ServiceClass.STORAGE_MANAGEMENT, "N-ACTION"),
+    ],
+)
+def test_every_status_that_a_peer_may_use_has_a_name(theirs: str, service: ServiceClass, messages: str) -> None:
+    """Held against the tables of another toolkit: two readings of PS3.4 agree on codes and categories."""
+    uid = sop_classes(service)[0].uid
+    for code, (category, _) in _theirs(theirs).items():
+        named = [status for m in messages.split() if (status := Status(code, m, sop_class=uid)).is_defined]
+        assert named, f"{code:04X}H"
+        assert named[0].category == category
+
+
+def test_no_status_is_declared_twice() -> None:
+    pairs = [(row[0], row[2], message) for row in status_table().rows for message in str(row[3]).split()]
+    assert len(pairs) == len(set(pairs))
+
+
 def test_the_table() -> None:
     table = status_table()
-    assert len(table) > 30
-    assert all(row[4].startswith("PS3.") for row in table.rows)
+    assert len(table) > 120
+    assert all(str(row[5]).startswith("PS3.") for row in table.rows)
+    assert len(table.to_frame()) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "words"),
+    [
+        (ServiceClass.PRINT_MANAGEMENT, "B604H", "demagnified"),
+        ("Print Management", "B604H", "demagnified"),
+        ("PRINT_MANAGEMENT", "B604H", "demagnified"),
+        ("BasicFilmBox", "B604H", "demagnified"),
+        ("Basic Film Box SOP Class", "B604H", "demagnified"),
+        ("C-MOVE", "A801H", "destination"),
+        ("HangingProtocolInformationModelMove", "A801H", "destination"),
+        ("1.2.840.10008.5.1.4.31", "A900H", "does not match"),
+    ],
+)
+def test_the_table_of_a_service(service: str, code: str, words: str) -> None:
+    table = status_table(service)
+    (row,) = [row for row in table.rows if row[0] == code]
+    assert words in str(row[4])
+    assert table.rows[0][:2] == ("0000H", "Success")
+    assert len(table) < 60
+
+
+def test_a_service_that_nobody_knows() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        status_table("Coffee Making")

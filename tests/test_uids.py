@@ -37,7 +37,12 @@ def test_every_transfer_syntax() -> None:
     ours = {str(e.uid): (e.keyword, e.name, e.retired) for e in transfer_syntaxes(retired=True)}
     assert {uid: ours.get(uid) for uid in theirs} == theirs
     # Added to PS3.6 after the edition that pydicom 3.0 was made from.
-    assert {uid.removeprefix(DICOM + "1.2.") for uid in ours.keys() - theirs.keys()} <= {"4.110", "4.111", "4.112", "8.1"}
+    assert {uid.removeprefix(DICOM + "1.2.") for uid in ours.keys() - theirs.keys()} <= {
+        "4.110",
+        "4.111",
+        "4.112",
+        "8.1",
+    }
 
 
 def test_every_well_known_instance() -> None:

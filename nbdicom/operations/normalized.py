@@ -24,7 +24,16 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.errors import AssociationError
 from nbdicom.operations.effects import Operation
-from nbdicom.operations.performing import HANDLER_ERRORS, HandlerMistake, Link, answer, asked, call, status_of, verdict
+from nbdicom.operations.performing import (
+    HANDLER_ERRORS,
+    HandlerMistake,
+    Link,
+    answer,
+    asked,
+    call,
+    final_status,
+    verdict,
+)
 from nbdicom.operations.requests import (
     NActionRequest,
     NCreateRequest,
@@ -77,14 +86,14 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
     elif not _belongs(request.sop_class_uid, received.context.abstract_syntax):
         status, comment = _NO_SUCH_SOP_CLASS, "SOP Class does not belong to the presentation context"
     elif received.sink_error is not None:
-        status, comment = verdict(link, message, received.sink_error, _RESOURCE_LIMITATION, "cannot take the data set")
+        status, comment = verdict(link, received, received.sink_error, _RESOURCE_LIMITATION, "cannot take the data set")
     else:
         try:
-            status, data = _outcome(link, request, (yield from call(handler, request)))
+            status, data = _outcome(link, received, request, (yield from call(handler, request)))
         except AssociationError:
             raise  # ours: nobody is left to answer to
         except HANDLER_ERRORS as error:
-            status, comment = verdict(link, message, error, _PROCESSING_FAILURE)
+            status, comment = verdict(link, received, error, _PROCESSING_FAILURE)
     fields: dict[str, Any] = {"affected_sop_instance_uid": request.sop_instance_uid or None}
     if Status(status).is_failure and isinstance(request, NCreateRequest) and request.assigned:
         fields = {}  # nothing was created, so nothing has this name
@@ -112,15 +121,15 @@ def _belongs(sop_class_uid: UID, abstract_syntax: UID) -> bool:
     )
 
 
-def _outcome(link: Link, request: NormalizedRequest, value: Any) -> tuple[int, bytes | None]:
+def _outcome(link: Link, received: Received, request: NormalizedRequest, value: Any) -> tuple[int, bytes | None]:
     """Status and encoded data set from what a handler returned."""
     status, dataset = 0x0000, value
     if isinstance(value, tuple):
         if len(value) != 2:
             raise HandlerMistake(f"the handler gave a tuple of {len(value)}", hint="return (status, data set or None)")
-        status, dataset = status_of(value[0]), value[1]
+        status, dataset = final_status(link, received, value[0]), value[1]
     elif isinstance(value, int):
-        status, dataset = status_of(value), None
+        status, dataset = final_status(link, received, value), None
     if dataset is None:
         if status == 0x0000 and isinstance(request, NGetRequest):
             raise HandlerMistake("the handler of N-GET gave no attributes", hint="return a Dataset, or refuse")

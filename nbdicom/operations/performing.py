@@ -18,6 +18,7 @@ from nbdicom.operations.effects import Call, Next, Operation, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, Refuse, StorableInstance
 from nbdicom.status import Status
+from nbdicom.uids import sop_class
 
 __all__ = [
     "HANDLER_ERRORS",
@@ -28,6 +29,7 @@ __all__ = [
     "answer",
     "asked",
     "call",
+    "final_status",
     "next_of",
     "status_of",
     "verdict",
@@ -114,20 +116,48 @@ def status_of(value: Any, *, pending: bool = False) -> int:
 
 
 def verdict(
-    link: Link, message: Request, raised: BaseException, failure: int, what: str = "handler failed"
+    link: Link, received: Received, raised: BaseException, failure: int, what: str = "handler failed"
 ) -> tuple[int, str | None]:
     """Status and comment for what a handler raised: its refusal, or *failure*."""
+    message = received.message
+    assert isinstance(message, Request)
     if isinstance(raised, Elsewhere):
         raised = raised.error
     if isinstance(raised, Refuse):
         try:
-            return status_of(raised.status), raised.comment
+            return final_status(link, received, raised.status), raised.comment
         except HandlerMistake as error:
             raised = error
     link.failed(message, raised)
     if isinstance(raised, NbdicomError):
         return failure, raised.message
     return failure, f"{what}: {type(raised).__name__}"
+
+
+def final_status(link: Link, received: Received, value: Any) -> int:
+    """The final status that a handler gave, held against the table of its service.
+
+    A failure that the standard does not define is sent as it is and reported; it says what is meant.  A warning that it
+    does not define says nothing at all to the peer.  Private SOP Classes define their own.
+
+    Raises
+    ------
+    HandlerMistake
+        If it is no final status, or such a warning.
+    """
+    code = status_of(value)
+    if code == 0x0000:
+        return code
+    abstract_syntax = received.context.abstract_syntax
+    status = Status(code, received.message.name.rpartition("-")[0], sop_class=abstract_syntax)
+    if status.is_defined or sop_class(abstract_syntax) is None:
+        return code
+    mistake = HandlerMistake(f"the handler gave status {code:04X}H, which {status.service} does not define here")
+    if not status.is_failure:
+        raise mistake
+    assert isinstance(received.message, Request)
+    link.failed(received.message, mistake)
+    return code
 
 
 def _kind(value: Any) -> str:
@@ -158,8 +188,6 @@ def answer(
         **fields,
     )
     if hasattr(response, "affected_sop_class_uid"):
-        sop_class = getattr(message, "affected_sop_class_uid", None) or getattr(
-            message, "requested_sop_class_uid", None
-        )
-        response.affected_sop_class_uid = sop_class or None
+        uid = getattr(message, "affected_sop_class_uid", None) or getattr(message, "requested_sop_class_uid", None)
+        response.affected_sop_class_uid = uid or None
     yield Send(received.context.context_id, response, None if data is None else BytesSource(data))

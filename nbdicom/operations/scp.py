@@ -37,6 +37,7 @@ from nbdicom.operations.performing import (
     answer,
     asked,
     call,
+    final_status,
     next_of,
     status_of,
     verdict,
@@ -81,12 +82,11 @@ def _decide(
     if handler is None:
         return 0x0122, None
     try:
-        return status_of((yield from call(handler, request))), None
+        return final_status(link, received, (yield from call(handler, request))), None
     except AssociationError:
         raise  # ours: nobody is left to answer to
     except HANDLER_ERRORS as error:
-        assert isinstance(received.message, Request)
-        return verdict(link, received.message, error, failure)
+        return verdict(link, received, error, failure)
 
 
 def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
@@ -101,7 +101,7 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
     if message.affected_sop_class_uid != received.context.abstract_syntax:
         status, comment = 0x0122, "SOP Class is not that of the presentation context"
     elif received.sink_error is not None:
-        status, comment = verdict(link, message, received.sink_error, 0xA700, "cannot take the data set")
+        status, comment = verdict(link, received, received.sink_error, 0xA700, "cannot take the data set")
     elif received.data is None and received.sink is None:
         status, comment = 0xC000, "no data set"
     else:
@@ -126,7 +126,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     syntax = received.context.transfer_syntax
     assert syntax is not None
     if received.sink_error is not None:
-        yield from answer(received, *verdict(link, message, received.sink_error, 0xA700, "cannot take the identifier"))
+        yield from answer(received, *verdict(link, received, received.sink_error, 0xA700, "cannot take the identifier"))
         return
     request = FindRequest(**asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
@@ -153,7 +153,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         _close_now(matches)  # nobody is left to answer to, and no effect is served any more
         raise
     except HANDLER_ERRORS as error:
-        status, comment = verdict(link, message, error, 0xC000)
+        status, comment = verdict(link, received, error, 0xC000)
     if (close := getattr(matches, "close", None) or getattr(matches, "aclose", None)) is not None:
         try:
             yield Call(close)
@@ -222,7 +222,7 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
         return
     counts = _Counts(0)
     if received.sink_error is not None:
-        failure = verdict(link, message, received.sink_error, 0xA702, "cannot take the identifier")
+        failure = verdict(link, received, received.sink_error, 0xA702, "cannot take the identifier")
         yield from _counted(link, received, counts, *failure)
         return
     request = RetrieveRequest(**asked(link, received), data=received.data or b"")
@@ -247,7 +247,7 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     except AssociationError:
         raise  # ours: nobody is left to answer to
     except HANDLER_ERRORS as error:
-        status, comment = verdict(link, message, error, 0xC000)
+        status, comment = verdict(link, received, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,8 +95,8 @@ RESULTS: dict[str, tuple[Any, int, bytes | None]] = {
     "a mapping": ({"a": 1}, 0x0000, b'{"a": 1}'),
     "bytes": (b"raw", 0x0000, b"raw"),
     "a failure": (0x0112, 0x0112, None),
-    "a Status": (Status(0xC201), 0xC201, None),
-    "a warning": (0xB305, 0xB305, None),
+    "a Status": (Status(0x0124), 0x0124, None),
+    "a warning": (0x0116, 0x0116, None),
     "status and data set": ((0x0107, {"a": 1}), 0x0107, b'{"a": 1}'),
     "success and data set": ((0x0000, {"a": 1}), 0x0000, b'{"a": 1}'),
     "failure and nothing": ((0x0110, None), 0x0110, None),
@@ -136,6 +137,8 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
     "three": lambda request: (0x0000, None, None),
     "one": lambda request: (0x0000,),
     "pending": lambda request: 0xFF00,
+    "a warning of another service": lambda request: 0xB304,
+    "a warning of nobody": lambda request: (0xB123, None),
     "not to be encoded": lambda request: {"a": object()},
     "KeyError": fail(KeyError("PATIENT^NAME")),
     "sys.exit": fail(SystemExit(1)),
@@ -151,6 +154,20 @@ def test_a_mistake_of_the_handler_is_a_processing_failure(service: str, mistake:
     assert acceptor.only.status == 0x0110
     assert len(acceptor.failures) == 1
     assert "PATIENT" not in (acceptor.only.error_comment or "")
+
+
+@every_service
+def test_a_failure_that_no_table_has_is_sent_and_reported(service: str) -> None:
+    for handler in (lambda request: 0xC301, refuse(0xC301)):
+        acceptor = ask(service, handler)
+        assert acceptor.only.status == 0xC301 and len(acceptor.failures) == 1
+    private = UID("1.2.3.4")
+    asked = {"affected": {"affected_sop_class_uid": private}, "requested": {"requested_sop_class_uid": private}}
+    kind = "affected" if hasattr(CASES[service][0], "affected_sop_class_uid") else "requested"
+    message = replace(CASES[service][0], **asked[kind])
+    for status in (0xC301, 0xB123):  # a private SOP Class has its own
+        acceptor = ask(service, lambda request, status=status: status, abstract_syntax=private, message=message)
+        assert acceptor.only.status == status and acceptor.failures == []
 
 
 @pytest.mark.parametrize("nothing", [None, 0x0000, (0x0000, None)])

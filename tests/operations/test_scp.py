@@ -188,7 +188,7 @@ def test_store_survives_its_handler(mistake: str) -> None:
 )
 @pytest.mark.parametrize("service", ["C-ECHO", "C-STORE", "C-FIND", "C-GET"])
 def test_a_refusal_is_answered_with_its_status_and_comment(service: str, comment: Any, sent: str | None) -> None:
-    handler = refuse(0xA700, comment)
+    handler = refuse(0x0124, comment)
     acceptor = Acceptor(Handlers(echo=handler, store=handler, find=handler, get=handler))
     acceptor.perform(
         {
@@ -198,15 +198,28 @@ def test_a_refusal_is_answered_with_its_status_and_comment(service: str, comment
             "C-GET": get_request(),
         }[service]
     )
-    assert (acceptor.only.status, acceptor.only.error_comment) == (0xA700, sent)
+    assert (acceptor.only.status, acceptor.only.error_comment) == (0x0124, sent)
     assert acceptor.failures == []
 
 
-@pytest.mark.parametrize("status", [0x0000, 0x0110, 0xA700, 0xB000, 0xC123, Status(0), Status(0xA900)])
+@pytest.mark.parametrize("status", [0x0000, 0x0110, 0xA700, 0xA7FF, 0xB000, 0xC123, Status(0), Status(0xA900)])
 def test_a_handler_decides_the_status(status: int) -> None:
-    acceptor = Acceptor(Handlers(echo=lambda request: status))
-    acceptor.perform(echo_request())
+    acceptor = Acceptor(Handlers(store=lambda request: status))
+    acceptor.perform(store_request())
     assert acceptor.only.status == status
+    assert acceptor.failures == []
+
+
+@pytest.mark.parametrize(
+    ("given", "answered"), [(0xA801, 0xA801), (0x1234, 0x1234), (0xB001, 0xC000), (0x0001, 0xC000), (0xB123, 0xC000)]
+)
+def test_a_status_that_the_service_does_not_define(given: int, answered: int) -> None:
+    """A failure is one whatever its number; a warning that nobody knows says nothing, so it is a mistake."""
+    acceptor = Acceptor(Handlers(store=lambda request: given))
+    acceptor.perform(store_request())
+    assert acceptor.only.status == answered
+    assert len(acceptor.failures) == 1
+    assert f"{given:04X}H" in str(acceptor.failures[0])
 
 
 def test_echo_tells_its_handler_who_asks() -> None:
