@@ -22,7 +22,11 @@ class Timeouts:
     artim: float = 30  #: ARTIM: acceptor's wait for a whole A-ASSOCIATE-RQ; anyone's wait for the close (PS3.8 9.1.5)
     network: float | None = 60  #: no byte moved although something is expected (a PDU half received, a write blocked)
     dimse: float | None = 60  #: silence between two messages of an operation; starts anew with each pending response
-    idle: float | None = 600  #: acceptor: no message at all on an established association
+    pdu: float | None = 60  #: from the first byte of a PDU to its last; for a longer one so much for each begun MiB
+    idle: float | None = 60  #: acceptor: no message at all on an established association
+    query: float | None = (
+        60  #: the embedded PACS: from a C-FIND, C-GET or C-MOVE request to the next match in the index
+    )
     cancel: float = 5  #: from C-CANCEL to the final response, before the association is aborted
     release: float = 10  #: from A-RELEASE-RQ to A-RELEASE-RP, before the association is aborted
 
@@ -37,13 +41,36 @@ class OperationsWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance."""
+    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.
+
+    Beyond a limit of the protocol (the first three) the association is aborted; beyond one of an operation it gets a
+    failure status and the association goes on; beyond one of the server an association is rejected.
+
+    Examples
+    --------
+    >>> Limits(associations=4).associations_per_host
+    16
+    """
 
     max_length_received: int = 131_072  #: bytes of one P-DATA-TF that we announce (PS3.8 D.1); 0 announces "no limit"
     associate_pdu: int = 1 << 20  #: bytes of one A-ASSOCIATE-RQ or -AC
     command_set: int = 1 << 16  #: bytes of one command set
+
     data_set: int = 64 << 20  #: bytes of one data set that is collected in memory (a `DataSink` has no such limit)
-    object_size: int = 4 << 30  #: bytes of one object that goes to a `DataSink`
-    associations: int = 64  #: associations that a server serves at once
+    association_memory: int = 128 << 20  #: bytes of the data sets that one association holds in memory
+    server_memory: int = 512 << 20  #: bytes of the data sets that all associations of a server hold in memory
     operations: int = 256  #: requests of one peer that wait or are performed at once; further ones are answered 0213H
-    matches: int = 100_000  #: C-FIND responses of one request to the embedded PACS
+    responses: int = 100_000  #: responses of one operation that have come and that nobody has taken yet
+    object_size: int = 4 << 30  #: bytes of one object that goes to a `DataSink`
+    free_space: int = 64 << 20  #: bytes that a store leaves free on its file system
+
+    sequence_depth: int = 64  #: sequences within sequences; real data hardly exceed ten
+    elements: int = 1_000_000  #: elements of one data set, those in sequences of undefined length included
+    items: int = 100_000  #: items of one sequence of undefined length
+    inflated: int = 512 << 20  #: bytes of a data set that came deflated
+    inflation_ratio: int = 200  #: how many times longer than it came it may become, beyond the first MiB
+
+    associations: int = 64  #: associations that a server serves at once
+    associations_per_host: int = 16  #: of these from one address
+    half_open: int = 64  #: connections without an association; one more, and the oldest of the busiest host is closed
+    matches: int = 10_000  #: C-FIND responses of one request to the embedded PACS

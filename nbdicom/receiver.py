@@ -95,7 +95,7 @@ class Receiver:
 
         self.ae_title = ae_title
         self.folder = Path(tempfile.mkdtemp(prefix="nbdicom-")) if to is None else Path(to)
-        self._sink = FolderSink(self.folder)
+        self._sink = FolderSink(self.folder, free_space=(limits or Limits()).free_space)
         self._on_stored = on_stored
         self._lock = threading.Lock()
         self._files: list[StoredFile] = []

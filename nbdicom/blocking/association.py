@@ -104,6 +104,7 @@ def associate(
         clock=time.monotonic,
         limits=limits,
         artim=timeouts.artim,
+        pdu_seconds=timeouts.pdu,
         trace=traced_by(Role.REQUESTOR, (recorder, *tracers.get())),
     )
     core.request(rq)

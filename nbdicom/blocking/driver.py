@@ -282,7 +282,12 @@ class Driver:
         """One read from the socket into the core; at the deadline the core is told the time."""
         if self.transport.hot or self.transport.wait(deadline):
             self._take()
+            # A peer that sends a byte now and then must not keep the core from being told the time.
+            due = self.core.deadline()
+            late = due is not None and time.monotonic() >= due
         else:
+            late = True
+        if late:
             with self._lock:
                 self.core.time_reached(time.monotonic())
         self.flush()

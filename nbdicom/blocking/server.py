@@ -2,6 +2,9 @@
 
 Everything that a peer can delay (its association request first of all) happens in the thread of its own association and
 under a deadline, so that a silent peer keeps nobody else out.  Nothing polls.
+
+Connections that are no association (half-open ones, and those that are ending) are counted apart from associations.  When
+there are too many, the oldest of the host that has most of them makes room: a flood pushes out itself.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +26,7 @@ from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
+from nbdicom.core.streams import MemoryBudget
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError
@@ -36,6 +41,16 @@ __all__ = ["Server"]
 
 _log = logging.getLogger("nbdicom.server")
 _BACKLOG = 128
+
+
+@dataclass(slots=True, eq=False)
+class _Served:
+    """A connection that has a thread."""
+
+    driver: Driver
+    host: str
+    admitted: bool = False  #: it counts as an association
+    evicted: bool = False  #: it has been told to go
 
 
 class Server:
@@ -114,7 +129,8 @@ class Server:
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, Driver] = {}
+        self._threads: dict[threading.Thread, _Served] = {}  # in the order of their coming
+        self._memory = MemoryBudget(self.limits.server_memory)
         self._closing = False
 
     # --------------------------------------------------------------------------- life
@@ -166,7 +182,7 @@ class Server:
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         with self._lock:
-            return [Association(driver) for driver in self._threads.values() if driver.is_established]
+            return [Association(one.driver) for one in self._threads.values() if one.driver.is_established]
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
@@ -183,8 +199,8 @@ class Server:
         self._listener = self._wake = self._accepting = None
         with self._lock:
             live = dict(self._threads)
-        for driver in live.values():
-            driver.request_end("the server is closing")
+        for one in live.values():
+            one.driver.request_end("the server is closing")
         for thread in live:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -240,14 +256,20 @@ class Server:
 
     def _begin(self, connection: socket.socket, address: tuple[str, int]) -> None:
         with self._lock:
-            if len(self._threads) >= 2 * self.limits.associations:  # as many half-open ones as established ones
-                connection.close()
-                return
+            full = len(self._threads) >= self.limits.associations + 2 * self.limits.half_open
+            evicted = self._evict()
+        if evicted is not None:
+            evicted.driver.request_end("too many connections without an association")
+        if full:
+            connection.close()
+            return
         core = AssociationCore(
             Role.ACCEPTOR,
             clock=time.monotonic,
             limits=self.limits,
             artim=self.timeouts.artim,
+            pdu_seconds=self.timeouts.pdu,
+            memory=self._memory,
             trace=traced_by(Role.ACCEPTOR, (self.trace, *self.tracers)),
         )
         driver = Driver(
@@ -259,11 +281,12 @@ class Server:
             limits=self.limits,
             open_destination=open_destination,
         )
+        served = _Served(driver, address[0])
         thread = threading.Thread(
-            target=self._serve, args=(driver, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
+            target=self._serve, args=(served, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
         )
         with self._lock:
-            self._threads[thread] = driver
+            self._threads[thread] = served
         try:
             thread.start()
         except RuntimeError:
@@ -272,10 +295,31 @@ class Server:
             driver.abort()
             raise
 
-    def _serve(self, driver: Driver, address: tuple[str, int]) -> None:
+    def _evict(self) -> _Served | None:
+        """Who has to make room for a new connection, if somebody has."""
+        crowd = [one for one in self._threads.values() if not one.admitted and not one.evicted]
+        if len(crowd) < self.limits.half_open:
+            return None
+        ((busiest, _),) = Counter(one.host for one in crowd).most_common(1)
+        oldest = next(one for one in crowd if one.host == busiest)
+        oldest.evicted = True
+        _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, busiest)
+        return oldest
+
+    def _reserve(self, served: _Served) -> bool:
+        """Count a connection as an association, if there is room for one."""
+        with self._lock:
+            hosts = [one.host for one in self._threads.values() if one.admitted]
+            served.admitted = (
+                len(hosts) < self.limits.associations and hosts.count(served.host) < self.limits.associations_per_host
+            )
+            return served.admitted
+
+    def _serve(self, served: _Served, address: tuple[str, int]) -> None:
+        driver = served.driver
         tracers.set(self.tracers)  # what this association opens in its turn (C-MOVE) is recorded, too
         try:
-            self._admit(driver, address)
+            self._admit(served, address)
             if driver.is_established:
                 driver.serve()
         except AssociationError as error:
@@ -285,21 +329,21 @@ class Server:
             _log.error("%s: association with %s failed: %s", self.ae_title, driver.peer, type(error).__name__)
             _log.debug("%s", trace_of(error))
         finally:
+            served.admitted = False
             driver.abort()
             with self._lock:
                 self._threads.pop(threading.current_thread(), None)
 
-    def _admit(self, driver: Driver, address: tuple[str, int]) -> None:
+    def _admit(self, served: _Served, address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
+        driver = served.driver
         core = driver.core
         driver.connected()
         driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         if core.associate_rq is None or core.error is not None:
             driver.close()
             return
-        verdict = self._admission.judge(
-            core.associate_rq, address, full=len(self.associations) >= self.limits.associations
-        )
+        verdict = self._admission.judge(core.associate_rq, address, full=not self._reserve(served))
         words = verdict.give(core)
         _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
         if verdict.is_mistake:
@@ -308,4 +352,5 @@ class Server:
         if core.is_established:
             driver.flush()
         else:
+            served.admitted = False
             driver.close()

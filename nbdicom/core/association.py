@@ -25,7 +25,7 @@ from nbdicom.core.dimse import Dimse, OpenSink, Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
-from nbdicom.core.streams import Buffer, DataSource
+from nbdicom.core.streams import Buffer, DataSource, MemoryBudget
 from nbdicom.core.trace import MessageReceived, MessageSent, Quirk, Trace
 from nbdicom.core.upper_layer import (
     AbortIndication,
@@ -63,13 +63,14 @@ _REJECT_HINTS = {
 class Invocation:
     """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
 
-    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding")
+    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding", "piled")
 
     def __init__(self) -> None:
         self.inbox: deque[Any] = deque()
         self.message_ids: list[int] = []
         self.outstanding = 0  # requests without their final response
         self.context_id = 0  # of the last request, for C-CANCEL
+        self.piled = 0  # bytes of data sets that came since the inbox was empty
         self.abandoned = False  # nobody waits any more: late responses are dropped
 
 
@@ -86,8 +87,12 @@ class AssociationCore:
         Bounds on what the peer may send.
     artim : float
         Seconds of the ARTIM timer.
+    pdu_seconds : float, optional
+        Seconds from the first byte of a PDU to its last.
     open_sink : callable, optional
         Where data sets of C-STORE requests go.
+    memory : MemoryBudget, optional
+        What the associations of one server may hold in memory together.
     trace : callable, optional
         Gets every `TraceEvent`.
     """
@@ -99,15 +104,18 @@ class AssociationCore:
         clock: Callable[[], float],
         limits: Limits,
         artim: float,
+        pdu_seconds: float | None = None,
         open_sink: OpenSink | None = None,
+        memory: MemoryBudget | None = None,
         trace: Trace | None = None,
     ) -> None:
-        self.dimse = Dimse(limits, self._message_received, open_sink, self._listen, self._refusal)
+        self.dimse = Dimse(limits, self._message_received, open_sink, self._listen, self._refusal, memory)
         self.upper_layer = UpperLayer(
             role,
             clock=clock,
             limits=limits,
             artim=artim,
+            pdu_seconds=pdu_seconds,
             p_data=self.dimse.fragment,
             flush=self.dimse.flush,
             trace=trace,
@@ -340,7 +348,23 @@ class AssociationCore:
             del self._outstanding[message_id]
             invocation.outstanding -= 1
         if not invocation.abandoned:
+            if not invocation.inbox:
+                invocation.piled = 0
             invocation.inbox.append(received)
+            self._bound(invocation, received)
+        # What lies in an inbox is bounded there; the budget is for what a server has not got round to yet.
+        self.dimse.taken(received)
+
+    def _bound(self, invocation: Invocation, received: Received) -> None:
+        """Responses that come while nobody takes them (another thread reads for its own) must not fill the memory."""
+        invocation.piled += len(received.data or b"")
+        if invocation.piled > self._limits.association_memory:  # since the inbox was empty: look what is left of it
+            invocation.piled = sum(len(getattr(one, "data", None) or b"") for one in invocation.inbox)
+        waiting = len(invocation.inbox)
+        if waiting > self._limits.responses or invocation.piled > self._limits.association_memory:
+            raise RemoteProtocolError(
+                f"{waiting} responses of one operation that nobody has taken", rule="Limits.responses", source=0
+            )
 
     def send(
         self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
@@ -395,6 +419,7 @@ class AssociationCore:
 
     def performed(self, received: Received) -> None:
         """The operation of this request has sent its final response."""
+        self.dimse.taken(received)
         if isinstance(received.message, Request):
             self._performing.pop(received.message.message_id, None)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nbdicom.config import Limits
 from nbdicom.core.command import CStoreRQ, Message, decode_command
 from nbdicom.core.negotiation import NegotiatedContext
-from nbdicom.core.streams import DataSink, MemorySink
+from nbdicom.core.streams import DataSink, MemoryBudget, MemorySink
 from nbdicom.errors import RemoteProtocolError
 
 __all__ = ["Dimse", "OpenSink", "Received"]
@@ -56,6 +56,8 @@ class Dimse:
         A-ASSOCIATE-AC, before anybody has looked at that.
     refusal : callable, optional
         Asked with each command: the status with which it will be refused, so that its data set is dropped; None performs it.
+    memory : MemoryBudget, optional
+        What this association shares with others of its server.
     """
 
     def __init__(
@@ -65,9 +67,12 @@ class Dimse:
         open_sink: OpenSink | None = None,
         hear: Callable[[], None] = lambda: None,
         refusal: Callable[[Message], int | None] = lambda message: None,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self.open_sink = open_sink
         self._hear = hear
+        self._memory = memory
+        self._held = 0  # bytes of data sets in memory, of messages that nobody has taken yet
         self.contexts: Mapping[int, NegotiatedContext] = {}
         self._limits = limits
         self._complete = complete
@@ -131,6 +136,8 @@ class Dimse:
         try:
             if self._size > self._limits.object_size:
                 raise MemoryError(f"object of more than {self._limits.object_size} bytes")
+            if isinstance(sink, MemorySink):
+                self._hold(self._size)
             sink.write(views)
         except Exception as error:  # the sink is foreign code: whatever it raises is its answer, not ours
             assert self._received is not None
@@ -143,6 +150,29 @@ class Dimse:
         self._drop_sink()
         self._received = self._context = None
         self._command.clear()
+        self._held = 0
+        if self._memory is not None:
+            self._memory.hold(self, 0)
+
+    def _hold(self, arriving: int) -> None:
+        """Account for the data set that is arriving.
+
+        Raises
+        ------
+        MemoryError
+            If it is too much for this association or for the server.
+        """
+        if self._held + arriving > self._limits.association_memory:
+            raise MemoryError(f"more than {self._limits.association_memory} bytes of data sets in memory")
+        if self._memory is not None and not self._memory.hold(self, self._held + arriving):
+            raise MemoryError("the server has no memory left for data sets")
+
+    def taken(self, received: Received) -> None:
+        """The message has been dealt with: its data set counts no more."""
+        if received.data is not None and self._held:
+            self._held -= len(received.data)
+            if self._memory is not None:
+                self._memory.hold(self, self._held)
 
     def _begin(self, context_id: int) -> NegotiatedContext:
         if self._context is not None:
@@ -193,6 +223,7 @@ class Dimse:
                 received.sink_error = error
             if isinstance(sink, MemorySink):
                 received.data = sink.getvalue()
+                self._held += len(received.data)
         self._complete(received)
 
     def _drop_sink(self) -> None:
@@ -203,3 +234,5 @@ class Dimse:
             except Exception as error:  # foreign code, as above; the data set is lost already
                 if self._received is not None and self._received.sink_error is None:
                     self._received.sink_error = error
+            if isinstance(sink, MemorySink) and self._memory is not None:
+                self._memory.hold(self, self._held)

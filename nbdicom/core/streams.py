@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-__all__ = ["BytesSource", "DataSink", "DataSource", "MemorySink"]
+__all__ = ["BytesSource", "DataSink", "DataSource", "MemoryBudget", "MemorySink"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -96,3 +96,32 @@ class MemorySink:
     def getvalue(self) -> bytes:
         """The bytes collected."""
         return bytes(self._data)
+
+
+class MemoryBudget:
+    """What the associations of one server hold in memory together, in bytes of data sets.
+
+    Each holder sets its own figure, so that threads need no lock to agree; two that ask in the same moment may both get
+    what is left, which is no more than one read from a socket too much.
+
+    >>> budget = MemoryBudget(100)
+    >>> budget.hold("first", 90), budget.hold("second", 20), budget.hold("first", 0), budget.hold("second", 20)
+    (True, False, True, True)
+    """
+
+    __slots__ = ("_held", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: dict[object, int] = {}
+
+    def hold(self, holder: object, size: int) -> bool:
+        """*holder* holds *size* bytes from now on; False, and nothing is changed, if there is no room for more."""
+        if size <= 0:
+            self._held.pop(holder, None)
+            return True
+        before = self._held.get(holder, 0)
+        if size > before and sum(list(self._held.values())) - before + size > self._limit:
+            return False
+        self._held[holder] = size
+        return True

@@ -120,6 +120,8 @@ class UpperLayer:
         Bounds on what the peer may send.
     artim : float
         Seconds of the ARTIM timer.
+    pdu_seconds : float, optional
+        Seconds from the first byte of a PDU to its last (`Timeouts.pdu`).
     p_data : callable
         ``p_data(context_id, message_control_header, view, end)`` is called for each piece of a fragment; *end* is True
         with the last piece of its PDV.  It may raise RemoteProtocolError.
@@ -136,6 +138,7 @@ class UpperLayer:
         clock: Callable[[], float],
         limits: Limits,
         artim: float,
+        pdu_seconds: float | None = None,
         p_data: PDataIndication,
         flush: Callable[[], None] = lambda: None,
         trace: Trace | None = None,
@@ -149,6 +152,10 @@ class UpperLayer:
         self._limits = limits
         self._artim_seconds = artim
         self._artim: float | None = None
+        self._pdu_seconds = pdu_seconds
+        self._pdus = 0  # PDUs whose header has come
+        self._timed = (0, False)  # the PDU whose deadline is known, and whether it was half a header then
+        self._pdu_deadline: float | None = None
         self._p_data = p_data
         self._flush = flush
         self._trace = trace
@@ -187,6 +194,16 @@ class UpperLayer:
         if left and consumed:  # at most a header that is cut in two
             self._window[:left] = self._window[consumed : self._end]
         self._end = left
+        if self._pdu_seconds is not None and self._timed != (begun := (self._pdus, left > 0)):
+            self._time_pdu(begun)
+
+    def _time_pdu(self, begun: tuple[int, bool]) -> None:
+        """A PDU has begun with the last read: when it has to be whole.  Once per read, not per PDU: the path is hot."""
+        self._timed = begun
+        self._pdu_deadline = None
+        if self._pdu_seconds is not None and self.receiving:
+            pieces = 1 + (max(self._pdu_left, self._skip) >> 20)
+            self._pdu_deadline = self._clock() + self._pdu_seconds * pieces
 
     def eof_received(self) -> None:
         """The transport connection is closed."""
@@ -258,6 +275,7 @@ class UpperLayer:
                 position += 6
 
     def _begin_pdu(self, pdu_type: int, length: int) -> None:
+        self._pdus += 1
         if pdu_type == _P_DATA_TF:
             if self._trace is not None:
                 self._kept, self._kept_length = bytearray(_PDU_HEADER.pack(pdu_type, length)), length + 6
@@ -350,10 +368,24 @@ class UpperLayer:
 
     def deadline(self) -> float | None:
         """When `time_reached` has to be called at the latest, by the clock; None for never."""
-        return self._artim
+        pdu = self._pdu_deadline
+        if pdu is None or not self.receiving:
+            return self._artim
+        return pdu if self._artim is None else min(pdu, self._artim)
 
     def time_reached(self, now: float) -> None:
-        """Time has passed: ARTIM may have expired."""
+        """Time has passed: ARTIM may have expired, or a PDU may take too long."""
+        if self._pdu_deadline is not None and now >= self._pdu_deadline:
+            self._pdu_deadline = None
+            if self.receiving and (Evt.EVT15, self.state) in TABLE:
+                # Table 9-10 knows no event for it: we abort as the user that no longer wants to wait.
+                self._invalid(
+                    RemoteProtocolError(
+                        f"a PDU was not whole {self._pdu_seconds:g} s after its first byte",
+                        rule="Timeouts.pdu",
+                        source=0,
+                    )
+                )
         if self._artim is not None and now >= self._artim:
             self._artim = None
             if (Evt.EVT18, self.state) in TABLE:

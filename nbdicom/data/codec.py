@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
+from nbdicom.config import Limits
 from nbdicom.data.flat import encode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Codec", "codec", "deflate", "inflate"]
 
-_MOST_INFLATED = 512 << 20  #: bytes of a data set that was deflated: a few kB can become gigabytes
-_PIECE = 1 << 20
+_FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
 
 
-def inflate(data: bytes | memoryview, limit: int = _MOST_INFLATED) -> bytes:
-    """Undo the deflation of a data set (PS3.5 A.5), up to *limit* bytes.
+def inflate(data: bytes | memoryview, limits: Limits | None = None) -> bytes:
+    """Undo the deflation of a data set (PS3.5 A.5); a few kB could become gigabytes, so it has two bounds.
 
     Raises
     ------
     DataSetError
-        If it is not deflated or would grow beyond the limit.
+        If it is not deflated or would grow beyond `Limits.inflated` or `Limits.inflation_ratio`.
     """
+    bounds = limits or Limits()
+    limit = min(bounds.inflated, max(_FREE, len(data) * bounds.inflation_ratio))
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         inflated = machine.decompress(data, limit)
@@ -87,6 +89,8 @@ class Codec:
         raw = inflate(data) if facts.deflated else data
         try:
             dataset = read_dataset(BytesIO(raw), facts.implicit_vr, not facts.big_endian)
+        except RecursionError:
+            raise DataSetError("the bytes are a data set that is nested too deep") from None
         except Exception as error:  # pydicom raises many kinds for bytes that make no sense
             raise DataSetError(f"the bytes are no data set in {facts.name}: {type(error).__name__}") from error
         dataset.set_original_encoding(facts.implicit_vr, not facts.big_endian)

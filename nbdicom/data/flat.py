@@ -7,11 +7,13 @@ from pydicom's dictionary once.  A C-FIND identifier of 17 elements takes about 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from struct import Struct, calcsize, unpack
 from typing import Any, NamedTuple
 
+from nbdicom.config import Limits
 from nbdicom.errors import DataSetError
+from nbdicom.table import printable
 from nbdicom.uids import transfer_syntax as registered
 
 __all__ = ["decode_columns", "decode_elements", "encode_elements", "tag_of"]
@@ -22,8 +24,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA = 0x7FE00010
 _CHARACTER_SET = 0x00080005
-_DEEPEST = 64  #: nested sequences; real data hardly exceed ten
-_MOST_ELEMENTS = 1_000_000
+_MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
 _IMPLICIT = Struct("<HHI")
 _EXPLICIT = Struct("<HH2sH")
 _LONG = Struct("<I")
@@ -41,7 +42,7 @@ class _Plan(NamedTuple):
     vr: str
 
 
-@cache
+@lru_cache(maxsize=_MOST_PLANS)
 def _plan(tag: int) -> _Plan:
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
@@ -52,7 +53,7 @@ def _plan(tag: int) -> _Plan:
         return _Plan(name, "UN")
 
 
-@cache
+@lru_cache(maxsize=_MOST_PLANS)
 def _tag(key: str) -> int:
     from pydicom.datadict import tag_for_keyword
 
@@ -85,7 +86,9 @@ def tag_of(attribute: str | int) -> int:
 # ------------------------------------------------------------------------------- reading
 
 
-def decode_elements(data: Buffer, transfer_syntax: str) -> dict[int, tuple[str, memoryview]]:
+def decode_elements(
+    data: Buffer, transfer_syntax: str, limits: Limits | None = None
+) -> dict[int, tuple[str, memoryview]]:
     """The elements of the top level: tag -> (VR, value); the VR is ``""`` where the encoding is implicit.
 
     Values are views into *data*; that of an undefined length ends before its delimiter.
@@ -93,21 +96,26 @@ def decode_elements(data: Buffer, transfer_syntax: str) -> dict[int, tuple[str, 
     Raises
     ------
     DataSetError
-        If the data set is cut off, or nested deeper than is sane.
+        If the data set is cut off, or beyond one of *limits*: nested too deep, of too many elements or items, or growing
+        too much when it is inflated.
     """
+    bounds = limits or Limits()
     facts = registered(transfer_syntax)
     if facts is not None and (facts.deflated or facts.big_endian):
-        data = _little_endian(data, transfer_syntax)
+        data = _little_endian(data, transfer_syntax, bounds)
         implicit = False
     else:
         implicit = facts is not None and facts.implicit_vr
     view = memoryview(data)
     elements: dict[int, tuple[str, memoryview]] = {}
     position, stop = 0, len(view)
+    room = bounds.elements
     while position < stop:
         tag, vr, length, position = _element(view, position, stop, implicit)
         if length == _UNDEFINED:
-            end, after = _undefined(view, position, stop, implicit or vr == b"UN")
+            frames = tag == _PIXEL_DATA  # of a whole slide there may be very many
+            most_items = bounds.elements if frames else bounds.items
+            end, after, room = _undefined(view, position, stop, implicit or vr == b"UN", bounds, room, most_items)
         else:
             end = after = position + length
             if end > stop:
@@ -116,8 +124,8 @@ def decode_elements(data: Buffer, transfer_syntax: str) -> dict[int, tuple[str, 
                 )
         elements[tag] = (vr.decode("latin-1"), view[position:end])
         position = after
-        if len(elements) > _MOST_ELEMENTS:
-            raise DataSetError(f"a data set of more than {_MOST_ELEMENTS} elements")
+        if len(elements) > room:
+            raise DataSetError(f"a data set of more than {bounds.elements} elements")
     return elements
 
 
@@ -140,26 +148,42 @@ def _element(view: memoryview, position: int, stop: int, implicit: bool) -> tupl
     return group << 16 | element, vr, length, position + 8
 
 
-def _undefined(view: memoryview, position: int, stop: int, implicit: bool) -> tuple[int, int]:
-    """Step over a value of undefined length: where it ends, and where the next element starts (PS3.5 7.5).
+def _undefined(
+    view: memoryview, position: int, stop: int, implicit: bool, limits: Limits, room: int, most_items: int
+) -> tuple[int, int, int]:
+    """Step over a value of undefined length: where it ends, where the next element starts, and how many are still allowed.
 
-    With a stack instead of recursion: nesting is the peer's choice.
+    With a stack instead of recursion: nesting is the peer's choice (PS3.5 7.5).
     """
     stack: list[tuple[int, bool]] = [(_SEQUENCE_END, implicit)]
+    items = [0]  # of each sequence on the stack
     while True:
         ends_with, implicit = stack[-1]
         tag, vr, length, value = _element(view, position, stop, implicit)
         if tag in (ends_with, _SEQUENCE_END):
             # Some encoders forget the end of an item; the end of the sequence closes both.
-            while stack.pop()[0] != tag:
+            while (ended := stack.pop()[0]) != tag:
                 if not stack:
                     raise DataSetError("a sequence delimiter where there is no sequence")
             if not stack:
-                return position, value
+                return position, value, room
+            if ended == _SEQUENCE_END:
+                items.pop()
             position = value
-        elif length == _UNDEFINED:
-            if len(stack) >= 2 * _DEEPEST:
-                raise DataSetError(f"sequences nested deeper than {_DEEPEST}")
+            continue
+        if tag == _ITEM:
+            items[-1] += 1
+            if items[-1] > most_items:
+                raise DataSetError(f"a sequence of more than {most_items} items")
+        else:
+            room -= 1
+            if room < 0:
+                raise DataSetError(f"a data set of more than {limits.elements} elements")
+        if length == _UNDEFINED:
+            if len(stack) >= 2 * limits.sequence_depth:
+                raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
+            if tag != _ITEM:
+                items.append(0)
             stack.append((_ITEM_END if tag == _ITEM else _SEQUENCE_END, implicit or vr == b"UN"))
             position = value
         else:
@@ -168,13 +192,15 @@ def _undefined(view: memoryview, position: int, stop: int, implicit: bool) -> tu
                 raise DataSetError("a sequence is cut off")
 
 
-def _little_endian(data: Buffer, transfer_syntax: str) -> bytes:
-    """Explicit VR Little Endian from the encodings that nobody reads flat."""
+def _little_endian(data: Buffer, transfer_syntax: str, limits: Limits) -> bytes:
+    """Explicit VR Little Endian from the encodings that nobody reads flat, which takes as much memory as they are long."""
     from nbdicom.data.codec import codec, inflate
 
     facts = registered(transfer_syntax)
     if facts is not None and facts.deflated:
-        return inflate(memoryview(data))
+        return inflate(memoryview(data), limits)
+    if len(data) > limits.inflated:
+        raise DataSetError(f"a data set of more than {limits.inflated} bytes in {printable(transfer_syntax)}")
     return codec.encode(codec.decode(bytes(data), transfer_syntax), "1.2.840.10008.1.2.1")
 
 
@@ -267,7 +293,7 @@ class _Charset:
         return decode_bytes(data, _encodings(self._names), delimiters)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _encodings(names: tuple[str, ...]) -> tuple[str, ...]:
     import warnings
 

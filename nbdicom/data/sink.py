@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,38 @@ from typing import Any
 from nbdicom.data.part10 import part10_header
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "Part10Sink", "safe_name"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name"]
 
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
+
+
+class FreeSpace:
+    """Sees to it that a store leaves room on its file system; asked now and then, not for every piece.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    floor : int
+        Bytes that have to stay free (`Limits.free_space`).
+    """
+
+    EVERY = 8 << 20  #: bytes that may be written between two looks at the file system
+
+    def __init__(self, folder: Path, floor: int) -> None:
+        self._folder = folder
+        self._floor = floor
+
+    def ask(self) -> None:
+        """Is there room?
+
+        Raises
+        ------
+        OSError
+            ENOSPC, if less than the floor is free.
+        """
+        if self._floor and shutil.disk_usage(self._folder).free < self._floor:
+            raise OSError(errno.ENOSPC, "not enough free space")
 
 
 class Part10Sink:
@@ -35,11 +66,22 @@ class Part10Sink:
         Ask the disk to have it before the file gets its name.
     overwrite : bool
         Replace a file of that name; else FileExistsError.
+    free : FreeSpace, optional
+        Asked while it is written.
     """
 
     def __init__(
-        self, path: Path, header: bytes, *, digest: bool = False, sync: bool = False, overwrite: bool = True
+        self,
+        path: Path,
+        header: bytes,
+        *,
+        digest: bool = False,
+        sync: bool = False,
+        overwrite: bool = True,
+        free: FreeSpace | None = None,
     ) -> None:
+        self._free = free
+        self._next_look = 0
         self.path = path
         self.size = 0  #: bytes of the data set so far
         self._digest = hashlib.sha256() if digest else None
@@ -61,6 +103,9 @@ class Part10Sink:
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the views, which are borrowed."""
         assert self._descriptor is not None
+        if self._free is not None and self.size >= self._next_look:
+            self._next_look = self.size + self._free.EVERY
+            self._free.ask()
         if self._digest is not None:
             for view in views:
                 self._digest.update(view)
@@ -130,11 +175,13 @@ class FolderSink:
         Where the files go; it is made if it is not there.
     digest, sync : bool
         See `Part10Sink`.
+    free_space : int
+        Bytes that stay free on the file system.
     """
 
-    def __init__(self, folder: str | Path, *, digest: bool = False, sync: bool = False) -> None:
+    def __init__(self, folder: str | Path, *, digest: bool = False, sync: bool = False, free_space: int = 0) -> None:
         self.folder = Path(folder)
-        self._options = {"digest": digest, "sync": sync}
+        self._options: dict[str, Any] = {"digest": digest, "sync": sync, "free": FreeSpace(self.folder, free_space)}
         self._made = False
 
     def __call__(self, request: Any) -> Part10Sink:

@@ -11,21 +11,24 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nbdicom.config import Limits
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Entry, IndexFailed
-from nbdicom.pacs.query import plan_retrieve
+from nbdicom.pacs.query import Patience, plan_retrieve
 from nbdicom.pacs.repair import open_index, repair
 from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
 from nbdicom.uids import UID
+from nbdicom.uids import transfer_syntax as registered
 
 __all__ = ["Archive", "Outcome"]
 
@@ -74,8 +77,8 @@ class Archive:
         Its folder; made if it does not exist.
     durable : bool
         True: what was answered with Success survives a power cut.  False: no syncs.
-    object_size : int
-        Bytes that one object may have.
+    limits : Limits, optional
+        How long one object may be, how much room stays free, and what a data set may cost to read.
 
     Raises
     ------
@@ -83,11 +86,12 @@ class Archive:
         If the folder cannot be used, or is in use.
     """
 
-    def __init__(self, root: Path, *, durable: bool = True, object_size: int = 4 << 30) -> None:
-        self._limit = object_size
+    def __init__(self, root: Path, *, durable: bool = True, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._inflating = threading.Lock()  # one at a time: what is deflated has to be held in memory
         self._busy: set[str] = set()  # SOP Instance UIDs that are being stored
         self._free = threading.Condition()
-        self.store = ObjectStore(root, durable=durable)
+        self.store = ObjectStore(root, durable=durable, free_space=self._limits.free_space)
         self._lock = StoreLock(root)
         try:
             left = self.store.clear_incoming()
@@ -198,7 +202,7 @@ class Archive:
             transfer_syntax=syntax,
             source_ae_title=source,
         )
-        return self.store.receive(header, limit=self._limit)
+        return self.store.receive(header, limit=self._limits.object_size)
 
     def _keep(self, batch: Sequence[_Staged]) -> None:
         """Make objects part of the archive; each has its status in its outcome then."""
@@ -219,8 +223,9 @@ class Archive:
     def _check(self, staged: _Staged) -> None:
         """The data set parses to its end, and is what the request says (PS3.4 B.2.3)."""
         try:
-            with staged.file.view() as view:
-                staged.values = values = read_values(view[staged.file.offset :], staged.transfer_syntax)
+            with self._reading(staged.transfer_syntax), staged.file.view() as view:
+                data = view[staged.file.offset :]
+                staged.values = values = read_values(data, staged.transfer_syntax, self._limits)
         except DataSetError as error:
             _log.info("object refused: %s", printable(error.message))
             return staged.refuse(0xC000, "the data set cannot be decoded to its end")
@@ -235,6 +240,11 @@ class Archive:
             if not isinstance(values.get(keyword), str) or not values[keyword]:
                 return staged.refuse(0xA900, f"the data set has no {keyword}")
         return None
+
+    def _reading(self, transfer_syntax: str) -> AbstractContextManager[Any]:
+        facts = registered(transfer_syntax)
+        whole = facts is not None and (facts.deflated or facts.big_endian)
+        return self._inflating if whole else nullcontext()
 
     def _is_new(self, staged: _Staged) -> bool:
         """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake."""
@@ -289,19 +299,27 @@ class Archive:
         entry = self.index.entry(sop_instance_uid)
         return None if entry is None else self._instance(entry)
 
-    def select(self, request: RetrieveRequest) -> list[StoredInstance]:
+    def select(self, request: RetrieveRequest, seconds: float | None = None) -> list[StoredInstance]:
         """The objects that a C-GET or C-MOVE request asks for, in the order of series and images.
 
         Raises
         ------
         Refuse
-            A900H for an identifier that selects nothing by its form; C000H where the index fails.
+            A900H for an identifier that selects nothing by its form; A701H when it takes more than *seconds*; C000H where
+            the index fails.
         """
         statement, parameters = plan_retrieve(request)
+        patience = Patience(seconds)
         try:
             with self.index.reader() as connection:
-                rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters).fetchall()
+                connection.set_progress_handler(patience.over, Patience.STEPS)
+                try:
+                    rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters).fetchall()
+                finally:
+                    connection.set_progress_handler(None, 0)
         except sqlite3.Error as error:
+            if patience.expired:
+                raise Refuse(0xA701, "the selection takes too long") from error
             _log.error("retrieve: the index cannot be read: %s", printable(error))
             raise Refuse(0xC000, "the index cannot be read") from error
         return [self._instance(Entry(*row)) for row in rows]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
+from nbdicom.config import Limits
+
 __all__ = ["read_values"]
 
 _LONGEST = 1024  #: bytes of a value that the index keeps
@@ -17,7 +19,7 @@ _IMPLICIT, _EXPLICIT, _EXPLICIT_LONG = Struct("<HHI"), Struct("<HH2sH"), Struct(
 _IMPLICIT_LE, _EXPLICIT_LE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 
 
-def read_values(data: memoryview, transfer_syntax: str) -> dict[str, Any]:
+def read_values(data: memoryview, transfer_syntax: str, limits: Limits | None = None) -> dict[str, Any]:
     """The short attributes of a data set, by keyword: text, tuples of text, numbers, tuples of numbers.
 
     Only what is short is decoded: what a value may cost must not be for the sender to say.  *data* may be a mapped file
@@ -26,11 +28,11 @@ def read_values(data: memoryview, transfer_syntax: str) -> dict[str, Any]:
     Raises
     ------
     DataSetError
-        If the data set cannot be read to its end.
+        If the data set cannot be read to its end, or goes beyond one of *limits*.
     """
     from nbdicom.data.flat import decode_columns, decode_elements
 
-    elements = decode_elements(data, transfer_syntax)
+    elements = decode_elements(data, transfer_syntax, limits)
     explicit = any(vr for vr, _ in elements.values())
     short = b"".join(_short(elements))
     values: dict[str, Any] = {}

@@ -216,7 +216,7 @@ class Pacs:
                 root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
                 # A notebook's kernel ends without a word; the folder shall go with it.
                 self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
-            self._archive = Archive(root, durable=self.durability == "full", object_size=self.limits.object_size)
+            self._archive = Archive(root, durable=self.durability == "full", limits=self.limits)
         return self._archive
 
     # --------------------------------------------------------------------------- services
@@ -245,9 +245,11 @@ class Pacs:
         return Handlers(
             sink=archive.sink,
             store=archive.accept,
-            find=lambda request: find(archive.index, request, ae_title=self.ae_title, limit=self.limits.matches),
-            get=archive.select,
-            move=archive.select,
+            find=lambda request: find(
+                archive.index, request, ae_title=self.ae_title, limit=self.limits.matches, seconds=self.timeouts.query
+            ),
+            get=lambda request: archive.select(request, self.timeouts.query),
+            move=lambda request: archive.select(request, self.timeouts.query),
             destination=lambda title: self.allow.get(title.strip(" ")),
         )
 
@@ -337,7 +339,8 @@ def demo_pacs(**kwargs: Any) -> Pacs:
     """
     from nbdicom.pacs.samples import sample_instances
 
-    pacs = Pacs(**{"durability": "none", **kwargs})
+    # Whoever tries things out by hand is slow, and may well have many connections.
+    pacs = Pacs(**{"durability": "none", "timeouts": Timeouts(idle=600), **kwargs})
     try:
         added = pacs.add(sample_instances())
         if added.refused:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from nbdicom.pacs.schema import COLUMNS, COMPUTED, TABLES, UNIQUE_KEYS, Column, 
 from nbdicom.table import printable
 from nbdicom.uids import UID
 
-__all__ = ["MODELS", "Find", "find", "plan_find", "plan_retrieve"]
+__all__ = ["MODELS", "Find", "Patience", "find", "plan_find", "plan_retrieve"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -59,7 +60,38 @@ class Find:
     parameters: list[Any] = field(default_factory=list)
 
 
-def find(index: Index, request: FindRequest, *, ae_title: str, limit: int) -> Iterator[Mapping[str, Any]]:
+class Patience:
+    """How long SQLite may look for the next row; `Patience.over` is a progress handler, which ends the statement by True.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        `Timeouts.query`.
+    cancelled : callable
+        Whether the peer wants no more.
+    """
+
+    STEPS = 100_000  #: steps of SQLite's virtual machine between two looks; a few milliseconds
+
+    def __init__(self, seconds: float | None, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self._seconds = seconds
+        self._cancelled = cancelled
+        self.expired = False
+        self.again()
+
+    def again(self) -> None:
+        """A row has come: the time starts anew, since what follows may wait for the peer."""
+        self._until = None if self._seconds is None else time.monotonic() + self._seconds
+
+    def over(self) -> bool:
+        """Whether to stop."""
+        self.expired = self._until is not None and time.monotonic() >= self._until
+        return self.expired or self._cancelled()
+
+
+def find(
+    index: Index, request: FindRequest, *, ae_title: str, limit: int, seconds: float | None = None
+) -> Iterator[Mapping[str, Any]]:
     """The matches of a C-FIND request, one mapping of keywords to values for each entity.
 
     The identifier is checked before this returns; the index is read while the matches are taken.
@@ -67,29 +99,35 @@ def find(index: Index, request: FindRequest, *, ae_title: str, limit: int) -> It
     Raises
     ------
     Refuse
-        A900H for an identifier that does not fit the model; B001H after *limit* matches; C000H where the index fails.
+        A900H for an identifier that does not fit the model; B001H after *limit* matches; A700H when a match is not found
+        within *seconds*; C000H where the index fails.
     """
     levels = _model(request.model, "1")
     plan = plan_find(_identifier(request), levels)
     plan.constants["RetrieveAETitle"] = ae_title
     if not plan.supported:
         request.pending_status = 0xFF01
-    return _matches(index, plan, request, limit)
+    return _matches(index, plan, request, limit, seconds)
 
 
-def _matches(index: Index, plan: Find, request: FindRequest, limit: int) -> Iterator[Mapping[str, Any]]:
+def _matches(
+    index: Index, plan: Find, request: FindRequest, limit: int, seconds: float | None
+) -> Iterator[Mapping[str, Any]]:
+    patience = Patience(seconds, lambda: request.cancelled)
     try:
         with index.reader() as connection:
             matchers = plan.matchers
             connection.create_function("matches", 2, lambda value, k: matchers[k].matches_any(value))
             # A C-CANCEL may come while SQLite looks for a match that is far away.
-            connection.set_progress_handler(lambda: request.cancelled, 100_000)
+            connection.set_progress_handler(patience.over, Patience.STEPS)
             cursor = connection.cursor()
             try:
                 for number, row in enumerate(cursor.execute(plan.statement, plan.parameters)):
                     if number >= limit:
+                        _log.warning("C-FIND: more than %d matches; the peer was told that these are not all", limit)
                         raise Refuse(0xB001, f"the first {limit} matches")
                     yield _answer(plan, row)
+                    patience.again()
             finally:
                 # An open cursor would hold the connection's next user to the state of today.
                 cursor.close()
@@ -97,6 +135,9 @@ def _matches(index: Index, plan: Find, request: FindRequest, limit: int) -> Iter
     except sqlite3.Error as error:
         if request.cancelled:
             return
+        if patience.expired:
+            _log.warning("C-FIND: given up after %g s without a match", seconds)
+            raise Refuse(0xA700, "the query takes too long; restrict it") from error
         _log.error("C-FIND: the index cannot be read: %s", printable(error))
         raise Refuse(0xC000, "the index cannot be read") from error
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nbdicom.core.streams import DataSource
+from nbdicom.data.sink import FreeSpace
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.uids import UID
@@ -75,7 +76,9 @@ class Incoming:
     It stays until `ObjectStore.keep` gives it its name; if it is let go before, the file goes with it.
     """
 
-    def __init__(self, folder: Path, header: bytes, *, limit: int) -> None:
+    def __init__(self, folder: Path, header: bytes, *, limit: int, free: FreeSpace | None = None) -> None:
+        self._free = free
+        self._next_look = 0
         self.path = folder / f"{secrets.token_hex(16)}.part"
         self.offset = len(header)
         self.size = len(header)
@@ -95,6 +98,9 @@ class Incoming:
         self.size += sum(map(len, views))
         if self.size - self.offset > self._limit:
             raise Refuse(0xA700, f"object of more than {self._limit} bytes")
+        if self._free is not None and self.size >= self._next_look:
+            self._next_look = self.size + self._free.EVERY
+            self._free.ask()
         for view in views:
             self._digest.update(view)
         self._write(views)
@@ -156,14 +162,17 @@ class ObjectStore:
         The store's folder.
     durable : bool
         False leaves out every sync.
+    free_space : int
+        Bytes that stay free on the file system.
     """
 
-    def __init__(self, root: Path, *, durable: bool = True) -> None:
+    def __init__(self, root: Path, *, durable: bool = True, free_space: int = 0) -> None:
         self.root = root
         self.incoming = root / "incoming"
         self.objects = root / "objects"
         self.damaged = root / "damaged"
         self._durable = durable
+        self._free = FreeSpace(root, free_space)
         try:
             self.incoming.mkdir(parents=True, exist_ok=True)
             self.objects.mkdir(exist_ok=True)
@@ -179,7 +188,7 @@ class ObjectStore:
 
     def receive(self, header: bytes, *, limit: int) -> Incoming:
         """A new temporary file that begins with *header*."""
-        return Incoming(self.incoming, header, limit=limit)
+        return Incoming(self.incoming, header, limit=limit, free=self._free)
 
     def path(self, name: str) -> Path:
         """Where the object with this name is."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
+from nbdicom.config import Limits
 from nbdicom.core.streams import BytesSource
 from nbdicom.data import (
     DatasetInstance,
@@ -197,8 +198,10 @@ def test_deflation() -> None:
 def test_a_bomb_is_stopped() -> None:
     machine = zlib.compressobj(9, wbits=-15)
     bomb = machine.compress(bytes(50_000_000)) + machine.flush()
-    with pytest.raises(DataSetError, match="grows beyond"):
-        inflate(bomb, 1_000_000)
+    for limits in (Limits(inflated=1_000_000), Limits(inflation_ratio=100), Limits()):
+        with pytest.raises(DataSetError, match="grows beyond"):
+            inflate(bomb, limits)
+    assert len(inflate(bomb, Limits(inflation_ratio=2000))) == 50_000_000
 
 
 @pytest.mark.parametrize("data", [b"", b"rubbish!", deflate(b"abc" * 1000)[:-4]])

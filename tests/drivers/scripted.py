@@ -163,6 +163,19 @@ class Wire:
         return cls(socket.create_connection(address, LIMIT))
 
     @classmethod
+    def connect_from(cls, host: str, address: tuple[str, int]) -> Wire:
+        """Connect from another address of the loopback network."""
+        return cls(socket.create_connection(address, LIMIT, source_address=(host, 0)))
+
+    @classmethod
+    def associated_from(cls, host: str, address: tuple[str, int]) -> Wire:
+        """`associated` from another address of the loopback network."""
+        wire = cls.connect_from(host, address)
+        wire.send(a_associate_rq())
+        wire.expect(AAssociateAC)
+        return wire
+
+    @classmethod
     def associated(cls, address: tuple[str, int], rq: AAssociateRQ | None = None) -> Wire:
         """Connect, and establish an association for `CONTEXTS`."""
         wire = cls.connect(address)
