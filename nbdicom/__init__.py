@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nbdicom.operations.requests import Refuse
     from nbdicom.pacs import Pacs, demo_pacs
     from nbdicom.peer import Peer
+    from nbdicom.peer.rows import read_table
     from nbdicom.receiver import Receiver, serve
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
@@ -79,6 +80,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
     "record": ("nbdicom.trace", "record"),
+    "read_table": ("nbdicom.peer.rows", "read_table"),
     "serve": ("nbdicom.receiver", "serve"),
     "show": ("nbdicom.notebook", "show"),
     "servers": ("nbdicom.servers", "running_table"),

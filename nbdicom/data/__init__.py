@@ -6,7 +6,7 @@ loaded by the first function that needs it.
 """
 
 from nbdicom.data.codec import Codec, codec
-from nbdicom.data.flat import decode_columns, decode_elements, encode_elements, tag_of
+from nbdicom.data.flat import check_character_set, decode_columns, decode_elements, encode_elements, tag_of
 from nbdicom.data.part10 import FileHeader, part10_header, read_header
 from nbdicom.data.sink import FolderSink, Part10Sink
 from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
@@ -20,6 +20,7 @@ __all__ = [
     "InstanceFile",
     "Part10Sink",
     "Skipped",
+    "check_character_set",
     "codec",
     "decode_columns",
     "decode_elements",

@@ -24,6 +24,8 @@ _INTEGER_VRS = frozenset({"IS", "US", "UL", "SS", "SL", "SV"})
 _FLOAT_VRS = frozenset({"DS", "FL", "FD"})
 _RAW_VRS = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "SQ"})
 
+_ONE_WORD_VRS = frozenset({"DA", *_INTEGER_VRS, *_FLOAT_VRS})
+
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
 _MOMENT = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?")
 _DAY = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")  # with dots: ACR-NEMA, to be understood (PS3.5 6.2)
@@ -38,18 +40,24 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
         Whose values they are.
     values : sequence
         As the wire has them: None for absent, ``""`` for empty, a string or a number, or a tuple of several.
+
+    In text columns (names and times, too) an empty value is ``""`` and an absent attribute is missing; a column of dates or
+    numbers has both as missing; one of several values as ``()``.
     """
     parse = _PARSERS.get(known.vr, _text)
     bad = 0
     items: list[Any] = []
     for value in values:
         several = tuple(one for one in (value if isinstance(value, tuple) else (value,)) if not _is_empty(one))
-        if known.multiple or known.vr in _RAW_VRS:
+        if known.vr == "SQ":
+            items.append(value if isinstance(value, tuple) else ())
+        elif known.multiple or known.vr in _RAW_VRS:
             found = [parsed for one in several if (parsed := _try(parse, one)) is not _MISSING]
             bad += len(several) - len(found)
             items.append(tuple(found) if known.multiple else found[0] if found else None)
         elif not several:
-            items.append(None)
+            # Text tells an empty value from an attribute that is not there; dates and numbers have one word for both.
+            items.append(None if value is None or known.vr in _ONE_WORD_VRS else "")
         elif len(several) == 1 or parse in (_text, _name):
             # A backslash in text that should have one value: it is what the peer has, so it stays text.
             parsed = _try(parse, several[0] if len(several) == 1 else "\\".join(map(str, several)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.extended import QueryOptions
@@ -12,12 +12,13 @@ from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
 from nbdicom.peer.line import Line
 from nbdicom.peer.notices import OptionalKeysNotSupported, OptionsNotAgreed, ResponseLimitReached, notify
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
-from nbdicom.peer.query import InformationModel, Query
+from nbdicom.peer.query import InformationModel
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
+from nbdicom.uids import UID
 
 if TYPE_CHECKING:
-    import pandas
+    from pydicom import Dataset
 
     from nbdicom.peer.peer import Peer
 
@@ -26,18 +27,54 @@ __all__ = ["find", "sop_classes_in_studies"]
 _STUDIES = 100  #: named in one request
 
 
-def find(
-    peer: Peer, queries: Sequence[Query], *, limit: int | None, parse: bool, progress: ProgressLike
-) -> pandas.DataFrame:
-    """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`."""
-    from nbdicom.peer.frames import answer_frame
+class Question(Protocol):
+    """One C-FIND request: a `Query`, or a question to a worklist."""
 
+    @property
+    def sop_class(self) -> UID:
+        """The SOP Class with which it is asked."""
+        ...
+
+    @property
+    def options(self) -> QueryOptions | None:
+        """What is asked for by extended negotiation."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its answers."""
+        ...
+
+    @property
+    def matching(self) -> dict[str, Any]:
+        """The keys that have a value."""
+        ...
+
+    def identifier(self) -> dict[str, Any]:
+        """The identifier."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """What it is, for the provenance of the answers."""
+        ...
+
+
+def find(
+    peer: Peer,
+    queries: Sequence[Question],
+    *,
+    limit: int | None,
+    parse: bool,
+    progress: ProgressLike,
+    raw: bool = False,
+) -> Any:
+    """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`."""
     started = time.monotonic()
     first = queries[0]
     identifiers: list[tuple[bytes, str]] = []
     status: Status | None = None
     truncated = capped = optional = False
-    line = Line(peer, [PresentationContext(first.model.find, extended=first.options)])
+    line = Line(peer, [PresentationContext(first.sop_class, extended=first.options)])
     single = len(queries) == 1
     watched = callable(progress) or isinstance(progress, Reporter)
     refused: list[str] = []
@@ -52,7 +89,7 @@ def find(
             try:
                 association = line.association()
                 refused = _not_agreed(association.negotiation.contexts)
-                with association.find(query.identifier(), model=query.model.find) as responses:
+                with association.find(query.identifier(), model=query.sop_class) as responses:
                     for match in responses:
                         if limit is not None and len(identifiers) >= limit:
                             truncated = True
@@ -72,7 +109,8 @@ def find(
             if truncated:
                 break
     about = {
-        **peer.provenance(first.level, first.model),
+        **peer.provenance(None, None),
+        **first.about(),
         "keys": _common_keys(queries),
         "queries": len(queries),
         "responses": len(identifiers),
@@ -82,7 +120,16 @@ def find(
     }
     if cancelled:
         about["cancelled"] = True
-    frame = answer_frame(identifiers, first, provenance=about, parse=parse)
+    frame: Any
+    names = ""
+    if raw:
+        frame = _datasets(identifiers, peer.charset)
+    else:
+        from nbdicom.peer.frames import answer_frame, has_nothing
+
+        frame = answer_frame(identifiers, first.columns, provenance=about, parse=parse, charset=peer.charset)
+        empty = [name for name in first.columns if name in frame and has_nothing(frame[name])]
+        names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
     if capped:
         message = f"{peer.ae_title} has more matches than it sends (status B001H): {len(identifiers)} came"
         notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=3)
@@ -90,8 +137,6 @@ def find(
         message = f"{peer.ae_title} did not agree to {', '.join(refused)}: its answers are those of a plain query"
         notify(OptionsNotAgreed(message), stacklevel=3)
     if optional:
-        empty = [name for name in first.columns if name in frame and frame[name].isna().all()]
-        names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
         message = f"{peer.ae_title} does not support every key of this query (status FF01H)"
         notify(OptionalKeysNotSupported(message + names), stacklevel=3)
     return frame
@@ -109,7 +154,21 @@ def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
     return []
 
 
-def _common_keys(queries: Sequence[Query]) -> dict[str, Any]:
+def _datasets(identifiers: Sequence[tuple[bytes, str]], charset: str | None) -> list[Dataset]:
+    """The identifiers as they came; one that names no character set is read in that of the peer."""
+    from nbdicom.data import codec
+
+    found = []
+    for data, syntax in identifiers:
+        dataset = codec.decode(data, syntax)
+        if charset and not dataset.get("SpecificCharacterSet"):
+            dataset.SpecificCharacterSet = charset.split("\\")
+            dataset.decode()
+        found.append(dataset)
+    return found
+
+
+def _common_keys(queries: Sequence[Question]) -> dict[str, Any]:
     """The matching keys that all queries share, in values that JSON knows."""
     shared = dict(queries[0].matching)
     for query in queries[1:]:

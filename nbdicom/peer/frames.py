@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+import nbdicom.peer.names  # noqa: F401  registers .dicom of columns
 from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.notices import UndecodableValues, notify
-from nbdicom.peer.query import UNIQUE_KEYS, Query, attribute
+from nbdicom.peer.query import UNIQUE_KEYS, attribute
 from nbdicom.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydicom import Dataset
+
     from nbdicom.job import Job
     from nbdicom.peer.peer import Peer
     from nbdicom.peer.results import MoveResult, RetrieveResult
@@ -28,11 +33,18 @@ __all__ = ["DicomAccessor", "answer_frame", "plain_frame"]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
 _NOT_COLUMNS = frozenset({"QueryRetrieveLevel", "SpecificCharacterSet"})
+_STEP = "ScheduledProcedureStepSequence"
+_UID_LENGTH = 64  #: PS3.5 9.1
 _SHOWN = 60  #: rows of `DicomAccessor.table`
 
 
 def answer_frame(
-    identifiers: Iterable[tuple[bytes, str]], query: Query, *, provenance: Mapping[str, Any], parse: bool = True
+    identifiers: Iterable[tuple[bytes, str]],
+    wanted: Sequence[str],
+    *,
+    provenance: Mapping[str, Any],
+    parse: bool = True,
+    charset: str | None = None,
 ) -> pd.DataFrame:
     """A table of C-FIND answers.
 
@@ -40,41 +52,81 @@ def answer_frame(
     ----------
     identifiers : iterable of (bytes, str)
         Encoded identifiers with their transfer syntaxes.
-    query : Query
-        What was asked; its columns come first and are there even if the peer returned none of them.
+    wanted : sequence of str
+        The columns that were asked for; they come first and are there even if the peer returned none of them.
     provenance : mapping
-        For ``attrs["nbdicom"]``.
+        For ``attrs["nbdicom"]``; how many values of each column were empty or absent is added to it.
     parse : bool
         Typed columns: dates as datetime64, whole numbers as Int64, decimal ones as float64, times and names as readable
-        text, attributes with several values as tuples, everything else as text.  False leaves the wire's strings, where
-        an empty value is ``""`` and an absent attribute is missing.
+        text, attributes with several values as tuples, sequences as tuples of mappings, everything else as text.  In text
+        an empty value is ``""`` and an absent attribute is missing.  False leaves the wire's strings, where that is so in
+        every column.
+    charset : str, optional
+        The Specific Character Set of answers that name none.
 
     Warns
     -----
     UndecodableValues
-        Some values are not what their value representation asks for; they are missing in the table.  An answer that
-        is no data set at all is left out.
+        Some values are not what their value representation or their character set asks for; they are missing in the
+        table, or marked with U+FFFD.  An answer that is no data set at all is left out.
     """
     from nbdicom.data import decode_columns
 
     pairs = list(identifiers)
+    doubtful: dict[str, int] = {}
+    options: dict[str, Any] = {"fallback_charset": charset, "sequences": True, "doubtful": doubtful}
     try:
-        decoded = decode_columns(pairs)
+        decoded = decode_columns(pairs, **options)
     except DataSetError:
         readable = [pair for pair in pairs if _is_readable(pair)]
         what = f"{len(pairs) - len(readable)} of {len(pairs)} answers cannot be read as data sets; they are left out"
         notify(UndecodableValues(what), stacklevel=4)
-        pairs, decoded = readable, decode_columns(readable)
-    count = len(pairs)
-    extra = [name for name in decoded if name not in query.columns and name not in _NOT_COLUMNS]
+        doubtful.clear()
+        pairs, decoded = readable, decode_columns(readable, **options)
+    if doubtful:
+        names = ", ".join(f"{count} of {name}" for name, count in doubtful.items())
+        what = f"values that are not in the character set which the peer names, or it names none: {names}"
+        hint = (
+            "guessed, or marked with \N{REPLACEMENT CHARACTER}; Peer(..., charset='ISO_IR 100') says how to read them"
+        )
+        notify(UndecodableValues(f"{what}; {hint}"), stacklevel=4)
+    if _STEP in decoded:
+        decoded = _steps(decoded)
+    count = len(next(iter(decoded.values()), pairs))
+    extra = [name for name in decoded if name not in wanted and name not in _NOT_COLUMNS]
     columns = {}
-    for name in (*query.columns, *extra):
+    missing: dict[str, list[int]] = {}
+    for name in (*wanted, *extra):
         values: Sequence[Any] = decoded.get(name) or [None] * count
         known = attribute(name)
         columns[name] = parse_column(known, values) if parse else _as_it_came(known.vr, values)
+        empty, absent = values.count(""), values.count(None)
+        if empty or absent:
+            missing[name] = [empty, absent]
     frame = pd.DataFrame(columns, columns=list(columns), index=pd.RangeIndex(count))
-    frame.attrs["nbdicom"] = dict(provenance)
+    frame.attrs["nbdicom"] = {**provenance, **({"missing": missing} if missing else {})}
     return frame
+
+
+def _steps(decoded: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """A worklist: one row for each Scheduled Procedure Step, its attributes beside those of the answer (PS3.4 K.6.1)."""
+    nothing: tuple[dict[str, Any], ...] = ({},)
+    items = [item for value in decoded[_STEP] for item in (value or nothing)]
+    counts = [len(value) if value else 1 for value in decoded[_STEP]]
+    names = dict.fromkeys(name for item in items for name in item)
+    flat = {
+        name: [one for one, count in zip(values, counts, strict=True) for _ in range(count)]
+        for name, values in decoded.items()
+        if name != _STEP
+    }
+    return {**flat, **{name: [item.get(name) for item in items] for name in names}}
+
+
+def has_nothing(column: pd.Series[Any]) -> bool:
+    """Whether no row has a value there."""
+    return not any(
+        (len(value) > 0 if isinstance(value, (str, tuple)) else True) for value in column[column.notna()].tolist()
+    )
 
 
 def _is_readable(pair: tuple[bytes, str]) -> bool:
@@ -88,7 +140,7 @@ def _is_readable(pair: tuple[bytes, str]) -> bool:
 
 
 def _as_it_came(vr: str, values: Sequence[Any]) -> pd.Series[Any]:
-    if any(isinstance(value, (int, float, bytes, memoryview)) for value in values):
+    if vr == "SQ" or any(isinstance(value, (int, float, bytes, memoryview)) for value in values):
         return pd.Series([bytes(v) if isinstance(v, memoryview) else v for v in values], dtype="object")
     return pd.Series(["\\".join(map(str, v)) if isinstance(v, tuple) else v for v in values], dtype="string")
 
@@ -105,6 +157,11 @@ def plain_frame(
             frame[name] = frame[name].astype("string")
     frame.attrs["nbdicom"] = dict(provenance)
     return frame
+
+
+# pandas cuts what is longer than 50 characters, and a UID that is cut cannot be copied.  Who has chosen a width keeps it.
+if pd.get_option("display.max_colwidth") == 50:
+    pd.set_option("display.max_colwidth", _UID_LENGTH + 2)
 
 
 @pd.api.extensions.register_dataframe_accessor("dicom")
@@ -150,11 +207,41 @@ class DicomAccessor:
         """Whether the peer has more answers than the table: a limit was reached, ours or its own."""
         return bool(self.provenance.get("truncated"))
 
+    @property
+    def missing(self) -> Table:
+        """What the answers did not have: for each column how many were empty, and how many had no such attribute.
+
+        An attribute that is absent everywhere is one that the peer does not know as a return key.  The counts are those
+        of the whole answer, also where rows were selected since.
+        """
+        counts = self.provenance.get("missing") or {}
+        total = self.provenance.get("responses")
+        rows = [(name, empty, absent) for name, (empty, absent) in counts.items()]
+        return Table(f"Missing values in {total} answers", ("attribute", "empty", "absent"), rows)
+
+    def datasets(self) -> list[Dataset]:
+        """The rows as pydicom Datasets, made from what the table has; ``find(raw=True)`` gives those that came."""
+        from nbdicom.peer.rows import dataset_of
+
+        names = [str(name) for name in self._frame.columns]
+        return [dataset_of(dict(zip(names, row, strict=True))) for row in self._frame.itertuples(index=False)]
+
+    def save(self, path: str | Path) -> None:
+        """Save the table as CSV or Parquet, by the ending of *path*; `nbdicom.read_table` reads it again.
+
+        Unlike pandas' own CSV, several values are written as DICOM writes them and sequences as JSON.  Parquet keeps the
+        provenance, and empty apart from absent; CSV does not.
+        """
+        from nbdicom.peer.rows import save
+
+        save(self._frame, path)
+
     # ------------------------------------------------------------------------------- one step down
 
     def find(self, level: str, *, peer: Peer | None = None, **keys: Any) -> pd.DataFrame:
         """Ask for *level* below every row, on one association; the arguments are those of `Peer.find`."""
-        return (peer or self.peer).find(level, self._frame, **keys)
+        found: pd.DataFrame = (peer or self.peer).find(level, self._frame, **keys)
+        return found
 
     def studies(self, *, peer: Peer | None = None, **keys: Any) -> pd.DataFrame:
         """The studies of these patients."""
@@ -238,8 +325,11 @@ class DicomAccessor:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
+    if isinstance(value, (tuple, list)) or type(value).__name__ == "ndarray":  # Parquet gives arrays
+        return ", ".join(_shown(one) for one in value)
+    if isinstance(value, Mapping):  # an item of a sequence: a code by its meaning, all else by its attributes
+        inner = {name: privacy.shown(str(name), _shown(one)) for name, one in value.items()}
+        return str(inner.get("CodeMeaning") or "; ".join(f"{name}={one}" for name, one in inner.items()))
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return ""
     if isinstance(value, pd.Timestamp):

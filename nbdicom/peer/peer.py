@@ -31,6 +31,7 @@ from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
     import pandas
+    from pydicom import Dataset
 
     from nbdicom.job import Job
     from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
@@ -72,6 +73,9 @@ class Peer:
         Who we are (PS3.7 D.3.3.7).  It is kept out of every table, text and file.
     trace : bool, Recorder or callable, optional
         True records every association with this peer in ``peer.trace``; see `nbdicom.record` for a block of code.
+    charset : str, optional
+        The Specific Character Set (PS3.3 C.12.1.1.2) of answers that name none although they need one, for instance
+        ``"ISO_IR 100"`` (Latin-1) or ``"ISO_IR 192"`` (UTF-8).
 
     Raises
     ------
@@ -100,6 +104,7 @@ class Peer:
         window: OperationsWindow | None = None,
         identity: UserIdentity | None = None,
         trace: Trace | Tracer | bool | None = None,
+        charset: str | None = None,
     ) -> None:
         self.ae_title, self.host, self.port = _split(address, host, port)
         self.calling = calling
@@ -112,6 +117,7 @@ class Peer:
         self.window = window or OperationsWindow()
         self.identity = identity
         self.trace = recorder_of(trace)
+        self.charset = charset
         if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
             import nbdicom.peer.frames  # noqa: F401
 
@@ -177,6 +183,16 @@ class Peer:
 
     # ------------------------------------------------------------------------------- query
 
+    @overload
+    def find(
+        self, level: str | Query = "STUDY", selection: Any = None, /, *, raw: Literal[False] = False, **keys: Any
+    ) -> pandas.DataFrame: ...
+
+    @overload
+    def find(
+        self, level: str | Query = "STUDY", selection: Any = None, /, *, raw: Literal[True], **keys: Any
+    ) -> list[Dataset]: ...
+
     def find(
         self,
         level: str | Query = "STUDY",
@@ -190,9 +206,10 @@ class Peer:
         relational: bool = False,
         options: QueryOptions | None = None,
         parse: bool = True,
+        raw: bool = False,
         progress: ProgressLike = None,
         **keys: Any,
-    ) -> pandas.DataFrame:
+    ) -> pandas.DataFrame | list[Dataset]:
         """Query (C-FIND, PS3.4 C.4.1).
 
         Parameters
@@ -209,6 +226,8 @@ class Peer:
             See `Query.of`.
         parse : bool
             Typed columns; False leaves the wire's strings.
+        raw : bool
+            Return the answers as a list of pydicom Datasets instead.
         progress : bool or callable, optional
             A bar while several parents are asked for; see `nbdicom.peer.progress`.
         **keys
@@ -241,12 +260,12 @@ class Peer:
         """
         from nbdicom.peer.finding import find
 
-        if limit is not None and limit < 1:
-            raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
+        how: dict[str, Any] = {"limit": limit, "parse": parse, "raw": raw, "progress": progress}
+        self._check_find(limit)
         if isinstance(level, Query):
             if keys or selection is not None:
                 raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
-            return find(self, [level], limit=limit, parse=parse, progress=progress)
+            return find(self, [level], **how)  # type: ignore[no-any-return]
         settings: dict[str, Any] = {
             "columns": columns, "defaults": defaults, "model": model, "relational": relational, "options": options,
         }  # fmt: skip
@@ -258,23 +277,76 @@ class Peer:
             if stray := next((name for name in parents[0] if name in keys), None):
                 raise QueryError(f"{stray} is given twice: by the table and as a key")
             queries = [Query.of(at, **{**settings, **parent, **keys}) for parent in parents]
-        return find(self, queries, limit=limit, parse=parse, progress=progress)
+        return find(self, queries, **how)  # type: ignore[no-any-return]
 
     def patients(self, **keys: Any) -> pandas.DataFrame:
         """Patients, in the Patient Root model; the arguments are those of `find`."""
-        return self.find("PATIENT", **keys)
+        found: pandas.DataFrame = self.find("PATIENT", **keys)
+        return found
 
     def studies(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
         """Studies, by any of their keys or *of* these patients; the arguments are those of `find`."""
-        return self.find("STUDY", of, **keys)
+        found: pandas.DataFrame = self.find("STUDY", of, **keys)
+        return found
 
     def series(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
         """Series *of* these studies, or of ``StudyInstanceUID=``; the arguments are those of `find`."""
-        return self.find("SERIES", of, **keys)
+        found: pandas.DataFrame = self.find("SERIES", of, **keys)
+        return found
 
     def instances(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
         """Instances *of* these series, or by UIDs of study and series; the arguments are those of `find`."""
-        return self.find("IMAGE", of, **keys)
+        found: pandas.DataFrame = self.find("IMAGE", of, **keys)
+        return found
+
+    def worklist(
+        self,
+        *,
+        limit: int | None = None,
+        columns: Iterable[str] = (),
+        defaults: bool = True,
+        parse: bool = True,
+        progress: ProgressLike = None,
+        **keys: Any,
+    ) -> pandas.DataFrame:
+        """Ask a Modality Worklist what is scheduled (C-FIND, PS3.4 Annex K).
+
+        Parameters
+        ----------
+        limit, columns, defaults, parse, progress : optional
+            See `find`.
+        **keys
+            Matching keys of the patient, the request or the scheduled step: ``Modality="CT"``,
+            ``ScheduledProcedureStepStartDate="2026-03-01"``, ``ScheduledStationAETitle="CT1"``.
+
+        Returns
+        -------
+        DataFrame
+            One row for each scheduled step; its attributes are plain columns.
+
+        Raises
+        ------
+        QueryError, OperationFailed, AssociationError
+            See `find`; NoPresentationContext if the peer is no worklist.
+
+        Examples
+        --------
+        >>> ris.worklist(Modality="CT", ScheduledStationAETitle="CT1")  # doctest: +SKIP
+        """
+        from nbdicom.peer.finding import find
+        from nbdicom.peer.worklist import WorklistQuery
+
+        self._check_find(limit)
+        query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)
+        return find(self, [query], limit=limit, parse=parse, progress=progress)  # type: ignore[no-any-return]
+
+    def _check_find(self, limit: int | None) -> None:
+        if limit is not None and limit < 1:
+            raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
+        if self.charset:
+            from nbdicom.data import check_character_set
+
+            check_character_set(self.charset)
 
     # ------------------------------------------------------------------------------- transfer
 
@@ -522,6 +594,8 @@ class Peer:
             changed = {key: one for key, one in asdict(value).items() if one != asdict(default)[key]}
             if changed:
                 about[name] = changed
+        if self.charset:
+            about["charset"] = self.charset
         return about
 
     @classmethod
@@ -532,6 +606,7 @@ class Peer:
             calling=about.get("calling", "NBDICOM"),
             timeouts=Timeouts(**about.get("timeouts", {})),
             limits=Limits(**about.get("limits", {})),
+            charset=about.get("charset"),
         )
 
     # ------------------------------------------------------------------------------- to look at

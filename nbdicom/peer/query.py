@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 from itertools import product
 from typing import Any
 
+from nbdicom import privacy
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
@@ -310,6 +311,15 @@ class Query:
         ]
 
     @property
+    def sop_class(self) -> UID:
+        """The SOP Class with which it is asked."""
+        return self.model.find
+
+    def about(self) -> dict[str, Any]:
+        """Level and model, for the provenance of the answers."""
+        return {"level": self.level.value, "model": self.model.value}
+
+    @property
     def matching(self) -> dict[str, Any]:
         """The keys that have a value."""
         return {keyword: value for keyword, value in self.keys.items() if not _is_empty(value)}
@@ -320,7 +330,7 @@ class Query:
 
     def table(self) -> Table:
         """The keys as a table."""
-        rows = [(name, value, "matching") for name, value in self.matching.items()]
+        rows = [(name, privacy.shown(name, value), "matching") for name, value in self.matching.items()]
         rows += [(name, "", "return") for name, value in self.keys.items() if name not in self.matching]
         return Table(f"C-FIND at {self.level.value} level, {self.model.find.name}", ("key", "value", "use"), rows)
 

@@ -46,8 +46,8 @@ def wire(keyword: str, vr: str, value: Any) -> Any:
     value : object
         None, ``""`` and ``"*"`` are universal matching.  Text may have wildcards where PS3.4 C.2.2.2.4 allows them.  A
         list (or any other iterable) is several values.  Dates and times are Python's, pandas', ISO or DICOM strings; a
-        tuple ``(first, last)`` or a slice is a range, with None for an open end; ``"2024"`` and ``"2024-05"`` are the
-        whole year and month.
+        tuple ``(first, last)``, a slice or a pandas Period or Interval is a range, with None for an open end; ``"2024"``
+        and ``"2024-05"`` are the whole year and month.
 
     Raises
     ------
@@ -261,6 +261,11 @@ def _temporal(keyword: str, vr: str, value: Any) -> str:
         if value.step is not None:
             raise _refused(keyword, vr, "takes a slice without a step")
         value = (value.start, value.stop)
+    kind = type(value).__name__  # pandas' own ways to say a span of time; pandas is not loaded to find out
+    if kind == "Period":
+        value = (value.start_time, value.end_time)
+    elif kind == "Interval":
+        value = (value.left, value.right)
     if isinstance(value, tuple):
         if len(value) != 2:
             raise _refused(keyword, vr, "takes a range as a tuple of two: (first, last)", "None is an open end")

@@ -34,7 +34,7 @@ def encoded(explicit=True, **values):
 def frame_of(*answers, level="STUDY", parse=True, columns=(), **keys):
     query = Query.of(level, columns=columns, **keys)
     about = Peer("PACS@127.0.0.1:104").provenance(query.level, query.model)
-    return answer_frame(answers, query, provenance=about, parse=parse)
+    return answer_frame(answers, query.columns, provenance=about, parse=parse)
 
 
 STUDY = {

@@ -1,0 +1,166 @@
+"""Rows of a table back to DICOM, and whole tables to files and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nbdicom.errors import QueryError
+from nbdicom.peer.columns import parse_column
+from nbdicom.peer.query import Attribute, attribute
+from nbdicom.peer.values import wire
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from nbdicom.peer.peer import Peer
+
+__all__ = ["dataset_of", "read_table", "save"]
+
+_EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def dataset_of(row: Mapping[str, Any]) -> Dataset:
+    """One row as a Dataset: what is missing is left out, ``""`` is an attribute without a value.
+
+    Raises
+    ------
+    QueryError
+        If a column is no attribute, or has a value that its VR does not allow.
+    """
+    from nbdicom.data import codec, encode_elements
+
+    values: dict[str, Any] = {}
+    for name, value in row.items():
+        known = attribute(name)
+        if not _is_missing(value):
+            values[known.keyword] = _wire(known, value)
+    return codec.decode(encode_elements(values, _EXPLICIT), _EXPLICIT)
+
+
+def _wire(known: Attribute, value: Any) -> Any:
+    if known.vr == "SQ":
+        return [{name: _wire(attribute(name), one) for name, one in item.items()} for item in value]
+    if isinstance(value, (bytes, int, float)):
+        return value
+    if isinstance(value, tuple) and known.vr not in ("DA", "TM", "DT"):
+        return value
+    return wire(known.keyword, known.vr, value)
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    return (isinstance(value, float) and value != value) or (isinstance(value, tuple) and not value)
+
+
+# ------------------------------------------------------------------------------- files
+
+
+def save(frame: pd.DataFrame, path: str | Path) -> None:
+    """See `DicomAccessor.save`."""
+    target = Path(path)
+    copy = frame.copy()
+    kind = _kind(target)
+    for name in copy.columns:
+        known = _known(str(name))
+        if known is None:
+            continue
+        if known.vr == "SQ":
+            copy[name] = pd.Series(
+                [None if _is_missing(v) else json.dumps(_plain(v)) for v in copy[name]],
+                index=copy.index,
+                dtype="string",
+            )
+        elif known.multiple and kind == "csv":
+            copy[name] = ["\\".join(map(str, v)) if isinstance(v, (tuple, list)) else v for v in copy[name]]
+    if kind == "csv":
+        copy.to_csv(target, index=False)
+    else:
+        copy.to_parquet(target, index=False)
+
+
+def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
+    """Read a table of answers that was saved as CSV or Parquet, with the types that it had.
+
+    pandas alone would read the Patient ID ``"00471"`` as the number 471.  Columns that are no DICOM attributes are read as
+    text.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; ``.csv`` (also compressed) or ``.parquet``.
+    peer : Peer, optional
+        Whom ``.dicom`` shall ask; CSV does not say where a table comes from.
+
+    Raises
+    ------
+    QueryError
+        If the ending is neither.
+
+    Examples
+    --------
+    >>> studies = read_table("cohort.csv", peer=pacs)  # doctest: +SKIP
+    """
+    import nbdicom.peer.frames  # noqa: F401  registers .dicom
+
+    source = Path(path)
+    if _kind(source) == "csv":
+        frame = pd.read_csv(source, dtype="string", keep_default_na=False)
+    else:
+        frame = pd.read_parquet(source)
+    for name in frame.columns:
+        known = _known(str(name))
+        text = known is None or known.vr in ("DT", "TM", "PN")  # readable already
+        if known is not None and (known.vr == "SQ" or known.multiple or (_kind(source) == "csv" and not text)):
+            frame[name] = parse_column(known, [_stored(known, value) for value in frame[name]])
+    if peer is not None:
+        frame.attrs["nbdicom"] = {**frame.attrs.get("nbdicom", {}), **peer.provenance(None, None)}
+    return frame
+
+
+def _kind(path: Path) -> str:
+    if ".csv" in path.suffixes:
+        return "csv"
+    if path.suffix in (".parquet", ".pq"):
+        return "parquet"
+    raise QueryError(f"a table is saved as .csv or .parquet, and this ends in {path.suffix!r}")
+
+
+def _known(name: str) -> Attribute | None:
+    try:
+        return attribute(name)
+    except QueryError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """A sequence in what JSON knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (str, int, float)) else bytes(value).hex()
+
+
+def _stored(known: Attribute, value: Any) -> Any:
+    """A value of a file as `parse_column` takes it."""
+    if value is None or value is pd.NA:
+        return None
+    if known.vr == "SQ":
+        return _tuples(json.loads(value)) if value else ""
+    if known.vr == "DA" and isinstance(value, str):
+        return value.replace("-", "")
+    if isinstance(value, str):
+        return tuple(value.split("\\")) if known.multiple and "\\" in value else value
+    return tuple(value) if hasattr(value, "__iter__") else value
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_tuples, value))
+    return {key: _tuples(one) for key, one in value.items()} if isinstance(value, dict) else value
