@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbdicom import core, pacs, privacy, trace
+    from nbdicom import aio, core, pacs, privacy, trace
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
     from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions
@@ -73,6 +73,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "Timeouts": ("nbdicom.config", "Timeouts"),
     "UID": ("nbdicom.uids", "UID"),
     "UserIdentity": ("nbdicom.core.identity", "UserIdentity"),
+    "aio": ("nbdicom.aio", ""),
     "associate": ("nbdicom.blocking", "associate"),
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),

@@ -41,6 +41,9 @@ FLOORS = {
     "blocking": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.blocking",
     },
+    "aio": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
+    },
     "pacs": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
     },

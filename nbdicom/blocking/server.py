@@ -14,9 +14,7 @@ import select
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +22,10 @@ from nbdicom.blocking.association import Association, open_destination
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, OperationsWindow, Timeouts
-from nbdicom.core.association import AssociationCore
-from nbdicom.core.negotiation import ContextLike, Support, title_problem
-from nbdicom.core.streams import MemoryBudget
-from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
-from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationError, ConnectionFailed, LocalProtocolError
-from nbdicom.operations.admission import Admission
+from nbdicom.core.negotiation import ContextLike, Support
+from nbdicom.core.trace import Trace, Tracer, tracers
+from nbdicom.errors import AssociationError, ConnectionFailed
+from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
 from nbdicom.servers import deaf, listening
@@ -43,17 +38,7 @@ _log = logging.getLogger("nbdicom.server")
 _BACKLOG = 128
 
 
-@dataclass(slots=True, eq=False)
-class _Served:
-    """A connection that has a thread."""
-
-    driver: Driver
-    host: str
-    admitted: bool = False  #: it counts as an association
-    evicted: bool = False  #: it has been told to go
-
-
-class Server:
+class Server(Acceptor):
     """Serve associations with *handlers*.
 
     Parameters
@@ -101,36 +86,23 @@ class Server:
         limits: Limits | None = None,
         trace: Trace | Tracer | bool | None = None,
     ) -> None:
-        if problem := title_problem(ae_title):
-            raise LocalProtocolError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
-        self.ae_title = ae_title
-        self.timeouts = timeouts or Timeouts()
-        self.limits = limits or Limits()
-        self._handlers = handlers
-        self.trace = recorder_of(trace)  #: what collects the trace, if anything does
-        self.tracers: tuple[Tracer, ...] = ()  #: who else records for the time being; see `nbdicom.record`
-        support = (
-            contexts
-            if isinstance(contexts, Support)
-            else Support.of(list(contexts), max_length_received=self.limits.max_length_received)
-        )
-        if window is not None:
-            support = replace(support, window=window)
-        self._admission = Admission(
+        super().__init__(
+            handlers,
             ae_title=ae_title,
-            support=support,
+            contexts=contexts,
             any_called=any_called,
             calling=calling,
-            accept=handlers.accept,
-            identity=handlers.identity,
+            window=window,
+            timeouts=timeouts,
+            limits=limits,
+            trace=recorder_of(trace),
         )
         self._requested = (host, port)
         self._listener: socket.socket | None = None
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._accepting: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, _Served] = {}  # in the order of their coming
-        self._memory = MemoryBudget(self.limits.server_memory)
+        self._threads: dict[threading.Thread, Served[Driver]] = {}  # in the order of their coming
         self._closing = False
 
     # --------------------------------------------------------------------------- life
@@ -215,16 +187,8 @@ class Server:
 
     def table(self) -> Table:
         """The associations that are established now."""
-        rows = [
-            (printable(a.negotiation.calling_ae_title), a.peer, len(a.negotiation.accepted)) for a in self.associations
-        ]
-        host, port = self.address
-        state = "listening" if self.running else "not listening"
-        return Table(
-            f"{self.ae_title}@{host}:{port}, {state}, {len(rows)} associations",
-            ("calling AE title", "from", "presentation contexts"),
-            rows,
-        )
+        associations = [(a.peer, a.negotiation) for a in self.associations]
+        return self.table_of(self.address, self.running, associations)
 
     def __repr__(self) -> str:
         return str(self.table()) if self.associations else f"<Server {self.table().title}>"
@@ -256,32 +220,24 @@ class Server:
 
     def _begin(self, connection: socket.socket, address: tuple[str, int]) -> None:
         with self._lock:
-            full = len(self._threads) >= self.limits.associations + 2 * self.limits.half_open
-            evicted = self._evict()
+            full = self.is_full(self._threads.values())
+            evicted = self.evict(self._threads.values())
         if evicted is not None:
+            _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
             evicted.driver.request_end("too many connections without an association")
         if full:
             connection.close()
             return
-        core = AssociationCore(
-            Role.ACCEPTOR,
-            clock=time.monotonic,
-            limits=self.limits,
-            artim=self.timeouts.artim,
-            pdu_seconds=self.timeouts.pdu,
-            memory=self._memory,
-            trace=traced_by(Role.ACCEPTOR, (self.trace, *self.tracers)),
-        )
         driver = Driver(
-            core,
+            self.new_core(time.monotonic),
             Transport(connection),
             peer=f"{address[0]}:{address[1]}",
-            handlers=self._handlers,
+            handlers=self.handlers,
             timeouts=self.timeouts,
             limits=self.limits,
             open_destination=open_destination,
         )
-        served = _Served(driver, address[0])
+        served = Served(driver, address[0])
         thread = threading.Thread(
             target=self._serve, args=(served, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
         )
@@ -295,27 +251,7 @@ class Server:
             driver.abort()
             raise
 
-    def _evict(self) -> _Served | None:
-        """Who has to make room for a new connection, if somebody has."""
-        crowd = [one for one in self._threads.values() if not one.admitted and not one.evicted]
-        if len(crowd) < self.limits.half_open:
-            return None
-        ((busiest, _),) = Counter(one.host for one in crowd).most_common(1)
-        oldest = next(one for one in crowd if one.host == busiest)
-        oldest.evicted = True
-        _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, busiest)
-        return oldest
-
-    def _reserve(self, served: _Served) -> bool:
-        """Count a connection as an association, if there is room for one."""
-        with self._lock:
-            hosts = [one.host for one in self._threads.values() if one.admitted]
-            served.admitted = (
-                len(hosts) < self.limits.associations and hosts.count(served.host) < self.limits.associations_per_host
-            )
-            return served.admitted
-
-    def _serve(self, served: _Served, address: tuple[str, int]) -> None:
+    def _serve(self, served: Served[Driver], address: tuple[str, int]) -> None:
         driver = served.driver
         tracers.set(self.tracers)  # what this association opens in its turn (C-MOVE) is recorded, too
         try:
@@ -334,7 +270,7 @@ class Server:
             with self._lock:
                 self._threads.pop(threading.current_thread(), None)
 
-    def _admit(self, served: _Served, address: tuple[str, int]) -> None:
+    def _admit(self, served: Served[Driver], address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
         driver = served.driver
         core = driver.core
@@ -343,7 +279,9 @@ class Server:
         if core.associate_rq is None or core.error is not None:
             driver.close()
             return
-        verdict = self._admission.judge(core.associate_rq, address, full=not self._reserve(served))
+        with self._lock:
+            room = self.reserve(served, self._threads.values())
+        verdict = self.admission.judge(core.associate_rq, address, full=not room)
         words = verdict.give(core)
         _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
         if verdict.is_mistake:

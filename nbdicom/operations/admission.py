@@ -82,6 +82,11 @@ class Admission:
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
     identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether code of the user is asked."""
+        return not (self.calling is None and self.accept is None and self.identity is None)
+
     def judge(self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False) -> Verdict:
         """`decide`, and what becomes of its failures: a check of the user that fails rejects for the time being (2/1/1)."""
         who = f"{printable(rq.calling_ae_title)} ({peer[0]}:{peer[1]})"

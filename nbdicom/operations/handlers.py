@@ -72,7 +72,8 @@ def known_users(
     return identity
 
 
-def _success(request: EchoRequest) -> int:
+def succeed(request: object) -> int:
+    """The handler that has nothing against it: Success."""
     return 0x0000
 
 
@@ -112,7 +113,7 @@ class Handlers:
 
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
     identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
-    echo: Callable[[EchoRequest], Any] | None = _success
+    echo: Callable[[EchoRequest], Any] | None = succeed
     sink: Callable[[StoreRequest], DataSink] | None = None
     store: Callable[[StoreRequest], Any] | None = None
     find: Callable[[FindRequest], Iterable[Any]] | None = None

@@ -15,7 +15,7 @@ from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
 from nbdicom.operations import scu
 from nbdicom.operations.effects import Operation
-from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.handlers import Handlers, succeed
 from nbdicom.operations.requests import Codec, StorableInstance, StoreRequest
 from nbdicom.uids import UID
 
@@ -77,7 +77,7 @@ class Invoking:
     ) -> Invoked:
         """C-GET; *handlers* are those of the association."""
         context, data = self._encoded(identifier, model)
-        handlers = replace(handlers, sink=sink, store=store or _success)
+        handlers = replace(handlers, sink=sink, store=store or succeed)
         return Invoked("C-GET", scu.get(context, data, self.codec, priority), cancellable=True, handlers=handlers)
 
     def move(self, identifier: Any, destination: str, model: str, priority: Priority) -> Invoked:
@@ -143,7 +143,3 @@ class Invoking:
     def _encode(self, dataset: Any, context: NegotiatedContext) -> bytes:
         assert context.transfer_syntax is not None
         return self.codec.encode(dataset, context.transfer_syntax)
-
-
-def _success(request: StoreRequest) -> int:
-    return 0x0000

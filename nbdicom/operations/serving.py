@@ -56,7 +56,7 @@ class Serving:
     ) -> None:
         self.handlers = handlers
         self._core = core
-        self._peer = peer
+        self.peer = peer
         self._codec = codec
         self._associate = associate
         self._failed = failed
@@ -67,7 +67,7 @@ class Serving:
         """The operation that answers *received*."""
         link = Link(
             negotiation=self._negotiation(),
-            peer=self._peer,
+            peer=self.peer,
             codec=self._codec,
             handlers=self.handlers,
             associate=self._associate,
@@ -116,7 +116,7 @@ class Serving:
             return factory(
                 StoreRequest(
                     negotiation=self._negotiation(),
-                    peer=self._peer,
+                    peer=self.peer,
                     context=context,
                     message=message,
                     codec=self._codec,

@@ -1,0 +1,473 @@
+"""An association in an event loop: calls that are awaited, answers that are iterated (PS3.8 7, PS3.7 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from nbdicom.address import split_address
+from nbdicom.aio.driver import Driver
+from nbdicom.aio.opening import Opening
+from nbdicom.aio.responses import Responses
+from nbdicom.aio.transport import open_connection
+from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.core.association import AssociationCore
+from nbdicom.core.command import Priority
+from nbdicom.core.identity import UserIdentity
+from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, context_of, propose
+from nbdicom.core.pdu import Item
+from nbdicom.core.streams import DataSink
+from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
+from nbdicom.core.upper_layer import Role
+from nbdicom.errors import AssociationAborted, AssociationError
+from nbdicom.operations.contexts import storage_contexts
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.invoking import Invoked, Invoking
+from nbdicom.operations.requests import (
+    Match,
+    ReceivedInstance,
+    Reply,
+    StorableInstance,
+    Stored,
+    StoreRequest,
+    SubOperations,
+)
+from nbdicom.status import Status
+from nbdicom.table import printable
+from nbdicom.trace.recorder import recorder_of
+
+__all__ = ["Association", "Responses", "associate", "open_destination"]
+
+
+def associate(
+    address: str | tuple[str, int],
+    *,
+    called: str,
+    calling: str = "NBDICOM",
+    contexts: Iterable[ContextLike],
+    handlers: Handlers | None = None,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    window: OperationsWindow | None = None,
+    identity: UserIdentity | None = None,
+    user_items: Iterable[Item] = (),
+    trace: Trace | Tracer | bool | None = None,
+) -> Opening[Association]:
+    """Request an association (PS3.8 7.1), to be awaited or entered with ``async with``; nothing happens before.
+
+    The parameters are those of `nbdicom.associate`; handlers may be coroutine functions.
+
+    Parameters
+    ----------
+    address : str or (str, int)
+        ``"host:port"``.
+    called, calling : str
+        AE titles of the peer and of ourselves, at most 16 characters, case-sensitive.
+    contexts : iterable
+        What to propose: SOP Classes by UID, keyword or name, ``(SOP Class, transfer syntaxes)`` or `PresentationContext`.
+    handlers : Handlers, optional
+        Services for requests that the peer may send on this association.
+    timeouts, limits, window : optional
+        See `nbdicom.config`.
+    identity : UserIdentity, optional
+        Who we are; ``negotiation.identity_response`` has the peer's confirmation.
+    user_items : iterable of Item, optional
+        Further items of the user information, as they are to be sent.
+    trace : bool, Recorder or callable, optional
+        True records the association in its ``trace`` (and in that of an exception); a callable gets every `TraceEvent`.
+
+    Raises
+    ------
+    ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
+        In the order of the steps; ``AssociationRejected.negotiation`` has the proposal.
+
+    Examples
+    --------
+    >>> async with associate("127.0.0.1:11112", called="PACS", contexts=["Verification"]) as a:  # doctest: +SKIP
+    ...     await a.echo()
+    <Status 0000H Success: Success>
+    """
+    timeouts, limits = timeouts or Timeouts(), limits or Limits()
+    proposal = Proposal(
+        called_ae_title=called,
+        calling_ae_title=calling,
+        contexts=tuple(map(context_of, contexts)),
+        max_length_received=limits.max_length_received,
+        window=window or OperationsWindow(),
+        identity=identity,
+        user_items=tuple(user_items),
+    )
+    rq = propose(proposal)  # what cannot be proposed is said before a connection is opened
+    host, port = split_address(address)
+
+    async def opened() -> Association:
+        recorder = recorder_of(trace)
+        core = AssociationCore(
+            Role.REQUESTOR,
+            clock=asyncio.get_running_loop().time,
+            limits=limits,
+            artim=timeouts.artim,
+            pdu_seconds=timeouts.pdu,
+            trace=traced_by(Role.REQUESTOR, (recorder, *tracers.get())),
+        )
+        core.request(rq)
+        driver = Driver(
+            core,
+            handlers=handlers or Handlers(),
+            timeouts=timeouts,
+            limits=limits,
+            open_destination=open_destination,
+            peer=f"{host}:{port}",
+        )
+        try:
+            await open_connection(lambda: driver, host, port, timeouts.connect)
+            await driver.establish()
+        except AssociationError as error:
+            error.trace = recorder
+            raise
+        return Association(driver, recorder)
+
+    return Opening(opened, Association.__aexit__)
+
+
+async def open_destination(
+    driver: Driver, address: tuple[str, int], ae_title: str, instances: Sequence[StorableInstance]
+) -> Association:
+    """The second association of a C-MOVE that *driver* performs; our title is the one that its requestor called."""
+    return await associate(
+        address,
+        called=ae_title,
+        calling=driver.negotiation.called_ae_title,
+        contexts=storage_contexts(instances, driver.codec),
+        timeouts=driver.timeouts,
+        limits=driver.limits,
+    )
+
+
+class Association:
+    """An established association.  As an asynchronous context manager it is released at the end, or aborted by an exception.
+
+    Not made by hand: `associate` or a server makes it.  Its tasks may use it together: a request waits while the operations
+    window is full.
+    """
+
+    def __init__(self, driver: Driver, trace: Any = None) -> None:
+        self._driver = driver
+        self.trace = trace  #: what was recorded (`nbdicom.trace.Recorder`), or None
+
+    # --------------------------------------------------------------------------- what it is
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, "host:port"."""
+        return self._driver.peer
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """What was proposed, accepted and refused, as a table."""
+        return self._driver.negotiation
+
+    @property
+    def is_established(self) -> bool:
+        """True while operations can be invoked, as far as is known without looking at the connection."""
+        return self._driver.is_established
+
+    def __repr__(self) -> str:
+        state = "established" if self.is_established else "over"
+        names = self._driver.core.negotiation
+        who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
+        return f"<Association {who}{self.peer}, {state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            await self.release()
+        else:
+            await self.abort()
+
+    # --------------------------------------------------------------------------- operations
+
+    async def echo(self) -> Status:
+        """Verify the peer (C-ECHO, PS3.4 Annex A).
+
+        Raises
+        ------
+        NoPresentationContext, OperationFailed, OperationTimeout, AssociationError
+        """
+        responses: Responses[None] = Responses(self._driver, self._invoking.echo())
+        async for _ in responses:
+            pass
+        assert responses.status is not None
+        return responses.status
+
+    def find(
+        self,
+        identifier: Any,
+        *,
+        model: str = "StudyRootQueryRetrieveInformationModelFind",
+        priority: Priority = Priority.MEDIUM,
+    ) -> Responses[Match]:
+        """Query (C-FIND, PS3.4 C.4.1).
+
+        Parameters
+        ----------
+        identifier : Dataset, mapping or bytes
+            The query; a mapping has keywords and values.
+        model : str
+            The information model, as UID or keyword.
+        priority : Priority
+            Most peers ignore it.
+
+        Returns
+        -------
+        Responses of Match
+            The request goes out with the first step.  Leaving the loop early cancels the query (C-CANCEL).
+        """
+        return Responses(self._driver, self._invoking.find(identifier, model, priority))
+
+    def store(
+        self,
+        instances: Iterable[StorableInstance | Any],
+        *,
+        originator: tuple[str, int] | None = None,
+        priority: Priority = Priority.MEDIUM,
+    ) -> Responses[Stored]:
+        """Send instances (C-STORE, PS3.4 Annex B), as many at once as the operations window allows.
+
+        Parameters
+        ----------
+        instances : iterable
+            Paths, Datasets or `StorableInstance` objects.
+        originator : (str, int), optional
+            AE title and Message ID of the C-MOVE that this belongs to.
+        priority : Priority
+            Most peers ignore it.
+
+        Returns
+        -------
+        Responses of Stored
+            One for each instance, with the peer's status or the error that kept it from being sent.
+        """
+        from nbdicom.data import instance
+
+        return Responses(self._driver, self._invoking.store(map(instance, instances), originator, priority))
+
+    def get(
+        self,
+        identifier: Any,
+        *,
+        model: str = "StudyRootQueryRetrieveInformationModelGet",
+        sink: Callable[[StoreRequest], DataSink] | None = None,
+        store: Callable[[StoreRequest], Any] | None = None,
+        priority: Priority = Priority.MEDIUM,
+    ) -> Responses[ReceivedInstance | SubOperations]:
+        """Retrieve on this association (C-GET, PS3.4 C.4.3); the storage contexts need the SCP role for us.
+
+        Parameters
+        ----------
+        identifier : Dataset, mapping or bytes
+            Level and unique keys.
+        model : str
+            The information model, as UID or keyword.
+        sink : callable, optional
+            Where the bytes of each instance go (`Handlers.sink`); without it they are collected in memory.
+        store : callable, optional
+            Called with each instance that is complete (`Handlers.store`); returns the status to answer, by default Success.
+        priority : Priority
+            Most peers ignore it.
+
+        Returns
+        -------
+        Responses
+            `ReceivedInstance` for every instance that arrived, `SubOperations` for the peer's counters.
+        """
+        handlers = self._driver.serving.handlers
+        return Responses(self._driver, self._invoking.get(identifier, model, handlers, sink, store, priority))
+
+    def move(
+        self,
+        identifier: Any,
+        *,
+        destination: str,
+        model: str = "StudyRootQueryRetrieveInformationModelMove",
+        priority: Priority = Priority.MEDIUM,
+    ) -> Responses[SubOperations]:
+        """Have the peer send instances to a third AE (C-MOVE, PS3.4 C.4.2).
+
+        Parameters
+        ----------
+        identifier : Dataset, mapping or bytes
+            Level and unique keys.
+        destination : str
+            AE title of the receiver; the peer must know its address.
+        model : str
+            The information model, as UID or keyword.
+        priority : Priority
+            Most peers ignore it.
+        """
+        return Responses(self._driver, self._invoking.move(identifier, destination, model, priority))
+
+    # --------------------------------------------------------------------------- DIMSE-N
+
+    async def n_event_report(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        event_type_id: int,
+        event_information: Any = None,
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Tell the peer what happened (N-EVENT-REPORT, PS3.7 10.1.1); we are the SCP of the service.
+
+        On an association that we requested this needs the SCP role for us: propose
+        ``PresentationContext(..., scu_role=False, scp_role=True)``.
+
+        Parameters
+        ----------
+        sop_class, sop_instance : str
+            SOP Class, as UID or keyword, and SOP Instance UID.
+        event_type_id : int
+            Which event, as the service defines it.
+        event_information : Dataset, mapping or bytes, optional
+            What belongs to the event.
+        meta_sop_class : str, optional
+            The abstract syntax, where it is a Meta SOP Class or another one that covers *sop_class*.
+
+        Returns
+        -------
+        Reply
+            The status is Success or Warning.
+
+        Raises
+        ------
+        OperationFailed, NoPresentationContext, DataSetError, OperationTimeout, AssociationError
+        """
+        return await self._reply(
+            self._invoking.n_event_report(sop_class, sop_instance, event_type_id, event_information, meta_sop_class)
+        )
+
+    async def n_get(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        attributes: Iterable[str | int] = (),
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Get attributes of a SOP Instance (N-GET, PS3.7 10.1.2): keywords or tags; none given asks for all.
+
+        The rest is like `n_event_report`.
+        """
+        from nbdicom.data import tag_of
+
+        names = [attributes] if isinstance(attributes, str | int) else attributes
+        tags = tuple(map(tag_of, names))
+        return await self._reply(self._invoking.n_get(sop_class, sop_instance, tags, meta_sop_class))
+
+    async def n_set(
+        self, sop_class: str, sop_instance: str, modification_list: Any, *, meta_sop_class: str | None = None
+    ) -> Reply:
+        """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
+
+        *modification_list* is a Dataset, mapping or bytes; the rest is like `n_event_report`.
+        """
+        return await self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
+
+    async def n_action(
+        self,
+        sop_class: str,
+        sop_instance: str,
+        action_type_id: int,
+        action_information: Any = None,
+        *,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Have the peer do something with a SOP Instance (N-ACTION, PS3.7 10.1.4).
+
+        *action_type_id* is defined by the service, *action_information* a Dataset, mapping or bytes that belongs to it; the
+        rest is like `n_event_report`.
+        """
+        return await self._reply(
+            self._invoking.n_action(sop_class, sop_instance, action_type_id, action_information, meta_sop_class)
+        )
+
+    async def n_create(
+        self,
+        sop_class: str,
+        attribute_list: Any = None,
+        *,
+        sop_instance: str | None = None,
+        meta_sop_class: str | None = None,
+    ) -> Reply:
+        """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
+
+        Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
+        mapping or bytes; the rest is like `n_event_report`.
+        """
+        return await self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
+
+    async def n_delete(self, sop_class: str, sop_instance: str, *, meta_sop_class: str | None = None) -> Reply:
+        """Delete a SOP Instance (N-DELETE, PS3.7 10.1.6); the parameters are those of `n_event_report`."""
+        return await self._reply(self._invoking.n_delete(sop_class, sop_instance, meta_sop_class))
+
+    async def listen(self, timeout: float | None = None, *, until: Callable[[], object] | None = None) -> bool:
+        """Wait while the peer's requests (an N-EVENT-REPORT, a C-STORE) are served; they are without this, too.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None waits until the association is over.
+        until : callable, optional
+            Asked after each message; return early as soon as it is true.
+
+        Returns
+        -------
+        bool
+            Whether the association is still established.
+
+        Raises
+        ------
+        AssociationAborted
+            If it was aborted or the connection broke while we listened.
+        """
+        driver = self._driver
+        deadline = None if timeout is None else driver.loop.time() + timeout
+        await driver.wait(until or (lambda: False), None, "requests", until=deadline)
+        if driver.core.error is not None:
+            await driver.close()
+            if isinstance(driver.core.error, AssociationAborted):
+                raise driver.core.error
+        return self.is_established
+
+    @property
+    def _invoking(self) -> Invoking:
+        return Invoking(self._driver.negotiation, self._driver.codec)
+
+    async def _reply(self, invoked: Invoked) -> Reply:
+        responses: Responses[Reply] = Responses(self._driver, invoked)
+        (reply,) = [reply async for reply in responses]
+        return reply
+
+    # --------------------------------------------------------------------------- its end
+
+    async def release(self) -> None:
+        """Release the association in order (PS3.8 7.2); aborts if the peer does not agree in `Timeouts.release`.
+
+        Does nothing if the association is over already.
+        """
+        await self._driver.release()
+
+    def abort(self) -> asyncio.Task[None]:
+        """Abort the association (A-ABORT, PS3.8 7.3); does nothing if it is over already.
+
+        The abort is on its way when this returns; await it to see the connection closed.
+        """
+        self._driver.abort()
+        return self._driver.spawn(self._driver.close())

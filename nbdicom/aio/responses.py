@@ -1,0 +1,150 @@
+"""The answers to one operation, for ``async for``: they can be left, cancelled, and their task can be (PS3.7 9.3.2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from nbdicom.aio.driver import Driver
+from nbdicom.core.association import Invocation
+from nbdicom.core.command import Response
+from nbdicom.errors import AssociationError, OperationTimeout
+from nbdicom.operations.effects import Deliver
+from nbdicom.operations.invoking import Invoked
+from nbdicom.operations.outcome import raise_for_status
+from nbdicom.status import Status
+
+__all__ = ["Responses"]
+
+T = TypeVar("T")
+
+
+class Responses(Generic[T]):
+    """The answers to one operation, one by one.
+
+    Iterate over it with ``async for``; the request goes out with the first step.  Leaving the loop early, `cancel()`, an
+    ``async with`` block, or the cancellation of the task that waits cancels what can be cancelled (C-FIND, C-GET, C-MOVE)
+    and leaves the association usable.  ``status`` has the final status as soon as it is known.
+
+    Raises (while iterating)
+    ------------------------
+    OperationFailed
+        The final status is a Failure.
+    OperationCancelled
+        The peer says "cancelled" although nobody asked.
+    OperationTimeout, AssociationError
+        The association is over.
+    """
+
+    def __init__(self, driver: Driver, invoked: Invoked) -> None:
+        self.service = invoked.service
+        self.status: Status | None = None
+        self._driver = driver
+        self._operation = invoked.operation
+        self._cancellable = invoked.cancellable
+        self._raises = invoked.raises
+        self._invocation = Invocation()
+        self._handling = driver.serving.handling(invoked.handlers, self._invocation)
+        self._begun = False
+        self._cancelling = False
+        self._done = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._done:
+            raise StopAsyncIteration
+        driver = self._driver
+        try:
+            if not self._begun:
+                await driver.settle_abandoned()
+                self._begun = True
+                self._handling.__enter__()
+            kind, value = await driver.advance(self._operation, self._invocation, what=self.service)
+        except asyncio.CancelledError:
+            await self._interrupted()
+            raise
+        except Exception:
+            await self.cancel()  # what the peer still sends for it must not meet the next operation
+            raise
+        except BaseException:
+            driver.abort()
+            self._end()
+            raise
+        if kind is Deliver:
+            return value  # type: ignore[no-any-return]
+        self.status = value if isinstance(value, Status) else Status(0)
+        self._end()
+        if self._raises:
+            raise_for_status(self.status, self.service, cancelling=self._cancelling)
+        raise StopAsyncIteration
+
+    async def cancel(self) -> None:
+        """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
+
+        A C-ECHO or C-STORE cannot be cancelled: its response is awaited.  Does nothing when the operation is over.
+        """
+        if self._done:
+            return
+        self._cancelling = True
+        driver, invocation = self._driver, self._invocation
+        try:
+            until = driver.loop.time() + driver.timeouts.cancel
+            if self._cancellable and invocation.outstanding and driver.is_established:
+                await driver.send_cancel(invocation)
+            if driver.is_established:
+                await driver.wait(lambda: not invocation.outstanding, None, until=until)
+            if invocation.outstanding:
+                driver.abort()
+            for received in invocation.inbox:
+                message = getattr(received, "message", None)
+                if isinstance(message, Response) and not message.status.is_pending:
+                    self.status = message.status
+            invocation.inbox.clear()
+        except (OperationTimeout, AssociationError):
+            pass  # aborted or lost: over, which is what was asked for
+        except BaseException:
+            driver.abort()
+            raise
+        finally:
+            self._end()
+
+    async def _interrupted(self) -> None:
+        """The task is cancelled: the operation is, too, before the task ends; a second time ends the association."""
+        cancelling = self._driver.spawn(self.cancel())
+        try:
+            await asyncio.shield(cancelling)
+        except asyncio.CancelledError:
+            self._driver.abort()
+            raise
+
+    def _end(self) -> None:
+        if self._done:
+            return
+        self._done = True
+        self._operation.close()
+        if self._begun:
+            self._handling.__exit__(None, None, None)
+        self._driver.forget(self._invocation)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            await self._interrupted()
+        else:
+            await self.cancel()
+
+    def __del__(self) -> None:
+        # No I/O here: the event loop cancels it.
+        if not getattr(self, "_done", True) and self._invocation.outstanding:
+            self._driver.abandon(self._invocation, self._cancellable)
+            self._end()
+
+    def __repr__(self) -> str:
+        return f"<Responses {self.service}: {self.status or 'under way'}>"

@@ -1,0 +1,254 @@
+"""An acceptor in an event loop: one task for each association (PS3.8 7.1, 9.2).
+
+Everything that a peer can delay happens in the task of its own association and under a deadline.  Handlers that are plain
+functions run in a thread of their association, so that a slow one delays nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from nbdicom.aio.association import Association, open_destination
+from nbdicom.aio.driver import Driver
+from nbdicom.aio.opening import Opening
+from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.core.negotiation import ContextLike, Support
+from nbdicom.core.trace import Trace, Tracer, tracers
+from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed
+from nbdicom.operations.accepting import Acceptor, Served
+from nbdicom.operations.handlers import Handlers
+from nbdicom.privacy import trace_of
+from nbdicom.servers import deaf, listening
+from nbdicom.table import Table, printable
+from nbdicom.trace.recorder import recorder_of
+
+__all__ = ["Server", "serve"]
+
+_log = logging.getLogger("nbdicom.server")
+_BACKLOG = 128
+
+
+def serve(handlers: Handlers, **options: Any) -> Opening[Server]:
+    """A `Server` that listens, to be awaited or entered with ``async with``; nothing happens before.
+
+    Parameters
+    ----------
+    handlers : Handlers
+        The services; coroutine functions and asynchronous generators are welcome.
+    **options
+        Those of `Server`.
+
+    Raises
+    ------
+    ConnectionFailed
+        If the address cannot be listened on.
+    """
+    return Opening(Server(handlers, **options).start, Server.__aexit__)
+
+
+class Server(Acceptor):
+    """Serve associations with *handlers* in the running event loop.
+
+    Parameters
+    ----------
+    handlers : Handlers
+        The services.  Coroutine functions run in the loop.  Plain functions run in a thread, one for each association, in
+        which the handlers of that association follow one another; only ``sink`` is called in the loop, since bytes must go
+        somewhere at once.
+    ae_title : str
+        Our AE title.
+    contexts : iterable or Support
+        What is supported, like in `associate`.
+    host : str
+        Address to listen on; loopback unless you say otherwise.
+    port : int
+        0 takes a free one; ``address`` tells which.
+    any_called : bool
+        Also serve requests that call another title.
+    calling : callable, optional
+        ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default what `Support` says.
+    timeouts, limits : optional
+        See `nbdicom.config`.
+    trace : bool, Recorder or callable, optional
+        True records all associations in ``server.trace``; a callable gets every `TraceEvent`.
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        *,
+        ae_title: str,
+        contexts: Iterable[ContextLike] | Support,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        any_called: bool = False,
+        calling: Callable[[str, str], bool] | None = None,
+        window: OperationsWindow | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        trace: Trace | Tracer | bool | None = None,
+    ) -> None:
+        super().__init__(
+            handlers,
+            ae_title=ae_title,
+            contexts=contexts,
+            any_called=any_called,
+            calling=calling,
+            window=window,
+            timeouts=timeouts,
+            limits=limits,
+            trace=recorder_of(trace),
+        )
+        self._requested = (host, port)
+        self._listener: asyncio.Server | None = None
+        self._address: tuple[str, int] = self._requested
+        self._served: dict[asyncio.Task[None], Served[Driver]] = {}  # in the order of their coming
+
+    # --------------------------------------------------------------------------- life
+
+    async def start(self) -> Self:
+        """Listen.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the address cannot be listened on; the cause is the system's error.
+        """
+        if self._listener is not None:
+            return self
+        host, port = self._requested
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(self._connection, host, port, family=family, backlog=_BACKLOG)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConnectionFailed(
+                f"cannot listen on {host}:{port}: {reason}", hint="choose another port (0 takes a free one) or host"
+            ) from error
+        self._address = self._listener.sockets[0].getsockname()[:2]
+        self.tracers = tracers.get()
+        listening(self)
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on (the requested ones before `start`)."""
+        return self._requested if self._listener is None else self._address
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `close`."""
+        return self._listener is not None
+
+    @property
+    def associations(self) -> list[Association]:
+        """The associations that are established now."""
+        return [Association(one.driver) for one in self._served.values() if one.driver.is_established]
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Stop listening, abort the associations, and wait for their handlers, at most *timeout* seconds."""
+        if self._listener is None:
+            return
+        listener, self._listener = self._listener, None
+        listener.close()
+        deaf(self)
+        live = list(self._served.values())
+        await asyncio.gather(*(one.driver.stop("the server is closing", timeout) for one in live))
+        if self._served:
+            await asyncio.wait(list(self._served), timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def table(self) -> Table:
+        """The associations that are established now."""
+        associations = [(a.peer, a.negotiation) for a in self.associations]
+        return self.table_of(self.address, self.running, associations)
+
+    def __repr__(self) -> str:
+        return str(self.table()) if self.associations else f"<Server {self.table().title}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    # --------------------------------------------------------------------------- work
+
+    def _connection(self) -> Driver:
+        context = contextvars.copy_context()
+        context.run(tracers.set, self.tracers)  # what it opens in its turn (C-MOVE) is recorded, too
+        return Driver(
+            self.new_core(asyncio.get_running_loop().time),
+            handlers=self.handlers,
+            timeouts=self.timeouts,
+            limits=self.limits,
+            open_destination=open_destination,
+            accepted=self._begin,
+            context=context,
+        )
+
+    def _begin(self, driver: Driver) -> None:
+        assert driver.transport is not None
+        crowd = self._served.values()
+        if (evicted := self.evict(crowd)) is not None:
+            _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
+            evicted.driver.abort(AssociationAborted("too many connections without an association"))
+        if self.is_full(crowd):
+            driver.transport.abort()
+            return
+        served = Served(driver, driver.peer.rpartition(":")[0].strip("[]"))
+        task = driver.loop.create_task(self._serve(served))
+        self._served[task] = served
+        task.add_done_callback(self._served.pop)
+
+    async def _serve(self, served: Served[Driver]) -> None:
+        driver = served.driver
+        try:
+            await self._admit(served)
+            if driver.is_established:
+                await driver.serve()
+        except AssociationError as error:
+            _log.info("%s: association with %s: %s", self.ae_title, driver.peer, printable(error.message))
+        except Exception as error:
+            # Its kind only: the text of an error may quote a patient's data.
+            _log.error("%s: association with %s failed: %s", self.ae_title, driver.peer, type(error).__name__)
+            _log.debug("%s", trace_of(error))
+        finally:
+            driver.abort()
+
+    async def _admit(self, served: Served[Driver]) -> None:
+        """Wait for the association request (ARTIM bounds it) and answer it."""
+        driver = served.driver
+        core = driver.core
+        await driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
+        if core.associate_rq is None or core.error is not None:
+            await driver.close()
+            return
+        address = (served.host, int(driver.peer.rpartition(":")[2]))
+        room = self.reserve(served, self._served.values())
+        judge = partial(self.admission.judge, core.associate_rq, address, full=not room)
+        # Checks of the user may block, as a look into a directory does.
+        verdict = await driver.in_thread(judge) if self.admission.asks else judge()
+        if core.error is not None or core.associate_rq is None:
+            await driver.close()  # the peer did not wait for the answer
+            return
+        words = verdict.give(core)
+        _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
+        if verdict.is_mistake:
+            assert verdict.failure is not None
+            _log.debug("%s", trace_of(verdict.failure))
+        driver.changed()

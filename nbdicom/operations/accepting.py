@@ -1,0 +1,128 @@
+"""What an acceptor is, whoever drives it: its title, its services, whom it lets in (PS3.8 7.1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.core.association import AssociationCore
+from nbdicom.core.negotiation import ContextLike, Negotiation, Support, title_problem
+from nbdicom.core.streams import MemoryBudget
+from nbdicom.core.trace import Trace, Tracer, traced_by
+from nbdicom.core.upper_layer import Role
+from nbdicom.errors import LocalProtocolError
+from nbdicom.operations.admission import Admission
+from nbdicom.operations.handlers import Handlers
+from nbdicom.table import Table, printable
+
+__all__ = ["Acceptor", "Served"]
+
+D = TypeVar("D")
+
+
+@dataclass(slots=True, eq=False)
+class Served(Generic[D]):
+    """A connection that is served by a driver."""
+
+    driver: D
+    host: str
+    admitted: bool = False  #: it counts as an association
+    evicted: bool = False  #: it has been told to go
+
+
+class Acceptor:
+    """What the servers of all drivers share; the parameters are those of `Server`.
+
+    Raises
+    ------
+    LocalProtocolError
+        If the AE title is none.
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        *,
+        ae_title: str,
+        contexts: Iterable[ContextLike] | Support,
+        any_called: bool = False,
+        calling: Callable[[str, str], bool] | None = None,
+        window: OperationsWindow | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        trace: Trace | Tracer | None = None,
+    ) -> None:
+        if problem := title_problem(ae_title):
+            raise LocalProtocolError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
+        self.ae_title = ae_title
+        self.handlers = handlers
+        self.timeouts = timeouts or Timeouts()
+        self.limits = limits or Limits()
+        self.trace = trace  #: what collects the trace, if anything does
+        self.tracers: tuple[Tracer, ...] = ()  #: who else records for the time being; see `nbdicom.record`
+        support = (
+            contexts
+            if isinstance(contexts, Support)
+            else Support.of(list(contexts), max_length_received=self.limits.max_length_received)
+        )
+        if window is not None:
+            support = replace(support, window=window)
+        self.admission = Admission(
+            ae_title=ae_title,
+            support=support,
+            any_called=any_called,
+            calling=calling,
+            accept=handlers.accept,
+            identity=handlers.identity,
+        )
+        self._memory = MemoryBudget(self.limits.server_memory)
+
+    def new_core(self, clock: Callable[[], float]) -> AssociationCore:
+        """The protocol side of an association that begins now."""
+        return AssociationCore(
+            Role.ACCEPTOR,
+            clock=clock,
+            limits=self.limits,
+            artim=self.timeouts.artim,
+            pdu_seconds=self.timeouts.pdu,
+            memory=self._memory,
+            trace=traced_by(Role.ACCEPTOR, (self.trace, *self.tracers)),
+        )
+
+    def is_full(self, served: Collection[Served[D]]) -> bool:
+        """No room for another connection, whoever it is."""
+        return len(served) >= self.limits.associations + 2 * self.limits.half_open
+
+    def evict(self, served: Iterable[Served[D]]) -> Served[D] | None:
+        """Who of *served*, in the order of their coming, has to make room for a new connection, if somebody has."""
+        crowd = [one for one in served if not one.admitted and not one.evicted]
+        if len(crowd) < self.limits.half_open:
+            return None
+        ((busiest, _),) = Counter(one.host for one in crowd).most_common(1)
+        oldest = next(one for one in crowd if one.host == busiest)
+        oldest.evicted = True
+        return oldest
+
+    def reserve(self, new: Served[D], served: Iterable[Served[D]]) -> bool:
+        """Count a connection as an association, if there is room for one."""
+        hosts = [one.host for one in served if one.admitted]
+        new.admitted = (
+            len(hosts) < self.limits.associations and hosts.count(new.host) < self.limits.associations_per_host
+        )
+        return new.admitted
+
+    def table_of(self, address: tuple[str, int], running: bool, associations: list[tuple[str, Negotiation]]) -> Table:
+        """The *associations*, each a peer and what was negotiated, under a line about the acceptor."""
+        rows = [
+            (printable(negotiation.calling_ae_title), peer, len(negotiation.accepted))
+            for peer, negotiation in associations
+        ]
+        host, port = address
+        return Table(
+            f"{self.ae_title}@{host}:{port}, {'listening' if running else 'not listening'}, {len(rows)} associations",
+            ("calling AE title", "from", "presentation contexts"),
+            rows,
+        )
