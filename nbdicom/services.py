@@ -17,7 +17,17 @@ from nbdicom.status import status_table
 from nbdicom.table import Table
 from nbdicom.uids import UID, ServiceClass, SOPClass, sop_class, sop_classes
 
-__all__ = ["Service", "dimse_services", "meta_sop_class", "page", "service", "service_table", "sop_class_table"]
+__all__ = [
+    "Service",
+    "abstract_syntaxes",
+    "belongs",
+    "dimse_services",
+    "meta_sop_class",
+    "page",
+    "service",
+    "service_table",
+    "sop_class_table",
+]
 
 
 class Service(NamedTuple):
@@ -85,6 +95,10 @@ _META = {
     "BasicGrayscalePrintManagementMeta": "BasicGrayscaleImageBox",
     "BasicColorPrintManagementMeta": "BasicColorImageBox",
 }
+#: The five are one service: an instance belongs to all of them (PS3.4 CC.3.1).
+_UPS = tuple(f"UnifiedProcedureStep{name}" for name in ("Push", "Pull", "Watch", "Event", "Query"))
+#: Action Type ID -> whose action it is: change of state; request for cancellation; the three of subscriptions
+_UPS_ACTIONS = {1: _UPS[1:2], 2: (_UPS[0], _UPS[2]), 3: _UPS[2:3], 4: _UPS[2:3], 5: _UPS[2:3]}
 _OF_EVERY_META = ("BasicFilmSession", "BasicFilmBox", "Printer")
 
 
@@ -138,6 +152,55 @@ def meta_sop_class(sop_class_uid: str) -> tuple[UID, ...]:
     """
     box = _META.get(UID(sop_class_uid).keyword)
     return tuple(UID.of(keyword) for keyword in (*_OF_EVERY_META, box)) if box else ()
+
+
+def belongs(sop_class_uid: str, abstract_syntax: str) -> bool:
+    """Whether a SOP Class may be used in a presentation context: it is its own, or both are of one service class.
+
+    A Meta SOP Class stands for the SOP Classes of its service (PS3.4 H.3.1), a workitem that was created as UPS Push is
+    pulled and watched under that class (PS3.4 CC.3.1).
+
+    >>> belongs(UID.of("UnifiedProcedureStepPush"), UID.of("UnifiedProcedureStepPull"))
+    True
+    """
+    if sop_class_uid == abstract_syntax:
+        return True
+    named, negotiated = sop_class(sop_class_uid), sop_class(abstract_syntax)
+    return (
+        named is not None
+        and negotiated is not None
+        and named.service_class is negotiated.service_class
+        and named.service_class not in (ServiceClass.OTHER, ServiceClass.STORAGE)
+    )
+
+
+def abstract_syntaxes(sop_class_uid: str, dimse: str, type_id: int | None = None) -> tuple[UID, ...]:
+    """The abstract syntaxes in whose context a DIMSE service may be asked of a SOP Class, the best first.
+
+    For most SOP Classes that is the class itself.  A film session may also be created in the context of a print Meta SOP
+    Class, and a UPS is asked and changed in that of the UPS SOP Class which has the service (PS3.4 CC.2).
+
+    Parameters
+    ----------
+    sop_class_uid : str
+        The SOP Class of the message.
+    dimse : str
+        Such as ``"N-SET"``.
+    type_id : int, optional
+        The Action Type ID of an N-ACTION.
+
+    Examples
+    --------
+    >>> [uid.keyword for uid in abstract_syntaxes(UID.of("UnifiedProcedureStepPush"), "N-ACTION", 1)][0]
+    'UnifiedProcedureStepPull'
+    """
+    uid = UID(sop_class_uid)
+    if uid.keyword in _UPS:
+        preferred = _UPS_ACTIONS.get(type_id or 0, ()) if dimse == "N-ACTION" else (uid.keyword,)
+        others = [name for name in _UPS if dimse in dimse_services(UID.of(name))]
+        offering = [name for name in preferred if name in others] + others
+        return tuple(dict.fromkeys([*map(UID.of, offering), uid]))
+    return (uid, *(meta for meta in map(UID.of, _META) if uid in meta_sop_class(meta)))
 
 
 # ------------------------------------------------------------------------------- as tables

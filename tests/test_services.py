@@ -81,3 +81,45 @@ def test_meta_sop_classes() -> None:
     color = services.meta_sop_class(UID.of("BasicColorPrintManagementMeta"))
     assert [uid.keyword for uid in color] == ["BasicFilmSession", "BasicFilmBox", "Printer", "BasicColorImageBox"]
     assert services.meta_sop_class(UID.of("Printer")) == ()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "dimse", "type_id", "expected"),
+    [
+        ("MRImageStorage", "C-STORE", None, ["MRImageStorage"]),
+        ("1.2.3.4", "N-GET", None, [""]),
+        ("PrintJob", "N-GET", None, ["PrintJob"]),
+        (
+            "BasicFilmSession",
+            "N-CREATE",
+            None,
+            ["BasicFilmSession", "BasicGrayscalePrintManagementMeta", "BasicColorPrintManagementMeta"],
+        ),
+        ("BasicColorImageBox", "N-SET", None, ["BasicColorImageBox", "BasicColorPrintManagementMeta"]),
+        ("UnifiedProcedureStepPush", "N-CREATE", None, ["UnifiedProcedureStepPush"]),
+        ("UnifiedProcedureStepPush", "N-SET", None, ["UnifiedProcedureStepPull", "UnifiedProcedureStepPush"]),
+        (
+            "UnifiedProcedureStepPush",
+            "N-ACTION",
+            1,
+            ["UnifiedProcedureStepPull", "UnifiedProcedureStepPush", "UnifiedProcedureStepWatch"],
+        ),
+        (
+            "UnifiedProcedureStepPush",
+            "N-ACTION",
+            3,
+            ["UnifiedProcedureStepWatch", "UnifiedProcedureStepPush", "UnifiedProcedureStepPull"],
+        ),
+        ("UnifiedProcedureStepPush", "N-EVENT-REPORT", None, ["UnifiedProcedureStepEvent", "UnifiedProcedureStepPush"]),
+        (
+            "UnifiedProcedureStepQuery",
+            "C-FIND",
+            None,
+            ["UnifiedProcedureStepQuery", "UnifiedProcedureStepPull", "UnifiedProcedureStepWatch"],
+        ),
+    ],
+)
+def test_in_whose_context_a_service_is_asked(
+    keyword: str, dimse: str, type_id: int | None, expected: list[str]
+) -> None:
+    assert [uid.keyword for uid in services.abstract_syntaxes(UID.of(keyword), dimse, type_id)] == expected

@@ -331,7 +331,8 @@ class Association:
         event_information : Dataset, mapping or bytes, optional
             What belongs to the event.
         meta_sop_class : str, optional
-            The abstract syntax, where it is a Meta SOP Class or another one that covers *sop_class*.
+            The abstract syntax in whose context it is asked.  By default the SOP Class itself, where that was not negotiated
+            a Meta SOP Class that stands for it, and for a UPS the SOP Class that has the service.
 
         Returns
         -------

@@ -6,17 +6,19 @@ is encoded, which operation, and what its driver has to know of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nbdicom.core.command import Priority
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
+from nbdicom.errors import NoPresentationContext
 from nbdicom.operations import scu
 from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers, succeed
 from nbdicom.operations.requests import Codec, StorableInstance, StoreRequest
+from nbdicom.services import abstract_syntaxes
 from nbdicom.uids import UID
 
 __all__ = ["Invoked", "Invoking"]
@@ -56,7 +58,7 @@ class Invoking:
 
     def find(self, identifier: Any, model: str, priority: Priority) -> Invoked:
         """C-FIND."""
-        context, data = self._encoded(identifier, model)
+        context, data = self._encoded("C-FIND", identifier, model)
         return Invoked("C-FIND", scu.find(context, data, self.codec, priority), cancellable=True)
 
     def store(
@@ -76,13 +78,13 @@ class Invoking:
         priority: Priority,
     ) -> Invoked:
         """C-GET; *handlers* are those of the association."""
-        context, data = self._encoded(identifier, model)
+        context, data = self._encoded("C-GET", identifier, model)
         handlers = replace(handlers, sink=sink, store=store or succeed)
         return Invoked("C-GET", scu.get(context, data, self.codec, priority), cancellable=True, handlers=handlers)
 
     def move(self, identifier: Any, destination: str, model: str, priority: Priority) -> Invoked:
         """C-MOVE."""
-        context, data = self._encoded(identifier, model)
+        context, data = self._encoded("C-MOVE", identifier, model)
         return Invoked("C-MOVE", scu.move(context, data, destination, self.codec, priority), cancellable=True)
 
     # --------------------------------------------------------------------------- DIMSE-N
@@ -91,19 +93,19 @@ class Invoking:
         self, sop_class: str, sop_instance: str, event_type_id: int, information: Any, meta: str | None
     ) -> Invoked:
         """N-EVENT-REPORT; we are the SCP."""
-        uid, context = self._context_n(sop_class, meta, as_scu=False)
+        uid, context = self._context_n("N-EVENT-REPORT", sop_class, meta, as_scu=False)
         data = self._optional(information, context)
         operation = scu.n_event_report(context, uid, UID(sop_instance), event_type_id, data, self.codec)
         return Invoked("N-EVENT-REPORT", operation)
 
     def n_get(self, sop_class: str, sop_instance: str, tags: tuple[int, ...], meta: str | None) -> Invoked:
         """N-GET."""
-        uid, context = self._context_n(sop_class, meta)
+        uid, context = self._context_n("N-GET", sop_class, meta)
         return Invoked("N-GET", scu.n_get(context, uid, UID(sop_instance), tags, self.codec))
 
     def n_set(self, sop_class: str, sop_instance: str, modification_list: Any, meta: str | None) -> Invoked:
         """N-SET."""
-        uid, context = self._context_n(sop_class, meta)
+        uid, context = self._context_n("N-SET", sop_class, meta)
         data = self._encode(modification_list, context)
         return Invoked("N-SET", scu.n_set(context, uid, UID(sop_instance), data, self.codec))
 
@@ -111,30 +113,43 @@ class Invoking:
         self, sop_class: str, sop_instance: str, action_type_id: int, information: Any, meta: str | None
     ) -> Invoked:
         """N-ACTION."""
-        uid, context = self._context_n(sop_class, meta)
+        uid, context = self._context_n("N-ACTION", sop_class, meta, action_type_id)
         data = self._optional(information, context)
         return Invoked("N-ACTION", scu.n_action(context, uid, UID(sop_instance), action_type_id, data, self.codec))
 
     def n_create(self, sop_class: str, attribute_list: Any, sop_instance: str | None, meta: str | None) -> Invoked:
         """N-CREATE."""
-        uid, context = self._context_n(sop_class, meta)
+        uid, context = self._context_n("N-CREATE", sop_class, meta)
         data = self._optional(attribute_list, context)
         named = UID(sop_instance) if sop_instance else None
         return Invoked("N-CREATE", scu.n_create(context, uid, named, data, self.codec))
 
     def n_delete(self, sop_class: str, sop_instance: str, meta: str | None) -> Invoked:
         """N-DELETE."""
-        uid, context = self._context_n(sop_class, meta)
+        uid, context = self._context_n("N-DELETE", sop_class, meta)
         return Invoked("N-DELETE", scu.n_delete(context, uid, UID(sop_instance), self.codec))
 
     # --------------------------------------------------------------------------- what they share
 
-    def _context_n(self, sop_class: str, meta: str | None, *, as_scu: bool = True) -> tuple[UID, NegotiatedContext]:
+    def _context_n(
+        self, dimse: str, sop_class: str, meta: str | None, type_id: int | None = None, *, as_scu: bool = True
+    ) -> tuple[UID, NegotiatedContext]:
         uid = UID.of(sop_class)
-        return uid, self.negotiation.context_for(UID.of(meta) if meta else uid, as_scu=as_scu)
+        candidates = (UID.of(meta),) if meta else abstract_syntaxes(uid, dimse, type_id)
+        return uid, self._first_of(candidates, as_scu=as_scu)
 
-    def _encoded(self, identifier: Any, model: str) -> tuple[NegotiatedContext, bytes]:
-        context = self.negotiation.context_for(UID.of(model))
+    def _first_of(self, candidates: Sequence[UID], *, as_scu: bool = True) -> NegotiatedContext:
+        """The context of the first abstract syntax that was accepted; else what is wrong with the first."""
+        refusals: list[NoPresentationContext] = []
+        for abstract_syntax in candidates:
+            try:
+                return self.negotiation.context_for(abstract_syntax, as_scu=as_scu)
+            except NoPresentationContext as error:
+                refusals.append(error)
+        raise refusals[0]
+
+    def _encoded(self, dimse: str, identifier: Any, model: str) -> tuple[NegotiatedContext, bytes]:
+        context = self._first_of(abstract_syntaxes(UID.of(model), dimse))
         return context, self._encode(identifier, context)
 
     def _optional(self, dataset: Any, context: NegotiatedContext) -> bytes | None:

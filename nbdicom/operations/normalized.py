@@ -43,8 +43,9 @@ from nbdicom.operations.requests import (
     NormalizedRequest,
     NSetRequest,
 )
+from nbdicom.services import belongs
 from nbdicom.status import Status, StatusCategory
-from nbdicom.uids import UID, ServiceClass, sop_class
+from nbdicom.uids import UID
 
 __all__ = ["perform_normalized"]
 
@@ -83,7 +84,7 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
     status, comment, data = _UNRECOGNIZED_OPERATION, None, None
     if handler is None:
         pass
-    elif not _belongs(request.sop_class_uid, received.context.abstract_syntax):
+    elif not belongs(request.sop_class_uid, received.context.abstract_syntax):
         status, comment = _NO_SUCH_SOP_CLASS, "SOP Class does not belong to the presentation context"
     elif received.sink_error is not None:
         status, comment = verdict(link, received, received.sink_error, _RESOURCE_LIMITATION, "cannot take the data set")
@@ -102,23 +103,6 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
     if data is not None and isinstance(message, NActionRQ):
         fields["action_type_id"] = message.action_type_id
     yield from answer(received, status, comment, data, **fields)
-
-
-def _belongs(sop_class_uid: UID, abstract_syntax: UID) -> bool:
-    """Whether a SOP Class may be used in a context: it is its own, or both are of one service class.
-
-    A Meta SOP Class stands for the SOP Classes of its service (PS3.4 H.3.1), a workitem that was created as UPS Push is
-    pulled and watched under that class (PS3.4 CC.3.1).
-    """
-    if sop_class_uid == abstract_syntax:
-        return True
-    named, negotiated = sop_class(sop_class_uid), sop_class(abstract_syntax)
-    return (
-        named is not None
-        and negotiated is not None
-        and named.service_class is negotiated.service_class
-        and named.service_class not in (ServiceClass.OTHER, ServiceClass.STORAGE)
-    )
 
 
 def _outcome(link: Link, received: Received, request: NormalizedRequest, value: Any) -> tuple[int, bytes | None]:

@@ -51,7 +51,9 @@ from nbdicom.operations.requests import (
     Stored,
     StoreRequest,
 )
+from nbdicom.services import belongs, service
 from nbdicom.status import Status, StatusCategory
+from nbdicom.uids import ServiceClass
 
 __all__ = ["Destination", "Link", "perform"]
 
@@ -125,12 +127,19 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         return
     syntax = received.context.transfer_syntax
     assert syntax is not None
+    if not belongs(message.affected_sop_class_uid, received.context.abstract_syntax):
+        yield from answer(received, 0x0122, "SOP Class does not belong to the presentation context")
+        return
     if received.sink_error is not None:
         yield from answer(received, *verdict(link, received, received.sink_error, 0xA700, "cannot take the identifier"))
         return
     request = FindRequest(**asked(link, received), data=received.data or b"")
     status, comment = 0x0000, None
     matches: Any = None
+    asked_service = service(received.context.abstract_syntax)
+    # "The SCP shall return at most one match" (PS3.4 Q.4): whether there are more is known only after the second.
+    at_most_one = asked_service is not None and asked_service.service_class is ServiceClass.RELEVANT_PATIENT_INFORMATION
+    held: Send | None = None
     try:
         matches = yield from call(link.handlers.find, request)
         matches = aiter(matches) if hasattr(matches, "__aiter__") else iter(matches)
@@ -147,8 +156,13 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
                 status=Status(status_of(request.pending_status, pending=True)),
                 affected_sop_class_uid=message.affected_sop_class_uid,
             )
-            data = link.codec.encode(match, syntax)
-            yield Send(received.context.context_id, response, BytesSource(data))
+            if at_most_one and held is not None:
+                raise Refuse(0xC100, "more than one match found")
+            held = Send(received.context.context_id, response, BytesSource(link.codec.encode(match, syntax)))
+            if not at_most_one:
+                yield held
+        if at_most_one and held is not None and status == 0x0000:
+            yield held
     except (AssociationError, GeneratorExit):
         _close_now(matches)  # nobody is left to answer to, and no effect is served any more
         raise
@@ -219,6 +233,9 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     handler = link.handlers.move if moving else link.handlers.get
     if handler is None:
         yield from answer(received, 0x0122)
+        return
+    if not belongs(message.affected_sop_class_uid, received.context.abstract_syntax):
+        yield from answer(received, 0x0122, "SOP Class does not belong to the presentation context")
         return
     counts = _Counts(0)
     if received.sink_error is not None:

@@ -243,3 +243,34 @@ def test_listen_ends_when_its_time_is_over() -> None:
     with serve(Handlers()) as server, dial(server.address, contexts=PRINTING) as association:
         assert association.listen(0.01)
         assert association.listen(0)
+
+
+def test_the_context_is_found_where_the_service_has_it() -> None:
+    """Films in the context of a Meta SOP Class, workitems in that of the UPS SOP Class that has the service."""
+    asked: list[tuple[str, str, str]] = []
+
+    def note(request: NormalizedRequest) -> dict[str, Any]:
+        asked.append((request.message.name, request.context.abstract_syntax.keyword, request.sop_class_uid.keyword))
+        return {"PatientID": "1"}
+
+    handlers = Handlers(n_create=note, n_get=note, n_set=note, n_action=note, find=lambda request: [{"PatientID": "1"}])
+    names = ("Push", "Watch", "Pull")
+    contexts = [(f"UnifiedProcedureStep{name}", IMPLICIT) for name in names]
+    with Server(handlers, ae_title="SCP", contexts=[*PRINTING, *contexts], timeouts=FAST) as server:
+        with dial(server.address, contexts=[*PRINTING, *contexts]) as association:
+            association.n_create(SESSION, {"NumberOfCopies": 1})
+            push = "UnifiedProcedureStepPush"
+            association.n_create(push, {"PatientID": "1"}, sop_instance=ONE)
+            association.n_set(push, ONE, {"PatientID": "2"})
+            association.n_action(push, ONE, 1)
+            association.n_action(push, ONE, 3)
+            association.n_get(push, ONE)
+            assert len(list(association.find({"PatientID": ""}, model="UnifiedProcedureStepQuery"))) == 1
+    assert asked == [
+        ("N-CREATE-RQ", "BasicGrayscalePrintManagementMeta", "BasicFilmSession"),
+        ("N-CREATE-RQ", push, push),
+        ("N-SET-RQ", "UnifiedProcedureStepPull", push),
+        ("N-ACTION-RQ", "UnifiedProcedureStepPull", push),
+        ("N-ACTION-RQ", "UnifiedProcedureStepWatch", push),
+        ("N-GET-RQ", push, push),
+    ]
