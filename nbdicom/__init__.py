@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
     from nbdicom.table import Table
+    from nbdicom.tls import TLS
     from nbdicom.trace import record
     from nbdicom.uids import UID
 
@@ -69,6 +70,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "Server": ("nbdicom.blocking", "Server"),
     "Status": ("nbdicom.status", "Status"),
     "StorageOptions": ("nbdicom.core.extended", "StorageOptions"),
+    "TLS": ("nbdicom.tls", "TLS"),
     "Table": ("nbdicom.table", "Table"),
     "Timeouts": ("nbdicom.config", "Timeouts"),
     "UID": ("nbdicom.uids", "UID"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbdicom.errors import ConnectionFailed
 
-__all__ = ["connection_failed", "split_address"]
+__all__ = ["connection_failed", "join_address", "split_address"]
 
 
 def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
@@ -25,6 +25,15 @@ def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
     return host, int(port)
 
 
+def join_address(host: str, port: int) -> str:
+    """Host and port in one string, as `split_address` reads them.
+
+    >>> join_address("::1", 104)
+    '[::1]:104'
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeout: float | None) -> ConnectionFailed:
     """The system's *error* in words: a name that is not known, a port that nobody listens to, and silence told apart.
 
@@ -37,13 +46,14 @@ def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeo
         )
     if isinstance(error, ConnectionRefusedError):
         return ConnectionFailed(
-            f"{host}:{port} refused the connection: nothing listens on this port",
+            f"{join_address(host, port)} refused the connection: nothing listens on this port",
             hint="check the port, and that the peer runs",
         )
     if isinstance(error, TimeoutError):
         waited = "the system's time limit" if timeout is None else f"{timeout:g} s"
         return ConnectionFailed(
-            f"{host}:{port} did not answer within {waited}", hint="check the address; a firewall may drop the packets"
+            f"{join_address(host, port)} did not answer within {waited}",
+            hint="check the address; a firewall may drop the packets",
         )
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return ConnectionFailed(f"no connection to {host}:{port}: {reason}", hint="check host and network")
+    return ConnectionFailed(f"no connection to {join_address(host, port)}: {reason}", hint="check host and network")

@@ -2,7 +2,8 @@
 
     NbdicomError
     ├─ AssociationError
-    │  ├─ ConnectionFailed          name resolution, TCP or TLS; ``__cause__`` is the OSError
+    │  ├─ ConnectionFailed          name resolution or TCP; ``__cause__`` is the OSError
+    │  │  └─ TLSFailed              the connection could not be secured
     │  ├─ AssociationRejected       A-ASSOCIATE-RJ: .result .source .reason_diag, in words
     │  ├─ AssociationAborted        A-ABORT or A-P-ABORT: .source .reason_diag, and who sent it
     │  ├─ AssociationReleased       an operation was asked of an association that is over
@@ -46,6 +47,7 @@ __all__ = [
     "ProtocolError",
     "QueryError",
     "RemoteProtocolError",
+    "TLSFailed",
 ]
 
 
@@ -80,6 +82,12 @@ class AssociationError(NbdicomError):
 
 class ConnectionFailed(AssociationError):
     """No transport connection: the name, the address, the port or TLS; ``__cause__`` has the system's error."""
+
+
+class TLSFailed(ConnectionFailed):
+    """The connection stood (since ``since``), but could not be secured; ``__cause__`` has the error of the handshake."""
+
+    since: float | None = None
 
 
 class AssociationRejected(AssociationError):

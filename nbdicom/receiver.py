@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nbdicom.address import join_address
 from nbdicom.blocking.server import Server
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
@@ -26,6 +27,8 @@ from nbdicom.uids import UID, transfer_syntaxes
 
 if TYPE_CHECKING:
     import pandas
+
+    from nbdicom.tls import TLS
 
 __all__ = ["Receiver", "StoredFile", "serve", "storage_support"]
 
@@ -67,6 +70,8 @@ class Receiver:
         Where to listen; port 0 takes a free one.
     any_called : bool
         Also receive what is sent to another title.
+    tls : TLS, optional
+        Serve associations that are secured by it, and no others (PS3.15 Annex B).
     on_stored : callable, optional
         Called with each `StoredFile`, in the thread of its association.
     timeouts, limits : optional
@@ -87,6 +92,7 @@ class Receiver:
         host: str = "127.0.0.1",
         port: int = 0,
         any_called: bool = False,
+        tls: TLS | None = None,
         on_stored: Callable[[StoredFile], None] | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
@@ -106,6 +112,7 @@ class Receiver:
             host=host,
             port=port,
             any_called=any_called,
+            tls=tls,
             timeouts=timeouts,
             limits=limits,
         )
@@ -164,7 +171,7 @@ class Receiver:
     def address(self) -> str:
         """``AET@host:port``, as `Peer` takes it."""
         host, port = self._server.address
-        return f"{self.ae_title}@{host}:{port}"
+        return f"{self.ae_title}@{join_address(host, port)}"
 
     @property
     def files(self) -> list[StoredFile]:

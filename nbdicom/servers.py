@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import weakref
 from typing import Protocol, TypeVar
 
 from nbdicom.core.trace import Tracer
@@ -19,6 +20,8 @@ __all__ = [
     "deaf",
     "detach",
     "listening",
+    "recalled",
+    "remember",
     "replace_running",
     "running",
     "running_table",
@@ -48,11 +51,23 @@ class Listener(Protocol):
     tracers: tuple[Tracer, ...]  #: who records its associations; read anew for each
 
 
+class Remembered(Protocol):
+    """A peer, of which no more is known here than where it is and who calls."""
+
+    calling: str
+
+    @property
+    def address(self) -> str:
+        """``AET@host:port``."""
+        ...
+
+
 R = TypeVar("R", bound=Runnable)
 
 _lock = threading.RLock()
 _running: dict[str, Runnable] = {}
 _listening: list[Listener] = []
+_peers: weakref.WeakValueDictionary[tuple[str, str], Remembered] = weakref.WeakValueDictionary()
 
 
 def replace_running(server: R) -> None:
@@ -102,6 +117,18 @@ def detach(tracer: Tracer) -> None:
     with _lock:
         for server in _listening:
             server.tracers = tuple(one for one in server.tracers if one is not tracer)
+
+
+def remember(peer: Remembered) -> None:
+    """A peer whose secrets stand in no table: it is found again by its address and ours, as long as somebody has it."""
+    with _lock:
+        _peers[peer.address, peer.calling] = peer
+
+
+def recalled(address: str, calling: str) -> object | None:
+    """The peer that was remembered, if it is still there."""
+    with _lock:
+        return _peers.get((address, calling))
 
 
 def running_table() -> Table:

@@ -40,16 +40,18 @@ FLOORS = {
     "trace": GROUND | {"nbdicom.core", "nbdicom.data", "nbdicom.servers", "nbdicom.trace"},
     "blocking": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.blocking",
+        "nbdicom.tls",
     },
     "aio": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
     },
     "pacs": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
+        "nbdicom.tls",
     },
     "peer": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.receiver",
-        "nbdicom.peer", "nbdicom.job",
+        "nbdicom.peer", "nbdicom.job", "nbdicom.tls", "nbdicom.servers",
     },
     "notebook": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
@@ -106,7 +108,7 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table", "privacy", "address"):
+    for name in ("errors", "status", "uids", "config", "table", "privacy", "address", "tls"):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import split_address
+from nbdicom.address import join_address, split_address
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.responses import Responses
 from nbdicom.blocking.transport import Transport, connect
@@ -20,7 +20,7 @@ from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationAborted, AssociationError
+from nbdicom.errors import AssociationAborted, AssociationError, TLSFailed
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Invoked, Invoking
@@ -37,6 +37,9 @@ from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
 
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS, PeerCertificate
+
 __all__ = ["Association", "Responses", "associate", "open_destination"]
 
 
@@ -51,6 +54,8 @@ def associate(
     limits: Limits | None = None,
     window: OperationsWindow | None = None,
     identity: UserIdentity | None = None,
+    tls: TLS | None = None,
+    bind: str | tuple[str, int] | None = None,
     user_items: Iterable[Item] = (),
     trace: Trace | Tracer | bool | None = None,
 ) -> Association:
@@ -59,7 +64,7 @@ def associate(
     Parameters
     ----------
     address : str or (str, int)
-        ``"host:port"``.
+        ``"host:port"``, ``"[IPv6]:port"`` or a tuple.  The addresses of a name are tried one after the other.
     called, calling : str
         AE titles of the peer and of ourselves, at most 16 characters, case-sensitive.
     contexts : iterable
@@ -70,6 +75,10 @@ def associate(
         See `nbdicom.config`.
     identity : UserIdentity, optional
         Who we are; ``negotiation.identity_response`` has the peer's confirmation.
+    tls : TLS, optional
+        How to secure the connection (PS3.15 Annex B).
+    bind : str or (str, int), optional
+        Our own address (and port), where the peer or the network asks for a certain one.
     user_items : iterable of Item, optional
         Further items of the user information, as they are to be sent.
     trace : bool, Recorder or callable, optional
@@ -109,29 +118,61 @@ def associate(
     )
     core.request(rq)
     try:
-        transport = Transport(connect(host, port, timeouts.connect))
+        transport, until = _dial(host, port, timeouts, tls, (bind, 0) if isinstance(bind, str) else bind)
         driver = Driver(
             core,
             transport,
-            peer=f"{host}:{port}",
+            peer=join_address(host, port),
             handlers=handlers or Handlers(),
             timeouts=timeouts,
             limits=limits,
             open_destination=open_destination,
         )
-        driver.establish()
+        driver.establish(until)
     except AssociationError as error:
         error.trace = recorder
         raise
     return Association(driver, recorder)
 
 
+def _dial(
+    host: str, port: int, timeouts: Timeouts, tls: TLS | None, bind: tuple[str, int] | None
+) -> tuple[Transport, float | None]:
+    """A connection, secured if it shall be, and until when the association must be established."""
+    if tls is not None:
+        from nbdicom.blocking.secure import SecureTransport  # OpenSSL is for those who use it
+
+        tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
+    connection = connect(host, port, timeouts.connect, bind)
+    connected = time.monotonic()
+    until = None if timeouts.association is None else connected + timeouts.association
+    if tls is None:
+        return Transport(connection), until
+    try:
+        transport = SecureTransport(connection, tls, host)
+        transport.handshake(until)
+    except OSError as error:
+        from nbdicom.tls import why_tls_failed
+
+        connection.close()
+        words, hint = why_tls_failed(error)
+        failed = TLSFailed(f"{join_address(host, port)}: {words}", hint=hint)
+        failed.since = connected
+        raise failed from error
+    except BaseException:
+        connection.close()
+        raise
+    return transport, until
+
+
 def open_destination(
-    driver: Driver, address: tuple[str, int], ae_title: str, instances: Sequence[StorableInstance]
+    driver: Driver, address: tuple[Any, ...], ae_title: str, instances: Sequence[StorableInstance]
 ) -> Association:
     """The second association of a C-MOVE that *driver* performs; our title is the one that its requestor called."""
+    host, port, *tls = address
     return associate(
-        address,
+        (host, port),
+        tls=tls[0] if tls else None,
         called=ae_title,
         calling=driver.negotiation.called_ae_title,
         contexts=storage_contexts(instances, driver.codec),
@@ -156,6 +197,11 @@ class Association:
     def peer(self) -> str:
         """The peer's address, "host:port"."""
         return self._driver.peer
+
+    @property
+    def certificate(self) -> PeerCertificate | None:
+        """The certificate that the peer showed (TLS); None where there is none."""
+        return self._driver.transport.certificate
 
     @property
     def negotiation(self) -> Negotiation:

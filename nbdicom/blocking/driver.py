@@ -42,7 +42,7 @@ _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU,
 _DEEPEST = 8  #: a C-GET reads while it waits, and performs what it reads; pipelined ones must not exhaust the stack
 
 #: ``associate(address, ae_title, instances)`` opens the second association of a C-MOVE
-OpenDestination = Callable[["Driver", tuple[str, int], str, Sequence[StorableInstance]], Any]
+OpenDestination = Callable[["Driver", tuple[Any, ...], str, Sequence[StorableInstance]], Any]
 
 
 class Driver:
@@ -197,15 +197,18 @@ class Driver:
 
     def connected(self) -> None:
         """The transport connection stands."""
-        self.core.connected(self.transport.addresses if self.core.traced else None)
+        transport = self.transport
+        addresses = transport.addresses if self.core.traced else None
+        self.core.connected(addresses, at=transport.since, secured=transport.secured)
 
-    def establish(self) -> None:
-        """Requestor: from the connection to the answer."""
+    def establish(self, until: float | None = None) -> None:
+        """Requestor: from the connection to the answer, which must be there at *until*."""
         try:
             self.connected()
             self.flush()
             limit = self.timeouts.association
-            until = None if limit is None else time.monotonic() + limit
+            if until is None and limit is not None:
+                until = time.monotonic() + limit
             self.wait(lambda: self.core.is_established, None, until=until)
             if self.core.error is not None:
                 raise self.core.error
@@ -315,11 +318,8 @@ class Driver:
     def _lost(self, error: OSError) -> None:
         """The connection broke: the machine is told, and the cause is kept."""
         self._os_error = error
-        told = None
-        if isinstance(error, TimeoutError):
-            told = AssociationAborted(
-                f"the peer reads nothing: {error}", hint="it may be stuck; Timeouts.network sets how long to wait"
-            )
+        words = self.transport.explain(error)
+        told = AssociationAborted(words[0], hint=words[1]) if words else None
         with self._lock:
             known = self.core.error
             self.core.eof_received(told)

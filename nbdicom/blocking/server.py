@@ -16,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from nbdicom.address import join_address
 from nbdicom.blocking.association import Association, open_destination
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.transport import Transport
@@ -31,6 +32,9 @@ from nbdicom.privacy import trace_of
 from nbdicom.servers import deaf, listening
 from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
+
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS
 
 __all__ = ["Server"]
 
@@ -50,7 +54,7 @@ class Server(Acceptor):
     contexts : iterable or Support
         What is supported, like in `associate`.
     host : str
-        Address to listen on; loopback unless you say otherwise.
+        Name or address to listen on; loopback unless you say otherwise.  ``""`` is every address, IPv4 and IPv6.
     port : int
         0 takes a free one; ``address`` tells which.
     any_called : bool
@@ -59,6 +63,8 @@ class Server(Acceptor):
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
     window : OperationsWindow, optional
         How many operations we agree to perform (and to invoke) at once; by default what `Support` says.
+    tls : TLS, optional
+        Serve associations that are secured by it, and no others (PS3.15 Annex B).
     timeouts, limits : optional
         See `nbdicom.config`.
     trace : bool, Recorder or callable, optional
@@ -82,10 +88,12 @@ class Server(Acceptor):
         any_called: bool = False,
         calling: Callable[[str, str], bool] | None = None,
         window: OperationsWindow | None = None,
+        tls: TLS | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         trace: Trace | Tracer | bool | None = None,
     ) -> None:
+        self.tls = tls
         super().__init__(
             handlers,
             ae_title=ae_title,
@@ -118,13 +126,15 @@ class Server(Acceptor):
         if self._listener is not None:
             return self
         host, port = self._requested
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if self.tls is not None:
+            self.tls.server_context  # noqa: B018  # a file that is missing is said now, not to the first caller
         try:
-            self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            self._listener = _listen(host, port)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
-                f"cannot listen on {host}:{port}: {reason}", hint="choose another port (0 takes a free one) or host"
+                f"cannot listen on {join_address(host, port)}: {reason}",
+                hint="choose another port (0 takes a free one) or host",
             ) from error
         self._listener.setblocking(False)
         self._closing = False
@@ -213,7 +223,8 @@ class Server(Acceptor):
                 select.select([wake], [], [], 0.1)
                 continue
             try:
-                self._begin(connection, address[:2])
+                # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
+                self._begin(connection, (address[0].removeprefix("::ffff:"), address[1]))
             except (OSError, RuntimeError) as error:
                 _log.warning("%s: cannot serve a connection: %s", self.ae_title, type(error).__name__)
                 connection.close()
@@ -230,8 +241,8 @@ class Server(Acceptor):
             return
         driver = Driver(
             self.new_core(time.monotonic),
-            Transport(connection),
-            peer=f"{address[0]}:{address[1]}",
+            self._transport(connection),
+            peer=join_address(*address),
             handlers=self.handlers,
             timeouts=self.timeouts,
             limits=self.limits,
@@ -250,6 +261,13 @@ class Server(Acceptor):
                 del self._threads[thread]
             driver.abort()
             raise
+
+    def _transport(self, connection: socket.socket) -> Transport:
+        if self.tls is None:
+            return Transport(connection)
+        from nbdicom.blocking.secure import SecureTransport
+
+        return SecureTransport(connection, self.tls, None)
 
     def _serve(self, served: Served[Driver], address: tuple[str, int]) -> None:
         driver = served.driver
@@ -274,6 +292,18 @@ class Server(Acceptor):
         """Wait for the association request (ARTIM bounds it) and answer it."""
         driver = served.driver
         core = driver.core
+        titles = None
+        if self.tls is not None:
+            try:
+                # In this thread and under ARTIM: who is silent, or speaks something else, keeps nobody out.
+                driver.transport.handshake(time.monotonic() + self.timeouts.artim)
+            except OSError as error:
+                from nbdicom.tls import why_tls_failed
+
+                _log.info("%s: no association with %s: %s", self.ae_title, driver.peer, why_tls_failed(error)[0])
+                driver.transport.close()
+                return
+            titles = self.tls.titles_of(driver.transport.certificate)
         driver.connected()
         driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         if core.associate_rq is None or core.error is not None:
@@ -281,7 +311,7 @@ class Server(Acceptor):
             return
         with self._lock:
             room = self.reserve(served, self._threads.values())
-        verdict = self.admission.judge(core.associate_rq, address, full=not room)
+        verdict = self.admission.judge(core.associate_rq, address, full=not room, titles=titles)
         words = verdict.give(core)
         _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
         if verdict.is_mistake:
@@ -292,3 +322,12 @@ class Server(Acceptor):
         else:
             served.admitted = False
             driver.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; on every address of both families where *host* says "every"."""
+    if host in ("", "::") and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = found[0]
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)

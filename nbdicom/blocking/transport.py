@@ -16,10 +16,14 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nbdicom.address import connection_failed
 from nbdicom.blocking.interrupt import PERIOD, current_interrupt
 from nbdicom.core.streams import Buffer
+
+if TYPE_CHECKING:
+    from nbdicom.tls import PeerCertificate
 
 __all__ = ["Transport", "connect"]
 
@@ -31,8 +35,10 @@ _GLANCE = 1.0
 _MAIN_THREAD = threading.main_thread().ident
 
 
-def connect(host: str, port: int, timeout: float | None) -> socket.socket:
-    """Open a TCP connection.
+def connect(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None = None) -> socket.socket:
+    """Open a TCP connection, to the first of the host's addresses that answers, before *timeout* seconds are over.
+
+    *bind* is our own address; only addresses of the peer of the same family are tried then.
 
     Raises
     ------
@@ -40,24 +46,34 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
         The cause (an OSError) tells a name that is not known, a port that nobody listens to, and silence apart.
     """
     try:
-        if current_interrupt() is None:
-            return socket.create_connection((host, port), timeout)
-        return _connected(host, port, timeout)
+        return _connected(host, port, timeout, bind)
     except (OSError, UnicodeError) as error:
         raise connection_failed(error, host, port, timeout) from error
 
 
-def _connected(host: str, port: int, timeout: float | None) -> socket.socket:
-    """What `socket.create_connection` does, for a thread that is interrupted by another."""
+def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None) -> socket.socket:
+    """Try the addresses one after the other; each gets its share of the time that is left, so a dead one costs not all.
+
+    Unlike `socket.create_connection` it has one deadline, and another thread can interrupt it.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
-    problem: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    problem: OSError = OSError("the name has no address of the family of ours")
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
+        try:
+            ours = None if bind is None else socket.getaddrinfo(*bind, family=family, type=socket.SOCK_STREAM)[0][4]
+        except socket.gaierror:
+            continue
+        now = time.monotonic()
+        share = None if deadline is None else now + (deadline - now) / left
         connection = socket.socket(family, kind, protocol)
         try:
             connection.setblocking(False)
+            if ours is not None:
+                connection.bind(ours)
             code = connection.connect_ex(address)
             if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
-                if not Transport(connection).wait(deadline, read=False, write=True):
+                if not Transport(connection).wait(share, read=False, write=True):
                     raise TimeoutError("no answer")
                 code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
@@ -83,6 +99,8 @@ class Transport:
     """
 
     def __init__(self, connection: socket.socket) -> None:
+        self.certificate: PeerCertificate | None = None  #: what the peer showed (TLS)
+        self.since = time.monotonic()  #: when the connection stood
         self._socket = connection
         connection.setblocking(False)
         try:
@@ -103,6 +121,11 @@ class Transport:
             return _address(self._socket.getsockname()), _address(self._socket.getpeername())
         except OSError:
             return None  # the peer was faster
+
+    @property
+    def secured(self) -> str | None:
+        """How it is secured, in words; None where it is not."""
+        return None
 
     @property
     def hot(self) -> bool:
@@ -164,6 +187,16 @@ class Transport:
             poll = select.poll()
             poll.register(self._socket, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
         return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
+
+    def handshake(self, deadline: float | None) -> None:
+        """Nothing to agree on where nothing is secured; see `SecureTransport.handshake`."""
+
+    def explain(self, error: OSError) -> tuple[str, str] | None:
+        """What broke the connection, in words and with a hint, where more is known than that it broke."""
+        if isinstance(error, TimeoutError):
+            hint = "it may be stuck; Timeouts.network sets how long to wait"
+            return f"the peer reads nothing: {error}", hint
+        return None
 
     def finish(self) -> None:
         """No more will be written; the peer may still be read."""

@@ -6,9 +6,15 @@ import argparse
 import signal
 import sys
 import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from nbdicom.cli.parser import tls_of
 from nbdicom.config import Limits
 from nbdicom.errors import PacsError
+
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS
 
 __all__ = ["run"]
 
@@ -28,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         any_called=options.any_called,
         any_calling=options.any_calling,
         allow=dict(map(_allowed, options.allow)),
+        tls=_served(tls_of(options)),
         limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
     )
     with pacs:
@@ -39,6 +46,11 @@ def run(options: argparse.Namespace) -> int:
         ended.wait()
     print("nbdicom pacs: stopped", file=sys.stderr)
     return 0
+
+
+def _served(tls: TLS | None) -> TLS | None:
+    """Without certificates to trust every caller is served, with or without one of its own."""
+    return replace(tls, client_certificates="none") if tls is not None and tls.ca is None else tls
 
 
 def _allowed(text: str) -> tuple[str, str]:

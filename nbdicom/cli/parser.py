@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 import nbdicom
+from nbdicom.errors import ConnectionFailed
 
-__all__ = ["make_parser"]
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS
 
+__all__ = ["make_parser", "tls_of"]
+
+#: options of `nbdicom find` that are asked for by extended negotiation (PS3.4 C.5.1.1)
+_OPTIONS = {
+    "relational": "relational queries: keys of every level",
+    "fuzzy": "fuzzy matching of names",
+    "date-time": "combined date-time matching",
+    "timezone": "timezone adjustment",
+    "enhanced-conversion": "enhanced multi-frame conversion",
+}
 _PEER = "AET@HOST:PORT of the peer, for instance PACS@127.0.0.1:11112"
 
 
@@ -34,6 +47,8 @@ def make_parser() -> argparse.ArgumentParser:
     _peer(command("echo", "peer", "verify a peer step by step (C-ECHO)"))
     find = _peer(command("find", "peer", "query a peer (C-FIND)"))
     _keys(find, "attribute to match, or only to return where there is no value; may be repeated")
+    for name, text in _OPTIONS.items():
+        find.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
     find.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
     get = _peer(command("get", "peer", "retrieve from a peer into a folder (C-GET)"))
     _keys(get, "unique key of what is retrieved, such as StudyInstanceUID=...; may be repeated")
@@ -85,12 +100,14 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--sample", action="store_true", help="put the sample images into the archive first")
     _max_pdu(sub)
+    _tls(sub)
 
 
 def _peer(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
     sub.add_argument("peer", metavar="PEER", help=_PEER)
     sub.add_argument("--calling", default="NBDICOM", metavar="AET", help="our AE title (default: %(default)s)")
     _max_pdu(sub)
+    _tls(sub)
     shape = sub.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
     shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print CSV")
@@ -106,6 +123,36 @@ def _max_pdu(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--max-pdu", type=_length, metavar="N", help="maximum length of a P-DATA-TF that we announce; 0 is no limit"
     )
+
+
+def _tls(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("TLS", "with one of these the connection is secured")
+    group.add_argument("--tls", action="store_true", help="secure it, with what the system trusts")
+    group.add_argument("--tls-ca", metavar="PEM", help="certificates to trust: of authorities, or of peers themselves")
+    group.add_argument("--tls-cert", metavar="PEM", help="our certificate")
+    group.add_argument("--tls-key", metavar="PEM", help="its private key (default: in the same file)")
+    group.add_argument("--tls-fingerprint", metavar="HEX", help="SHA-256 of the one certificate to accept")
+    group.add_argument("--tls-crl", metavar="PEM", help="certificate revocation list")
+
+
+def tls_of(options: argparse.Namespace) -> TLS | None:
+    """What the TLS options say; None where there are none."""
+    given = {
+        "ca": options.tls_ca,
+        "certificate": options.tls_cert,
+        "key": options.tls_key,
+        "fingerprint": options.tls_fingerprint,
+        "crl": options.tls_crl,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given and not options.tls:
+        return None
+    from nbdicom.tls import TLS
+
+    try:
+        return TLS(**given)
+    except ValueError as error:
+        raise ConnectionFailed(str(error)) from error
 
 
 def _port(text: str) -> int:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nbdicom.cli.parser import tls_of
+from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.notices import IncompleteTransfer
 from nbdicom.peer.peer import Peer
@@ -45,7 +47,7 @@ class _Shown(Protocol):
 def run(options: argparse.Namespace) -> int:
     """Do what the sub-command says."""
     warnings.simplefilter("ignore", IncompleteTransfer)  # it is said once, as an error
-    peer = Peer(options.peer, calling=options.calling, max_pdu=options.max_pdu)
+    peer = Peer(options.peer, calling=options.calling, max_pdu=options.max_pdu, tls=tls_of(options))
     work = {"echo": _echo, "find": _find, "get": _get, "move": _move, "store": _store}[options.command]
     return work(peer, options)
 
@@ -65,10 +67,19 @@ def _echo(peer: Peer, options: argparse.Namespace) -> int:
 
 def _find(peer: Peer, options: argparse.Namespace) -> int:
     keys, columns = _keys(options.key)
+    matched = list(keys)
     level = options.level or "STUDY"
+    asked = QueryOptions(
+        relational=options.relational,
+        fuzzy=options.fuzzy,
+        date_time=options.date_time,
+        timezone=options.timezone,
+        enhanced_conversion=options.enhanced_conversion,
+    )
+    keys |= {"relational": asked.relational, "options": asked if asked != QueryOptions() else None}
     if options.shape is None:
         frame = peer.find(level, limit=options.limit, columns=columns, **keys)
-        wanted = (*_TEXT_COLUMNS[frame.attrs["nbdicom"]["level"]], *keys, *columns)
+        wanted = (*_TEXT_COLUMNS[frame.attrs["nbdicom"]["level"]], *matched, *columns)
         print(frame[[name for name in dict.fromkeys(wanted) if name in frame]].dicom.show())
         return 0
     frame = peer.find(level, limit=options.limit, columns=columns, parse=False, **keys)

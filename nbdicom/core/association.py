@@ -193,9 +193,11 @@ class AssociationCore:
         self._rq = rq
         self.upper_layer.a_associate(rq)
 
-    def connected(self, addresses: tuple[str, str] | None = None) -> None:
-        """The transport connection stands, between our address and the peer's."""
-        self.upper_layer.connected(addresses)
+    def connected(
+        self, addresses: tuple[str, str] | None = None, *, at: float | None = None, secured: str | None = None
+    ) -> None:
+        """The transport connection stands, between our address and the peer's; see `UpperLayer.connected`."""
+        self.upper_layer.connected(addresses, at=at, secured=secured)
 
     def accept(self, answer: AAssociateAC, negotiation: Negotiation) -> None:
         """Accept the association (acceptor)."""

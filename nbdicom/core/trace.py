@@ -27,6 +27,7 @@ __all__ = [
     "PDUReceived",
     "PDUSent",
     "Quirk",
+    "Secured",
     "Trace",
     "TraceEvent",
     "Tracer",
@@ -118,6 +119,17 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Secured:
+    """The connection is secured by TLS; ``text`` says how, and what certificate the peer showed."""
+
+    time: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"  TLS: {printable(self.text)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Quirk:
     """The peer did something otherwise than the standard says, and we put up with it; ``text`` completes "the peer ..."."""
 
@@ -128,7 +140,7 @@ class Quirk:
         return f"! the peer {printable(self.text)}"
 
 
-TraceEvent = Connected | PDUSent | PDUReceived | Transition | MessageSent | MessageReceived | Quirk
+TraceEvent = Connected | PDUSent | PDUReceived | Transition | MessageSent | MessageReceived | Quirk | Secured
 Trace = Callable[[TraceEvent], None]
 
 

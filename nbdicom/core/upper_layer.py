@@ -19,7 +19,7 @@ from nbdicom.config import Limits
 from nbdicom.core import pdu as p
 from nbdicom.core.machine import NEXT, TABLE, Action, Evt, Sta
 from nbdicom.core.streams import Buffer, DataSource
-from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Trace, Transition
+from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Secured, Trace, Transition
 from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
@@ -410,10 +410,17 @@ class UpperLayer:
         self._rq = rq
         self._fire(Evt.EVT1)
 
-    def connected(self, addresses: tuple[str, str] | None = None) -> None:
-        """The transport connection stands, between our address and the peer's."""
+    def connected(
+        self, addresses: tuple[str, str] | None = None, *, at: float | None = None, secured: str | None = None
+    ) -> None:
+        """The transport connection stands, between our address and the peer's.
+
+        For the trace: *at* is since when, if not since now, and *secured* says how TLS secures it.
+        """
         if self._trace is not None and addresses is not None:
-            self._trace(Connected(self._clock(), *addresses))
+            self._trace(Connected(self._clock() if at is None else at, *addresses))
+        if self._trace is not None and secured is not None:
+            self._trace(Secured(self._clock(), secured))
         self._fire(Evt.EVT2 if self.role is Role.REQUESTOR else Evt.EVT5)
 
     def a_associate_response(self, answer: p.AAssociateAC | p.AAssociateRJ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from nbdicom.core.association import AssociationCore
@@ -87,18 +87,33 @@ class Admission:
         """Whether code of the user is asked."""
         return not (self.calling is None and self.accept is None and self.identity is None)
 
-    def judge(self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False) -> Verdict:
+    def judge(
+        self,
+        rq: AAssociateRQ,
+        peer: tuple[str, int],
+        *,
+        full: bool = False,
+        titles: Collection[str] | None = None,
+    ) -> Verdict:
         """`decide`, and what becomes of its failures: a check of the user that fails rejects for the time being (2/1/1)."""
         who = f"{printable(rq.calling_ae_title)} ({peer[0]}:{peer[1]})"
         try:
-            return Verdict(who, *self.decide(rq, peer, full=full))
+            return Verdict(who, *self.decide(rq, peer, full=full, titles=titles))
         except (Exception, SystemExit) as error:
             return Verdict(who, _reject(_TRANSIENT, _USER, 1), failure=error)
 
     def decide(
-        self, rq: AAssociateRQ, peer: tuple[str, int], *, full: bool = False
+        self,
+        rq: AAssociateRQ,
+        peer: tuple[str, int],
+        *,
+        full: bool = False,
+        titles: Collection[str] | None = None,
     ) -> tuple[AAssociateAC | AAssociateRJ, Negotiation | None]:
-        """The answer, and the negotiation where it is an acceptance.  *full*: no room for another association.
+        """The answer, and the negotiation where it is an acceptance.
+
+        *full*: no room for another association.  *titles*: the calling AE titles that the peer's certificate allows (TLS);
+        None for any.
 
         Raises
         ------
@@ -112,6 +127,8 @@ class Admission:
             return _reject(_PERMANENT, _USER, 7), None
         if title_problem(rq.calling_ae_title) or not (self.calling is None or self.calling(rq.calling_ae_title, host)):
             return _reject(_PERMANENT, _USER, 3), None
+        if titles is not None and rq.calling_ae_title not in titles:
+            return _reject(_PERMANENT, _USER, 3), None  # a title alone proves nothing
         if full:
             return _reject(_TRANSIENT, _PRESENTATION, 2), None
         items: tuple[Item, ...] = ()

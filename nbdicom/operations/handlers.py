@@ -104,7 +104,8 @@ class Handlers:
     get, move : callable, optional
         ``get(request)`` gives the instances to be sent, as a sequence (their number goes into the responses).
     destination : callable, optional
-        ``destination(ae_title)`` is the ``(host, port)`` of a C-MOVE destination, or None if it is unknown (A801H).
+        ``destination(ae_title)`` is the ``(host, port)`` of a C-MOVE destination, or ``(host, port, TLS)``; None if
+        it is unknown (A801H).
     n_event_report, n_get, n_set, n_action, n_create, n_delete : callable, optional
         ``handler(request)`` returns None (Success), the data set of the response (Dataset, mapping or encoded bytes; then
         the status is Success), a status, or ``(status, data set or None)``.  N-GET needs a data set, N-DELETE has none.
@@ -119,7 +120,7 @@ class Handlers:
     find: Callable[[FindRequest], Iterable[Any]] | None = None
     get: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
     move: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
-    destination: Callable[[str], tuple[str, int] | None] | None = None
+    destination: Callable[[str], tuple[Any, ...] | None] | None = None
     n_event_report: Callable[[NEventReportRequest], Any] | None = None
     n_get: Callable[[NGetRequest], Any] | None = None
     n_set: Callable[[NSetRequest], Any] | None = None

@@ -63,7 +63,7 @@ class Link:
     codec: Codec
     handlers: Handlers
     #: ``associate(address, ae_title, instances)`` opens the association of a C-MOVE
-    associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any]
+    associate: Callable[[tuple[Any, ...], str, Sequence[StorableInstance]], Any]
     #: ``failed(request, exception)`` reports what a handler raised
     failed: Callable[[Request, BaseException], None]
     #: ``stored(received, status)`` reports what was answered to a C-STORE

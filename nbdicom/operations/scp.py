@@ -328,7 +328,7 @@ def _move_instances(
     link: Link,
     received: Received,
     message: CMoveRQ | CGetRQ,
-    address: tuple[str, int],
+    address: tuple[Any, ...],
     instances: Sequence[StorableInstance],
     counts: _Counts,
 ) -> Operation:
@@ -347,7 +347,7 @@ def _move_group(
     link: Link,
     received: Received,
     message: CMoveRQ | CGetRQ,
-    address: tuple[str, int],
+    address: tuple[Any, ...],
     instances: Sequence[StorableInstance],
     counts: _Counts,
 ) -> Operation:

@@ -51,7 +51,7 @@ class Serving:
         peer: str,
         codec: Codec,
         handlers: Handlers,
-        associate: Callable[[tuple[str, int], str, Sequence[StorableInstance]], Any],
+        associate: Callable[[tuple[Any, ...], str, Sequence[StorableInstance]], Any],
         failed: Callable[[Request, BaseException], None],
     ) -> None:
         self.handlers = handlers

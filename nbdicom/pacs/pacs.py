@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from nbdicom.address import join_address
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
@@ -33,6 +34,7 @@ from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_class
 
 if TYPE_CHECKING:
     from nbdicom.blocking.server import Server
+    from nbdicom.tls import TLS
 
 __all__ = ["Added", "Pacs", "demo_pacs"]
 
@@ -65,6 +67,10 @@ class Pacs:
         this process; much faster on a disk that is slow to sync.
     limits, timeouts : optional
         See `nbdicom.config`.
+    tls : TLS, optional
+        Serve associations that are secured by it, and no others (PS3.15 Annex B).
+    move_tls : TLS, optional
+        For the associations to the destinations of C-MOVE; without it they are plain.
 
     Examples
     --------
@@ -87,6 +93,8 @@ class Pacs:
         durability: Literal["full", "none"] = "full",
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
+        tls: TLS | None = None,
+        move_tls: TLS | None = None,
     ) -> None:
         if problem := title_problem(ae_title):
             raise PacsError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
@@ -97,6 +105,7 @@ class Pacs:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
+        self._tls, self._move_tls = tls, move_tls
         self._requested = (host, port)
         self._any_called = any_called
         self._any_calling = any_calling
@@ -142,6 +151,7 @@ class Pacs:
             port=port,
             any_called=self._any_called,
             calling=self._is_welcome,
+            tls=self._tls,
             timeouts=self.timeouts,
             limits=self.limits,
         )
@@ -149,7 +159,7 @@ class Pacs:
             return server.start()
         except (ConnectionFailed, OSError) as error:
             raise PacsError(
-                f"{self.ae_title} cannot listen on {host}:{port}: {_reason(error)}",
+                f"{self.ae_title} cannot listen on {join_address(host, port)}: {_reason(error)}",
                 hint="choose another port (0 takes a free one), or stop the server that has this one",
             ) from error
 
@@ -196,8 +206,7 @@ class Pacs:
     @property
     def address(self) -> str:
         """``"AET@host:port"``, as `Peer` takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.ae_title}@{host}:{self.port}"
+        return f"{self.ae_title}@{join_address(self.host, self.port)}"
 
     @property
     def root(self) -> Path | None:
@@ -250,7 +259,7 @@ class Pacs:
             ),
             get=lambda request: archive.select(request, self.timeouts.query),
             move=lambda request: archive.select(request, self.timeouts.query),
-            destination=lambda title: self.allow.get(title.strip(" ")),
+            destination=self._destination,
         )
 
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
@@ -286,6 +295,10 @@ class Pacs:
         results = [row[2] for row in rows]
         return Added(tuple(rows), *(results.count(word) for word in ("stored", "refused", "skipped")))
 
+    def _destination(self, title: str) -> tuple[Any, ...] | None:
+        address = self.allow.get(title.strip(" "))
+        return address if address is None or self._move_tls is None else (*address, self._move_tls)
+
     def counts(self) -> dict[str, int]:
         """How many patients, studies, series and instances there are."""
         return self._open().index.counts()
@@ -303,7 +316,7 @@ class Pacs:
             ("folder", f"{self._root}" if self._root else f"{self._temporary or ''} (temporary)".strip()),
             ("durability", self.durability),
             ("callers", self._callers()),
-            *((f"C-MOVE to {title}", f"{host}:{port}") for title, (host, port) in self.allow.items()),
+            *((f"C-MOVE to {title}", join_address(host, port)) for title, (host, port) in self.allow.items()),
         ]
         if self._archive is not None:
             rows += [(name, str(count)) for name, count in self.counts().items()]

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from nbdicom.address import split_address
+from nbdicom.address import join_address, split_address
 from nbdicom.blocking import Association, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions
@@ -26,6 +26,7 @@ from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel, Level, Query
 from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
+from nbdicom.servers import recalled, remember
 from nbdicom.table import Table
 from nbdicom.trace.recorder import recorder_of
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from nbdicom.job import Job
     from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
+    from nbdicom.tls import TLS
 
 __all__ = ["Peer"]
 
@@ -71,6 +73,10 @@ class Peer:
         How many operations we propose to have outstanding at once.
     identity : UserIdentity, optional
         Who we are (PS3.7 D.3.3.7).  It is kept out of every table, text and file.
+    tls : TLS, optional
+        How to secure the connections (PS3.15 Annex B).
+    bind : str or (str, int), optional
+        Our own address, where the peer or the network asks for a certain one.
     trace : bool, Recorder or callable, optional
         True records every association with this peer in ``peer.trace``; see `nbdicom.record` for a block of code.
     charset : str, optional
@@ -103,6 +109,8 @@ class Peer:
         max_pdu: int | None = None,
         window: OperationsWindow | None = None,
         identity: UserIdentity | None = None,
+        tls: TLS | None = None,
+        bind: str | tuple[str, int] | None = None,
         trace: Trace | Tracer | bool | None = None,
         charset: str | None = None,
     ) -> None:
@@ -116,6 +124,10 @@ class Peer:
         self.limits = limits if max_pdu is None else replace(limits, max_length_received=max_pdu)
         self.window = window or OperationsWindow()
         self.identity = identity
+        self.tls = tls
+        self.bind = bind
+        if tls is not None or identity is not None:
+            remember(self)  # a table says whom it comes from, but no secret: `from_provenance` finds this peer again
         self.trace = recorder_of(trace)
         self.charset = charset
         if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
@@ -124,8 +136,7 @@ class Peer:
     @property
     def address(self) -> str:
         """The address in one string: ``"AET@host:port"``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.ae_title}@{host}:{self.port}"
+        return f"{self.ae_title}@{join_address(self.host, self.port)}"
 
     # ------------------------------------------------------------------------------- verify, associate
 
@@ -178,6 +189,8 @@ class Peer:
             limits=self.limits,
             window=window or self.window,
             identity=self.identity,
+            tls=self.tls,
+            bind=self.bind,
             trace=self.trace if trace is None else trace,
         )
 
@@ -600,7 +613,10 @@ class Peer:
 
     @classmethod
     def from_provenance(cls, about: Mapping[str, Any]) -> Peer:
-        """The peer that a table says it comes from."""
+        """The peer that a table says it comes from: the one of this process, if it has TLS or a user identity."""
+        known = recalled(about["peer"], about.get("calling", "NBDICOM"))
+        if isinstance(known, cls):
+            return known
         return cls(
             about["peer"],
             calling=about.get("calling", "NBDICOM"),

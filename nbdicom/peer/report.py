@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.address import join_address
 from nbdicom.blocking import Association, associate
-from nbdicom.core.machine import Evt
 from nbdicom.core.negotiation import Negotiation
-from nbdicom.core.trace import TraceEvent, Transition, fan_out
+from nbdicom.core.trace import Connected, Secured, TraceEvent, fan_out
 from nbdicom.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -23,6 +23,7 @@ from nbdicom.errors import (
     NbdicomError,
     OperationTimeout,
     RemoteProtocolError,
+    TLSFailed,
 )
 from nbdicom.table import Table, printable
 
@@ -194,8 +195,14 @@ class _Examination:
                 timeouts=peer.timeouts,
                 limits=peer.limits,
                 identity=peer.identity,
+                tls=peer.tls,
+                bind=peer.bind,
                 trace=fan_out(self._events.append, peer.trace),
             )
+        except TLSFailed as error:
+            self._done(tcp, "ok", error.since)
+            self._fail("TLS", error, result=error.message.removeprefix(f"{join_address(peer.host, peer.port)}: "))
+            return None
         except ConnectionFailed as error:
             self._fail(tcp, error, result=_connection(error))
             return None
@@ -211,10 +218,12 @@ class _Examination:
         return association
 
     def _connected(self, tcp: str) -> None:
-        """The trace tells when the connection stood: Evt2 of the state machine (PS3.8 Table 9-10)."""
-        at = next((e.time for e in self._events if isinstance(e, Transition) and e.event is Evt.EVT2), None)
-        if at is not None:
-            self._done(tcp, "ok", at)
+        """The trace tells when the connection stood, and since when it is secured."""
+        for event in self._events:
+            if isinstance(event, Connected):
+                self._done(tcp, "ok", event.time)
+            elif isinstance(event, Secured):
+                self._done("TLS", event.text, event.time)
 
     def _steps_name(self) -> str:
         """The step that was under way."""

@@ -216,6 +216,29 @@ def test_announced_maximum_length(pacs: str, study: str, tmp_path: Path) -> None
 # ------------------------------------------------------------------------------- demo, lab, help
 
 
+def test_tls(tmp_path: Path) -> None:
+    from tests.drivers.certificates import Authority
+
+    authority = Authority(tmp_path / "ca")
+    ours, theirs = authority.issue("ours"), authority.issue("theirs")
+    server = ["--tls-ca", authority.certificate, "--tls-cert", theirs.certificate, "--tls-key", theirs.key]
+    trust = ["--tls-ca", authority.certificate]
+    with pacs_process("--root", tmp_path / "pacs", *server) as (_, address):
+        answer = nbdicom("echo", address, *trust, "--tls-cert", ours.certificate, "--tls-key", ours.key)
+        assert answer.returncode == 0 and "certificate of theirs" in answer.stdout
+        for options in ([], trust, ["--tls"], ["--tls-fingerprint", "0" * 64], ["--tls-ca", tmp_path / "none.pem"]):
+            refused = nbdicom("echo", address, *options)
+            assert refused.returncode == 1 and "nbdicom: error: " in refused.stderr, options
+        wrong = nbdicom("echo", address, "--tls-fingerprint", "12")
+        assert wrong.returncode == 1 and "64 hexadecimal digits" in wrong.stderr and not wrong.stdout
+
+
+def test_find_asks_for_options(pacs: str) -> None:
+    answer = nbdicom("find", pacs, "-k", "PatientName=NOBODY", "--fuzzy", "--relational")
+    assert answer.returncode == 0
+    assert "did not agree to" in answer.stderr and "fuzzy matching of names" in answer.stderr
+
+
 def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
     done = nbdicom("demo", "--to", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
