@@ -28,7 +28,7 @@ def printable(text: object) -> str:
 
 # Colours come from the front end's own variables (JupyterLab, VS Code, Sphinx theme) and end in the system's, so that
 # light and dark follow the reader.
-_STYLE = (
+STYLE = (
     "<style>.nbd{--nbd-line:var(--jp-border-color1,var(--vscode-panel-border,#9996));"
     "--nbd-ok:var(--jp-success-color1,#1a7f37);--nbd-bad:var(--jp-error-color1,#cf222e);"
     "color:var(--jp-content-font-color1,var(--vscode-editor-foreground,var(--pst-color-text-base,CanvasText)));"
@@ -113,7 +113,7 @@ class Table:
         )
         notes = "".join(f"<p>{escape(_lines(note))}</p>" for note in self.notes)
         return (
-            f"<div class='nbd'>{_STYLE}<table><caption>{escape(_lines(self.title))}</caption>"
+            f"<div class='nbd'>{STYLE}<table><caption>{escape(_lines(self.title))}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
         )
 

@@ -7,13 +7,15 @@ why this codec is flat and takes microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from struct import Struct
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from nbdicom.core.layout import Span
 from nbdicom.errors import RemoteProtocolError
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -49,6 +51,7 @@ __all__ = [
     "Request",
     "Response",
     "SubOperationCounts",
+    "annotate_command",
     "command_name",
     "decode_command",
     "encode_command",
@@ -56,6 +59,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T", bound=type)
+_TABLE = re.compile(r"PS3\.7 Table [0-9.]+-[0-9]+")
 
 
 class Priority(IntEnum):
@@ -113,6 +117,7 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
         made: Any = dataclass(slots=True, kw_only=True)(cls)
         made.command_field, made.name = command_field, name
+        made.table = _TABLE.match(made.__doc__).group()  # type: ignore[union-attr]  # each docstring begins with it
         made.plan = _plan(made)
         made.mandatory = tuple(f.name for f in fields(made) if f.default is f.default_factory)  # both MISSING
         _messages[command_field] = made
@@ -127,6 +132,7 @@ class Message:
 
     command_field: ClassVar[int]
     name: ClassVar[str]
+    table: ClassVar[str]  #: where the standard defines its elements
     #: the elements in tag order: (element, field name or None where the codec knows the value, VR)
     plan: ClassVar[tuple[tuple[int, str | None, str], ...]]
     mandatory: ClassVar[tuple[str, ...]]
@@ -467,3 +473,58 @@ def response_class(request: type[Request]) -> type[Response]:
     cls = MESSAGES[request.command_field | 0x8000]
     assert issubclass(cls, Response)
     return cls
+
+
+def annotate_command(raw: bytes) -> Iterator[Span]:
+    """Every element of a command set with the place where its bytes stand and its value, for views and lessons.
+
+    What stands before a broken place comes before the error.
+
+    >>> [span.name for span in annotate_command(encode_command(CEchoRQ(message_id=7), data_set=False))][2]
+    'Command Field (0000,0100)'
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is cut off inside an element.
+    """
+    by_element = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()}
+    position, message = 0, ""
+    while position < len(raw):
+        if position + 8 > len(raw):
+            raise RemoteProtocolError("command set cut off inside an element", rule="PS3.7 E.1", source=0)
+        group, element, length = _ELEMENT.unpack_from(raw, position)
+        end = position + 8 + length
+        if end > len(raw):
+            raise RemoteProtocolError("command set cut off inside an element", rule="PS3.7 E.1", source=0)
+        value = raw[position + 8 : end]
+        known, vr = (None, "") if group else by_element.get(element, (None, ""))
+        words: str = "Unknown element"
+        shown: Any = value
+        if known is not None:
+            words, shown = _in_words(known), _decode_value(value, vr)
+            if known == "priority" and shown in Priority._value2member_map_:
+                shown = Priority(shown)
+            elif known == "status" and shown is not None:
+                shown = Status(shown, message.rpartition("-")[0])
+        elif (group, element) == (0, 0):
+            words, shown = "Command Group Length", int.from_bytes(value, "little")
+        elif (group, element) == (0, _COMMAND_FIELD):
+            field = int.from_bytes(value, "little")
+            message = command_name(field)
+            words, shown = "Command Field", f"{field:04X}H {message}"
+        elif (group, element) == (0, _DATA_SET_TYPE):
+            kind = int.from_bytes(value, "little")
+            words = "Command Data Set Type"
+            shown = f"{kind:04X}H {'no data set' if kind == _NO_DATA_SET else 'a data set follows'}"
+        yield Span(position, end, 0, f"{words} ({group:04X},{element:04X})", shown, "PS3.7 Table E.1-1")
+        position = end
+
+
+def _in_words(name: str) -> str:
+    """The standard's spelling of a field name.
+
+    >>> _in_words("affected_sop_class_uid")
+    'Affected SOP Class UID'
+    """
+    return " ".join(w.upper() if w in ("sop", "uid", "id") else w.capitalize() for w in name.split("_"))

@@ -39,7 +39,7 @@ _INVALID_PARAMETER = 6  # A-ABORT reason "invalid-PDU-parameter value" (PS3.8 Ta
 
 
 class Span(NamedTuple):
-    """Where one field stands in the bytes of a PDU, and what it says."""
+    """Where one field stands in the bytes of a PDU, and what it says; the value is None for what only holds others."""
 
     start: int
     stop: int
@@ -192,6 +192,15 @@ class _Row(NamedTuple):
     kind: Field
     convert: Callable[[Any], Any] | None
 
+    def converted(self, value: Any) -> Any:
+        """The value in its own type, where it has one."""
+        if self.convert is None or isinstance(value, tuple):
+            return value
+        try:
+            return self.convert(value)
+        except ValueError:
+            return value  # a value that the standard reserves: kept as the number it is
+
 
 @cache
 def _rows(cls: type) -> tuple[_Row, ...]:
@@ -211,18 +220,6 @@ def encode_fields(value: Any) -> bytes:
     return b"".join([row.kind.encode(getattr(value, row.name)) for row in _rows(value.__class__)])
 
 
-def _decoded(cls: type, data: memoryview, start: int, stop: int) -> Iterator[tuple[_Row, Any, int, int]]:
-    for row in _rows(cls):
-        value, end = row.kind.decode(data, start, stop)
-        if row.convert is not None and not isinstance(value, tuple):
-            try:
-                value = row.convert(value)
-            except ValueError:
-                pass  # a value that the standard reserves: kept as the number it is
-        yield row, value, start, end
-        start = end
-
-
 def decode_fields(cls: type[_T], data: memoryview, start: int, stop: int) -> _T:
     """Read the fields of *cls* from ``data[start:stop]``; bytes that are left over are not looked at.
 
@@ -231,13 +228,25 @@ def decode_fields(cls: type[_T], data: memoryview, start: int, stop: int) -> _T:
     RemoteProtocolError
         If a length passes the end of what holds it.
     """
-    return cls(**{row.name: value for row, value, _, _ in _decoded(cls, data, start, stop)})
+    values: dict[str, Any] = {}
+    rows: tuple[_Row, ...] = _rows(cls)  # type: ignore[arg-type]  # a class is hashable
+    for row in rows:
+        value, start = row.kind.decode(data, start, stop)
+        values[row.name] = row.converted(value)
+    return cls(**values)
 
 
 def annotate_fields(cls: type, data: memoryview, start: int, stop: int, depth: int, table: str) -> Iterator[Span]:
-    """The same fields with their offsets; containers are followed by what they contain."""
-    for row, value, first, end in _decoded(cls, data, start, stop):
-        yield Span(first, end, depth, row.name, value, table)
+    """The same fields with their offsets; containers are followed by what they contain.
+
+    What stands before a broken place is given before the error is raised.
+    """
+    for row in _rows(cls):
         inner = getattr(row.kind, "annotate", None)
-        if inner is not None:
-            yield from inner(data, first, end, depth + 1)
+        if inner is not None:  # a container takes all that is left
+            yield Span(start, stop, depth, row.name, None, table)
+            yield from inner(data, start, stop, depth + 1)
+            return
+        value, end = row.kind.decode(data, start, stop)
+        yield Span(start, end, depth, row.name, row.converted(value), table)
+        start = end

@@ -180,13 +180,15 @@ class _Items:
     def annotate(self, data: memoryview, start: int, stop: int, depth: int) -> Iterator[Span]:
         for first, body, end in self._headers(data, start, stop):
             cls = self._classes.get(data[first], UnknownItem)
-            yield Span(first, first + 1, depth, "item_type", f"{data[first]:02X}H {cls.name}", cls.table)
-            yield Span(first + 1, first + 2, depth, "reserved", data[first + 1], cls.table)
-            yield Span(first + 2, body, depth, "item_length", end - body, cls.table)
+            yield Span(first, end, depth, cls.name, None, cls.table)
+            depth_inside = depth + 1
+            yield Span(first, first + 1, depth_inside, "item_type", f"{data[first]:02X}H {cls.name}", cls.table)
+            yield Span(first + 1, first + 2, depth_inside, "reserved", data[first + 1], cls.table)
+            yield Span(first + 2, body, depth_inside, "item_length", end - body, cls.table)
             if cls is UnknownItem:
-                yield Span(body, end, depth + 1, "data", bytes(data[body:end]), cls.table)
+                yield Span(body, end, depth_inside, "data", bytes(data[body:end]), cls.table)
             else:
-                yield from annotate_fields(cls, data, body, end, depth + 1, cls.table)
+                yield from annotate_fields(cls, data, body, end, depth_inside, cls.table)
 
 
 # ------------------------------------------------------------------------------- closed sets
@@ -584,10 +586,12 @@ class _PDVs:
         for first, end in self._bounds(data, start, stop):
             header = data[first + 5]
             words = f"{header:02X}H {'command' if header & 1 else 'data set'}{', last fragment' if header & 2 else ''}"
-            yield Span(first, first + 4, depth, "item_length", end - first - 4, table)
-            yield Span(first + 4, first + 5, depth, "context_id", data[first + 4], table)
-            yield Span(first + 5, first + 6, depth, "message_control_header", words, "PS3.8 E.2")
-            yield Span(first + 6, end, depth, "fragment", f"{end - first - 6} bytes", table)
+            inside = depth + 1
+            yield Span(first, end, depth, "Presentation Data Value", None, table)
+            yield Span(first, first + 4, inside, "item_length", end - first - 4, table)
+            yield Span(first + 4, first + 5, inside, "context_id", data[first + 4], table)
+            yield Span(first + 5, first + 6, inside, "message_control_header", words, "PS3.8 E.2")
+            yield Span(first + 6, end, inside, "fragment", f"{end - first - 6} bytes", table)
 
 
 @_pdu(0x04, "P-DATA-TF", "PS3.8 Table 9-22")
@@ -676,19 +680,25 @@ def without_secrets(pdu: bytes) -> bytes:
     return bytes(shown)
 
 
-def annotate(pdu: bytes) -> list[Span]:
+def annotate(pdu: bytes) -> Iterator[Span]:
     """Every field of a whole PDU with the place where its bytes stand, for views and lessons.
+
+    What holds others (an item, say) comes before them, with the depth one less; what stands before a broken place comes
+    before the error.
 
     >>> [span.name for span in annotate(encode_pdu(AAbort()))]
     ['pdu_type', 'reserved', 'pdu_length', 'reserved', 'source', 'reason_diag']
+
+    Raises
+    ------
+    RemoteProtocolError
+        See `decode_pdu`.
     """
     view = memoryview(pdu)
-    cls = PDU_TYPES.get(view[0])
+    cls = PDU_TYPES.get(view[0]) if len(view) >= 6 else None
     if cls is None:
-        raise RemoteProtocolError(f"PDU of unknown type {view[0]:02X}H", rule="PS3.8 9.3.1", reason_diag=1)
-    return [
-        Span(0, 1, 0, "pdu_type", f"{view[0]:02X}H {cls.name}", cls.table),
-        Span(1, 2, 0, "reserved", view[1], cls.table),
-        Span(2, 6, 0, "pdu_length", int.from_bytes(view[2:6], "big"), cls.table),
-        *annotate_fields(cls, view, 6, len(view), 0, cls.table),
-    ]
+        raise RemoteProtocolError(f"PDU of unknown type {view[0]:02X}H" if pdu else "no PDU", rule="PS3.8 9.3.1")
+    yield Span(0, 1, 0, "pdu_type", f"{view[0]:02X}H {cls.name}", cls.table)
+    yield Span(1, 2, 0, "reserved", view[1], cls.table)
+    yield Span(2, 6, 0, "pdu_length", int.from_bytes(view[2:6], "big"), cls.table)
+    yield from annotate_fields(cls, view, 6, len(view), 0, cls.table)

@@ -4,7 +4,48 @@
 summary, ladder, dissection, state machine, table of events.  All of them are made from the declarations of `nbdicom.core`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from nbdicom.trace.recorder import Recorder, record
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
-__all__ = ["Entry", "Recorder", "Recording", "TracedAssociation", "record"]
+if TYPE_CHECKING:
+    from nbdicom.trace.arrows import Arrow, Connection
+    from nbdicom.trace.dissection import Dissection, dissect
+    from nbdicom.trace.ladder import Ladder
+    from nbdicom.trace.states import StatePath
+
+#: What is loaded when it is asked for: an association that is recorded needs none of it.
+_LATER = {
+    "Arrow": "arrows",
+    "Connection": "arrows",
+    "Dissection": "dissection",
+    "Ladder": "ladder",
+    "StatePath": "states",
+    "dissect": "dissection",
+}
+
+__all__ = [
+    "Arrow",
+    "Connection",
+    "Dissection",
+    "Entry",
+    "Ladder",
+    "Recorder",
+    "Recording",
+    "StatePath",
+    "TracedAssociation",
+    "dissect",
+    "record",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'nbdicom.trace' has no attribute {name!r}")
+    value = getattr(import_module(f"nbdicom.trace.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nbdicom.core import pdu as p
 from nbdicom.core.machine import Sta
@@ -21,6 +22,15 @@ from nbdicom.core.trace import (
 )
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.table import Table
+    from nbdicom.trace.arrows import Arrow, Connection
+    from nbdicom.trace.ladder import Ladder
+    from nbdicom.trace.states import StatePath
+    from nbdicom.trace.views import DissectedArrow, Mermaid
 
 __all__ = ["Entry", "Recording", "TracedAssociation"]
 
@@ -158,3 +168,82 @@ class Recording:
     def entries(self) -> Sequence[Entry]:
         """The events."""
         return self._entries
+
+    # --------------------------------------------------------------------------- what went over the wire
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The transport connections, with what went over each."""
+        from nbdicom.trace.arrows import connections
+
+        return connections(self.associations, self.entries)
+
+    @property
+    def arrows(self) -> list[Arrow]:
+        """Every control PDU and every message, in the order of time; their numbers are those of the ladder."""
+        return sorted((arrow for c in self.connections for arrow in c.arrows), key=lambda arrow: arrow.number)
+
+    def __len__(self) -> int:
+        return len(self.arrows)
+
+    def __getitem__(self, number: int) -> DissectedArrow:
+        """An arrow taken apart; its number is that of the ladder."""
+        from nbdicom.trace.views import dissect_arrow
+
+        found = self.connections
+        arrows = sorted((arrow for c in found for arrow in c.arrows), key=lambda arrow: arrow.number)
+        if not -len(arrows) <= number < len(arrows):
+            raise IndexError(f"there is no arrow {number}: the recording has {len(arrows)}, counted from 0")
+        arrow = arrows[number]
+        return dissect_arrow(found[arrow.connection], arrow)
+
+    def of(self, association: int) -> Recording:
+        """The part of it that belongs to one connection: both sides of the association with this number."""
+        sides = next(
+            (c.sides for c in self.connections if any(side.number == association for side in c.sides)),
+            None,
+        )
+        if sides is None:
+            raise IndexError(f"there is no association {association}; summary() lists them")
+        numbers = {side.number for side in sides}
+        return Recording(sides, (entry for entry in self.entries if entry.association in numbers))
+
+    # --------------------------------------------------------------------------- views
+
+    def summary(self) -> Table:
+        """One row for each side of an association: who, how much, how it ended."""
+        from nbdicom.trace.views import summary
+
+        return summary(self)
+
+    def ladder(self) -> Ladder:
+        """Both sides, and what went from one to the other, with the states along the margin."""
+        from nbdicom.trace.ladder import Ladder
+
+        return Ladder(self.connections)
+
+    def states(self, association: int | None = None) -> StatePath:
+        """The path of one side through the state machine (PS3.8 Table 9-10); by default of the first one."""
+        from nbdicom.trace.states import state_path
+
+        return state_path(self, association)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Every event as a row: seconds since the first, association, kind, name, bytes, Message ID, status, state."""
+        from nbdicom.trace.views import events
+
+        return events(self)
+
+    def to_mermaid(self) -> Mermaid:
+        """The ladder as the source of a Mermaid sequence diagram, for documents; JupyterLab draws it."""
+        from nbdicom.trace.views import mermaid
+
+        return mermaid(self.connections)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()

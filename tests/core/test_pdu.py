@@ -219,7 +219,7 @@ def test_decoding_undoes_encoding(pdu: p.PDU) -> None:
 @settings(max_examples=200, deadline=None)
 def test_annotations_tile_the_pdu(pdu: p.PDU) -> None:
     data = p.encode_pdu(pdu)
-    spans = p.annotate(data)
+    spans = list(p.annotate(data))
     leaves = [
         s for k, s in enumerate(spans) if k + 1 == len(spans) or spans[k + 1].start >= s.stop or s.start == s.stop
     ]
