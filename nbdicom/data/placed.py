@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from nbdicom.config import Limits
 from nbdicom.data.flat import _CHARACTER_SET, _ITEM, _UNDEFINED, _Charset, _element, _plan, _undefined, _value
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
@@ -15,7 +16,7 @@ from nbdicom.uids import transfer_syntax as registered
 __all__ = ["PlacedElement", "placed_elements"]
 
 _ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
-_DEEPEST = 32
+_LIMITS = Limits()
 
 
 class PlacedElement(NamedTuple):
@@ -80,8 +81,8 @@ class _Walk:
 
     def level(self, position: int, stop: int, depth: int, implicit: bool, until: int) -> Iterator[PlacedElement]:
         """The elements from *position* to *stop*, or to the delimiter *until*, which is the last one given."""
-        if depth > 2 * _DEEPEST:
-            raise DataSetError(f"sequences nested deeper than {_DEEPEST}")
+        if depth > 2 * _LIMITS.sequence_depth:
+            raise DataSetError(f"sequences nested deeper than {_LIMITS.sequence_depth}")
         view = self._view
         while position < stop:
             if self._cut and position + 12 > len(view):
@@ -99,7 +100,7 @@ class _Walk:
             cut = False
             if length == _UNDEFINED:
                 try:
-                    end = _undefined(view, value, stop, inside_implicit)[1]
+                    end = _undefined(view, value, stop, inside_implicit, _LIMITS, _LIMITS.elements, _LIMITS.elements)[1]
                 except DataSetError:
                     if not self._cut:
                         raise

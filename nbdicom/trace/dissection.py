@@ -36,7 +36,6 @@ _UNDEFINED = 0xFFFFFFFF
 _LINE = 16
 _HEX = 6  #: bytes of a field in a line of text
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-_SECRETS = ("primary_field", "secondary_field", "server_response")  #: of User Identity: never shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,11 @@ class Field:
     head: tuple[Field, ...] = ()  #: tag, VR, length and value of an element, shown when it is looked at alone
     keyword: str = ""  #: of a data element, for `nbdicom.privacy`
     vr: str = ""
-    secret: bool = False
 
     @property
     def hidden(self) -> bool:
         """Whether neither value nor bytes are shown, here and now."""
-        return self.secret or (bool(self.keyword) and privacy.is_masked() and privacy.hides(self.keyword, self.vr))
+        return bool(self.keyword) and privacy.is_masked() and privacy.hides(self.keyword, self.vr)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -201,14 +199,9 @@ def _same(key: str, field: Field) -> bool:
 
 
 def _value(field: Field, hidden: bool) -> str:
-    if not hidden:
-        return printable(field.value)
-    return f"{field.stop - field.start} bytes, not shown" if field.secret else str(_masked(field))
-
-
-def _masked(field: Field) -> object:
-    with privacy.masked():
-        return privacy.shown(field.keyword or "PatientName", field.value, field.vr or "PN")
+    # What stands in something that is hidden is hidden like a name.
+    name, vr = (field.keyword, field.vr) if not hidden or field.hidden else ("PatientName", "PN")
+    return printable(privacy.shown(name, field.value, vr) if hidden else field.value)
 
 
 def _hex(data: bytes, hidden: bool) -> str:
@@ -320,13 +313,18 @@ def _item(item: p.Item) -> Dissection:
 
 
 def pdu(data: bytes, length: int | None = None) -> Dissection:
-    """A PDU, or the beginning of one that has *length* bytes."""
+    """A PDU, or the beginning of one that has *length* bytes; secrets of a user identity are not shown."""
     whole = len(data) if length is None else length
+    recorded = len(data)
+    if data and recorded == whole:
+        data = p.without_secrets(data)
     missing = max(0, min(whole - len(data), _MOST_MISSING))
     spans, note = _collect(p.annotate(data + bytes(missing)))
     known = [s._replace(stop=min(s.stop, len(data))) for s in spans if s.start < len(data)]
     notes = [note] if note and not missing else []
-    if len(data) < whole:
+    if len(data) < recorded:
+        notes.append("the rest cannot be read and is not shown: a user identity with its secret may be in it")
+    elif len(data) < whole:
         notes.append("record(payload=...) says how many bytes of the fragments of each P-DATA-TF are kept")
     kind = p.PDU_TYPES.get(data[0]) if data else None
     title = f"{kind.name} ({kind.table})" if kind else "no PDU"
@@ -411,7 +409,6 @@ def _level(spans: Sequence[Span], index: int, depth: int) -> tuple[tuple[Field, 
                 value_in_words(span.value),
                 span.table,
                 parts,
-                secret=span.name in _SECRETS,
             )
         )
     return tuple(fields), index

@@ -49,12 +49,15 @@ def summary(recording: Recording) -> Table:
             )
     count = len(recording.entries)
     dropped = sum(side.dropped_sent + side.dropped_received for side in recording.associations)
-    title = f"Recording of {len(rows)} sides of associations, {count} events"
+    title = f"Recording: {len(rows)} side{'' if len(rows) == 1 else 's'} of associations, {count} events"
     return Table(
         title + (f"; {dropped} earlier PDUs made room" if dropped else ""),
         ("#", "our role", "calling \N{RIGHTWARDS ARROW} called", "peer", "PDUs", "bytes", "messages", "ms", "outcome"),
         rows,
-        notes=["PDUs, bytes and messages: sent / received", "look: .ladder()  .states()  [3] takes arrow 3 apart  .to_frame()  .to_mermaid()  .save(path)"],
+        notes=[
+            "PDUs, bytes and messages: sent / received",
+            "look: .ladder()  .states()  [3] takes arrow 3 apart  .to_frame()  .to_mermaid()  .save(path)",
+        ],
     )  # fmt: skip
 
 

@@ -208,11 +208,11 @@ def test_everything_that_a_peer_sent_is_escaped() -> None:
             assert tag not in view._repr_html_()
         assert "\x1b" not in str(view) and "\x1b" not in view._repr_html_()
     assert any("PDU of unknown type 3CH" in arrow.name for arrow in wire.arrows)
-    assert "<" not in wire.to_mermaid().replace("->>", "") and ";alert" not in wire.to_mermaid()
+    assert not set("<'") & set(wire.to_mermaid())
 
 
 def test_a_recording_in_which_the_beginning_made_room(peer: nd.Peer) -> None:
-    wire = Recorder(events=25)
+    wire = Recorder(events=15)
     with nd.record() as whole:
         with peer.associate([FIND], trace=wire) as association:
             list(association.find({"PatientID": "", "QueryRetrieveLevel": "STUDY"}))
