@@ -546,11 +546,17 @@ class Driver(asyncio.BufferedProtocol):
         operation: Operation,
         invocation: Invocation,
         *,
+        resume: Any = None,
         performing: bool = False,
+        stop_at_receive: bool = False,
         what: str = "",
     ) -> tuple[type, Any]:
-        """Run an operation to its next `Deliver` or its end: ``(Deliver, value)`` or ``(StopIteration, result)``."""
-        answer: Any = None
+        """Run an operation to its next `Deliver` or its end.
+
+        Returns ``(Deliver, value)``, ``(StopIteration, result)``, or ``(Receive, None)`` where it would have to wait and
+        *stop_at_receive* is set; the caller resumes it with what `receive` gives.
+        """
+        answer = resume
         error: BaseException | None = None
         while True:
             try:
@@ -560,6 +566,8 @@ class Driver(asyncio.BufferedProtocol):
             answer = error = None
             try:
                 if isinstance(effect, Receive):
+                    if stop_at_receive:
+                        return Receive, None
                     answer = await self.receive(invocation, what)
                 elif isinstance(effect, Deliver):
                     return Deliver, effect.value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 class Responses(Generic[T]):
     """The answers to one operation, one by one.
 
-    Iterate over it with ``async for``; the request goes out with the first step.  Leaving the loop early, `cancel()`, an
+    Iterate over it with ``async for``; the request goes out with the first step, or where it is awaited before that.  Leaving the loop early, `cancel()`, an
     ``async with`` block, or the cancellation of the task that waits cancels what can be cancelled (C-FIND, C-GET, C-MOVE)
     and leaves the association usable.  ``status`` has the final status as soon as it is known.
 
@@ -49,20 +51,61 @@ class Responses(Generic[T]):
         self._begun = False
         self._cancelling = False
         self._done = False
+        self._waiting = False  # the operation stands at a Receive
+        self._ahead: list[T] = []  # delivered before the first wait
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        return self._start().__await__()
+
+    async def _start(self) -> Self:
+        """Run to the first wait: when this returns, the request is on the wire."""
+        if not self._begun and not self._done:
+            async with self._cancelled_by_failure():
+                kind, value = await self._step(stop_at_receive=True)
+            if kind is Deliver:
+                self._ahead.append(value)
+            elif kind is StopIteration:
+                self._finish(value)
+            else:
+                self._waiting = True
+        return self
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
+        if self._ahead:
+            return self._ahead.pop()
         if self._done:
             raise StopAsyncIteration
+        async with self._cancelled_by_failure():
+            kind, value = await self._step()
+        if kind is Deliver:
+            return value  # type: ignore[no-any-return]
+        self._finish(value)
+        assert self.status is not None
+        if self._raises:
+            raise_for_status(self.status, self.service, cancelling=self._cancelling)
+        raise StopAsyncIteration
+
+    async def _step(self, *, stop_at_receive: bool = False) -> tuple[type, Any]:
         driver = self._driver
+        if not self._begun:
+            await driver.settle_abandoned()
+            self._begun = True
+            self._handling.__enter__()
+        answer = None
+        if self._waiting:
+            answer = await driver.receive(self._invocation, self.service)
+            self._waiting = False
+        return await driver.advance(
+            self._operation, self._invocation, resume=answer, stop_at_receive=stop_at_receive, what=self.service
+        )
+
+    @asynccontextmanager
+    async def _cancelled_by_failure(self) -> AsyncIterator[None]:
         try:
-            if not self._begun:
-                await driver.settle_abandoned()
-                self._begun = True
-                self._handling.__enter__()
-            kind, value = await driver.advance(self._operation, self._invocation, what=self.service)
+            yield
         except asyncio.CancelledError:
             await self._interrupted()
             raise
@@ -70,16 +113,13 @@ class Responses(Generic[T]):
             await self.cancel()  # what the peer still sends for it must not meet the next operation
             raise
         except BaseException:
-            driver.abort()
+            self._driver.abort()
             self._end()
             raise
-        if kind is Deliver:
-            return value  # type: ignore[no-any-return]
-        self.status = value if isinstance(value, Status) else Status(0)
+
+    def _finish(self, status: Any) -> None:
+        self.status = status if isinstance(status, Status) else Status(0)
         self._end()
-        if self._raises:
-            raise_for_status(self.status, self.service, cancelling=self._cancelling)
-        raise StopAsyncIteration
 
     async def cancel(self) -> None:
         """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
@@ -130,7 +170,7 @@ class Responses(Generic[T]):
         self._driver.forget(self._invocation)
 
     async def __aenter__(self) -> Self:
-        return self
+        return await self._start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,12 +1,23 @@
-"""What every test of the drivers has: nothing may be left over, and nobody waits for ever."""
+"""What every test of the drivers has: each driver in each role, nothing may be left over, and nobody waits for ever.
+
+A test that takes `dial` runs with both drivers as the requestor, one that takes `serve` with both as the acceptor.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from scripted import DIALED, LIMIT, descriptors
+import scripted
+from loops import Loop, LoopServer
+from scripted import CONTEXTS, DIALED, FAST, LIMIT, descriptors
+
+from nbdicom.blocking import Server
+from nbdicom.operations.handlers import Handlers
+
+DRIVERS = ["blocking", "asyncio"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +36,44 @@ def nothing_left_over() -> Iterator[None]:
         for association in list(DIALED):
             association._driver.transport.close()
         DIALED.clear()
+
+
+@pytest.fixture
+def loop(nothing_left_over: None) -> Iterator[Loop]:
+    """An event loop in a thread, for the asyncio driver."""
+    running = Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture(params=DRIVERS)
+def scu_driver(request: pytest.FixtureRequest) -> str:
+    """Which driver the requestor has."""
+    return str(request.param)
+
+
+@pytest.fixture(params=DRIVERS)
+def scp_driver(request: pytest.FixtureRequest) -> str:
+    """Which driver the acceptor has."""
+    return str(request.param)
+
+
+@pytest.fixture
+def dial(scu_driver: str, loop: Loop) -> Callable[..., Any]:
+    """``dial(address, **changes)``: an association with `CONTEXTS` and short timeouts."""
+    if scu_driver == "blocking":
+        return scripted.dial
+    given: dict[str, Any] = {"called": "SCP", "calling": "SCU", "contexts": CONTEXTS, "timeouts": FAST}
+    return lambda address, **changes: loop.associate(address, **{**given, **changes})
+
+
+@pytest.fixture
+def serve(scp_driver: str, loop: Loop) -> Callable[..., Any]:
+    """``serve(handlers, **changes)``: a server for `CONTEXTS` with short timeouts, not yet started."""
+
+    def server(handlers: Handlers | None = None, **changes: Any) -> Any:
+        handlers = handlers or Handlers(store=lambda request: 0)
+        given = {"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, **changes}
+        return Server(handlers, **given) if scp_driver == "blocking" else LoopServer(loop, handlers, **given)
+
+    return server

@@ -343,6 +343,10 @@ class Scripted:
 DIALED: weakref.WeakSet[Association] = weakref.WeakSet()
 
 
+Dial = Callable[..., Any]  #: the fixture `dial`: an association of either driver
+Serve = Callable[..., Any]  #: the fixture `serve`: a server of either driver
+
+
 def dial(address: tuple[str, int], **changes: Any) -> Association:
     """An association with `CONTEXTS` and short timeouts."""
     given: dict[str, Any] = {"called": "SCP", "calling": "SCU", "contexts": CONTEXTS, "timeouts": FAST, **changes}
@@ -357,8 +361,21 @@ def when_waiting(association: Association, act: Callable[[], object], *, number:
     At this point nothing is read or written: what *act* raises is what a signal would raise there.
     """
     transport = association._driver.transport
-    wait = transport._poll
     calls = 0
+    if not hasattr(transport, "_poll"):  # the asyncio driver
+        driver: Any = association._driver
+        news = driver._news
+
+        async def counted(deadline: float | None) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                act()
+            await news(deadline)
+
+        driver._news = counted
+        return
+    wait = transport._poll
 
     def poll(*args: Any, **kwargs: Any) -> bool:
         nonlocal calls

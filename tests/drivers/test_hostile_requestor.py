@@ -20,7 +20,6 @@ from scripted import (
     CT,
     ECHO_ID,
     EXPLICIT,
-    FAST,
     FIND,
     FIND_ID,
     GET_ID,
@@ -30,7 +29,9 @@ from scripted import (
     MOVE_ID,
     STORE_ID,
     VERIFICATION,
+    Dial,
     Instance,
+    Serve,
     Sink,
     Wire,
     Zeros,
@@ -38,7 +39,6 @@ from scripted import (
     a_associate_rj,
     a_associate_rq,
     cancel_rq,
-    dial,
     echo_rq,
     find_rq,
     message,
@@ -83,13 +83,8 @@ from nbdicom.uids import UID
 QUICK = Timeouts(artim=0.5, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3)
 
 
-def serve(handlers: Handlers | None = None, **changes: Any) -> Server:
-    given: dict[str, Any] = {"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, **changes}
-    return Server(handlers or Handlers(store=lambda request: 0), **given)
-
-
 @pytest.fixture
-def server(caplog: pytest.LogCaptureFixture) -> Iterator[Server]:
+def server(serve: Serve, dial: Dial, caplog: pytest.LogCaptureFixture) -> Iterator[Server]:
     """A server that works after the test as before, and that had no reason for a traceback."""
     caplog.set_level(logging.INFO, "nbdicom")
     with serve() as running:
@@ -173,7 +168,7 @@ def test_an_abort_before_an_association(server: Server, pdu: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", [0, 1, 5, 6, 40, -1], ids=lambda sent: f"{sent} bytes")
-def test_silence_before_the_request_is_whole(sent: int) -> None:
+def test_silence_before_the_request_is_whole(serve: Serve, dial: Dial, sent: int) -> None:
     """ARTIM from accept to the whole A-ASSOCIATE-RQ: closed without a PDU (AA-2); others are served meanwhile."""
     with serve(timeouts=replace(QUICK, idle=10)) as server, Wire.connect(server.address) as wire:
         wire.send(whole(a_associate_rq())[:sent])
@@ -182,7 +177,7 @@ def test_silence_before_the_request_is_whole(sent: int) -> None:
         assert wire.rest() == b""
 
 
-def test_a_request_byte_by_byte_does_not_restart_artim() -> None:
+def test_a_request_byte_by_byte_does_not_restart_artim(serve: Serve) -> None:
     request = whole(a_associate_rq())
     never = threading.Event()
     with serve(timeouts=replace(QUICK, idle=10)) as server, Wire.connect(server.address) as wire:
@@ -197,7 +192,7 @@ def test_a_request_byte_by_byte_does_not_restart_artim() -> None:
             raise AssertionError("a request that takes seconds was waited for")
 
 
-def test_many_half_open_connections_keep_nobody_out() -> None:
+def test_many_half_open_connections_keep_nobody_out(serve: Serve, dial: Dial) -> None:
     with serve(timeouts=replace(QUICK, idle=10), limits=Limits(associations=10)) as server:
         silent = [Wire.connect(server.address) for _ in range(10)]
         try:
@@ -297,7 +292,7 @@ def test_what_is_no_reason_to_reject(server: Server, request_: bytes) -> None:
         wire.release()
 
 
-def test_callers_that_are_not_known() -> None:
+def test_callers_that_are_not_known(serve: Serve, dial: Dial) -> None:
     asked: list[tuple[str, str]] = []
 
     def calling(title: str, host: str) -> bool:
@@ -315,7 +310,9 @@ def test_callers_that_are_not_known() -> None:
 
 @pytest.mark.parametrize("where", ["calling", "accept"])
 @pytest.mark.parametrize("error", [ValueError("PATIENT^NAME"), SystemExit(1)], ids=["ValueError", "sys.exit"])
-def test_a_check_of_the_user_that_fails(where: str, error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_check_of_the_user_that_fails(
+    serve: Serve, where: str, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     """The caller is let down softly (a rejection or an abort), the server goes on."""
 
     def check(*args: Any) -> Any:
@@ -331,7 +328,7 @@ def test_a_check_of_the_user_that_fails(where: str, error: BaseException, caplog
     assert "PATIENT" not in caplog.text
 
 
-def test_accept_decides() -> None:
+def test_accept_decides(serve: Serve) -> None:
     def accept(rq: AAssociateRQ, peer: str) -> Any:
         assert peer.startswith("127.0.0.1:")
         if rq.calling_ae_title == "NO":
@@ -619,7 +616,7 @@ def test_a_cancel_of_nothing(server: Server) -> None:
         wire.release()
 
 
-def test_release_with_a_request_outstanding() -> None:
+def test_release_with_a_request_outstanding(serve: Serve) -> None:
     """Its responses may still come before the A-RELEASE-RP (AR-7); the association ends in any case."""
     entered, go = threading.Event(), threading.Event()
 
@@ -637,7 +634,7 @@ def test_release_with_a_request_outstanding() -> None:
 
 
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET", "C-MOVE"])
-def test_an_identifier_beyond_the_limit_is_not_an_empty_one(service: str) -> None:
+def test_an_identifier_beyond_the_limit_is_not_an_empty_one(serve: Serve, service: str) -> None:
     """An empty identifier is a universal query: it must not be what becomes of one that was too long."""
     asked: list[bytes] = []
 
@@ -660,7 +657,7 @@ def test_an_identifier_beyond_the_limit_is_not_an_empty_one(service: str) -> Non
     assert asked == [bytes(1000)]
 
 
-def test_an_object_beyond_the_limit() -> None:
+def test_an_object_beyond_the_limit(serve: Serve) -> None:
     sinks: list[Sink] = []
 
     def sink(request: StoreRequest) -> Sink:
@@ -676,7 +673,7 @@ def test_an_object_beyond_the_limit() -> None:
     assert [s.closed for s in sinks] == [[False], [False], [True]]
 
 
-def test_a_store_without_data_set_is_not_a_success() -> None:
+def test_a_store_without_data_set_is_not_a_success(serve: Serve) -> None:
     """Command Data Set Type says that none follows: there is no object to keep."""
     stored: list[Any] = []
 
@@ -693,7 +690,7 @@ def test_a_store_without_data_set_is_not_a_success() -> None:
     assert stored == []
 
 
-def test_the_maximum_length_that_is_announced_is_the_one_that_counts() -> None:
+def test_the_maximum_length_that_is_announced_is_the_one_that_counts(serve: Serve) -> None:
     """A `Support` with its own maximum length: PDUs up to it are taken, longer ones are not."""
     plain = Support.of(CONTEXTS)
     for announced in (1000, 400_000):
@@ -738,7 +735,7 @@ class Stores:
 
 
 @pytest.mark.parametrize("how", ["FIN", "RST", "A-ABORT"])
-def test_the_requestor_ends_at_every_byte(how: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_requestor_ends_at_every_byte(serve: Serve, dial: Dial, how: str, caplog: pytest.LogCaptureFixture) -> None:
     """F12: at each offset of an association with one C-STORE; nothing is left, nothing half is kept, no traceback."""
     caplog.set_level(logging.INFO, "nbdicom")
     stores = Stores()
@@ -769,7 +766,7 @@ def test_the_requestor_ends_at_every_byte(how: str, caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_requestor_stalls_at_every_byte() -> None:
+def test_the_requestor_stalls_at_every_byte(serve: Serve, dial: Dial) -> None:
     """F13: closed by its timer (ARTIM before the association, `network` inside a PDU, `idle` after); others are served."""
     stores = Stores()
     offsets = range(0, len(WHOLE), 9)
@@ -789,7 +786,7 @@ def test_the_requestor_stalls_at_every_byte() -> None:
     assert all(sink.closed in ([True], [False]) for sink in stores.sinks)
 
 
-def test_half_a_pdu_is_a_matter_of_the_network_timeout() -> None:
+def test_half_a_pdu_is_a_matter_of_the_network_timeout(serve: Serve) -> None:
     """A PDU that has begun is expected to go on: `Timeouts.network`, not the patience for an idle association."""
     sink = Sink()
     timeouts = Timeouts(network=0.2, idle=30, artim=0.2)
@@ -800,13 +797,13 @@ def test_half_a_pdu_is_a_matter_of_the_network_timeout() -> None:
     assert sink.closed == [False]
 
 
-def test_an_idle_association_is_aborted() -> None:
+def test_an_idle_association_is_aborted(serve: Serve) -> None:
     with serve(timeouts=QUICK) as server, Wire.associated(server.address) as wire:
         wire.echo()
         assert wire.aborted() == A_ABORT_USER
 
 
-def test_the_requestor_is_gone_before_the_response() -> None:
+def test_the_requestor_is_gone_before_the_response(serve: Serve, dial: Dial) -> None:
     """F14: the object is stored, the response goes nowhere, nobody is alarmed."""
     entered, go = threading.Event(), threading.Event()
     stores = Stores()
@@ -830,7 +827,9 @@ def test_the_requestor_is_gone_before_the_response() -> None:
 
 @pytest.mark.parametrize("how", ["FIN", "RST", "A-ABORT"])
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET"])
-def test_the_requestor_is_gone_while_it_is_answered(service: str, how: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_requestor_is_gone_while_it_is_answered(
+    serve: Serve, dial: Dial, service: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """An endless answer ends: the generator of the handler is closed, the sources are, and no error is logged."""
     caplog.set_level(logging.INFO, "nbdicom")
     closed = threading.Event()
@@ -865,7 +864,7 @@ def test_the_requestor_is_gone_while_it_is_answered(service: str, how: str, capl
 
 
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET"])
-def test_a_requestor_that_reads_nothing(service: str) -> None:
+def test_a_requestor_that_reads_nothing(serve: Serve, dial: Dial, service: str) -> None:
     """F16: zero window; the network timeout ends it, bounded memory, others are served meanwhile."""
     closed = threading.Event()
     source = Zeros(64 << 20)
@@ -896,7 +895,7 @@ def test_a_requestor_that_reads_nothing(service: str) -> None:
         assert source.closed == 1
 
 
-def test_a_requestor_that_neither_answers_nor_goes() -> None:
+def test_a_requestor_that_neither_answers_nor_goes(serve: Serve) -> None:
     """A C-STORE sub-operation that is never answered: `Timeouts.dimse` ends it."""
     with serve(Handlers(get=lambda request: [Instance(1)]), timeouts=QUICK) as server:
         with Wire.associated(server.address) as wire:
@@ -906,7 +905,7 @@ def test_a_requestor_that_neither_answers_nor_goes() -> None:
             assert wire.aborted() == A_ABORT_USER
 
 
-def test_the_connection_stays_open_after_our_last_word() -> None:
+def test_the_connection_stays_open_after_our_last_word(serve: Serve) -> None:
     """Sta13: what the peer does with a connection that is over is not waited for beyond ARTIM."""
     with serve(timeouts=QUICK) as server:
         wires = []
@@ -934,7 +933,7 @@ def test_the_connection_stays_open_after_our_last_word() -> None:
                 wire.close()
 
 
-def test_a_flood_of_garbage_after_our_abort_is_read_away() -> None:
+def test_a_flood_of_garbage_after_our_abort_is_read_away(serve: Serve) -> None:
     """The A-ABORT must not be lost to a reset because there were bytes that nobody read (PS3.8 9.1.4, note 1)."""
     with serve() as server, Wire.connect(server.address) as wire:
         wire.send(b"GET / HTTP/1.1\r\n" + bytes(1_000_000))

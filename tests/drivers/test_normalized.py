@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from pydicom import Dataset
-from scripted import A_ABORT_USER, CT, FAST, IMPLICIT, LIMIT, Scripted, Wire, dial, message, store_rq
+from scripted import A_ABORT_USER, CT, IMPLICIT, LIMIT, Dial, Scripted, Serve, Wire, message, store_rq
 
-from nbdicom.blocking import Server
 from nbdicom.core.command import CStoreRSP, NEventReportRQ, NEventReportRSP
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import AssociationAborted, NoPresentationContext, OperationFailed
@@ -33,6 +33,12 @@ META, SESSION, PRINTER = UID("1.2.840.10008.5.1.1.9"), UID("1.2.840.10008.5.1.1.
 COMMITMENT = UID("1.2.840.10008.1.20.1")
 PRINTING = [(META, IMPLICIT), (PRINTER, IMPLICIT), (COMMITMENT, IMPLICIT)]
 ONE = UID("1.2.3")
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Serve:
+    """A server for `PRINTING`."""
+    return partial(serve, contexts=PRINTING)
 
 
 class Films:
@@ -79,11 +85,7 @@ class Films:
         del self.films[request.sop_instance_uid]
 
 
-def serve(handlers: Handlers) -> Server:
-    return Server(handlers, ae_title="SCP", contexts=PRINTING, timeouts=FAST)
-
-
-def test_a_life_of_an_instance_under_a_meta_sop_class() -> None:
+def test_a_life_of_an_instance_under_a_meta_sop_class(serve: Serve, dial: Dial) -> None:
     films = Films()
     with serve(films.handlers()) as server, dial(server.address, contexts=PRINTING) as association:
         created = association.n_create(SESSION, {"NumberOfCopies": 1}, meta_sop_class=META)
@@ -115,7 +117,7 @@ def _priority(value: str) -> Dataset:
     return modification
 
 
-def test_a_service_nobody_handles_and_a_class_of_another_context() -> None:
+def test_a_service_nobody_handles_and_a_class_of_another_context(serve: Serve, dial: Dial) -> None:
     with serve(Handlers(n_get=lambda request: {"PrinterStatus": "NORMAL"})) as server:
         with dial(server.address, contexts=PRINTING) as association:
             with pytest.raises(OperationFailed) as failed:
@@ -141,7 +143,7 @@ def test_a_service_nobody_handles_and_a_class_of_another_context() -> None:
     ids=["nothing", "text", "list", "object", "exception"],
 )
 def test_a_mistake_is_answered_logged_and_survived(
-    handler: Callable[[Any], Any], said: str, caplog: pytest.LogCaptureFixture
+    serve: Serve, dial: Dial, handler: Callable[[Any], Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serve(Handlers(n_get=handler)) as server, dial(server.address, contexts=PRINTING) as association:
         with caplog.at_level(logging.WARNING, "nbdicom"):
@@ -158,7 +160,7 @@ def test_a_mistake_is_answered_logged_and_survived(
 # ------------------------------------------------------------------------------- requests that reach a requestor
 
 
-def test_an_event_report_on_the_same_association() -> None:
+def test_an_event_report_on_the_same_association(serve: Serve, dial: Dial) -> None:
     """Storage commitment: asked by N-ACTION, reported later by N-EVENT-REPORT on the association of the request."""
     reports: list[NEventReportRequest] = []
     replies: list[Any] = []
@@ -185,7 +187,7 @@ def test_an_event_report_on_the_same_association() -> None:
     assert [int(reply.status) for reply in replies] == [0]
 
 
-def test_an_event_report_on_a_new_association_needs_the_role() -> None:
+def test_an_event_report_on_a_new_association_needs_the_role(serve: Serve, dial: Dial) -> None:
     reports: list[NEventReportRequest] = []
     with serve(Handlers(n_event_report=reports.append)) as server:
         reversed_ = PresentationContext(COMMITMENT, (IMPLICIT,), scu_role=False, scp_role=True)
@@ -204,7 +206,7 @@ def event_report() -> bytes:
     return message(5, rq)  # the third context of PRINTING
 
 
-def test_listen_serves_until_the_peer_releases() -> None:
+def test_listen_serves_until_the_peer_releases(dial: Dial) -> None:
     stored: list[StoreRequest] = []
     contexts = [*PRINTING, PresentationContext(CT, (IMPLICIT,), True, True), (CT, IMPLICIT)]
 
@@ -227,7 +229,7 @@ def test_listen_serves_until_the_peer_releases() -> None:
     assert [request.data for request in stored] == [b"data"]
 
 
-def test_listen_tells_of_an_abort() -> None:
+def test_listen_tells_of_an_abort(dial: Dial) -> None:
     def script(wire: Wire) -> None:
         wire.send(event_report())
         wire.request(NEventReportRSP)
@@ -239,7 +241,7 @@ def test_listen_tells_of_an_abort() -> None:
             association.listen()
 
 
-def test_listen_ends_when_its_time_is_over() -> None:
+def test_listen_ends_when_its_time_is_over(serve: Serve, dial: Dial) -> None:
     with serve(Handlers()) as server, dial(server.address, contexts=PRINTING) as association:
         assert association.listen(0.01)
         assert association.listen(0)

@@ -22,6 +22,7 @@ from scripted import (
     LIMIT,
     MR,
     STORE_ID,
+    Dial,
     Instance,
     Scripted,
     Wire,
@@ -29,7 +30,6 @@ from scripted import (
     a_abort,
     a_associate_rj,
     accept_all,
-    dial,
     echo_rq,
     message,
     p_data,
@@ -99,7 +99,7 @@ def answers(*pieces: Any) -> Callable[[Wire], None]:
 # ------------------------------------------------------------------------------- instead of an A-ASSOCIATE-AC
 
 
-def test_silence() -> None:
+def test_silence(dial: Dial) -> None:
     def script(wire: Wire) -> None:
         wire.expect(AAssociateRQ)
         assert wire.aborted() == A_ABORT_USER
@@ -108,7 +108,7 @@ def test_silence() -> None:
         dial(acceptor.address, timeouts=QUICK)
 
 
-def test_an_answer_byte_by_byte_takes_no_longer_than_allowed() -> None:
+def test_an_answer_byte_by_byte_takes_no_longer_than_allowed(dial: Dial) -> None:
     """`Timeouts.association` bounds the whole establishment; a byte now and then does not prolong it."""
     over = threading.Event()
 
@@ -129,7 +129,7 @@ def test_an_answer_byte_by_byte_takes_no_longer_than_allowed() -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "close at once"])
-def test_no_answer(how: str) -> None:
+def test_no_answer(dial: Dial, how: str) -> None:
     def script(wire: Wire) -> None:
         if how != "close at once":
             wire.expect(AAssociateRQ)
@@ -155,7 +155,7 @@ def test_no_answer(how: str) -> None:
     ],
     ids=["HTTP", "TLS", "SMTP", "zeros", "ones", "one byte"],
 )
-def test_an_answer_that_is_no_dicom(answer: bytes) -> None:
+def test_an_answer_that_is_no_dicom(dial: Dial, answer: bytes) -> None:
     script = answers(answer)
     with Scripted(script, associated=False) as acceptor:
         with pytest.raises(AssociationAborted, match="unknown type") as caught:
@@ -179,7 +179,7 @@ def test_an_answer_that_is_no_dicom(answer: bytes) -> None:
     ],
     ids=["RELEASE-RQ", "RELEASE-RP", "P-DATA", "long RJ", "short RJ", "AC too short", "AC of 2 GiB", "AC of 4 GiB"],
 )
-def test_an_answer_that_is_wrong_here(answer: bytes, reason: int) -> None:
+def test_an_answer_that_is_wrong_here(dial: Dial, answer: bytes, reason: int) -> None:
     script = answers(answer)
     with Scripted(script, associated=False) as acceptor:
         with pytest.raises(AssociationAborted) as caught:
@@ -190,7 +190,7 @@ def test_an_answer_that_is_wrong_here(answer: bytes, reason: int) -> None:
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, 6, 255])
 @pytest.mark.parametrize("source", [0, 1, 2, 3, 255])
-def test_an_abort(source: int, reason: int) -> None:
+def test_an_abort(dial: Dial, source: int, reason: int) -> None:
     script = answers(bytes.fromhex("07 00 00000004 0000") + bytes([source, reason]))
     with Scripted(script, associated=False) as acceptor:
         with pytest.raises(AssociationAborted, match="the peer aborted") as caught:
@@ -214,7 +214,7 @@ def test_an_abort(source: int, reason: int) -> None:
         (255, 255, 255),
     ],
 )
-def test_a_rejection(triple: tuple[int, int, int]) -> None:
+def test_a_rejection(dial: Dial, triple: tuple[int, int, int]) -> None:
     """Legal or not, the three numbers come out as they are, with words."""
     script = answers(a_associate_rj(*triple))
     with Scripted(script, associated=False) as acceptor:
@@ -262,7 +262,7 @@ def echoes(answer: bytes) -> Callable[[Wire], None]:
 @pytest.mark.parametrize(
     "syntaxes", [(), ("",), ("rubbish",), (IMPLICIT, EXPLICIT)], ids=["none", "empty", "rubbish", "two"]
 )
-def test_a_refused_context_needs_no_transfer_syntax(result: int, syntaxes: tuple[str, ...]) -> None:
+def test_a_refused_context_needs_no_transfer_syntax(dial: Dial, result: int, syntaxes: tuple[str, ...]) -> None:
     """Its transfer syntax item is "not significant" (PS3.8 9.3.3.2), whatever stands there."""
     refused = [answered(context_id, result, *syntaxes) for context_id in (3, 5, 7, 9)]
     with Scripted(echoes(ac(ECHO_ACCEPTED, *refused)), associated=False) as acceptor:
@@ -299,14 +299,14 @@ def test_a_refused_context_needs_no_transfer_syntax(result: int, syntaxes: tuple
         "window that nobody proposed",
     ],
 )
-def test_odd_answers_that_leave_a_context_to_work_with(answer: bytes) -> None:
+def test_odd_answers_that_leave_a_context_to_work_with(dial: Dial, answer: bytes) -> None:
     with Scripted(echoes(answer), associated=False) as acceptor, dial(acceptor.address) as association:
         with pytest.raises(NoPresentationContext):
             association.find(b"keys")
         assert association.echo() == 0
 
 
-def test_items_of_unknown_types_are_skipped() -> None:
+def test_items_of_unknown_types_are_skipped(dial: Dial) -> None:
     def unknown(kind: int) -> bytes:
         return bytes([kind, 0, 0, 3]) + b"???"
 
@@ -322,7 +322,7 @@ def test_items_of_unknown_types_are_skipped() -> None:
         assert association.echo() == 0
 
 
-def test_no_context_is_accepted() -> None:
+def test_no_context_is_accepted(dial: Dial) -> None:
     """Legal (PS3.8 7.1.1.14); the association is of no use, and every operation says why."""
 
     def script(wire: Wire) -> None:
@@ -338,7 +338,7 @@ def test_no_context_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("maximum", range(1, 8))
-def test_a_maximum_length_into_which_nothing_fits(maximum: int) -> None:
+def test_a_maximum_length_into_which_nothing_fits(dial: Dial, maximum: int) -> None:
     script = answers(ac(ECHO_ACCEPTED, user=(MaximumLength(maximum_length_received=maximum),)))
     with Scripted(script, associated=False) as acceptor:
         with pytest.raises(AssociationAborted, match="maximum length"):
@@ -347,7 +347,7 @@ def test_a_maximum_length_into_which_nothing_fits(maximum: int) -> None:
 
 
 @pytest.mark.parametrize("maximum", [8, 9, 13, 100, 16_384, 0])
-def test_no_pdu_is_longer_than_the_peer_allows(maximum: int) -> None:
+def test_no_pdu_is_longer_than_the_peer_allows(dial: Dial, maximum: int) -> None:
     """Every fragment is even, every P-DATA-TF within the limit (PS3.8 D.1, E.1); checked while they arrive."""
     data = bytes(range(256)) * 4
 
@@ -397,7 +397,7 @@ def find_rsp(
 
 
 @pytest.mark.parametrize("message_id", [0, 2, 0xFFFF])
-def test_a_response_to_a_message_that_was_never_sent(message_id: int) -> None:
+def test_a_response_to_a_message_that_was_never_sent(dial: Dial, message_id: int) -> None:
     script = responds(find_rsp(0, None, message_id), expected=A_ABORT_USER)
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
@@ -406,7 +406,7 @@ def test_a_response_to_a_message_that_was_never_sent(message_id: int) -> None:
         assert not association.is_established
 
 
-def test_a_second_final_response() -> None:
+def test_a_second_final_response(dial: Dial) -> None:
     script = responds(find_rsp(0, None), find_rsp(0, None), expected=A_ABORT_USER)
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
@@ -426,7 +426,7 @@ OTHERS: dict[str, tuple[type, Callable[[Any], Any]]] = {
 
 @pytest.mark.parametrize("status", [0x0000, 0xFF00])
 @pytest.mark.parametrize("service", OTHERS)
-def test_a_response_of_another_service(service: str, status: int) -> None:
+def test_a_response_of_another_service(dial: Dial, service: str, status: int) -> None:
     """The Message ID is right, the service is not: the peer is confused, and no exception of ours may leak."""
     kind, operation = OTHERS[service]
     wrong = CFindRSP if service == "C-ECHO" else CEchoRSP
@@ -444,7 +444,7 @@ def test_a_response_of_another_service(service: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("service", ["C-ECHO", "C-STORE"])
-def test_a_pending_response_where_there_is_none(service: str) -> None:
+def test_a_pending_response_where_there_is_none(dial: Dial, service: str) -> None:
     """C-ECHO and C-STORE have one response (PS3.7 9.1.1, 9.1.5): Pending is an error, not a success and not a crash."""
     kind, operation = OTHERS[service]
 
@@ -466,7 +466,7 @@ def test_a_pending_response_where_there_is_none(service: str) -> None:
 
 
 @pytest.mark.parametrize("status", [0x0001, 0x0107, 0x0116, 0xB000, 0xBFFF])
-def test_warnings_are_returned(status: int) -> None:
+def test_warnings_are_returned(dial: Dial, status: int) -> None:
     def script(wire: Wire) -> None:
         wire.answer(wire.request(CEchoRQ), status)
         wire.answer(wire.request(CFindRQ), status)
@@ -480,7 +480,7 @@ def test_warnings_are_returned(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [0x0002, 0x0110, 0x0122, 0x1234, 0xA700, 0xC0FF, 0xD000, 0xFE01, 0xFF02, 0xFFFF])
-def test_unknown_statuses_are_failures(status: int) -> None:
+def test_unknown_statuses_are_failures(dial: Dial, status: int) -> None:
     def script(wire: Wire) -> None:
         request = wire.request(CFindRQ)
         wire.answer(request, 0xFF00, b"match ")
@@ -497,7 +497,7 @@ def test_unknown_statuses_are_failures(status: int) -> None:
         assert association.echo() == 0
 
 
-def test_a_cancel_that_nobody_asked_for() -> None:
+def test_a_cancel_that_nobody_asked_for(dial: Dial) -> None:
     from nbdicom.errors import OperationCancelled
 
     def script(wire: Wire) -> None:
@@ -511,7 +511,7 @@ def test_a_cancel_that_nobody_asked_for() -> None:
         assert association.echo() == 0
 
 
-def test_an_identifier_beyond_the_limit_is_an_error_and_not_an_empty_match() -> None:
+def test_an_identifier_beyond_the_limit_is_an_error_and_not_an_empty_match(dial: Dial) -> None:
     def script(wire: Wire) -> None:
         request = wire.request(CFindRQ)
         wire.answer(request, 0xFF00, bytes(2000))
@@ -525,7 +525,7 @@ def test_an_identifier_beyond_the_limit_is_an_error_and_not_an_empty_match() -> 
         association.abort()
 
 
-def test_silence_after_a_request() -> None:
+def test_silence_after_a_request(dial: Dial) -> None:
     with Scripted(responds(kind=CEchoRQ, expected=A_ABORT_USER)) as acceptor:
         association = dial(acceptor.address, timeouts=QUICK)
         with pytest.raises(OperationTimeout, match="C-ECHO"):
@@ -545,14 +545,14 @@ def test_silence_after_a_request() -> None:
     ],
     ids=["half a PDU", "the data set is missing"],
 )
-def test_silence_in_a_response(piece: bytes) -> None:
+def test_silence_in_a_response(dial: Dial, piece: bytes) -> None:
     with Scripted(responds(piece, expected=A_ABORT_USER)) as acceptor:
         association = dial(acceptor.address, timeouts=QUICK)
         with pytest.raises(OperationTimeout):
             list(association.find(b"keys"))
 
 
-def test_the_connection_closes_at_every_byte_of_a_response() -> None:
+def test_the_connection_closes_at_every_byte_of_a_response(dial: Dial) -> None:
     """F12 from the other side: FIN at each offset; a partial match is never delivered."""
     whole = find_rsp(data=b"first ") + find_rsp(data=b"second") + find_rsp(0, None)
     first, second = len(find_rsp(data=b"first ")), 2 * len(find_rsp(data=b"first "))
@@ -646,7 +646,7 @@ FINAL = encode_command(CFindRSP(message_id_being_responded_to=1, status=Status(0
         "unknown command field",
     ],
 )
-def test_what_cannot_be_is_answered_with_an_abort(piece: bytes, expected: bytes) -> None:
+def test_what_cannot_be_is_answered_with_an_abort(dial: Dial, piece: bytes, expected: bytes) -> None:
     def script(wire: Wire) -> None:
         wire.request(CFindRQ)
         wire.send(piece)
@@ -686,7 +686,7 @@ def test_what_cannot_be_is_answered_with_an_abort(piece: bytes, expected: bytes)
         "odd fragments",
     ],
 )
-def test_what_is_odd_but_legal_is_understood(pieces: list[bytes]) -> None:
+def test_what_is_odd_but_legal_is_understood(dial: Dial, pieces: list[bytes]) -> None:
     def script(wire: Wire) -> None:
         wire.request(CFindRQ)
         for piece in pieces:
@@ -706,7 +706,7 @@ def test_what_is_odd_but_legal_is_understood(pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(("source", "reason"), [(0, 0), (2, 1), (2, 6), (1, 3)])
-def test_an_abort_in_the_middle(source: int, reason: int) -> None:
+def test_an_abort_in_the_middle(dial: Dial, source: int, reason: int) -> None:
     def script(wire: Wire) -> None:
         wire.answer(wire.request(CFindRQ), 0xFF00, b"match ")
         wire.send(bytes.fromhex("07 00 00000004 0000") + bytes([source, reason]))
@@ -723,7 +723,7 @@ def test_an_abort_in_the_middle(source: int, reason: int) -> None:
         assert not association.is_established
 
 
-def test_the_acceptor_releases_while_nobody_waits() -> None:
+def test_the_acceptor_releases_while_nobody_waits(dial: Dial) -> None:
     established, released = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
@@ -744,7 +744,7 @@ def test_the_acceptor_releases_while_nobody_waits() -> None:
         association.release()
 
 
-def test_the_acceptor_releases_in_an_operation() -> None:
+def test_the_acceptor_releases_in_an_operation(dial: Dial) -> None:
     def script(wire: Wire) -> None:
         wire.request(CFindRQ)
         wire.send(AReleaseRQ())
@@ -756,7 +756,7 @@ def test_the_acceptor_releases_in_an_operation() -> None:
             list(association.find(b"keys"))
 
 
-def test_release_collision() -> None:
+def test_release_collision(dial: Dial) -> None:
     """Both ask at once: the requestor answers first, and waits for the acceptor's answer (PS3.8 7.2.2.7, Sta9, Sta11)."""
     transitions: list[tuple[Sta, Evt, Sta]] = []
 
@@ -781,7 +781,7 @@ def test_release_collision() -> None:
     ]
 
 
-def test_data_after_our_release_request_is_taken() -> None:
+def test_data_after_our_release_request_is_taken(dial: Dial) -> None:
     """Sta7, AR-6: a late response is no reason to abort."""
 
     def script(wire: Wire) -> None:
@@ -800,7 +800,7 @@ def test_data_after_our_release_request_is_taken() -> None:
 @pytest.mark.parametrize(
     "answer", [b"", a_abort(0), A_RELEASE_RQ[:5], b"\xff" * 10], ids=["silence", "abort", "half", "garbage"]
 )
-def test_release_ends_whatever_the_peer_says(answer: bytes) -> None:
+def test_release_ends_whatever_the_peer_says(dial: Dial, answer: bytes) -> None:
     def script(wire: Wire) -> None:
         wire.expect(AReleaseRQ)
         wire.send(answer)
@@ -814,7 +814,7 @@ def test_release_ends_whatever_the_peer_says(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_release_of_a_connection_that_is_gone(how: str) -> None:
+def test_release_of_a_connection_that_is_gone(dial: Dial, how: str) -> None:
     established, gone = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
@@ -831,7 +831,7 @@ def test_release_of_a_connection_that_is_gone(how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_an_operation_on_a_connection_that_is_gone(how: str) -> None:
+def test_an_operation_on_a_connection_that_is_gone(dial: Dial, how: str) -> None:
     established, gone = threading.Event(), threading.Event()
 
     def script(wire: Wire) -> None:
@@ -850,7 +850,7 @@ def test_an_operation_on_a_connection_that_is_gone(how: str) -> None:
         assert not association.is_established
 
 
-def test_data_after_our_abort_is_ignored() -> None:
+def test_data_after_our_abort_is_ignored(dial: Dial) -> None:
     """Sta13, AA-6: what is on its way when we abort changes nothing any more."""
 
     def script(wire: Wire) -> None:
@@ -870,7 +870,7 @@ def test_data_after_our_abort_is_ignored() -> None:
 # ------------------------------------------------------------------------------- peers that end while we stream
 
 
-def test_an_abort_of_a_peer_that_no_longer_reads() -> None:
+def test_an_abort_of_a_peer_that_no_longer_reads(dial: Dial) -> None:
     """The peer says A-ABORT and takes no more bytes: heard at once, not when `Timeouts.network` is over."""
     over = threading.Event()
 
@@ -892,7 +892,7 @@ def test_an_abort_of_a_peer_that_no_longer_reads() -> None:
 
 
 @pytest.mark.parametrize("size", [100_000, 8 << 20])
-def test_an_abort_and_a_closed_connection_before_we_send(size: int) -> None:
+def test_an_abort_and_a_closed_connection_before_we_send(dial: Dial, size: int) -> None:
     """The A-ABORT waits in our socket when the write fails: it is read, and it is what the caller is told."""
     established, gone = threading.Event(), threading.Event()
 
@@ -912,7 +912,7 @@ def test_an_abort_and_a_closed_connection_before_we_send(size: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_the_connection_ends_while_we_stream(how: str) -> None:
+def test_the_connection_ends_while_we_stream(dial: Dial, how: str) -> None:
     def script(wire: Wire) -> None:
         wire.exactly(100_000)
         wire.reset() if how == "reset" else wire.close()
@@ -926,7 +926,7 @@ def test_the_connection_ends_while_we_stream(how: str) -> None:
         assert not association.is_established
 
 
-def test_a_peer_that_takes_nothing() -> None:
+def test_a_peer_that_takes_nothing(dial: Dial) -> None:
     """Zero window: `Timeouts.network` ends it, and the error says what happened (nobody closed anything)."""
     over = threading.Event()
 
@@ -949,7 +949,7 @@ def test_a_peer_that_takes_nothing() -> None:
 # ------------------------------------------------------------------------------- requests of the acceptor
 
 
-def test_requests_of_the_acceptor_are_answered_while_we_wait() -> None:
+def test_requests_of_the_acceptor_are_answered_while_we_wait(dial: Dial) -> None:
     asked: list[StoreRequest] = []
 
     def store(request: StoreRequest) -> int:
@@ -974,7 +974,7 @@ def test_requests_of_the_acceptor_are_answered_while_we_wait() -> None:
     assert [request.data for request in asked] == [b"inbound"]
 
 
-def test_a_request_that_reuses_a_message_id_that_is_in_use() -> None:
+def test_a_request_that_reuses_a_message_id_that_is_in_use(dial: Dial) -> None:
     """PS3.7 C.5.3: duplicate invocation.  0210H would do as well; we abort, because what follows cannot be told apart."""
 
     def script(wire: Wire) -> None:

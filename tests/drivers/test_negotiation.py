@@ -7,25 +7,23 @@ from typing import Any
 
 import pytest
 from scripted import (
-    CONTEXTS,
     CT,
-    FAST,
     FIND,
     IMPLICIT,
     LIMIT,
     MOVE,
     VERIFICATION,
     Arrived,
+    Dial,
     Instance,
     Scripted,
+    Serve,
     Wire,
     a_associate_rq,
-    dial,
     echo_rq,
     store_rq,
 )
 
-from nbdicom.blocking import Server
 from nbdicom.config import Limits, OperationsWindow
 from nbdicom.core.command import CEchoRSP, CStoreRQ, CStoreRSP
 from nbdicom.core.extended import QueryOptions
@@ -40,15 +38,11 @@ from nbdicom.uids import UID
 UNLIMITED = OperationsWindow(invoked=0, performed=0)
 
 
-def serve(handlers: Handlers, **changes: Any) -> Server:
-    return Server(handlers, **{"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, **changes})
-
-
 # ------------------------------------------------------------------------------- operations window, as SCU
 
 
 @pytest.mark.parametrize(("window", "together"), [(1, 1), (8, 8), (16, 16), (0, 20)])
-def test_as_many_stores_at_once_as_agreed_and_responses_in_any_order(window: int, together: int) -> None:
+def test_as_many_stores_at_once_as_agreed_and_responses_in_any_order(dial: Dial, window: int, together: int) -> None:
     """The peer answers a whole window in reverse; every instance gets its own status."""
 
     def script(wire: Wire) -> None:
@@ -74,7 +68,7 @@ def test_as_many_stores_at_once_as_agreed_and_responses_in_any_order(window: int
 @pytest.mark.parametrize(
     ("asked", "allowed", "invoked"), [(1, 0, 1), (8, 4, 4), (4, 8, 4), (0, 4, 4), (4, 0, 4), (0, 0, 0)]
 )
-def test_the_window_that_both_sides_see(asked: int, allowed: int, invoked: int) -> None:
+def test_the_window_that_both_sides_see(serve: Serve, dial: Dial, asked: int, allowed: int, invoked: int) -> None:
     server = serve(Handlers(), window=OperationsWindow(performed=allowed, invoked=2))
     with server, dial(server.address, window=OperationsWindow(invoked=asked, performed=3)) as association:
         association.echo()
@@ -87,7 +81,7 @@ def test_the_window_that_both_sides_see(asked: int, allowed: int, invoked: int) 
 
 
 @pytest.mark.parametrize(("window", "noted"), [(1, True), (16, False), (0, False)])
-def test_several_requests_in_flight_are_performed(window: int, noted: bool) -> None:
+def test_several_requests_in_flight_are_performed(serve: Serve, window: int, noted: bool) -> None:
     """Ten requests before the first answer: a peer that ignores the window is served, and the trace says so."""
     events: list[Any] = []
     stored: list[int] = []
@@ -103,7 +97,7 @@ def test_several_requests_in_flight_are_performed(window: int, noted: bool) -> N
     assert any(isinstance(e, Quirk) and "outstanding" in str(e) for e in events) is noted
 
 
-def test_too_many_requests_in_flight_are_refused() -> None:
+def test_too_many_requests_in_flight_are_refused(serve: Serve) -> None:
     """Beyond `Limits.operations` each is answered 0213H, and its data set is not kept (PS3.7 C.5.22)."""
     stored: list[int] = []
     entered, go = threading.Event(), threading.Event()
@@ -144,7 +138,9 @@ def test_too_many_requests_in_flight_are_refused() -> None:
         (None, False, None),
     ],
 )
-def test_identity(identity: UserIdentity | None, accepted: bool, response: bytes | None) -> None:
+def test_identity(
+    serve: Serve, dial: Dial, identity: UserIdentity | None, accepted: bool, response: bytes | None
+) -> None:
     seen: list[Any] = []
     events: list[Any] = []
 
@@ -170,7 +166,7 @@ def test_identity(identity: UserIdentity | None, accepted: bool, response: bytes
 # ------------------------------------------------------------------------------- everything else
 
 
-def test_options_roles_and_unknown_items() -> None:
+def test_options_roles_and_unknown_items(serve: Serve, dial: Dial) -> None:
     contexts = [
         PresentationContext(FIND, (IMPLICIT,), extended=QueryOptions(relational=True, fuzzy=True)),
         PresentationContext(CT, (IMPLICIT,), scu_role=False, scp_role=True),
@@ -188,7 +184,7 @@ def test_options_roles_and_unknown_items() -> None:
         assert private.accepted and private.transfer_syntax == "1.2.826.0.1.3680043.8.498.77.2"
 
 
-def test_a_private_class_that_is_related_to_a_known_one_is_stored() -> None:
+def test_a_private_class_that_is_related_to_a_known_one_is_stored(serve: Serve, dial: Dial) -> None:
     private = UID("1.2.826.0.1.3680043.8.498.77.3")
     stored: list[str] = []
     handlers = Handlers(store=lambda request: stored.append(request.sop_class_uid) or 0)
@@ -198,7 +194,7 @@ def test_a_private_class_that_is_related_to_a_known_one_is_stored() -> None:
         assert result.ok and stored == [private]
 
 
-def test_a_move_whose_instances_need_more_contexts_than_one_association_has() -> None:
+def test_a_move_whose_instances_need_more_contexts_than_one_association_has(serve: Serve, dial: Dial) -> None:
     """C-MOVE SCP: 200 classes go over two associations, the counters are of one operation."""
     classes = [UID(f"1.2.826.0.1.3680043.8.498.78.{number}") for number in range(200)]
     instances = [Instance(number, sop_class=uid) for number, uid in enumerate(classes)]
@@ -219,7 +215,7 @@ def test_a_move_whose_instances_need_more_contexts_than_one_association_has() ->
     assert arrived == set(classes) and len(associations) > 1
 
 
-def test_no_quirk_no_warning() -> None:
+def test_no_quirk_no_warning(dial: Dial) -> None:
     events: list[Any] = []
     with Scripted(Wire.released, maximum=0) as acceptor:
         association = dial(acceptor.address, contexts=[VERIFICATION], trace=events.append)
