@@ -247,7 +247,7 @@ def test_listen_ends_when_its_time_is_over(serve: Serve, dial: Dial) -> None:
         assert association.listen(0)
 
 
-def test_the_context_is_found_where_the_service_has_it() -> None:
+def test_the_context_is_found_where_the_service_has_it(serve: Serve, dial: Dial) -> None:
     """Films in the context of a Meta SOP Class, workitems in that of the UPS SOP Class that has the service."""
     asked: list[tuple[str, str, str]] = []
 
@@ -258,7 +258,7 @@ def test_the_context_is_found_where_the_service_has_it() -> None:
     handlers = Handlers(n_create=note, n_get=note, n_set=note, n_action=note, find=lambda request: [{"PatientID": "1"}])
     names = ("Push", "Watch", "Pull")
     contexts = [(f"UnifiedProcedureStep{name}", IMPLICIT) for name in names]
-    with Server(handlers, ae_title="SCP", contexts=[*PRINTING, *contexts], timeouts=FAST) as server:
+    with serve(handlers, contexts=[*PRINTING, *contexts]) as server:
         with dial(server.address, contexts=[*PRINTING, *contexts]) as association:
             association.n_create(SESSION, {"NumberOfCopies": 1})
             push = "UnifiedProcedureStepPush"
