@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from nbdicom.aio.driver import Driver
 from nbdicom.core.association import Invocation
@@ -25,9 +25,10 @@ T = TypeVar("T")
 class Responses(Generic[T]):
     """The answers to one operation, one by one.
 
-    Iterate over it with ``async for``; the request goes out with the first step, or where it is awaited before that.  Leaving the loop early, `cancel()`, an
-    ``async with`` block, or the cancellation of the task that waits cancels what can be cancelled (C-FIND, C-GET, C-MOVE)
-    and leaves the association usable.  ``status`` has the final status as soon as it is known.
+    Iterate over it with ``async for``.  The request goes out with the first step; ``await`` the object itself to have it on
+    the wire before.  Leaving the loop early, `cancel()`, an ``async with`` block, or the cancellation of the task that waits
+    cancels what can be cancelled (C-FIND, C-GET, C-MOVE) and leaves the association usable.  ``status`` has the final status
+    as soon as it is known.
 
     Raises (while iterating)
     ------------------------
