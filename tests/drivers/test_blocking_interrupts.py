@@ -323,11 +323,12 @@ def test_while_the_association_is_requested(monkeypatch: pytest.MonkeyPatch) -> 
     poll = Transport._poll
     waits: list[None] = []
 
-    def interrupted_once(transport: Transport, *args: Any) -> bool:
-        waits.append(None)
-        if len(waits) == 1:
-            interrupt()
-        return poll(transport, *args)
+    def interrupted_once(transport: Transport, seconds: float | None, read: bool, write: bool) -> bool:
+        if read:  # not that of connecting
+            waits.append(None)
+            if len(waits) == 1:
+                interrupt()
+        return poll(transport, seconds, read, write)
 
     monkeypatch.setattr(Transport, "_poll", interrupted_once)
     with Scripted(script, associated=False) as acceptor, pytest.raises(KeyboardInterrupt):
