@@ -25,6 +25,7 @@ __all__ = ["NODELAY", "Acceptor", "Missing", "Stage"]
 
 _ROOT = Path(__file__).parents[1]
 _LONGEST = 300.0  #: seconds of one run of one requestor
+_MOST_ARGUMENT = 100_000  #: bytes of one argument (Linux allows 128 KiB); longer ones go through a file
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
 #: DCMTK leaves Nagle's algorithm on unless this is set; without it it talks to itself at 23 messages a second.
 NODELAY = {"TCP_NODELAY": "1"}
@@ -197,7 +198,12 @@ class Stage:
 
 def _argv(side: str, verb: str, options: dict[str, Any]) -> list[str]:
     module = side if side in ("raw", "proxy") else f"{side}_side"
-    return [sys.executable, "-m", f"benchmarks.sides.{module}", verb, json.dumps(options)]
+    argument = json.dumps(options)
+    if len(argument) > _MOST_ARGUMENT:
+        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+            file.write(argument)
+        argument = f"@{file.name}"
+    return [sys.executable, "-m", f"benchmarks.sides.{module}", verb, argument]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -72,5 +72,10 @@ def run(main: Callable[[], None]) -> None:
 
 
 def arguments() -> tuple[str, dict[str, Any]]:
-    """The verb and its arguments."""
-    return sys.argv[1], json.loads(sys.argv[2])
+    """The verb and its arguments; ``@path`` is a file that has them and is removed."""
+    verb, text = sys.argv[1:3]
+    if text.startswith("@"):
+        file = Path(text[1:])
+        text = file.read_text()
+        file.unlink()
+    return verb, json.loads(text)
