@@ -118,7 +118,9 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
         made: Any = dataclass(slots=True, kw_only=True)(cls)
         made.command_field, made.name = command_field, name
         made.table = _TABLE.match(made.__doc__).group()  # type: ignore[union-attr]  # each docstring begins with it
+        made.service = name.rpartition("-")[0]
         made.plan = _plan(made)
+        made.names = frozenset(f.name for f in fields(made))
         made.mandatory = tuple(f.name for f in fields(made) if f.default is f.default_factory)  # both MISSING
         _messages[command_field] = made
         return made  # type: ignore[no-any-return]
@@ -135,6 +137,8 @@ class Message:
     table: ClassVar[str]  #: where the standard defines its elements
     #: the elements in tag order: (element, field name or None where the codec knows the value, VR)
     plan: ClassVar[tuple[tuple[int, str | None, str], ...]]
+    service: ClassVar[str]  #: the DIMSE service: the name without RQ or RSP
+    names: ClassVar[frozenset[str]]  #: the fields
     mandatory: ClassVar[tuple[str, ...]]
 
 
@@ -408,6 +412,14 @@ def _decode_value(raw: bytes, vr: str) -> Any:
     return UID(text) if vr == "UI" else text.lstrip(" ") if vr == "AE" else text
 
 
+#: What a decoder needs of Table E.1-1: element -> (name, VR), and the first eight bytes of elements of VR US.
+_ELEMENTS = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()} | {
+    _COMMAND_FIELD: ("command_field", "US"),
+    _DATA_SET_TYPE: ("command_data_set_type", "US"),
+}
+_NUMBERS = {_ELEMENT.pack(0, element, 2): name for element, (name, vr) in _ELEMENTS.items() if vr == "US"}
+
+
 def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
     """Read a command set: the message, and whether a data set follows.
 
@@ -420,31 +432,37 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
         If it is not a command set, has no known Command Field, or lacks its Message ID or Status.
     """
     data = bytes(raw)
-    elements: dict[int, bytes] = {}
+    values: dict[str, Any] = {}
     position, stop = 0, len(data)
     while position < stop:
+        # Most elements are numbers of two bytes: found by their first eight bytes they cost 0.2 us, half of the long way.
+        name = _NUMBERS.get(data[position : position + 8])
+        if name is not None and position + 10 <= stop:
+            if name not in values:
+                values[name] = data[position + 8] | data[position + 9] << 8
+            position += 10
+            continue
         if position + 8 > stop:
             raise RemoteProtocolError("command set cut off inside an element", rule="PS3.7 E.1", source=0)
         group, element, length = _ELEMENT.unpack_from(data, position)
         position += 8
-        if group and elements.get(_COMMAND_FIELD, b"\0\0")[1] & 0x80:
+        if group and (values.get("command_field") or 0) & 0x8000:
             break  # a response with its data set stuck to it (Orthanc's failed C-GET): the command set has been read
         if group or position + length > stop:
             raise RemoteProtocolError(
                 "command set that is not Implicit VR Little Endian of group 0000", rule="PS3.7 6.3.1", source=0
             )
-        elements.setdefault(element, data[position : position + length])
+        known = _ELEMENTS.get(element)
+        if known is not None and length and known[0] not in values:
+            values[known[0]] = _decode_value(data[position : position + length], known[1])
         position += length
-    field = _decode_value(elements.get(_COMMAND_FIELD, b""), "US")
+    field, data_set_type = values.pop("command_field", None), values.pop("command_data_set_type", None)
     cls = MESSAGES.get(-1 if field is None else field)
     if cls is None:
         shown = "no Command Field" if field is None else f"Command Field {field:04X}H"
         raise RemoteProtocolError(f"command set with {shown}", rule="PS3.7 E.1", source=0)
-    values: dict[str, Any] = {}
-    for element, name, vr in cls.plan:
-        value = elements.get(element)
-        if value and name is not None:
-            values[name] = _decode_value(value, vr)
+    if not values.keys() <= cls.names:
+        values = {name: value for name, value in values.items() if name in cls.names}
     if issubclass(cls, Request) and values.get("message_id") is None:
         raise RemoteProtocolError(f"{cls.name} without Message ID", rule="PS3.7 9.3", source=0)
     for name in cls.mandatory:
@@ -453,8 +471,7 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
                 raise RemoteProtocolError(f"{cls.name} without {name}", rule="PS3.7 9.3", source=0)
             values[name] = 0 if COMMAND_DICTIONARY[name][1] == "US" else UID("")
     if "status" in values:
-        values["status"] = Status(values["status"], cls.name.rpartition("-")[0], values.get("error_comment"))
-    data_set_type = _decode_value(elements.get(_DATA_SET_TYPE, b""), "US")
+        values["status"] = Status(values["status"], cls.service, values.get("error_comment"))
     return cls(**values), data_set_type not in (_NO_DATA_SET, None)
 
 
