@@ -84,7 +84,9 @@ class Driver:
         self.limits = limits
         self.codec: Codec = codec
         self.closed = False
-        self._lock = threading.Condition()  # guards the core; notified after every read
+        self._lock = threading.RLock()  # guards the core
+        self._arrived = threading.Condition(self._lock)  # notified after every read, where somebody waits for it
+        self._waiting = 0  # threads that wait while another one reads
         self._message_lock = threading.RLock()  # one message at a time on the wire
         self._write_lock = threading.RLock()  # one list of whole PDUs at a time
         self._reading = False  # somebody reads
@@ -178,7 +180,7 @@ class Driver:
                 if self.core.error is None or self.core.state is not Sta.STA1:
                     self.core.eof_received()  # Evt17: the machine comes to its end in Sta1
                 self.core.dimse.discard()
-                self._lock.notify_all()
+                self._arrived.notify_all()
             self.transport.close()
 
     def _stop_reader(self) -> None:
@@ -186,7 +188,9 @@ class Driver:
         with self._lock:
             if self._reading:
                 self.transport.wake()
-                self._lock.wait_for(lambda: not self._reading, _LINGER)
+                until = time.monotonic() + _LINGER
+                while self._reading and (left := until - time.monotonic()) > 0:
+                    self._wait_for_reader(left)
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))
@@ -243,13 +247,13 @@ class Driver:
         core = self.core
         bytes_before, since = self._bytes, time.monotonic()
         while True:
-            if self._perform_requests():
+            if core.requests and self._perform_requests():
                 since = time.monotonic()
             with self._lock:
                 if ready() or core.is_over:
                     return
                 if self._reading:
-                    self._lock.wait(1.0)  # the reader notifies; the limit only bounds a reader that was interrupted
+                    self._wait_for_reader(1.0)  # the limit only bounds a reader that was interrupted
                     mine = False
                 else:
                     self._reading = mine = True
@@ -265,9 +269,7 @@ class Driver:
                             deadline = earlier
                     self._read_once(deadline)
                 finally:
-                    with self._lock:
-                        self._reading = False
-                        self._lock.notify_all()
+                    self._done_reading()
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before:
@@ -375,7 +377,7 @@ class Driver:
 
     def flush(self) -> None:
         """Write the control PDUs that wait; where another thread is writing, it does so after its PDUs."""
-        if not self._write_lock.acquire(blocking=False):
+        if not self.core.has_data_to_send() or not self._write_lock.acquire(blocking=False):
             return
         try:
             with self._lock:
@@ -387,11 +389,11 @@ class Driver:
 
     def _write(self, buffers: Sequence[Buffer]) -> None:
         """Write all of *buffers*; while the kernel takes nothing, read."""
-        waiting = list(buffers)
         try:
             # An interrupt inside the system call leaves open how much was taken: torn until proven whole.
             self._torn = True
-            waiting = _rest(waiting, self.transport.write(waiting))
+            taken = self.transport.write(buffers)
+            waiting = [] if taken == sum(map(len, buffers)) else _rest(buffers, taken)
             while waiting:
                 limit = self.timeouts.network
                 deadline = None if limit is None else time.monotonic() + limit
@@ -418,9 +420,22 @@ class Driver:
             if self.transport.readable():
                 self._take()
         finally:
-            with self._lock:
-                self._reading = False
-                self._lock.notify_all()
+            self._done_reading()
+
+    def _done_reading(self) -> None:
+        """We are no longer the reader: whoever waits looks what has come, and one of them reads."""
+        with self._lock:
+            self._reading = False
+            if self._waiting:
+                self._arrived.notify_all()
+
+    def _wait_for_reader(self, seconds: float) -> None:
+        """Until the reader has read; the lock is ours before and after."""
+        self._waiting += 1
+        try:
+            self._arrived.wait(seconds)
+        finally:
+            self._waiting -= 1
 
     def _transmit(
         self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
@@ -560,7 +575,7 @@ def _is_pending(message: Message) -> bool:
     return isinstance(message, Response) and message.status.is_pending
 
 
-def _rest(buffers: list[Buffer], taken: int) -> list[Buffer]:
+def _rest(buffers: Sequence[Buffer], taken: int) -> list[Buffer]:
     """What is left of *buffers* when the first *taken* bytes are gone."""
     for index, buffer in enumerate(buffers):
         size = len(buffer)

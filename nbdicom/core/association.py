@@ -132,9 +132,10 @@ class AssociationCore:
         self._next_message_id = 1
         self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
         self._performing: dict[int, Received] = {}
-        # The driver's four verbs are those of the upper layer; bound once, they cost no second call.
+        # The driver's verbs are those of the upper layer; bound once, they cost no second call.
         self.get_buffer = self.upper_layer.get_buffer
         self.data_to_send = self.upper_layer.data_to_send
+        self.has_data_to_send = self.upper_layer.has_data_to_send
         self.deadline = self.upper_layer.deadline
 
     # --------------------------------------------------------------------------- bytes and time

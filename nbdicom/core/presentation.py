@@ -259,7 +259,6 @@ class Negotiation:
         NoPresentationContext
             With the acceptor's reason where the SOP Class was proposed.
         """
-        name = UID(abstract_syntax).name
         candidates = [c for c in self.contexts if c.abstract_syntax == abstract_syntax]
         usable = [c for c in candidates if c.accepted and (c.scu_role if self.requestor == as_scu else c.scp_role)]
         if transfer_syntax is None and usable:
@@ -271,6 +270,7 @@ class Negotiation:
             if convertible and transfer_syntax and context.transfer_syntax:
                 if convertible(transfer_syntax, context.transfer_syntax):
                     return context
+        name = UID(abstract_syntax).name
         if usable:
             syntaxes = ", ".join(c.transfer_syntax.name for c in usable if c.transfer_syntax)
             raise NoPresentationContext(

@@ -268,11 +268,31 @@ class UpperLayer:
                         self._tell_strange(window[position], end - position, view[position:end])
                         self._invalid(_unknown_pdu(window[position]))
                     return end if self._deaf else position
+                if end - position > 12 and self._begin_fragment(*_DATA_HEADER.unpack_from(window, position)):
+                    position += 12
+                    continue
                 pdu_type, length = _PDU_HEADER.unpack_from(window, position)
                 if self._trace is not None and pdu_type not in p.PDU_TYPES:
                     self._tell_strange(pdu_type, end - position, view[position:end])
                 self._begin_pdu(pdu_type, length)
                 position += 6
+
+    def _begin_fragment(self, pdu_type: int, _: int, length: int, pdv: int, context_id: int, header: int) -> bool:
+        """A P-DATA-TF of one PDV, as nearly all are, begins in one step; False leaves it to the long way."""
+        limit = self.max_length_received
+        if (
+            pdu_type != _P_DATA_TF
+            or pdv + 4 != length
+            or pdv <= 2
+            or (length > limit and limit)
+            or (self.state is not Sta.STA6 and self.state is not Sta.STA7)
+            or self._trace is not None
+        ):
+            return False
+        self._pdus += 1
+        self._pdu_left = self._pdv_left = pdv - 2
+        self._context_id, self._header = context_id, header
+        return True
 
     def _begin_pdu(self, pdu_type: int, length: int) -> None:
         self._pdus += 1
@@ -397,6 +417,10 @@ class UpperLayer:
         """What the peer or the machine has said since the last call."""
         said, self._indications = self._indications, []
         return said
+
+    def has_data_to_send(self) -> bool:
+        """Whether `data_to_send` would give something; asked after every PDU, nearly always in vain."""
+        return bool(self._out)
 
     def data_to_send(self) -> list[bytes]:
         """Whole control PDUs to be sent now; they may go between two P-DATA-TF of a message, never inside one."""

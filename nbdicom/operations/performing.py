@@ -145,9 +145,9 @@ def final_status(link: Link, received: Received, value: Any) -> int:
     HandlerMistake
         If it is no final status, or such a warning.
     """
+    if value == 0x0000 and type(value) in (int, Status):
+        return 0x0000  # nearly every answer
     code = status_of(value)
-    if code == 0x0000:
-        return code
     abstract_syntax = received.context.abstract_syntax
     status = Status(code, received.message.name.rpartition("-")[0], sop_class=abstract_syntax)
     if status.is_defined or sop_class(abstract_syntax) is None:

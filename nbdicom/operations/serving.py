@@ -7,7 +7,7 @@ place of those of the association: the C-STORE sub-operations of the peer are re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from nbdicom.core.association import AssociationCore, Invocation
@@ -61,28 +61,29 @@ class Serving:
         self._associate = associate
         self._failed = failed
         self._stored: Callable[[Received, Status], None] | None = None
+        self._link: Link | None = None  # what operations know, until the handlers change
         core.dimse.open_sink = self._sink_opener(handlers)
 
     def perform(self, received: Received) -> Operation:
         """The operation that answers *received*."""
-        link = Link(
-            negotiation=self._negotiation(),
-            peer=self.peer,
-            codec=self._codec,
-            handlers=self.handlers,
-            associate=self._associate,
-            failed=self._failed,
-            stored=self._stored,
-        )
-        return perform(link, received)
+        if self._link is None or self._link.handlers is not self.handlers:
+            self._link = Link(
+                negotiation=self._negotiation(),
+                peer=self.peer,
+                codec=self._codec,
+                handlers=self.handlers,
+                associate=self._associate,
+                failed=self._failed,
+                stored=self._stored,
+            )
+        return perform(self._link, received)
+
+    def handling(self, handlers: Handlers | None, invocation: Invocation) -> AbstractContextManager[None]:
+        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
+        return nullcontext() if handlers is None else self._handling(handlers, invocation)
 
     @contextmanager
-    def handling(self, handlers: Handlers | None, invocation: Invocation) -> Iterator[None]:
-        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
-        if handlers is None:
-            yield
-            return
-
+    def _handling(self, handlers: Handlers, invocation: Invocation) -> Iterator[None]:
         def stored(received: Received, status: Status) -> None:
             message = received.message
             assert received.context.transfer_syntax is not None
@@ -98,12 +99,13 @@ class Serving:
             )
 
         before = self.handlers, self._stored, self._core.dimse.open_sink
-        self.handlers, self._stored = handlers, stored
+        self.handlers, self._stored, self._link = handlers, stored, None
         self._core.dimse.open_sink = self._sink_opener(handlers)
         try:
             yield
         finally:
             self.handlers, self._stored, self._core.dimse.open_sink = before
+            self._link = None
 
     def _sink_opener(self, handlers: Handlers) -> Callable[[NegotiatedContext, Any], DataSink | None] | None:
         factory = handlers.sink
