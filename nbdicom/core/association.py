@@ -22,11 +22,12 @@ from nbdicom.core.command import (
     response_class,
 )
 from nbdicom.core.dimse import Dimse, OpenSink, Received
+from nbdicom.core.events import Aborted, Accepted, Disconnected, Established, Rejected, Released, Requested
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
 from nbdicom.core.streams import Buffer, DataSource, MemoryBudget
-from nbdicom.core.trace import MessageReceived, MessageSent, Quirk, Trace
+from nbdicom.core.trace import MessageReceived, MessageSent, Quirk, Trace, TraceEvent
 from nbdicom.core.upper_layer import (
     AbortIndication,
     AssociateConfirmation,
@@ -128,6 +129,7 @@ class AssociationCore:
         self._clock = clock
         self._limits = limits
         self._trace = trace
+        self._connected = False  # and nobody was told of the end
         self._rq: AAssociateRQ | None = None
         self._next_message_id = 1
         self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
@@ -192,24 +194,28 @@ class AssociationCore:
     def request(self, rq: AAssociateRQ) -> None:
         """Request the association (requestor)."""
         self._rq = rq
+        self._tell(Requested, False, rq)
         self.upper_layer.a_associate(rq)
 
     def connected(
         self, addresses: tuple[str, str] | None = None, *, at: float | None = None, secured: str | None = None
     ) -> None:
         """The transport connection stands, between our address and the peer's; see `UpperLayer.connected`."""
+        self._connected = True
         self.upper_layer.connected(addresses, at=at, secured=secured)
 
     def accept(self, answer: AAssociateAC, negotiation: Negotiation) -> None:
         """Accept the association (acceptor)."""
         self.associate_rq = None
         self.upper_layer.a_associate_response(answer)
+        self._tell(Accepted, False, answer)
         self._established(negotiation)
 
     def reject(self, answer: AAssociateRJ) -> None:
         """Reject the association (acceptor)."""
         self.associate_rq = None
         self.upper_layer.a_associate_response(answer)
+        self._tell(Rejected, False, answer)
         words = reject_in_words(int(answer.result), int(answer.source), answer.reason_diag)
         self._over(AssociationReleased(f"we rejected the association: {words}"))
 
@@ -222,9 +228,10 @@ class AssociationCore:
         if self.state in (Sta.STA1, Sta.STA2, Sta.STA13):
             return
         self.upper_layer.a_abort()
+        if because is not None and self.error is None:
+            error = _aborted_by_us(because)
         self._over(error or AssociationAborted("we aborted the association", source=0, reason_diag=0))
-        if because is not None:
-            self.error = _aborted_by_us(because)
+        self._listen()
 
     def _established(self, negotiation: Negotiation) -> None:
         self.negotiation = negotiation
@@ -233,14 +240,19 @@ class AssociationCore:
         self.upper_layer.max_length_send = negotiation.max_length_send
         self.upper_layer.max_length_received = negotiation.max_length_received
         self.dimse.contexts = {c.context_id: c for c in negotiation.accepted}
+        self._tell(Established, negotiation)
 
     def _listen(self) -> None:
         for said in self.upper_layer.indications():
             self._indicated(said)
+        if self._connected and self.state is Sta.STA1:  # every way there closes the connection
+            self._connected = False
+            self._tell(Disconnected)
 
     def _indicated(self, said: Indication) -> None:
         if isinstance(said, AssociateIndication):
             self.associate_rq = said.rq
+            self._tell(Requested, True, said.rq)
         elif isinstance(said, AssociateConfirmation):
             self._confirmed(said.answer)
         elif isinstance(said, AbortIndication):
@@ -248,10 +260,14 @@ class AssociationCore:
             self._over(
                 AssociationAborted(
                     f"the peer aborted the association: {words}", source=said.source, reason_diag=said.reason_diag
-                )
+                ),
+                by_peer=True,
             )
         elif isinstance(said, PAbortIndication):
-            self._over(_aborted_by_us(said.error) if said.error else _connection_lost(self.negotiation is not None))
+            if said.error:
+                self._over(_aborted_by_us(said.error))
+            else:
+                self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
             # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2.7).
             if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
@@ -259,7 +275,7 @@ class AssociationCore:
             if isinstance(said, ReleaseConfirmation):
                 self._over(AssociationReleased("the association is released"))
             elif not said.collision:
-                self._over(AssociationReleased("the peer released the association"))
+                self._over(AssociationReleased("the peer released the association"), by_peer=True)
 
     def _confirmed(self, answer: AAssociateAC | AAssociateRJ) -> None:
         assert self._rq is not None
@@ -269,8 +285,10 @@ class AssociationCore:
             self.abort(because=error)
             return
         if isinstance(answer, AAssociateAC):
+            self._tell(Accepted, True, answer)
             self._established(negotiation)
             return
+        self._tell(Rejected, True, answer)
         self.negotiation = negotiation
         triple = (int(answer.result), int(answer.source), answer.reason_diag)
         rejected = AssociationRejected(
@@ -287,10 +305,18 @@ class AssociationCore:
         if self._trace is not None:
             self._trace(Quirk(self._clock(), text))
 
-    def _over(self, error: AssociationError) -> None:
+    def _tell(self, event: Callable[..., TraceEvent], *facts: Any) -> None:
+        if self._trace is not None:
+            self._trace(event(self._clock(), *facts))
+
+    def _over(self, error: AssociationError, *, by_peer: bool = False) -> None:
         if self.error is None:
             error.negotiation = error.negotiation or self.negotiation
             self.error = error
+            if isinstance(error, AssociationAborted):
+                self._tell(Aborted, by_peer, error)
+            elif isinstance(error, AssociationReleased) and self.negotiation is not None:
+                self._tell(Released, by_peer)
         self.dimse.discard()
 
     # --------------------------------------------------------------------------- messages

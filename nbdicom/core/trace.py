@@ -2,7 +2,8 @@
 
 A trace is any callable that takes a `TraceEvent`.  The core tests for it once per PDU; without one nothing is built.
 A P-DATA-TF is reported with its header and length, and with as many bytes of its fragments as the ``payload`` of the trace
-asks for: none if it has no such attribute, and then none is copied.
+asks for: none if it has no such attribute, and then none is copied.  The bytes of the connection itself are told to a trace
+whose ``raw`` is true.
 
 Who wants to see several associations is a `Tracer`: it is asked once for each of them.  `tracers` has those of the context
 that we are in, so that a block of code can be recorded without telling every call in it.
@@ -16,6 +17,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nbdicom.core.command import Message
+from nbdicom.core.events import (
+    Aborted,
+    Accepted,
+    DataReceived,
+    DataSent,
+    Disconnected,
+    Established,
+    Rejected,
+    Released,
+    Requested,
+)
 from nbdicom.core.machine import Action, Evt, Sta
 from nbdicom.core.pdu import pdu_name
 from nbdicom.table import printable
@@ -140,7 +152,25 @@ class Quirk:
         return f"! the peer {printable(self.text)}"
 
 
-TraceEvent = Connected | PDUSent | PDUReceived | Transition | MessageSent | MessageReceived | Quirk | Secured
+TraceEvent = (
+    Connected
+    | Secured
+    | PDUSent
+    | PDUReceived
+    | Transition
+    | MessageSent
+    | MessageReceived
+    | Quirk
+    | Requested
+    | Accepted
+    | Rejected
+    | Established
+    | Released
+    | Aborted
+    | Disconnected
+    | DataSent
+    | DataReceived
+)
 Trace = Callable[[TraceEvent], None]
 
 
@@ -162,6 +192,7 @@ class _Several:
     def __init__(self, traces: list[Trace]) -> None:
         self._traces = traces
         self.payload: int = max(getattr(trace, "payload", 0) for trace in traces)
+        self.raw: bool = any(getattr(trace, "raw", False) for trace in traces)
 
     def __call__(self, event: TraceEvent) -> None:
         for trace in self._traces:
@@ -179,15 +210,18 @@ def traced_by(role: str, takers: Iterable[Trace | Tracer | None]) -> Trace | Non
     return _Several(traces) if len(traces) > 1 else traces[0] if traces else None
 
 
-class _Together:
+class Together:
+    """Several traces and tracers as one tracer; made by `fan_out`."""
+
     def __init__(self, takers: tuple[Trace | Tracer | None, ...]) -> None:
-        self._takers = takers
+        self.takers = takers
 
     def association(self, role: str) -> Trace | None:
-        return traced_by(role, self._takers)
+        """The one trace of all of them."""
+        return traced_by(role, self.takers)
 
 
-def fan_out(*takers: Trace | Tracer | None) -> Tracer:
+def fan_out(*takers: Trace | Tracer | None) -> Together:
     """Several traces and tracers as one tracer.
 
     >>> seen = []
@@ -195,4 +229,4 @@ def fan_out(*takers: Trace | Tracer | None) -> Tracer:
     >>> len(seen)
     2
     """
-    return _Together(takers)
+    return Together(takers)

@@ -10,13 +10,14 @@ are handed on as they arrive, as views that are valid until the next `get_buffer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from struct import Struct
 
 from nbdicom.config import Limits
 from nbdicom.core import pdu as p
+from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.machine import NEXT, TABLE, Action, Evt, Sta
 from nbdicom.core.streams import Buffer, DataSource
 from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Secured, Trace, Transition
@@ -159,6 +160,7 @@ class UpperLayer:
         self._p_data = p_data
         self._flush = flush
         self._trace = trace
+        self._raw = trace if getattr(trace, "raw", False) else None  #: who wants the bytes themselves
         self._payload: int = getattr(trace, "payload", 0)  # bytes of each P-DATA-TF that the trace wants to see
         self._kept: bytearray | None = None  # of the P-DATA-TF that is arriving, where its payload is wanted
         self._kept_length = 0
@@ -187,6 +189,8 @@ class UpperLayer:
 
     def buffer_updated(self, nbytes: int) -> None:
         """*nbytes* have been written into the last `get_buffer()`."""
+        if self._raw is not None:
+            self._raw(DataReceived(self._clock(), bytes(self._view[self._end : self._end + nbytes])))
         self._end += nbytes
         consumed = self._parse(self._end)
         self._flush()
@@ -425,7 +429,12 @@ class UpperLayer:
     def data_to_send(self) -> list[bytes]:
         """Whole control PDUs to be sent now; they may go between two P-DATA-TF of a message, never inside one."""
         out, self._out = self._out, []
+        self._tell_raw(out)
         return out
+
+    def _tell_raw(self, out: Sequence[Buffer]) -> None:
+        if out and self._raw is not None:
+            self._raw(DataSent(self._clock(), b"".join(out)))
 
     # --------------------------------------------------------------------------- requests of the service user
 
@@ -486,6 +495,7 @@ class UpperLayer:
             last = start + fragment >= len(command)
             batch += (self._data_header(context_id, piece, 3 if last else 1), piece)
         if data is None:
+            self._tell_raw(batch)
             yield batch
             return
         size = fragment * max(1, min(_MOST_BATCH // fragment, _MOST_VECTORS))
@@ -505,6 +515,7 @@ class UpperLayer:
                         self._trace(PDUSent(self._clock(), _P_DATA_TF, len(whole) + fragment, whole + seen))
                 chunk = view[tail:]
             batch += (self._data_header(context_id, chunk, 2 if last else 0), chunk)
+            self._tell_raw(batch)
             yield batch
             batch = []
             self._may_send()

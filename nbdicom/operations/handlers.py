@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from nbdicom.core.identity import UserIdentity
@@ -110,6 +110,25 @@ class Handlers:
         ``handler(request)`` returns None (Success), the data set of the response (Dataset, mapping or encoded bytes; then
         the status is Success), a status, or ``(status, data set or None)``.  N-GET needs a data set, N-DELETE has none.
         ``n_event_report`` is asked where the peer is the SCP, as after a storage commitment request of ours.
+
+    Each service has one handler.  ``handlers | others`` joins the services of two; a service that both have is an error.
+
+    Raises
+    ------
+    TypeError
+        If a handler cannot be called.
+    ValueError
+        If two handlers are joined for one service.
+
+    Examples
+    --------
+    >>> storage, printing = Handlers(store=succeed), Handlers(n_create=lambda request: None)
+    >>> (storage | printing).n_create is printing.n_create
+    True
+    >>> storage | Handlers(store=succeed, find=lambda request: [])
+    Traceback (most recent call last):
+    ...
+    ValueError: both have a handler for store; a service has one: let it look at the request and call the other
     """
 
     accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
@@ -127,3 +146,28 @@ class Handlers:
     n_action: Callable[[NActionRequest], Any] | None = None
     n_create: Callable[[NCreateRequest], Any] | None = None
     n_delete: Callable[[NDeleteRequest], Any] | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            handler = getattr(self, field.name)
+            if handler is not None and not callable(handler):
+                raise TypeError(f"the handler for {field.name} is a {type(handler).__name__}, which cannot be called")
+
+    def __or__(self, other: Handlers) -> Handlers:
+        """The services of both."""
+        if not isinstance(other, Handlers):
+            return NotImplemented
+        mine, theirs = self._bound(), other._bound()
+        if twice := ", ".join(name for name in mine if name in theirs):
+            raise ValueError(
+                f"both have a handler for {twice}; a service has one: let it look at the request and call the other"
+            )
+        return replace(self, **theirs)
+
+    def _bound(self) -> dict[str, Any]:
+        """The services that somebody has given a handler for."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: handler for name, handler in given.items() if handler is not _DEFAULTS.get(name)}
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Handlers)}

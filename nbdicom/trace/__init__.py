@@ -2,6 +2,7 @@
 
 `record` (or ``trace=True``) makes a `Recorder`; it and what `load` reads from a file are a `Recording`, which has the views:
 summary, ladder, dissection, state machine, table of events.  All of them are made from the declarations of `nbdicom.core`.
+`on` and `fan_out` make observers: functions that are called with events of some kinds.
 """
 
 from __future__ import annotations
@@ -9,6 +10,32 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.core.events import (
+    Aborted,
+    Accepted,
+    DataReceived,
+    DataSent,
+    Disconnected,
+    Established,
+    Rejected,
+    Released,
+    Requested,
+)
+from nbdicom.core.trace import (
+    Connected,
+    MessageReceived,
+    MessageSent,
+    PDUReceived,
+    PDUSent,
+    Quirk,
+    Secured,
+    Trace,
+    TraceEvent,
+    Tracer,
+    Transition,
+    fan_out,
+)
+from nbdicom.trace.observing import on
 from nbdicom.trace.recorder import Recorder, record
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
@@ -29,16 +56,38 @@ _LATER = {
 }
 
 __all__ = [
+    "Aborted",
+    "Accepted",
     "Arrow",
+    "Connected",
     "Connection",
+    "DataReceived",
+    "DataSent",
+    "Disconnected",
     "Dissection",
     "Entry",
+    "Established",
     "Ladder",
+    "MessageReceived",
+    "MessageSent",
+    "PDUReceived",
+    "PDUSent",
+    "Quirk",
     "Recorder",
     "Recording",
+    "Rejected",
+    "Released",
+    "Requested",
+    "Secured",
     "StatePath",
+    "Trace",
+    "TraceEvent",
     "TracedAssociation",
+    "Tracer",
+    "Transition",
     "dissect",
+    "fan_out",
+    "on",
     "record",
 ]
 

@@ -15,6 +15,7 @@ from nbdicom.core.machine import Sta
 from nbdicom.core.trace import PDUReceived, PDUSent, Trace, TraceEvent, Tracer, Transition, tracers
 from nbdicom.core.upper_layer import Role
 from nbdicom.servers import attach, detach
+from nbdicom.trace.observing import guarded
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
 __all__ = ["Recorder", "record", "recorder_of"]
@@ -189,7 +190,7 @@ def record(*, events: int = 100_000, size: int = 64 << 20, payload: int | None =
 
 
 def recorder_of(trace: Trace | Tracer | bool | None) -> Trace | Tracer | None:
-    """What a ``trace`` parameter stands for: True is a new recorder, False is none."""
+    """What a ``trace`` parameter stands for: True is a new recorder, False is none, an observer can do no harm."""
     if isinstance(trace, bool):
         return Recorder() if trace else None
-    return trace
+    return trace if isinstance(trace, Recorder) else guarded(trace)
