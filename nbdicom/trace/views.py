@@ -110,7 +110,7 @@ def _columns(event: TraceEvent) -> dict[str, Any]:
         return {"kind": "transition", "name": str(event.action), "state": str(event.after), "detail": words}
     if isinstance(event, Connected):
         return {"kind": "connected", "name": "transport connection", "detail": f"{event.local} - {event.peer}"}
-    return {"kind": type(event).__name__, "name": "", "detail": printable(event)}
+    return {"kind": type(event).__name__.lower(), "name": "", "detail": printable(event).strip("<> ")}
 
 
 # ------------------------------------------------------------------------------- one arrow

@@ -138,6 +138,7 @@ def test_events_as_a_frame(found: Recorder) -> None:
     assert len(frame) == len(found.entries)
     assert set(frame["kind"]) == {
         "PDU sent", "PDU received", "message sent", "message received", "transition", "connected",
+        "requested", "accepted", "established", "released", "disconnected",
     }  # fmt: skip
     assert frame["seconds"].is_monotonic_increasing
     answers = frame[(frame["name"] == "C-FIND-RSP") & (frame["role"] == "requestor")]
