@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import scripted
 from scripted import (
     A_ABORT_USER,
     A_RELEASE_RP,
@@ -81,6 +82,12 @@ from nbdicom.status import Status
 from nbdicom.uids import UID
 
 QUICK = Timeouts(artim=0.5, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3)
+
+
+@pytest.fixture
+def dial() -> Dial:
+    """The driver of whoever is served beside the odd ones is of no importance."""
+    return scripted.dial
 
 
 @pytest.fixture
