@@ -549,12 +549,15 @@ def test_a_handler_uses_the_association_that_it_serves() -> None:
     async def test(address: tuple[str, int]) -> None:
         answered = asyncio.Event()
 
+        opened: asyncio.Future[aio.Association] = asyncio.get_running_loop().create_future()
+
         async def store(request: StoreRequest) -> int:
-            assert await association.echo() == 0
+            assert await (await opened).echo() == 0
             answered.set()
             return 0
 
         association = await dial(address, handlers=Handlers(store=store))
+        opened.set_result(association)
         await asyncio.wait_for(answered.wait(), LIMIT)  # nobody waits for anything on the association
         await association.release()
 
