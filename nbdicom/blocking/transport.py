@@ -57,7 +57,7 @@ def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int
     Unlike `socket.create_connection` it has one deadline, and another thread can interrupt it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    problem: OSError = OSError("the name has no address of the family of ours")
+    problem = OSError(errno.EADDRNOTAVAIL, "the peer has no address of the family of ours")
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
         try:
