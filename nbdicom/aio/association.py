@@ -237,6 +237,7 @@ class Association:
         *,
         originator: tuple[str, int] | None = None,
         priority: Priority = Priority.MEDIUM,
+        transcode: bool = False,
     ) -> Responses[Stored]:
         """Send instances (C-STORE, PS3.4 Annex B), as many at once as the operations window allows.
 
@@ -248,6 +249,9 @@ class Association:
             AE title and Message ID of the C-MOVE that this belongs to.
         priority : Priority
             Most peers ignore it.
+        transcode : bool
+            Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way
+            (pydicom's codecs).  Without it that is an error; other conversions that lose nothing are always made.
 
         Returns
         -------
@@ -256,7 +260,10 @@ class Association:
         """
         from nbdicom.data import instance
 
-        return Responses(self._driver, self._invoking.store(map(instance, instances), originator, priority))
+        return Responses(
+            self._driver,
+            self._invoking.store((instance(item, transcode=transcode) for item in instances), originator, priority),
+        )
 
     def get(
         self,

@@ -57,6 +57,9 @@ def make_parser() -> argparse.ArgumentParser:
     _keys(move, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
     move.add_argument("--to", required=True, metavar="AET", help="AE title of the destination; the peer must know it")
     store = _peer(command("store", "peer", "send files and folders to a peer (C-STORE)"))
+    store.add_argument(
+        "--transcode", action="store_true", help="decode or losslessly encode pixel data where the peer wants it so"
+    )
     store.add_argument("paths", nargs="+", metavar="PATH", help="a DICOM file, or a folder with all that is below it")
     return parser
 

@@ -266,10 +266,14 @@ class Negotiation:
         for context in usable:
             if context.transfer_syntax == transfer_syntax:
                 return context
-        for context in usable:
-            if convertible and transfer_syntax and context.transfer_syntax:
-                if convertible(transfer_syntax, context.transfer_syntax):
-                    return context
+        fitting = [
+            context
+            for context in usable
+            if convertible and transfer_syntax and context.transfer_syntax
+            and convertible(transfer_syntax, context.transfer_syntax)
+        ]  # fmt: skip
+        if fitting:
+            return min(fitting, key=_rank)
         name = UID(abstract_syntax).name
         if usable:
             syntaxes = ", ".join(c.transfer_syntax.name for c in usable if c.transfer_syntax)
@@ -400,6 +404,15 @@ def _roles(context: NegotiatedContext) -> str:
 
 def _names(roles: tuple[bool, bool]) -> str:
     return "/".join(name for name, on in zip(("SCU", "SCP"), roles, strict=True) if on) or "none"
+
+
+#: Into which transfer syntax a data set is rather converted: those that keep its value representations come first.
+_BEST = tuple(UID(f"1.2.840.10008.1.2{tail}") for tail in (".1", ".1.99", ".2", ""))
+
+
+def _rank(context: NegotiatedContext) -> int:
+    syntax = context.transfer_syntax
+    return _BEST.index(syntax) if syntax in _BEST else len(_BEST)
 
 
 def _length(value: int) -> str:

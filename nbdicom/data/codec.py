@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbdicom.config import Limits
+from nbdicom.data.convert import swapped
 from nbdicom.data.flat import encode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
@@ -98,8 +99,16 @@ class Codec:
 
     def convertible(self, source: str, target: str) -> bool:
         """Whether a data set in *source* may be sent in *target* without losing anything."""
-        return source == target or not (_facts(source).encapsulated or _facts(target).encapsulated)
+        return source == target or any(source in group and target in group for group in _SAME_CONTENT)
 
+
+_ROOT = "1.2.840.10008.1.2"
+#: Transfer syntaxes that differ in the encoding of elements alone: native pixel data, and the two kinds of references.
+_SAME_CONTENT = (
+    frozenset((_ROOT, f"{_ROOT}.1", f"{_ROOT}.1.99", f"{_ROOT}.2")),
+    frozenset((f"{_ROOT}.4.94", f"{_ROOT}.4.95")),
+    frozenset((f"{_ROOT}.4.204", f"{_ROOT}.4.205")),
+)
 
 codec: Final = Codec()
 
@@ -127,6 +136,8 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
         body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})
         implicit_vr, little_endian = dataset.original_encoding
         body.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
+    if (body.original_encoding[1] is False) != facts.big_endian:
+        body = swapped(body)
     file = DicomBytesIO()
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr

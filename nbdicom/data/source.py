@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbdicom.core.streams import Buffer, BytesSource, DataSource
 from nbdicom.data.codec import codec
+from nbdicom.data.convert import DeflatingSource, InflatingSource, Transcodable
 from nbdicom.data.part10 import FileHeader, read_header
 from nbdicom.errors import DataSetError
 from nbdicom.table import printable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DatasetInstance", "FileSource", "InstanceFile", "Skipped", "instance", "scan"]
 
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+_EXPLICIT, _DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
 
 class FileSource:
@@ -96,7 +98,9 @@ class InstanceFile:
         return self.header.transfer_syntax
 
     def open(self, transfer_syntax: UID) -> DataSource:
-        """The data set as a stream; re-encoded in memory where *transfer_syntax* is another uncompressed one.
+        """The data set as a stream; re-encoded where *transfer_syntax* is another uncompressed one.
+
+        Deflating and inflating streams, every other conversion is made in memory.
 
         Raises
         ------
@@ -105,9 +109,26 @@ class InstanceFile:
         """
         if transfer_syntax == self.transfer_syntax:
             return FileSource(self.path, self.header.data_offset)
+        if (self.transfer_syntax, transfer_syntax) == (_EXPLICIT, _DEFLATED):
+            return DeflatingSource(FileSource(self.path, self.header.data_offset))
+        if (self.transfer_syntax, transfer_syntax) == (_DEFLATED, _EXPLICIT):
+            return self._inflating()
         with self.path.open("rb") as file:
             file.seek(self.header.data_offset)
             return BytesSource(_converted(file.read(), self.transfer_syntax, transfer_syntax))
+
+    def _inflating(self) -> DataSource:
+        # Twice: a file that is damaged has to be known before its message begins, which cannot be taken back.
+        for last in (False, True):
+            source = InflatingSource(FileSource(self.path, self.header.data_offset))
+            if last:
+                break
+            try:
+                for _ in source.chunks(1 << 20):
+                    pass
+            finally:
+                source.close()
+        return source
 
     def __repr__(self) -> str:
         return f"<InstanceFile {printable(self.path)}: {printable(self.sop_class_uid.name)}>"
@@ -173,14 +194,18 @@ def _not_convertible(source: UID, target: UID) -> DataSetError:
     )
 
 
-def instance(item: Any) -> Any:
+def instance(item: Any, *, transcode: bool = False) -> Any:
     """A `StorableInstance` from a path, a Dataset, or what is one already.
+
+    With *transcode* its pixel data may be decoded and encoded anew where the peer takes it in no other way.
 
     Raises
     ------
     DataSetError, OSError
         If it cannot be one.
     """
+    if transcode:
+        return Transcodable(instance(item))
     if isinstance(item, str | os.PathLike):
         return InstanceFile(Path(item))
     if hasattr(item, "sop_instance_uid") and hasattr(item, "open"):

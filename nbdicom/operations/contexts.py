@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
+from nbdicom.core.negotiation import MAX_CONTEXTS, NegotiatedContext, Negotiation, PresentationContext
+from nbdicom.errors import NoPresentationContext
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES
 
-__all__ = ["group_by_association", "storage_contexts"]
+__all__ = ["context_of_instance", "group_by_association", "storage_contexts"]
 
 
 def storage_contexts(instances: Iterable[StorableInstance], codec: Codec) -> list[PresentationContext]:
@@ -28,7 +29,28 @@ def _contexts_of(instance: StorableInstance, codec: Codec) -> list[PresentationC
     syntax = instance.transfer_syntax
     others = tuple(s for s in DEFAULT_TRANSFER_SYNTAXES if s != syntax and codec.convertible(syntax, s))
     own = PresentationContext(instance.sop_class_uid, (syntax,))
-    return [own, PresentationContext(instance.sop_class_uid, others)] if others else [own]
+    contexts = [own, PresentationContext(instance.sop_class_uid, others)] if others else [own]
+    # An instance that may be transcoded says into what; each alone, as above, so that the best of them can be chosen.
+    alternatives = [one for one in getattr(instance, "alternatives", ()) if one not in others]
+    return contexts + [PresentationContext(instance.sop_class_uid, (one,)) for one in alternatives]
+
+
+def context_of_instance(negotiation: Negotiation, instance: StorableInstance, codec: Codec) -> NegotiatedContext:
+    """The accepted context in which *instance* goes best: as it is, else converted, else (if it says so) transcoded.
+
+    Raises
+    ------
+    NoPresentationContext
+        If there is none.
+    """
+    uid, syntax = instance.sop_class_uid, instance.transfer_syntax
+    try:
+        return negotiation.context_for(uid, syntax, convertible=codec.convertible)
+    except NoPresentationContext:
+        more = getattr(instance, "convertible", None)
+        if more is None:
+            raise
+        return negotiation.context_for(uid, syntax, convertible=more)
 
 
 def group_by_association(instances: Iterable[StorableInstance], codec: Codec) -> list[list[StorableInstance]]:

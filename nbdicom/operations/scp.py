@@ -26,7 +26,7 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, NbdicomError
-from nbdicom.operations.contexts import group_by_association
+from nbdicom.operations.contexts import context_of_instance, group_by_association
 from nbdicom.operations.effects import END, Call, Operation, Receive, Send
 from nbdicom.operations.normalized import perform_normalized
 from nbdicom.operations.performing import (
@@ -304,9 +304,7 @@ def _get_instances(link: Link, received: Received, instances: Sequence[StorableI
 
 def _get_one(link: Link, message: Any, instance: StorableInstance) -> Operation:
     try:
-        context = link.negotiation.context_for(
-            instance.sop_class_uid, instance.transfer_syntax, convertible=link.codec.convertible
-        )
+        context = context_of_instance(link.negotiation, instance, link.codec)
         source = yield Call(instance.open, (context.transfer_syntax,))
     except (NbdicomError, OSError) as error:
         link.failed(message, error)

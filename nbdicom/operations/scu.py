@@ -29,6 +29,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, DataSetError, LocalProtocolError, NbdicomError, NoPresentationContext
+from nbdicom.operations.contexts import context_of_instance
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
 from nbdicom.operations.requests import Codec, Match, Reply, StorableInstance, Stored, SubOperations
 from nbdicom.status import Status
@@ -99,9 +100,7 @@ def store(
         if originator is not None:
             request.move_originator_application_entity_title, request.move_originator_message_id = originator
         try:
-            context = negotiation.context_for(
-                instance.sop_class_uid, instance.transfer_syntax, convertible=codec.convertible
-            )
+            context = context_of_instance(negotiation, instance, codec)
             source = yield Call(instance.open, (context.transfer_syntax,))
             try:
                 message_id = yield Send(context.context_id, request, source)

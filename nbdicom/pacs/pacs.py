@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -23,7 +23,7 @@ from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import StorableInstance
+from nbdicom.operations.requests import RetrieveRequest, StorableInstance
 from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.query import MODELS, find
@@ -71,6 +71,9 @@ class Pacs:
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     move_tls : TLS, optional
         For the associations to the destinations of C-MOVE; without it they are plain.
+    transcode : bool
+        C-GET and C-MOVE: whether pixel data may be decoded, or encoded without loss, for a peer that takes them in no other
+        way.  Without it such an object is a failed sub-operation.
 
     Examples
     --------
@@ -95,6 +98,7 @@ class Pacs:
         timeouts: Timeouts | None = None,
         tls: TLS | None = None,
         move_tls: TLS | None = None,
+        transcode: bool = False,
     ) -> None:
         if problem := title_problem(ae_title):
             raise PacsError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
@@ -106,6 +110,7 @@ class Pacs:
         self.timeouts = timeouts or Timeouts()
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
         self._tls, self._move_tls = tls, move_tls
+        self._transcode = transcode
         self._requested = (host, port)
         self._any_called = any_called
         self._any_calling = any_calling
@@ -257,8 +262,8 @@ class Pacs:
             find=lambda request: find(
                 archive.index, request, ae_title=self.ae_title, limit=self.limits.matches, seconds=self.timeouts.query
             ),
-            get=lambda request: archive.select(request, self.timeouts.query),
-            move=lambda request: archive.select(request, self.timeouts.query),
+            get=self._select,
+            move=self._select,
             destination=self._destination,
         )
 
@@ -294,6 +299,14 @@ class Pacs:
         rows.extend(row_of(outcome) for outcome in self._open().add(instances()))
         results = [row[2] for row in rows]
         return Added(tuple(rows), *(results.count(word) for word in ("stored", "refused", "skipped")))
+
+    def _select(self, request: RetrieveRequest) -> Sequence[StorableInstance]:
+        found = self._open().select(request, self.timeouts.query)
+        if not self._transcode:
+            return found
+        from nbdicom.data.convert import Transcodable
+
+        return [Transcodable(instance) for instance in found]
 
     def _destination(self, title: str) -> tuple[Any, ...] | None:
         address = self.allow.get(title.strip(" "))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
-from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, sop_class
+from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, sop_class, transfer_syntaxes
 
 __all__ = ["COMMON_STORAGE", "retrieve_contexts"]
 
@@ -46,6 +46,13 @@ JPEGLSNearLossless HTJ2KLossless HTJ2K MPEG4HP41 MPEG2MPML DeflatedExplicitVRLit
 """
 _COMPRESSED: tuple[UID, ...] = tuple(map(UID.of, _COMPRESSED_NAMES.split()))
 
+#: Every other one, for peers of which few SOP Classes are wanted.
+_OTHERS: tuple[UID, ...] = tuple(
+    entry.uid
+    for entry in transfer_syntaxes(retired=True)
+    if entry.uid not in (*DEFAULT_TRANSFER_SYNTAXES, *_COMPRESSED)
+)
+
 
 def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list[PresentationContext]:
     """Storage contexts with the SCP role for us.
@@ -76,6 +83,10 @@ def _groups(room: int) -> list[tuple[UID, ...]]:
     if room == 2:
         return [DEFAULT_TRANSFER_SYNTAXES, _COMPRESSED]
     alone = (*DEFAULT_TRANSFER_SYNTAXES, *_COMPRESSED)
-    if room >= len(alone):
+    if room >= len(alone) + len(_OTHERS):
+        return [(syntax,) for syntax in (*alone, *_OTHERS)]
+    if room > len(alone):
+        return [*((syntax,) for syntax in alone), _OTHERS]
+    if room == len(alone):
         return [(syntax,) for syntax in alone]
     return [*((syntax,) for syntax in alone[: room - 1]), alone[room - 1 :]]

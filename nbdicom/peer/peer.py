@@ -544,13 +544,18 @@ class Peer:
         result = move_here(self, wanted, folder, listen=address, model=root, progress=progress)
         return _told(result, raise_on_error)
 
-    def store(self, *items: Any, progress: ProgressLike = None, raise_on_error: bool = False) -> StoreResult:
+    def store(
+        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
+    ) -> StoreResult:
         """Send instances to the peer (C-STORE, PS3.4 Annex B).
 
         Parameters
         ----------
         *items
             Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, or lists of these.
+        transcode : bool
+            Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
+            result says in which transfer syntax each instance went.
         progress : bool or callable, optional
             None: a bar if somebody watches; see `nbdicom.peer.progress`.
         raise_on_error : bool
@@ -573,7 +578,7 @@ class Peer:
         """
         from nbdicom.peer import transfer
 
-        return _told(transfer.store(self, list(_flat(items)), progress=progress), raise_on_error)
+        return _told(transfer.store(self, list(_flat(items)), transcode=transcode, progress=progress), raise_on_error)
 
     # ------------------------------------------------------------------------------- what the methods share
 

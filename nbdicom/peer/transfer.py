@@ -311,9 +311,9 @@ def move(
 # ------------------------------------------------------------------------------- C-STORE
 
 
-def store(peer: Peer, items: Iterable[Any], *, progress: ProgressLike = None) -> StoreResult:
+def store(peer: Peer, items: Iterable[Any], *, transcode: bool = False, progress: ProgressLike = None) -> StoreResult:
     """Send files, folders and Datasets (PS3.4 Annex B), with as many associations as the contexts need."""
-    from nbdicom.data import Skipped, codec, scan
+    from nbdicom.data import Skipped, codec, instance, scan
     from nbdicom.operations.contexts import group_by_association, storage_contexts
 
     started = time.monotonic()
@@ -328,7 +328,7 @@ def store(peer: Peer, items: Iterable[Any], *, progress: ProgressLike = None) ->
             by_name = path in named and not path.is_dir()
             rows.append(Sent(source=str(path), skipped=not by_name, message=str(found.reason)))
         else:
-            instances.append(found)
+            instances.append(instance(found, transcode=transcode))
     with Progress(progress, f"store to {peer.ae_title}", unit="instance", total=len(instances)) as bar:
         cancelled: OperationCancelled | None = None
         for number, group in enumerate(group_by_association(instances, codec)):
