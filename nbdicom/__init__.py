@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nbdicom.peer import Peer
     from nbdicom.peer.rows import read_table
     from nbdicom.receiver import Receiver, serve
+    from nbdicom.playback import FakePeer, replay
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
     from nbdicom.table import Table
@@ -51,6 +52,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "AssociationAborted": ("nbdicom.errors", "AssociationAborted"),
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
     "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
+    "FakePeer": ("nbdicom.playback", "FakePeer"),
     "Handlers": ("nbdicom.operations.handlers", "Handlers"),
     "Job": ("nbdicom.job", "Job"),
     "Limits": ("nbdicom.config", "Limits"),
@@ -82,6 +84,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "pacs": ("nbdicom.pacs", ""),
     "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
+    "replay": ("nbdicom.playback", "replay"),
     "record": ("nbdicom.trace", "record"),
     "read_table": ("nbdicom.peer.rows", "read_table"),
     "serve": ("nbdicom.receiver", "serve"),
