@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from nbdicom.pacs import Pacs, demo_pacs
     from nbdicom.peer import Peer
     from nbdicom.peer.rows import read_table
-    from nbdicom.receiver import Receiver, serve
     from nbdicom.playback import FakePeer, replay
+    from nbdicom.receiver import Receiver, serve
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
     from nbdicom.table import Table

@@ -9,6 +9,8 @@ What is overwritten:
 * of command sets the Error Comment, which is the peer's free text; AE titles, UIDs and numbers stay;
 * of A-ASSOCIATE PDUs the fields of a user identity; of what is no PDU all but its first bytes.
 
+Notifications (`nbdicom.core.events`) are left out: the PDUs say the same.
+
 It fails closed: what cannot be taken apart (a compressed data set, one whose transfer syntax or beginning was not recorded,
 one that is broken) becomes zeros.  Binary numbers and UIDs stay; UIDs are pseudonyms, not anonymous.
 """
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field, replace
 
 from nbdicom.core import pdu as p
 from nbdicom.core.command import COMMAND_DICTIONARY, Message, Response, annotate_command
+from nbdicom.core.events import Aborted, Accepted, Established, Rejected, Released, Requested
 from nbdicom.core.trace import MessageReceived, MessageSent, PDUReceived, PDUSent, TraceEvent
 from nbdicom.errors import DataSetError, RemoteProtocolError
 from nbdicom.status import Status
@@ -63,7 +66,11 @@ def redacted(recording: Recording) -> Recording:
             stream.take(buffer, event.length)
     for stream in streams.values():
         stream.end()
-    entries = [Entry(e.number, e.association, _event(e.event, buffers.get(e.number))) for e in recording.entries]
+    entries = [
+        Entry(e.number, e.association, _event(e.event, buffers.get(e.number)))
+        for e in recording.entries
+        if not isinstance(e.event, Requested | Accepted | Rejected | Established | Released | Aborted)
+    ]
     associations = [
         replace(side, associate_rq=_control(side.associate_rq), associate_answer=_control(side.associate_answer))
         for side in recording.associations

@@ -12,10 +12,20 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from nbdicom.core.command import Message, decode_command, encode_command
-from nbdicom.core.trace import TraceEvent
+from nbdicom.core.events import Disconnected
+from nbdicom.core.trace import (
+    Connected,
+    MessageReceived,
+    MessageSent,
+    PDUReceived,
+    PDUSent,
+    Quirk,
+    Secured,
+    Transition,
+)
 from nbdicom.errors import NbdicomError, TranscriptError
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 from nbdicom.trace.redact import redacted
@@ -24,7 +34,9 @@ __all__ = ["VERSION", "load", "save"]
 
 VERSION = 1  #: of the format; a reader refuses what is newer
 _MAGIC = "nbdicom transcript"
-_KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(TraceEvent)}
+#: What a file has.  Notifications of an association's life are not in it: the PDUs and transitions say the same.
+_WRITTEN = (Connected, Secured, PDUSent, PDUReceived, Transition, MessageSent, MessageReceived, Quirk, Disconnected)
+_KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in _WRITTEN}
 
 
 @cache
@@ -62,6 +74,8 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
     with part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(head) + "\n")
         for entry in what.entries:
+            if not isinstance(entry.event, _WRITTEN):
+                continue
             line = {"n": entry.number, "a": entry.association, "kind": type(entry.event).__name__}
             file.write(json.dumps(line | _written(entry.event)) + "\n")
     return part.replace(target)

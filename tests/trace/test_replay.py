@@ -89,7 +89,7 @@ def test_an_scp_that_answers_otherwise(found: Recorder) -> None:
         (nd.Server(none, ae_title="PACS", contexts=[(FIND, "ImplicitVRLittleEndian")]), "instead of Explicit"),
     ):
         with other:
-            (report,) = nd.replay(found, ("PACS@%s:%s" % other.address))
+            (report,) = nd.replay(found, "PACS@{}:{}".format(*other.address))
         assert not report and words in report.failure
         assert "as recorded" in str(report) and report.failure in report._repr_html_()
         assert report.to_frame()["result"].iloc[report.played] == report.failure
@@ -136,7 +136,7 @@ def test_stores_in_a_window(server: nd.Server) -> None:
         assert nd.Peer("PACS", *server.address).store(path, path, progress=False)
     with nd.FakePeer(wire) as fake:
         assert nd.Peer(fake).store(path, path, progress=False)
-    (report,) = nd.replay(wire, "PACS@%s:%s" % server.address)
+    (report,) = nd.replay(wire, "PACS@{}:{}".format(*server.address))
     assert report.ok
 
 
