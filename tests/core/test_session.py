@@ -198,7 +198,9 @@ def test_an_abort() -> None:
 
 
 @pytest.mark.parametrize(
-    "after", [p.AAbort(), p.AReleaseRQ(), p.PDataTF(items=()), None], ids=["A-ABORT", "A-RELEASE-RQ", "P-DATA-TF", "no PDU"]
+    "after",
+    [p.AAbort(), p.AReleaseRQ(), p.PDataTF(items=()), None],
+    ids=["A-ABORT", "A-RELEASE-RQ", "P-DATA-TF", "no PDU"],
 )
 @pytest.mark.parametrize("end", [p.AReleaseRP(), p.AAbort(source=2, reason_diag=0)], ids=["released", "aborted"])
 def test_what_follows_the_end_in_the_same_segment_is_not_read(end: p.PDU, after: p.PDU | None) -> None:
