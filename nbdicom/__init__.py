@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     )
     from nbdicom.job import Job
     from nbdicom.notebook import show
+    from nbdicom.notebook.browser import Browser
+    from nbdicom.notebook.form import QueryForm
+    from nbdicom.notebook.grid import ResultsGrid
+    from nbdicom.notebook.viewer import SeriesViewer, view
     from nbdicom.operations.handlers import Handlers, known_users
     from nbdicom.operations.requests import Refuse
     from nbdicom.pacs import Pacs, demo_pacs
@@ -51,6 +55,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "Association": ("nbdicom.blocking", "Association"),
     "AssociationAborted": ("nbdicom.errors", "AssociationAborted"),
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
+    "Browser": ("nbdicom.notebook.browser", "Browser"),
     "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
     "FakePeer": ("nbdicom.playback", "FakePeer"),
     "Handlers": ("nbdicom.operations.handlers", "Handlers"),
@@ -63,6 +68,9 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "Pacs": ("nbdicom.pacs", "Pacs"),
     "Peer": ("nbdicom.peer", "Peer"),
     "PresentationContext": ("nbdicom.core.negotiation", "PresentationContext"),
+    "QueryForm": ("nbdicom.notebook.form", "QueryForm"),
+    "SeriesViewer": ("nbdicom.notebook.viewer", "SeriesViewer"),
+    "ResultsGrid": ("nbdicom.notebook.grid", "ResultsGrid"),
     "QueryError": ("nbdicom.errors", "QueryError"),
     "QueryOptions": ("nbdicom.core.extended", "QueryOptions"),
     "Receiver": ("nbdicom.receiver", "Receiver"),
@@ -94,6 +102,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "status_table": ("nbdicom.status", "status_table"),
     "uids": ("nbdicom.uids", ""),
     "trace": ("nbdicom.trace", ""),
+    "view": ("nbdicom.notebook.viewer", "view"),
 }
 
 __all__ = sorted([*_EXPORTS, "__version__"])

@@ -32,6 +32,7 @@ __all__ = ["Job", "Snapshot", "progress_widget"]
 T = TypeVar("T")
 
 _log = logging.getLogger("nbdicom.job")
+_PLURALS = {"query": "queries", "match": "matches"}
 _GRACE = 15.0  #: seconds that an interrupted `Job.wait` gives the work: C-CANCEL, final response, release
 
 
@@ -63,9 +64,12 @@ class Snapshot:
         return self.seconds / self.done * (self.total - self.done)
 
     def __str__(self) -> str:
+        if self.is_over and self.note:
+            return f"{self.state}: {self.note}"
         parts = [self.state]
         if self.done or self.total:
-            unit = f" {self.unit}" if self.unit else ""
+            plural = self.unit if (self.total or self.done) == 1 else _PLURALS.get(self.unit, f"{self.unit}s")
+            unit = f" {plural}" if self.unit else ""
             parts.append(f"{self.done}{unit}" if self.total is None else f"{self.done} of {self.total}{unit}")
         if self.size:
             rate = f", {self.size / 1e6 / self.seconds:.1f} MB/s" if self.seconds > 0.2 else ""
@@ -323,9 +327,11 @@ def progress_widget(job: Job[Any]) -> Any:
     """
     import ipywidgets
 
-    bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "220px"})
+    bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
     line = ipywidgets.HTML()
-    cancel = ipywidgets.Button(description="Cancel", icon="stop", tooltip=f"Cancel {job.label}")
+    cancel = ipywidgets.Button(
+        description="Cancel", icon="stop", tooltip=f"Cancel {job.label}", layout={"width": "auto", "flex": "0 0 auto"}
+    )
     cancel.on_click(lambda _: job.cancel())
 
     def view(now: Snapshot) -> None:

@@ -144,9 +144,9 @@ def test_warnings_are_given_to_who_waits() -> None:
     ("snapshot", "text"),
     [
         (Snapshot("running", 3, 12, "instance", 3_000_000, 1.5),
-         "running, 3 of 12 instance, 3.0 MB, 2.0 MB/s, about 4 s left"),
-        (Snapshot("running", 3, None, "match", 0, 0.1), "running, 3 match"),
-        (Snapshot("failed", note="no answer"), "failed, 0.0 s: no answer"),
+         "running, 3 of 12 instances, 3.0 MB, 2.0 MB/s, about 4 s left"),
+        (Snapshot("running", 3, None, "match", 0, 0.1), "running, 3 matches"),
+        (Snapshot("failed", note="no answer"), "failed: no answer"),
     ],
 )  # fmt: skip
 def test_words(snapshot, text) -> None:

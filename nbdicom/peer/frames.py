@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbdicom.peer.peer import Peer
     from nbdicom.peer.results import MoveResult, RetrieveResult
 
-__all__ = ["DicomAccessor", "answer_frame", "plain_frame"]
+__all__ = ["DicomAccessor", "answer_frame", "has_nothing", "plain_frame", "shown_text"]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
 _NOT_COLUMNS = frozenset({"QueryRetrieveLevel", "SpecificCharacterSet"})
@@ -283,11 +283,11 @@ class DicomAccessor:
         shown = self._frame.head(limit)
         names = [str(name) for name in shown.columns]
         rows = [
-            tuple(privacy.shown(name, _shown(value)) for name, value in zip(names, row, strict=True))
+            tuple(privacy.shown(name, shown_text(value)) for name, value in zip(names, row, strict=True))
             for row in shown.itertuples(index=False)
         ]
         notes = [] if len(shown) == len(self._frame) else [f"... and {len(self._frame) - limit} more rows"]
-        return Table(self._caption(), names, rows, notes=notes)
+        return Table(self.caption, names, rows, notes=notes)
 
     def show(self) -> Table:
         """The same as `table`, for all rows."""
@@ -303,10 +303,12 @@ class DicomAccessor:
         with privacy.masked():
             for name in copy.columns:
                 if privacy.hides(str(name)):
-                    copy[name] = [str(privacy.shown(str(name), _shown(value))) for value in copy[name]]
+                    copy[name] = [str(privacy.shown(str(name), shown_text(value))) for value in copy[name]]
         return copy
 
-    def _caption(self) -> str:
+    @property
+    def caption(self) -> str:
+        """One line: how many rows, of what, from whom, with which final status, complete or not."""
         about, count = self.provenance, len(self._frame)
         text = f"{count} row{'' if count == 1 else 's'}"
         if about.get("peer"):
@@ -314,7 +316,7 @@ class DicomAccessor:
         if about.get("seconds") is not None:
             text += f", {about['seconds']:.2f} s"
         if about.get("status"):
-            text += f", {about['status']}"
+            text += f", {about['status'].removesuffix(': Success')}"
         return text + (", TRUNCATED: the peer has more" if about.get("truncated") else "")
 
     def __repr__(self) -> str:
@@ -324,11 +326,12 @@ class DicomAccessor:
         return self.table()._repr_html_()
 
 
-def _shown(value: Any) -> str:
+def shown_text(value: Any) -> str:
+    """A value of a table as people read it; nothing for what is missing."""
     if isinstance(value, (tuple, list)) or type(value).__name__ == "ndarray":  # Parquet gives arrays
-        return ", ".join(_shown(one) for one in value)
+        return ", ".join(shown_text(one) for one in value)
     if isinstance(value, Mapping):  # an item of a sequence: a code by its meaning, all else by its attributes
-        inner = {name: privacy.shown(str(name), _shown(one)) for name, one in value.items()}
+        inner = {name: privacy.shown(str(name), shown_text(one)) for name, one in value.items()}
         return str(inner.get("CodeMeaning") or "; ".join(f"{name}={one}" for name, one in inner.items()))
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return ""

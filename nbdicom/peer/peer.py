@@ -26,6 +26,7 @@ from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel, Level, Query
 from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
+from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.servers import recalled, remember
 from nbdicom.table import Table
 from nbdicom.trace.recorder import recorder_of
@@ -198,17 +199,23 @@ class Peer:
 
     @overload
     def find(
-        self, level: str | Query = "STUDY", selection: Any = None, /, *, raw: Literal[False] = False, **keys: Any
+        self,
+        level: str | Query | WorklistQuery = "STUDY",
+        selection: Any = None,
+        /,
+        *,
+        raw: Literal[False] = False,
+        **keys: Any,
     ) -> pandas.DataFrame: ...
 
     @overload
     def find(
-        self, level: str | Query = "STUDY", selection: Any = None, /, *, raw: Literal[True], **keys: Any
+        self, level: str | Query | WorklistQuery = "STUDY", selection: Any = None, /, *, raw: Literal[True], **keys: Any
     ) -> list[Dataset]: ...
 
     def find(
         self,
-        level: str | Query = "STUDY",
+        level: str | Query | WorklistQuery = "STUDY",
         selection: Any = None,
         /,
         *,
@@ -275,7 +282,7 @@ class Peer:
 
         how: dict[str, Any] = {"limit": limit, "parse": parse, "raw": raw, "progress": progress}
         self._check_find(limit)
-        if isinstance(level, Query):
+        if isinstance(level, (Query, WorklistQuery)):
             if keys or selection is not None:
                 raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
             return find(self, [level], **how)  # type: ignore[no-any-return]
@@ -347,7 +354,6 @@ class Peer:
         >>> ris.worklist(Modality="CT", ScheduledStationAETitle="CT1")  # doctest: +SKIP
         """
         from nbdicom.peer.finding import find
-        from nbdicom.peer.worklist import WorklistQuery
 
         self._check_find(limit)
         query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)

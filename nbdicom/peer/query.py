@@ -20,7 +20,7 @@ from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table
 from nbdicom.uids import UID
 
-__all__ = ["UNIQUE_KEYS", "Attribute", "InformationModel", "Level", "Query", "attribute"]
+__all__ = ["LEVEL_OF_KEY", "UNIQUE_KEYS", "Attribute", "InformationModel", "Level", "Query", "attribute"]
 
 
 class Level(StrEnum):
@@ -125,7 +125,7 @@ _KEYS_OF_LEVEL = {
     Level.IMAGE: """InstanceNumber SOPInstanceUID SOPClassUID NumberOfFrames Rows Columns BitsAllocated ContentDate
         ContentTime AcquisitionNumber ImageType SliceLocation""",
 }
-_LEVEL_OF_KEY = {keyword: level for level, text in _KEYS_OF_LEVEL.items() for keyword in text.split()}
+LEVEL_OF_KEY = {keyword: level for level, text in _KEYS_OF_LEVEL.items() for keyword in text.split()}
 
 #: What an answer has when nothing else is asked for, in the order of the columns; the unique keys follow.
 _COLUMNS = {
@@ -359,7 +359,7 @@ def _check_hierarchy(level: Level, model: InformationModel, matching: Mapping[st
                 f"a query at {level.value} level needs one value of {key}, without wildcards [PS3.4 C.4.1.2.1]"
             )
     for keyword in dict.fromkeys((*matching, *wanted)):
-        at = _LEVEL_OF_KEY.get(keyword, level)
+        at = LEVEL_OF_KEY.get(keyword, level)
         if at.depth > level.depth:
             instead = _INSTEAD.get((keyword, level))
             raise QueryError(

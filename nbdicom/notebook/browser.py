@@ -1,0 +1,230 @@
+"""`Browser`: down from patients to studies, series and instances; each level is asked for when it is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbdicom import privacy
+from nbdicom.errors import NbdicomError, NoPresentationContext
+from nbdicom.notebook.controls import Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.grid import row_details
+from nbdicom.peer.query import Level
+from nbdicom.table import printable
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.job import Job, Snapshot
+    from nbdicom.peer import Peer
+    from nbdicom.peer.results import RetrieveResult
+
+__all__ = ["Browser"]
+
+#: What a list says of an entity; the first that has a value is enough, the rest follows in the order of the columns.
+_SAYS = {
+    Level.PATIENT: ("PatientName", "PatientID", "PatientBirthDate"),
+    Level.STUDY: ("StudyDate", "ModalitiesInStudy", "StudyDescription", "NumberOfStudyRelatedInstances"),
+    Level.SERIES: ("SeriesNumber", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances"),
+    Level.IMAGE: ("InstanceNumber", "SOPClassUID", "NumberOfFrames"),
+}
+_NAMES = {Level.PATIENT: "Patients", Level.STUDY: "Studies", Level.SERIES: "Series", Level.IMAGE: "Instances"}
+_ONE = {Level.PATIENT: "patient", Level.STUDY: "study", Level.SERIES: "series", Level.IMAGE: "instance"}
+
+
+class Browser(Panel):
+    """Walk through what a peer has.
+
+    Four list boxes, left to right; choosing an entry asks for what is below it.  What is chosen last can be retrieved.
+
+    Parameters
+    ----------
+    peer : Peer
+        Whom to ask.
+    limit : int
+        At most so many entries in a list.
+    to, listen : optional
+        For the retrieval; see `ResultsGrid`.
+
+    Examples
+    --------
+    >>> browser = Browser(pacs)  # doctest: +SKIP
+    >>> browser.selection  # doctest: +SKIP
+    """
+
+    _instead = "pacs.patients(), then df.dicom.studies(), .series(), .instances()"
+
+    def __init__(self, peer: Peer, *, limit: int = 500, to: str | Path = "retrieved", listen: Any = None) -> None:
+        super().__init__()
+        w = widgets(self._instead)
+        self.peer = peer
+        self.limit = limit
+        self.listen = listen
+        self.job: Job[RetrieveResult] | None = None  #: the retrieval that was started last
+        self._frames: dict[Level, pandas.DataFrame] = {}
+        self._loading: dict[Level, Job[pandas.DataFrame]] = {}
+        self._deepest: Level | None = None
+        self._setting = False
+        self.name = text("Patient name", "DOE*, or nothing for all", width="320px")
+        self.load_button = button("Load patients", self.load, icon="search", style="primary")
+        self.lists: dict[Level, Any] = {}
+        columns = []
+        for level in Level:
+            box = w.Select(
+                options=[], rows=10, layout={"width": "auto"}, description="", tooltip=_NAMES[level], disabled=True
+            )
+            box.add_class("nbd-rows")
+            box.observe(lambda change, level=level: self._open(level), "value")
+            self.lists[level] = box
+            columns.append(w.VBox([w.Label(_NAMES[level]), box], layout={"min_width": "150px"}))
+        self.folder = text("Folder", value=str(to), width="260px")
+        self.retrieve_button = button("Retrieve", self.retrieve, icon="download")
+        self.retrieve_button.disabled = True
+        self._status, self._problem, self._details, self._jobs = html(), html(), html(), w.VBox()
+        on_enter(self.name, self.load)
+        on_enter(self.folder, self.retrieve)
+        self._show(
+            w.HBox([self.name, self.load_button], layout={"flex_flow": "row wrap"}),
+            w.GridBox(
+                columns, layout={"grid_template_columns": "repeat(auto-fit, minmax(190px, 1fr))", "grid_gap": "8px"}
+            ),
+            self._status,
+            self._details,
+            w.HBox([self.folder, self.retrieve_button], layout={"flex_flow": "row wrap"}),
+            self._problem,
+            self._jobs,
+        )
+
+    # --------------------------------------------------------------------------- what it has
+
+    @property
+    def selection(self) -> pandas.DataFrame | None:
+        """The entry that was chosen last, as a table of one row; None before that."""
+        if self._deepest is None:
+            return None
+        return self._row(self._deepest)
+
+    def frame(self, level: str) -> pandas.DataFrame | None:
+        """What a list has; None before it is loaded."""
+        return self._frames.get(Level.of(level))
+
+    # --------------------------------------------------------------------------- loading
+
+    def load(self) -> Job[pandas.DataFrame]:
+        """Ask for the patients."""
+        name = self.name.value.strip()
+        keys = {"PatientName": name} if name else {}
+        peer, limit = self.peer, self.limit
+
+        def patients(job: Job[pandas.DataFrame]) -> pandas.DataFrame:
+            found: pandas.DataFrame
+            try:
+                found = peer.find("PATIENT", limit=limit, progress=job, **keys)
+            except NoPresentationContext:
+                # A peer of the Study Root model alone: its patients are those of its studies.
+                found = peer.find("STUDY", limit=limit, progress=job, **keys)
+                found = found.drop_duplicates("PatientID")
+            return found
+
+        return self._load(Level.PATIENT, patients)
+
+    def _open(self, level: Level) -> None:
+        """An entry was chosen: show it, and ask for what is below."""
+        if self._setting or self.lists[level].value is None:
+            return
+        self._deepest = level
+        row = self._row(level)
+        self._details.value = row_details(row, 0)
+        self.retrieve_button.disabled = False
+        self.retrieve_button.description = f"Retrieve this {_ONE[level]}"
+        if level is not Level.IMAGE:
+            below = list(Level)[level.depth + 1]
+            peer, limit = self.peer, self.limit
+            self._load(below, lambda job: peer.find(below.value, row, limit=limit, progress=job))
+
+    def _load(self, level: Level, work: Any) -> Job[pandas.DataFrame]:
+        from nbdicom.job import Job
+
+        for one in list(Level)[level.depth :]:  # what was below belongs to another entry
+            if one in self._loading:
+                self._loading.pop(one).cancel()
+            self._frames.pop(one, None)
+            self._fill(one)
+        job: Job[pandas.DataFrame] = Job(work, label=_NAMES[level])
+        self._loading[level] = job
+        job.watch(lambda now: self._watch(level, job, now))
+        return job.start()
+
+    def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
+        if self._loading.get(level) is not job:
+            return
+        words = str(now)
+        if now.is_over and job.result is not None:
+            frame = _sorted(job.result, level)
+            self._frames[level] = frame
+            self._fill(level)
+            words = f"{len(frame)}" + (f", and more: the list ends at {self.limit}" if frame.dicom.truncated else "")
+        self._status.value = status_line(f"{job.label}: {words}", *job.notices)
+
+    def _fill(self, level: Level) -> None:
+        frame, box = self._frames.get(level), self.lists[level]
+        self._setting = True
+        try:
+            box.options = [] if frame is None else [(_says(frame, k, level), k) for k in range(len(frame))]
+            box.value = None
+            box.disabled = frame is None or not len(frame)
+        finally:
+            self._setting = False
+
+    def _row(self, level: Level) -> pandas.DataFrame:
+        row: pandas.DataFrame = self._frames[level].iloc[[self.lists[level].value]]
+        return row
+
+    # --------------------------------------------------------------------------- retrieval
+
+    def retrieve(self) -> Job[RetrieveResult] | None:
+        """Retrieve the entry that was chosen last; None if that cannot be started."""
+        from nbdicom.job import progress_widget
+
+        self._problem.value = ""
+        row = self.selection
+        folder = self.folder.value.strip()
+        if row is None or not folder:
+            self._problem.value = message("choose an entry first" if row is None else "name a folder for the files")
+            return None
+        level = self._deepest
+        assert level is not None
+        try:
+            job = self.peer.retrieve(
+                row, to=folder, wait=False, level=level.value, listen=self.listen,
+                model="patient" if level is Level.PATIENT else None,
+            )  # fmt: skip
+        except NbdicomError as error:
+            self._problem.value = message(error)
+            return None
+        self.job = job
+        self._jobs.children = (progress_widget(job),)
+        return job
+
+
+def _says(frame: pandas.DataFrame, position: int, level: Level) -> str:
+    from nbdicom.peer.frames import shown_text
+    from nbdicom.uids import UID
+
+    row = frame.iloc[position]
+    words = []
+    for name in _SAYS[level]:
+        value = shown_text(row.get(name))
+        if name == "SOPClassUID":
+            value = UID(value).name
+        elif name.endswith("RelatedInstances") and value:
+            value = f"({value})"
+        if value:
+            words.append(str(privacy.shown(name, value)))
+    return printable("  ".join(words) or shown_text(row.get(level.unique_key)))
+
+
+def _sorted(frame: pandas.DataFrame, level: Level) -> pandas.DataFrame:
+    by = next((name for name in (*_SAYS[level][:1],) if name in frame.columns), None)
+    found: pandas.DataFrame = frame.sort_values(by, kind="stable") if by else frame
+    return found.reset_index(drop=True)

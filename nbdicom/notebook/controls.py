@@ -1,0 +1,181 @@
+"""What the forms are made of: ipywidgets' own models, each with a label, messages in words, and a text for terminals.
+
+Callbacks of widgets run on the kernel's main thread or on another one, by the version of ipykernel; they start jobs and
+set traits, and do nothing that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+from nbdicom.errors import NbdicomError
+from nbdicom.table import printable
+
+__all__ = [
+    "Field",
+    "Panel",
+    "WidgetsNotAvailable",
+    "button",
+    "grid",
+    "html",
+    "message",
+    "status_line",
+    "text",
+    "widgets",
+]
+
+#: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
+_STYLE = (
+    "<style>.nbd-form .widget-label{text-align:left}"
+    ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
+    ".nbd-form .nbd-status{line-height:1.45;white-space:normal}"
+    ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;background:var(--jp-layout-color2,#8882);padding:3px 6px;border-radius:2px;"
+    "color:var(--jp-content-font-color1,inherit)}"
+    ".nbd-rows select{font-family:var(--jp-code-font-family,monospace);font-size:12px}"
+    ".nbd-head{font-family:var(--jp-code-font-family,monospace);font-size:12px;font-weight:600;white-space:pre;"
+    "overflow:hidden;padding-left:5px;color:var(--jp-content-font-color1,inherit)}</style>"
+)
+
+
+class WidgetsNotAvailable(NbdicomError):
+    """There is no ipywidgets, so no form; every form has a twin in code."""
+
+
+def widgets(instead: str) -> Any:
+    """The module ipywidgets.
+
+    Raises
+    ------
+    WidgetsNotAvailable
+        If it is not installed; *instead* is what to type.
+    """
+    try:
+        import ipywidgets
+    except ImportError as error:
+        raise WidgetsNotAvailable(
+            f"forms need ipywidgets, which cannot be loaded: {error}", hint=f"use {instead}"
+        ) from error
+    return ipywidgets
+
+
+class Panel:
+    """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end."""
+
+    _instead = ""  #: the line of code that does the same
+
+    def __init__(self) -> None:
+        self.widget: Any = None
+
+    def _show(self, *children: Any) -> None:
+        w = widgets(self._instead)
+        self.widget = w.VBox([html(_STYLE), *children])
+        self.widget.add_class("nbd-form")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: shown in a notebook; in code: {self._instead}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Mapping[str, Any]:
+        bundle: Mapping[str, Any] = self.widget._repr_mimebundle_(**options)
+        return {**bundle, "text/plain": repr(self)}
+
+
+def html(value: str = "") -> Any:
+    """A piece of HTML."""
+    w = widgets("")
+    return w.HTML(value, layout={"margin": "0"})
+
+
+def text(label: str, placeholder: str = "", value: str = "", width: str = "auto", tooltip: str = "") -> Any:
+    """A line to type into."""
+    w = widgets("")
+    return w.Text(
+        value=value, description=label, placeholder=placeholder, tooltip=tooltip or label, continuous_update=True,
+        style={"description_width": "initial"}, layout={"width": width},
+    )  # fmt: skip
+
+
+def button(label: str, action: Callable[[], object], *, icon: str = "", style: str = "", tooltip: str = "") -> Any:
+    """A button."""
+    w = widgets("")
+    made = w.Button(
+        description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"}
+    )
+    made.on_click(lambda _: action())
+    return made
+
+
+def grid(children: list[Any], least: str = "290px") -> Any:
+    """Controls beside each other, as many as there is room for."""
+    w = widgets("")
+    return w.GridBox(
+        children, layout={"grid_template_columns": f"repeat(auto-fill, minmax({least}, 1fr))", "grid_gap": "2px 16px"}
+    )
+
+
+def on_enter(control: Any, action: Callable[[], object]) -> None:
+    """Do it when Enter is pressed in a line of text."""
+    control.on_msg(lambda _, content, buffers: action() if content.get("event") == "submit" else None)
+
+
+def message(problem: object) -> str:
+    """What is wrong, for an element that screen readers announce."""
+    return f"<div role='alert' class='nbd-message'>\N{WARNING SIGN} {_escaped(problem)}</div>" if problem else ""
+
+
+def status_line(*lines: object) -> str:
+    """How it stands, for an element that screen readers announce."""
+    words = "<br>".join(_escaped(line) for line in lines if line)
+    return f"<div role='status' aria-live='polite' class='nbd-status'>{words}</div>"
+
+
+def _escaped(words: object) -> str:
+    return "<br>".join(escape(printable(line)) for line in str(words).split("\n"))
+
+
+class Field:
+    """One control with a place for what is wrong with its value."""
+
+    def __init__(self, keyword: str, *controls: Any) -> None:
+        w = widgets("")
+        self.keyword = keyword
+        self.controls = controls
+        self._message = html()
+        self._message.layout.display = "none"
+        row = controls[0] if len(controls) == 1 else w.HBox(list(controls), layout={"flex_flow": "row wrap"})
+        self.box = w.VBox([row, self._message])
+
+    def say(self, problem: object) -> None:
+        """Show *problem* under the control; None takes it away."""
+        self._message.value = message(problem)
+        self._message.layout.display = "" if problem else "none"
+
+    @property
+    def problem(self) -> str:
+        """What is shown now, as HTML."""
+        return str(self._message.value)
+
+    @property
+    def value(self) -> Any:
+        """The value as a key of a query: text, a range of dates, a list; None for nothing."""
+        values = [control.value for control in self.controls if hasattr(control, "value")]
+        if len(values) == 2:  # two dates
+            return (*values,) if any(values) else None
+        (value,) = values
+        return list(value) if isinstance(value, tuple) and value else value or None
+
+    def clear(self) -> None:
+        """Empty the control."""
+        for control in self.controls:
+            if isinstance(getattr(control, "value", None), tuple):
+                control.value = ()
+            elif hasattr(control, "value"):
+                control.value = "" if isinstance(control.value, str) else None
+
+    def observe(self, action: Callable[[Any], object]) -> None:
+        """Call *action* when the value changes."""
+        for control in self.controls:
+            if hasattr(control, "value"):
+                control.observe(action, "value")

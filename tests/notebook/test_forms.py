@@ -1,0 +1,335 @@
+"""The forms without a browser: what is typed, pressed and chosen, against a demonstration PACS."""
+
+import threading
+from datetime import date
+
+import pandas as pd
+import pytest
+
+import nbdicom as nd
+from nbdicom import privacy
+from nbdicom.errors import OperationCancelled, QueryError
+
+LIMIT = 60
+
+
+@pytest.fixture(scope="module")
+def pacs():
+    with nd.demo_pacs() as server:
+        yield nd.Peer(server)
+
+
+@pytest.fixture
+def form(pacs, tmp_path):
+    return nd.QueryForm(pacs, to=tmp_path / "retrieved")
+
+
+def labels(widget):
+    """The descriptions of everything in a widget that a person can change."""
+    found = [widget.description] if hasattr(widget, "description") and widget.description else []
+    return found + [one for child in getattr(widget, "children", ()) for one in labels(child)]
+
+
+# ------------------------------------------------------------------------------- the form and its twin
+
+
+@pytest.mark.parametrize(
+    ("level", "values", "code"),
+    [
+        ("Studies", {}, "pacs.studies(limit=200)"),
+        ("Studies", {"PatientName": "Mar*"}, 'pacs.studies(PatientName="Mar*", limit=200)'),
+        ("Studies", {"StudyDate": (date(2024, 1, 31), None)}, 'pacs.studies(StudyDate=("2024-01-31", None), limit=200)'),
+        ("Studies", {"StudyDate": (date(2024, 1, 31),) * 2}, 'pacs.studies(StudyDate="2024-01-31", limit=200)'),
+        ("Studies", {"ModalitiesInStudy": ("CT", "MR")}, 'pacs.studies(ModalitiesInStudy=["CT", "MR"], limit=200)'),
+        ("Studies", {"ModalitiesInStudy": ("CT",)}, 'pacs.studies(ModalitiesInStudy="CT", limit=200)'),
+        ("Patients", {"PatientSex": "F", "PatientID": " NB-0001 "},
+         'pacs.patients(PatientID="NB-0001", PatientSex="F", limit=200)'),
+        ("Series", {"StudyInstanceUID": "1.2.3", "Modality": "CT"},
+         'pacs.series(StudyInstanceUID="1.2.3", Modality="CT", limit=200)'),
+        ("Worklist", {"Modality": "CT"}, 'pacs.worklist(Modality="CT", limit=200)'),
+    ],
+)  # fmt: skip
+def test_the_line_of_code(form, level, values, code) -> None:
+    form.level.value = level
+    for keyword, value in values.items():
+        controls = form.field(keyword).controls
+        for control, one in zip(controls, value if len(controls) == 2 else [value], strict=True):
+            control.value = one
+    assert form.code == code
+    assert form._code.value == "<code>" + code.replace('"', "&quot;") + "</code>"
+    assert not form.search_button.disabled
+
+
+def test_form_and_code_give_the_same(form, pacs) -> None:
+    form.field("PatientName").controls[0].value = "M*"
+    form.add_key("StudyID", "1")
+    form.limit.value = 0
+    results = form.search().wait(LIMIT)
+    assert form.results is results and len(results) > 0
+    same = eval(form.code, {"pacs": pacs})  # noqa: S307  our own line
+    pd.testing.assert_frame_equal(results, same)
+    assert form.query.matching == {"PatientName": "M*", "StudyID": "1"}
+    assert pacs.find(form.query).equals(results)
+
+
+def test_enter_searches(form) -> None:
+    control = form.field("PatientName").controls[0]
+    control._handle_custom_msg({"event": "submit"}, [])
+    assert len(form.job.wait(LIMIT)) > 3
+
+
+# ------------------------------------------------------------------------------- what cannot be sent
+
+
+@pytest.mark.parametrize(
+    ("level", "keyword", "value", "problem"),
+    [
+        ("Studies", "StudyDate", (date(2024, 2, 1), date(2024, 1, 1)), "ends before it begins"),
+        ("Series", "StudyInstanceUID", "1.2.*", "does not allow the wildcards"),
+        ("Series", "StudyInstanceUID", "1.2.x", "not a UID"),
+        ("Series", "SeriesNumber", "three", "whole number"),
+        ("Instances", "StudyInstanceUID", "", "StudyInstanceUID is needed"),
+        ("Worklist", "ScheduledStationAETitle", "A" * 17, "longer than 16"),
+    ],
+)
+def test_a_bad_value_is_told_at_its_control(form, level, keyword, value, problem) -> None:
+    form.level.value = level
+    field = form.field(keyword)
+    for control, one in zip(field.controls, value if len(field.controls) == 2 else [value], strict=True):
+        control.value = one
+    assert problem in field.problem and "role='alert'" in field.problem
+    assert form.search_button.disabled and form.search() is None
+    with pytest.raises(QueryError):
+        _ = form.query
+    field.clear()
+    assert problem not in field.problem or "needed" in problem
+
+
+def test_a_missing_parent_is_told_at_its_control(form) -> None:
+    form.level.value = "Instances"
+    form.field("StudyInstanceUID").controls[0].value = "1.2.3"
+    assert "one value for each level above" in form.field("SeriesInstanceUID").problem
+    form.field("SeriesInstanceUID").controls[0].value = "1.2.3.4"
+    assert not form.field("SeriesInstanceUID").problem and not form.search_button.disabled
+
+
+@pytest.mark.parametrize(
+    ("keyword", "problem"),
+    [("PatentName", "did you mean PatientName"), ("", "type a keyword"), ("PatientName", "has a field already")],
+)
+def test_a_bad_further_key(form, keyword, problem) -> None:
+    form.keyword.value = keyword
+    form.add_button.click()
+    assert problem in form._keyword.problem
+    assert len(form._further) == 0
+
+
+def test_an_impossible_date_in_a_further_key(form) -> None:
+    form.level.value = "Patients"
+    form.add_key("StudyDate")
+    assert "STUDY level" in form.field("StudyDate").problem
+    form.level.value = "Studies"
+    form.add_key("PatientBirthDate", "2024-02-30")
+    assert "not in the calendar" in form.field("PatientBirthDate").problem
+    form.field("PatientBirthDate").controls[1].click()  # Remove
+    with pytest.raises(QueryError, match="no field"):
+        form.field("PatientBirthDate")
+
+
+def test_a_private_key(form) -> None:
+    form.add_key("0009,0010", "ACME")
+    assert form.code == 'pacs.studies(limit=200, **{"0009,0010": "ACME"})'
+
+
+def test_a_peer_that_is_not_there(tmp_path) -> None:
+    form = nd.QueryForm(nd.Peer("GONE@127.0.0.1:9"), level="patients")
+    with pytest.raises(nd.ConnectionFailed):
+        form.search().wait(LIMIT)
+    assert "refused" in form._status.value and "role='status'" in form._status.value
+    assert form.cancel_button.disabled and not form.search_button.disabled
+
+
+def test_a_level_that_nobody_knows(pacs) -> None:
+    with pytest.raises(QueryError, match="level is one of"):
+        nd.QueryForm(pacs, level="frames")
+
+
+def test_cancel(form) -> None:
+    from nbdicom.job import Job
+
+    def until_cancelled(job):
+        import threading
+
+        while not threading.Event().wait(0.01):
+            job.check()
+
+    form.job = job = Job(until_cancelled)
+    job.watch(lambda now: form._watch(job, now))
+    job.start()
+    form.cancel_button.click()
+    with pytest.raises(OperationCancelled):
+        job.wait(LIMIT)
+    assert "cancelled" in form._status.value
+
+
+def test_clear_and_levels_share_what_they_can(form) -> None:
+    form.field("PatientName").controls[0].value = "M*"
+    form.add_key("StudyID", "1")
+    form.level.value = "Patients"
+    assert form.keys["PatientName"] == "M*"
+    form.level.value = "Studies"
+    form.clear_button.click()
+    assert form.keys == {}
+
+
+def test_every_control_has_a_label_that_is_not_cut(form) -> None:
+    for level in form.level.options:
+        form.level.value = level
+        named = labels(form.widget)
+        for wanted in ("Find", "Further key", "Search", "Cancel", "Clear", "Folder", "Retrieve"):
+            assert any(wanted in one for one in named), (level, wanted)
+        for field in form._visible():
+            for control in field.controls:
+                assert control.description and control.style.description_width == "initial"
+
+
+def test_masked(form) -> None:
+    with privacy.masked():
+        form.field("PatientName").controls[0].value = "Marlowe*"
+        assert "Marlowe" not in form._code.value and "Marlowe" in form.code
+
+
+def test_it_says_what_to_type_where_there_is_no_front_end(form) -> None:
+    assert "pacs.studies(" in repr(form)
+    assert "application/vnd.jupyter.widget-view+json" in form._repr_mimebundle_()
+
+
+# ------------------------------------------------------------------------------- the grid
+
+
+@pytest.fixture
+def grid(pacs, tmp_path):
+    return nd.ResultsGrid(pacs.studies(), to=tmp_path / "retrieved")
+
+
+def test_rows_are_chosen(grid) -> None:
+    assert grid.retrieve_button.disabled and len(grid.selection) == 0
+    grid.rows.value = (0, 2)
+    assert grid.selection.index.tolist() == [0, 2] and not grid.retrieve_button.disabled
+    assert "2 of" in grid._count.value
+    assert grid.selection.StudyInstanceUID.iloc[0] in grid._details.value
+    assert not any("UID" in name for name in grid._head.value.split())
+
+
+def test_the_filter_looks_at_all_rows(grid) -> None:
+    grid.filter.value = "marlowe"
+    assert len(grid.rows.options) == grid.frame.PatientName.str.contains("Marlowe").sum() > 0
+    grid.all_button.click()
+    assert set(grid.selection.PatientName) == {"Marlowe^Anna"}
+    grid.filter.value = "no such thing"
+    assert grid.rows.options == () and len(grid.selection) == 0
+
+
+def test_a_hundred_thousand_rows() -> None:
+    count = 100_000
+    frame = pd.DataFrame({
+        "StudyInstanceUID": pd.Series([f"1.2.{k}" for k in range(count)], dtype="string"),
+        "PatientID": pd.Series([f"P{k}" for k in range(count)], dtype="string"),
+    })  # fmt: skip
+    grid = nd.ResultsGrid(frame, peer=nd.Peer("GONE@127.0.0.1:9"))
+    assert len(grid.rows.options) == 500 and "the filter looks at all" in grid._count.value
+    grid.filter.value = "p99999"
+    assert grid.rows.options == ((grid.rows.options[0][0], 99_999),)
+    grid.filter.value = ""
+    grid.all_button.click()
+    assert len(grid.selection) == count
+
+
+def test_what_a_peer_sent_is_escaped() -> None:
+    evil = pd.DataFrame(
+        {"StudyInstanceUID": ["1.2"], "PatientName": ["<script>alert(1)</script>\x1b[2J"], "<b>": ["x"]}
+    )
+    grid = nd.ResultsGrid(evil, peer=nd.Peer("GONE@127.0.0.1:9"))
+    grid.rows.value = (0,)
+    assert "<script>" not in grid._details.value and "<b>" not in grid._head.value.replace("<b>", "", 0)
+    assert "\x1b" not in grid.rows.options[0][0]
+
+
+def test_masked_rows(pacs) -> None:
+    with privacy.masked():
+        grid = nd.ResultsGrid(pacs.studies())
+        grid.rows.value = (0,)
+        assert "Marlowe" not in str(grid.rows.options) and "Marlowe" not in grid._details.value
+        grid.filter.value = "marlowe"
+        assert grid.rows.options == ()
+
+
+def test_retrieve(grid) -> None:
+    grid.rows.value = (0,)
+    job = grid.retrieve()
+    result = job.wait(LIMIT)
+    assert result.ok and len(result.paths) == grid.frame.NumberOfStudyRelatedInstances[0]
+    assert grid.result is result and not grid.show_button.disabled
+    assert "done" in grid._jobs.children[0].children[2].value
+
+
+def test_what_cannot_be_retrieved(grid, pacs) -> None:
+    assert grid.retrieve() is None and "nothing is selected" in grid._problem.value
+    grid.rows.value = (0,)
+    grid.folder.value = " "
+    assert grid.retrieve() is None and "folder" in grid._problem.value
+    lost = pd.DataFrame({"StudyInstanceUID": ["1.2"]})
+    grid = nd.ResultsGrid(lost)
+    grid.rows.value = (0,)
+    assert grid.retrieve() is None and "pass peer=pacs" in grid._problem.value
+
+
+# ------------------------------------------------------------------------------- the browser
+
+
+def test_down_the_levels(pacs, tmp_path) -> None:
+    browser = nd.Browser(pacs, to=tmp_path)
+    assert browser.selection is None and browser.retrieve() is None
+    browser.name.value = "Marlowe*"
+    browser.load().wait(LIMIT)
+    patients, studies, series, instances = browser.lists.values()
+    assert len(patients.options) == 1 and "Marlowe^Anna" in patients.options[0][0] and studies.disabled
+    for box, below in ((patients, studies), (studies, series), (series, instances)):
+        box.value = 0
+        list(browser._loading.values())[-1].wait(LIMIT)
+        assert len(below.options) > 0 and not below.disabled
+    instances.value = 0
+    assert browser.selection.SOPInstanceUID.iloc[0] in browser._details.value
+    assert browser.retrieve_button.description == "Retrieve this instance"
+    assert len(browser.retrieve().wait(LIMIT).paths) == 1
+    patients.value = None
+    patients.value = 0
+    list(browser._loading.values())[-1].wait(LIMIT)
+    assert instances.options == () and browser.retrieve_button.description == "Retrieve this patient"
+    assert browser.frame("studies") is not None and browser.frame("instances") is None
+
+
+def test_a_peer_without_the_patient_root(tmp_path) -> None:
+    model = "StudyRootQueryRetrieveInformationModelFind"
+    answers = [{"PatientID": "1", "PatientName": "A^B", "StudyInstanceUID": f"1.{k}"} for k in range(3)]
+    server = nd.Server(nd.Handlers(find=lambda request: answers), ae_title="SR", contexts=[model]).start()
+    try:
+        host, port = server.address
+        browser = nd.Browser(nd.Peer("SR", host, port))
+        browser.load().wait(LIMIT)
+        assert [label for label, _ in browser.lists["PATIENT"].options] == ["A^B  1"]
+    finally:
+        server.close()
+
+
+def test_from_a_retrieval_to_its_images(grid) -> None:
+    grid.filter.value = "marlowe"
+    grid.all_button.click()
+    grid.retrieve().wait(LIMIT)
+    grid.show_button.click()
+    limit = threading.Event()
+    for _ in range(LIMIT * 50):
+        if any(label.startswith("Slice") for label in labels(grid._viewer)):
+            return
+        limit.wait(0.02)
+    raise AssertionError(labels(grid._viewer))
