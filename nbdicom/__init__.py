@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from nbdicom.pacs import Pacs, demo_pacs
     from nbdicom.peer import Peer
     from nbdicom.peer.rows import read_table
-    from nbdicom.playback import FakePeer, replay
     from nbdicom.receiver import Receiver, serve
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
@@ -57,7 +56,6 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
     "Browser": ("nbdicom.notebook.browser", "Browser"),
     "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
-    "FakePeer": ("nbdicom.playback", "FakePeer"),
     "Handlers": ("nbdicom.operations.handlers", "Handlers"),
     "Job": ("nbdicom.job", "Job"),
     "Limits": ("nbdicom.config", "Limits"),
@@ -92,7 +90,6 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "pacs": ("nbdicom.pacs", ""),
     "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
-    "replay": ("nbdicom.playback", "replay"),
     "record": ("nbdicom.trace", "record"),
     "read_table": ("nbdicom.peer.rows", "read_table"),
     "serve": ("nbdicom.receiver", "serve"),

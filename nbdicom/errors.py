@@ -16,7 +16,6 @@
     │  ├─ OperationCancelled        the final status is Cancel (FE00H)
     │  └─ OperationTimeout          silence for longer than a deadline allows (also a TimeoutError)
     ├─ DataSetError                 a data set that cannot be encoded or decoded
-    ├─ TranscriptError              a recording in a file that cannot be read, or not be replayed
     ├─ QueryError                   a query that is refused before it is sent (also a ValueError)
     └─ PacsError                    the embedded PACS cannot use its folder or its port
 
@@ -49,7 +48,6 @@ __all__ = [
     "QueryError",
     "RemoteProtocolError",
     "TLSFailed",
-    "TranscriptError",
 ]
 
 
@@ -187,10 +185,6 @@ class OperationTimeout(OperationError, TimeoutError):
 
 class DataSetError(NbdicomError):
     """A data set cannot be encoded or decoded in the transfer syntax at hand."""
-
-
-class TranscriptError(NbdicomError):
-    """A file that is no recording or a damaged one, or a recording that cannot be replayed."""
 
 
 class QueryError(NbdicomError, ValueError):

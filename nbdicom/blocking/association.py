@@ -498,6 +498,23 @@ class Association:
                 raise driver.core.error
         return self.is_established
 
+    def wait_until_served(self, timeout: float | None = None) -> bool:
+        """Wait until another thread has answered the requests of the peer that are being performed.
+
+        For an SCP that has to tell something on an association that its requestor uses: what was asked is answered first.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None waits until they are answered or the association is over.
+
+        Returns
+        -------
+        bool
+            Whether the association is established and nothing waits for an answer of ours.
+        """
+        return self._driver.wait_until_served(timeout)
+
     @property
     def _invoking(self) -> Invoking:
         return Invoking(self._driver.negotiation, self._driver.codec)

@@ -355,7 +355,19 @@ class Driver:
                 operation.close()
                 with self._lock:
                     self.core.performed(received)
+                    if self._waiting:
+                        self._arrived.notify_all()
         return performed
+
+    def wait_until_served(self, seconds: float | None) -> bool:
+        """For a thread that does not read: wait until the peer's requests are answered; whether that is so."""
+        with self._lock:
+            self._waiting += 1
+            try:
+                self._arrived.wait_for(lambda: self.core.is_over or not self.core.performing, seconds)
+            finally:
+                self._waiting -= 1
+            return self.is_established and not self.core.performing
 
     def _answer_after(self, interrupt: BaseException, operation: Operation, invocation: Invocation) -> None:
         """A handler was interrupted: the peer still gets its answer, or it would wait for ever."""
@@ -465,12 +477,14 @@ class Driver:
         begun = False
         try:
             for batch in batches:
+                if self.core.error is not None:
+                    raise self._over()
                 with self._write_lock:
                     self._write(batch)
                 begun = True
                 self.flush()
-                if self.core.error is not None:
-                    raise self._over()
+            # After the last batch nothing is asked: another thread may have read the answer by now, and the end that came
+            # with it.
         except LocalProtocolError:
             if self.core.error is not None:
                 raise self._over() from None

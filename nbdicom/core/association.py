@@ -333,6 +333,8 @@ class AssociationCore:
             if performed is not None:  # else it is over already: ignored (PS3.7 9.3.2.3)
                 performed.cancelled = True
         elif isinstance(message, Request):
+            if self.state not in (Sta.STA6, Sta.STA8):
+                return  # we have asked for the release: it may still come (AR-6), but nothing can be answered (AR-7)
             if message.message_id in self._performing:
                 raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
             if len(self.requests) > _MOST_WAITING:
@@ -445,6 +447,11 @@ class AssociationCore:
     def outstanding(self) -> int:
         """How many of our operations wait for their final response."""
         return len(self._outstanding)
+
+    @property
+    def performing(self) -> bool:
+        """True while requests of the peer wait for their final response."""
+        return bool(self._performing)
 
     def performed(self, received: Received) -> None:
         """The operation of this request has sent its final response."""

@@ -42,6 +42,7 @@ from nbdicom.operations.requests import (
     NGetRequest,
     NormalizedRequest,
     NSetRequest,
+    Refuse,
 )
 from nbdicom.services import belongs
 from nbdicom.status import Status, StatusCategory
@@ -81,7 +82,7 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
         )
     else:
         request = kind(**asked(link, received), data=received.data)
-    status, comment, data = _UNRECOGNIZED_OPERATION, None, None
+    status, comment, data, error_id = _UNRECOGNIZED_OPERATION, None, None, None
     if handler is None:
         pass
     elif not belongs(request.sop_class_uid, received.context.abstract_syntax):
@@ -95,9 +96,12 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
             raise  # ours: nobody is left to answer to
         except HANDLER_ERRORS as error:
             status, comment = verdict(link, received, error, _PROCESSING_FAILURE)
+            error_id = error.error_id if isinstance(error, Refuse) else None
     fields: dict[str, Any] = {"affected_sop_instance_uid": request.sop_instance_uid or None}
     if Status(status).is_failure and isinstance(request, NCreateRequest) and request.assigned:
         fields = {}  # nothing was created, so nothing has this name
+    if error_id is not None:
+        fields["error_id"] = error_id
     if data is not None and isinstance(message, NEventReportRQ):
         fields["event_type_id"] = message.event_type_id
     if data is not None and isinstance(message, NActionRQ):

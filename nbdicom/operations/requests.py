@@ -96,14 +96,17 @@ class StorableInstance(Protocol):
 class Refuse(Exception):
     """Raised by a handler to answer with a failure (or warning) status.
 
+    *error_id* is the Error ID (0000,0903) of a DIMSE-N response, where a service defines one.
+
     >>> raise Refuse(0xA700, "disk full")
     Traceback (most recent call last):
     ...
     nbdicom.operations.requests.Refuse: A700H disk full
     """
 
-    def __init__(self, status: int, comment: object = "") -> None:
+    def __init__(self, status: int, comment: object = "", *, error_id: int | None = None) -> None:
         self.status = status
+        self.error_id = error_id
         self.comment = str(comment or "")
         super().__init__(f"{int(status):04X}H {self.comment}".rstrip())
 

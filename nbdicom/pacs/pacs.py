@@ -1,4 +1,4 @@
-"""The embedded PACS: one archive behind one server, with a few lines of configuration and no surprises.
+"""The embedded PACS: an archive and the workflow around it behind one server, in a few lines and without surprises.
 
 >>> with Pacs() as pacs:  # a temporary folder on a free loopback port
 ...     pacs.counts()["instances"]
@@ -23,11 +23,18 @@ from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import RetrieveRequest, StorableInstance
+from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance
 from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.query import MODELS, find
 from nbdicom.pacs.storage import StoredInstance
+from nbdicom.pacs.workflow.availability import Availability
+from nbdicom.pacs.workflow.commitment import Commitments
+from nbdicom.pacs.workflow.mpps import PerformedProcedureSteps
+from nbdicom.pacs.workflow.reports import PAUSES, Reports
+from nbdicom.pacs.workflow.services import SERVED, Workflow
+from nbdicom.pacs.workflow.workitems import Workitems
+from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.servers import replace_running, running, stopped
 from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
@@ -44,7 +51,7 @@ _VERIFICATION = "1.2.840.10008.1.1"
 
 
 class Pacs:
-    """An archive that speaks DICOM: Verification, Storage, and Query/Retrieve (FIND, GET, MOVE).
+    """A small hospital that speaks DICOM: storage and retrieval, worklist, procedure steps, commitment, workitems.
 
     Parameters
     ----------
@@ -61,16 +68,19 @@ class Pacs:
     any_calling : bool
         Serve every caller.  On a loopback address every caller is welcome anyway; elsewhere only those of *allow*.
     allow : mapping
-        AE title to ``"host:port"`` or ``(host, port)``: who may call, and the destinations of C-MOVE.
+        AE title to ``"host:port"`` or ``(host, port)``: who may call, the destinations of C-MOVE, and where reports (of
+        storage commitment, of workitems) are delivered when their recipient is not associated with us.
     durability : {"full", "none"}
         ``"full"``: an object that was answered with Success survives a power cut.  ``"none"``: it survives the end of
         this process; much faster on a disk that is slow to sync.
+    report_pauses : sequence of float
+        Seconds between one attempt to deliver a report and the next; after the last one it waits for the next start.
     limits, timeouts : optional
         See `nbdicom.config`.
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     move_tls : TLS, optional
-        For the associations to the destinations of C-MOVE; without it they are plain.
+        For the associations to the destinations of C-MOVE and of reports; without it they are plain.
     transcode : bool
         C-GET and C-MOVE: whether pixel data may be decoded, or encoded without loss, for a peer that takes them in no other
         way.  Without it such an object is a failed sub-operation.
@@ -94,6 +104,7 @@ class Pacs:
         any_calling: bool = False,
         allow: Mapping[str, str | tuple[str, int]] | None = None,
         durability: Literal["full", "none"] = "full",
+        report_pauses: Sequence[float] = PAUSES,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
         tls: TLS | None = None,
@@ -108,6 +119,7 @@ class Pacs:
         self.durability = durability
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
+        self.report_pauses = tuple(report_pauses)
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
         self._tls, self._move_tls = tls, move_tls
         self._transcode = transcode
@@ -118,6 +130,7 @@ class Pacs:
         self._temporary: Path | None = None
         self._removal: Callable[[], Any] | None = None
         self._archive: Archive | None = None
+        self._workflow: Workflow | None = None
         self._server: Server | None = None
 
     # --------------------------------------------------------------------------- life
@@ -161,16 +174,20 @@ class Pacs:
             limits=self.limits,
         )
         try:
-            return server.start()
+            server.start()
         except (ConnectionFailed, OSError) as error:
             raise PacsError(
                 f"{self.ae_title} cannot listen on {join_address(host, port)}: {_reason(error)}",
                 hint="choose another port (0 takes a free one), or stop the server that has this one",
             ) from error
+        self._opened().start(lambda: server.associations)
+        return server
 
     def stop(self) -> None:
         """Stop listening, end the associations, close the folder (and remove it if it is a temporary one)."""
         server, self._server = self._server, None
+        if self._workflow is not None:
+            self._workflow.reports.stop()
         if server is not None:
             self._requested = (self._requested[0], server.address[1])  # the next start keeps the address
             server.close()
@@ -178,6 +195,9 @@ class Pacs:
         stopped(self)
 
     def _close(self) -> None:
+        workflow, self._workflow = self._workflow, None
+        if workflow is not None:
+            workflow.close()
         archive, self._archive = self._archive, None
         if archive is not None:
             archive.close()
@@ -230,18 +250,40 @@ class Pacs:
                 root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
                 # A notebook's kernel ends without a word; the folder shall go with it.
                 self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
-            self._archive = Archive(root, durable=self.durability == "full", limits=self.limits)
+            durable = self.durability == "full"
+            archive = Archive(root, durable=durable, limits=self.limits)
+            try:
+                self._workflow = Workflow(
+                    root,
+                    archive,
+                    ae_title=self.ae_title,
+                    address=self.allow.get,
+                    durable=durable,
+                    pauses=self.report_pauses,
+                    tls=self._move_tls,
+                    timeouts=self.timeouts,
+                    limits=self.limits,
+                )
+            except BaseException:
+                archive.close()
+                raise
+            self._archive = archive
         return self._archive
+
+    def _opened(self) -> Workflow:
+        self._open()
+        assert self._workflow is not None
+        return self._workflow
 
     # --------------------------------------------------------------------------- services
 
     def support(self) -> Support:
-        """What is negotiated: Verification and Query/Retrieve in the default transfer syntaxes, storage in any.
+        """What is negotiated: storage in any transfer syntax, every other service that is served in the default ones.
 
         Every SOP Class of another service is refused, Non-Patient Object Storage too: nothing here could find such an
         object again.  A SOP Class that nobody knows may be a private storage class, and is accepted.
         """
-        served = {_VERIFICATION, *(f"{root}.{service}" for root in MODELS for service in (1, 2, 3))}
+        served = {_VERIFICATION, *SERVED, *(f"{root}.{service}" for root in MODELS for service in (1, 2, 3))}
         contexts = {uid: PresentationContext(UID(uid)) for uid in sorted(served)}
         for entry in sop_classes():
             if entry.uid not in served and entry.service_class is not ServiceClass.STORAGE:
@@ -255,16 +297,26 @@ class Pacs:
 
     def handlers(self) -> Handlers:
         """The services as `Handlers`, for a server of your own; opens the folder."""
-        archive = self._open()
+        archive, workflow = self._open(), self._opened()
+
+        def query(request: FindRequest) -> Iterator[Mapping[str, Any]]:
+            if request.model in SERVED:
+                return workflow.find(request)
+            return find(
+                archive.index, request, ae_title=self.ae_title, limit=self.limits.matches, seconds=self.timeouts.query
+            )
+
         return Handlers(
             sink=archive.sink,
             store=archive.accept,
-            find=lambda request: find(
-                archive.index, request, ae_title=self.ae_title, limit=self.limits.matches, seconds=self.timeouts.query
-            ),
+            find=query,
             get=self._select,
             move=self._select,
             destination=self._destination,
+            n_create=workflow.n_create,
+            n_get=workflow.n_get,
+            n_set=workflow.n_set,
+            n_action=workflow.n_action,
         )
 
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
@@ -320,6 +372,38 @@ class Pacs:
         """A stored instance: its file, its size, the SHA-256 of its data set; None if it is not here."""
         return self._open().instance(sop_instance_uid)
 
+    # --------------------------------------------------------------------------- the workflow around it
+
+    @property
+    def worklist(self) -> Worklist:
+        """The modality worklist: ``add``, ``remove``, ``entries``."""
+        return self._opened().worklist
+
+    @property
+    def procedure_steps(self) -> PerformedProcedureSteps:
+        """The performed procedure steps that modalities told of."""
+        return self._opened().procedure_steps
+
+    @property
+    def availability(self) -> Availability:
+        """The instance availability notifications that arrived."""
+        return self._opened().availability
+
+    @property
+    def commitments(self) -> Commitments:
+        """The storage commitments that were asked for, and what became of them."""
+        return self._opened().commitments
+
+    @property
+    def workitems(self) -> Workitems:
+        """The workitems of the unified worklist: ``add``, ``attributes``, ``subscriptions``."""
+        return self._opened().workitems
+
+    @property
+    def reports(self) -> Reports:
+        """The event reports that are on their way to others: ``pending``, ``retry``."""
+        return self._opened().reports
+
     # --------------------------------------------------------------------------- views
 
     def table(self) -> Table:
@@ -333,6 +417,7 @@ class Pacs:
         ]
         if self._archive is not None:
             rows += [(name, str(count)) for name, count in self.counts().items()]
+            rows += [("worklist entries", str(len(self.worklist))), ("workitems", str(len(self.workitems)))]
         return Table(f"PACS {self.ae_title}", ("what", "value"), rows)
 
     def _callers(self) -> str:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.machine import Sta
 from nbdicom.core.trace import PDUReceived, PDUSent, Trace, TraceEvent, Tracer, Transition, tracers
 from nbdicom.core.upper_layer import Role
@@ -78,9 +77,7 @@ class Recorder(Recording):
             self._stopped = True
 
     def take(self, about: TracedAssociation, event: TraceEvent) -> None:
-        """One event of one association; raw bytes, which another trace may have asked for, are not kept twice."""
-        if isinstance(event, DataSent | DataReceived):
-            return
+        """One event of one association."""
         with self._lock:
             about.note(event)
             self._ring.append(Entry(self._count, about.number, event))

@@ -197,22 +197,6 @@ def test_an_abort() -> None:
     assert pair.b.close_transport
 
 
-@pytest.mark.parametrize(
-    "after",
-    [p.AAbort(), p.AReleaseRQ(), p.PDataTF(items=()), None],
-    ids=["A-ABORT", "A-RELEASE-RQ", "P-DATA-TF", "no PDU"],
-)
-@pytest.mark.parametrize("end", [p.AReleaseRP(), p.AAbort(source=2, reason_diag=0)], ids=["released", "aborted"])
-def test_what_follows_the_end_in_the_same_segment_is_not_read(end: p.PDU, after: p.PDU | None) -> None:
-    pair = Pair().associate()
-    pair.a.release()
-    pair.a.data_to_send()
-    feed(pair.a, p.encode_pdu(end) + (b"GET /" if after is None else p.encode_pdu(after)))
-    assert pair.a.state is Sta.STA1 and pair.a.close_transport and not pair.a.receiving
-    assert isinstance(pair.a.error, AssociationReleased if isinstance(end, p.AReleaseRP) else AssociationAborted)
-    assert pair.a.data_to_send() == []
-
-
 def test_a_rejection() -> None:
     pair = Pair()
     pair.a.request(pair.rq)
@@ -514,3 +498,15 @@ def test_artim_ends_a_connection_that_the_peer_keeps() -> None:
 def test_no_timer_runs_on_an_established_association() -> None:
     pair = Pair().associate()
     assert pair.a.deadline() is None and pair.b.deadline() is None
+
+
+def test_a_request_that_crosses_our_release_is_not_performed() -> None:
+    """P-DATA still comes in Sta7 (AR-6), but there is no way to answer it (PS3.8 Table 9-10)."""
+    pair = Pair().associate()
+    pair.a.release()
+    for batch in pair.b.send(ECHO_ID, c.CEchoRQ(), None, Invocation()):
+        feed(pair.a, b"".join(map(bytes, batch)))
+    assert pair.a.state is Sta.STA7
+    assert not pair.a.requests and not pair.a.performing
+    pair.exchange()
+    assert isinstance(pair.a.error, AssociationReleased) and isinstance(pair.b.error, AssociationReleased)

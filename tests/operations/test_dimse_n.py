@@ -29,7 +29,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.errors import AssociationAborted
 from nbdicom.operations import scu
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import NCreateRequest, NormalizedRequest, Reply
+from nbdicom.operations.requests import NCreateRequest, NormalizedRequest, Refuse, Reply
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
@@ -299,3 +299,12 @@ def test_an_operation_sends_its_request_and_delivers_the_reply(case: str, status
     assert (reply.status, reply.dataset(), reply.message) == (status, {"a": 1}, response)
     assert reply.sop_instance_uid == ("9.9" if case == "n_create" else ONE)
     assert hand.ended and hand.result == status
+
+
+@every_service
+def test_a_refusal_with_an_error_id(service: str) -> None:
+    def handler(request: Any) -> Any:
+        raise Refuse(0x0110, "may no longer be updated", error_id=0xA710)
+
+    answer = ask(service, handler).only
+    assert (answer.status, answer.error_comment, answer.error_id) == (0x0110, "may no longer be updated", 0xA710)

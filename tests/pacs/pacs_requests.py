@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from nbdicom.core.command import CFindRQ, CGetRQ, CMoveRQ, CStoreRQ
+from dataclasses import replace
+
+from nbdicom.core.command import CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, NActionRQ, NCreateRQ, NGetRQ, NSetRQ
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.pdu import ContextResult
-from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest, StoreRequest
+from nbdicom.operations.requests import (
+    FindRequest,
+    NActionRequest,
+    NCreateRequest,
+    NGetRequest,
+    NSetRequest,
+    Refuse,
+    RetrieveRequest,
+    StoreRequest,
+)
 from nbdicom.uids import UID
 
 EXPLICIT = UID("1.2.840.10008.1.2.1")
@@ -137,3 +148,36 @@ def status_of(action, *args, **kwargs):
     except Refuse as refusal:
         return refusal.status
     return result
+
+
+# ------------------------------------------------------------------------------- the workflow around the archive
+
+_MESSAGES = {
+    "n_create": (NCreateRQ, NCreateRequest, "affected"),
+    "n_set": (NSetRQ, NSetRequest, "requested"),
+    "n_get": (NGetRQ, NGetRequest, "requested"),
+    "n_action": (NActionRQ, NActionRequest, "requested"),
+}
+
+
+def normalized(handlers, service, keyword, uid, attributes=None, *, sop_class=None, calling="TESTER", **command):
+    """What a handler answers to a DIMSE-N request in a context of the SOP Class *keyword*; a refusal as its status."""
+    kind, request, prefix = _MESSAGES[service]
+    context = UID.of(keyword)
+    message = kind(
+        **{f"{prefix}_sop_class_uid": UID(sop_class or context), f"{prefix}_sop_instance_uid": UID(uid), **command}
+    )
+    asked = _asked(context, EXPLICIT, message)
+    asked["negotiation"] = replace(asked["negotiation"], calling_ae_title=calling)
+    data = None if attributes is None else encode(attributes)
+    try:
+        return getattr(handlers, service)(request(**asked, data=data))
+    except Refuse as refusal:
+        return refusal.status
+
+
+def worklist(handlers, keyword="ModalityWorklistInformationModelFind", **keys):
+    """The matches of a C-FIND in a worklist."""
+    uid = UID.of(keyword)
+    request = FindRequest(**_asked(uid, EXPLICIT, CFindRQ(affected_sop_class_uid=uid)), data=encode(keys))
+    return list(handlers.find(request))

@@ -9,6 +9,7 @@ from pacs_requests import CT, EXPLICIT, PATIENT_ROOT, find, made, store, values
 from nbdicom.core.negotiation import PresentationContext, Proposal, negotiate, propose
 from nbdicom.errors import PacsError
 from nbdicom.pacs import Pacs, demo_pacs
+from nbdicom.pacs.workflow.services import SERVED
 from nbdicom.uids import UID, ServiceClass, sop_classes, storage_sop_classes, transfer_syntaxes
 
 # ------------------------------------------------------------------------------- life
@@ -142,7 +143,7 @@ def test_every_storage_class_and_every_transfer_syntax(pacs):
 
 
 def test_services(pacs):
-    served = ["1.2.840.10008.1.1", *(f"1.2.840.10008.5.1.4.1.2.{r}.{s}" for r in (1, 2, 3) for s in (1, 2, 3))]
+    served = ["1.2.840.10008.1.1", *SERVED, *(f"1.2.840.10008.5.1.4.1.2.{r}.{s}" for r in (1, 2, 3) for s in (1, 2, 3))]
     assert all(c.accepted for c in accepted(pacs, *(PresentationContext(UID(uid)) for uid in served)))
     others = [
         entry.uid

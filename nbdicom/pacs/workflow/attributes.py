@@ -1,0 +1,227 @@
+"""Data sets as mappings: read from a request, matched by the keys of a query, cut down to an answer, checked for types.
+
+Matching is that of PS3.4 C.2.2.2, with the keys of `nbdicom.pacs.matching`, and with sequences (C.2.2.2.6): a sequence key
+matches if one item of the sequence matches all keys of its item.  An attribute with an empty key is returned and matches
+everything; an empty sequence key returns the whole sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbdicom.errors import DataSetError, PacsError
+from nbdicom.operations.requests import Refuse
+from nbdicom.pacs.matching import Between, Key, parse_key
+from nbdicom.pacs.workflow.database import Attributes
+from nbdicom.uids import UID
+
+__all__ = ["Keys", "attributes_of", "chosen", "dictionary_vr", "read", "require", "text_of", "words"]
+
+_EXPLICIT = UID("1.2.840.10008.1.2.1")
+_NEVER_MATCHED = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT"))
+_NO_KEYS = frozenset(("SpecificCharacterSet", "TimezoneOffsetFromUTC"))
+
+_MISSING_ATTRIBUTE, _MISSING_VALUE = 0x0120, 0x0121
+
+
+def words(text: str) -> frozenset[str]:
+    """A set of keywords, written as text."""
+    return frozenset(text.split())
+
+
+def dictionary_vr(keyword: str) -> str:
+    """The VR of a keyword of PS3.6; UN for what is none."""
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    return "UN" if tag is None else dictionary_VR(tag)[:2]
+
+
+def attributes_of(value: Any) -> Attributes:
+    """A data set of the user's, a Dataset or a mapping of keywords to values, as it is kept.
+
+    Raises
+    ------
+    PacsError
+        If it cannot be encoded: an unknown keyword, or a value that does not fit its VR.
+    """
+    from nbdicom.data import codec
+    from nbdicom.data.nested import decode_nested
+
+    try:
+        return decode_nested(codec.encode(value, _EXPLICIT), _EXPLICIT)
+    except DataSetError as error:
+        raise PacsError(
+            f"this is no data set: {error.message}", hint="a mapping has keywords of PS3.6 and values"
+        ) from error
+
+
+def read(data: bytes | None, transfer_syntax: str, *, failure: int = 0x0110) -> Attributes:
+    """The data set of a request.
+
+    Raises
+    ------
+    Refuse
+        *failure*, if it cannot be decoded.
+    """
+    from nbdicom.data.nested import decode_nested
+
+    try:
+        return decode_nested(data or b"", transfer_syntax)
+    except DataSetError as error:
+        raise Refuse(failure, "the data set cannot be decoded") from error
+
+
+def chosen(attributes: Mapping[str, Any], tags: Iterable[int]) -> Attributes:
+    """What N-GET answers: the attributes with these tags, or all of them if there are none (PS3.7 10.1.2)."""
+    from pydicom.datadict import keyword_for_tag
+
+    keywords = [keyword_for_tag(tag) for tag in tags]
+    return {keyword: attributes[keyword] for keyword in keywords or attributes if keyword in attributes}
+
+
+def text_of(attributes: Mapping[str, Any], keyword: str) -> str:
+    """One value as text; ``""`` where there is none."""
+    value = attributes.get(keyword, "")
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value.strip() if isinstance(value, str) else "" if isinstance(value, Mapping | bytes) else str(value)
+
+
+# ------------------------------------------------------------------------------- what must be there
+
+
+def require(attributes: Attributes, types: str) -> None:
+    """Check that what shall be there is there (types 1 and 2 of PS3.5 7.4).
+
+    Parameters
+    ----------
+    attributes : mapping
+        The data set.
+    types : str
+        Lines of a keyword and its type.  ``1`` has a value; ``2`` may be empty, and becomes so where it is missing.  A line
+        that is indented belongs to the items of the sequence above it.
+
+    Raises
+    ------
+    Refuse
+        0120H for an attribute that is missing, 0121H for one that has no value; the comment names it.
+    """
+    _require(attributes, _tree(types.splitlines()), "")
+
+
+_Tree = dict[str, tuple[str, "_Tree"]]
+
+
+def _tree(lines: Iterable[str]) -> _Tree:
+    root: _Tree = {}
+    stack: list[tuple[int, _Tree]] = [(-1, root)]
+    for line in lines:
+        if line.strip():
+            indent = len(line) - len(line.lstrip())
+            keyword, kind = line.split()
+            while stack[-1][0] >= indent:
+                stack.pop()
+            children: _Tree = {}
+            stack[-1][1][keyword] = kind, children
+            stack.append((indent, children))
+    return root
+
+
+def _require(attributes: Attributes, tree: _Tree, where: str) -> None:
+    for keyword, (kind, children) in tree.items():
+        value = attributes.get(keyword)
+        if value is None:
+            if kind == "1":
+                raise Refuse(_MISSING_ATTRIBUTE, f"{where}{keyword} is missing")
+            attributes[keyword] = ""
+        elif kind == "1" and value in ("", [], b""):
+            raise Refuse(_MISSING_VALUE, f"{where}{keyword} has no value")
+        for item in value if children and isinstance(value, list) else ():
+            _require(item, children, f"{keyword} > ")
+
+
+# ------------------------------------------------------------------------------- queries
+
+
+@dataclass(slots=True)
+class Keys:
+    """The keys of an identifier, or of an item of one of its sequences."""
+
+    returned: dict[str, Keys | None] = field(default_factory=dict)  #: for sequences the keys of their items
+    tests: dict[str, Key] = field(default_factory=dict)
+    period: _Period | None = None
+
+    @classmethod
+    def of(cls, identifier: Mapping[str, Any], *, moment: tuple[str, str] | None = None) -> Keys:
+        """The keys that an identifier has.
+
+        *moment* names a date and a time that mean one point in time: two ranges of these are one period, from the first
+        date at the first time to the last date at the last time (PS3.4 Table K.6-1).
+        """
+        keys = cls()
+        for keyword, value in identifier.items():
+            if keyword in _NO_KEYS:
+                continue
+            vr = dictionary_vr(keyword)
+            if vr == "SQ":
+                items = value if isinstance(value, list) else []
+                keys.returned[keyword] = cls.of(items[0], moment=moment) if items and items[0] else None
+                continue
+            keys.returned[keyword] = None
+            key = None if vr in _NEVER_MATCHED else parse_key(vr, value)
+            if key is not None:
+                keys.tests[keyword] = key
+        if moment is not None:
+            dates, times = (keys.tests.get(keyword) for keyword in moment)
+            if isinstance(dates, Between) and isinstance(times, Between) and dates.first != dates.last:
+                keys.period = _Period(*moment, dates, times)
+                for keyword in moment:
+                    del keys.tests[keyword]
+        return keys
+
+    def match(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether a data set has what the keys ask for."""
+        return (
+            all(_matches(key, attributes.get(keyword)) for keyword, key in self.tests.items())
+            and (self.period is None or self.period.contains(attributes))
+            and all(
+                any(keys.match(item) for item in attributes.get(keyword) or [{}])
+                for keyword, keys in self.returned.items()
+                if keys is not None
+            )
+        )
+
+    def answer(self, attributes: Mapping[str, Any]) -> Attributes:
+        """What a match tells: the attributes that were asked for, empty where the data set does not have them."""
+        told: Attributes = {}
+        for keyword, keys in self.returned.items():
+            value = attributes.get(keyword, "")
+            if keys is not None:
+                value = [keys.answer(item) for item in value or [] if keys.match(item)]
+            told[keyword] = value
+        return told
+
+
+def _matches(key: Key, value: Any) -> bool:
+    return any(map(key.matches_any, value)) if isinstance(value, list) else key.matches_any(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """From one moment to another."""
+
+    date: str
+    time: str
+    dates: Between
+    times: Between
+
+    def contains(self, attributes: Mapping[str, Any]) -> bool:
+        date, time = text_of(attributes, self.date), text_of(attributes, self.time)
+        if not self.dates.matches_any(date):
+            return False
+        if date == self.dates.first and self.times.first and not Between(self.times.first, "").matches_any(time):
+            return False
+        return not (date == self.dates.last and self.times.last and not Between("", self.times.last).matches_any(time))

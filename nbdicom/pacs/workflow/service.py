@@ -1,0 +1,58 @@
+"""What the services of the workflow have in common: a database, the DIMSE operations they may serve, a table to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nbdicom.operations.requests import (
+    FindRequest,
+    NActionRequest,
+    NCreateRequest,
+    NGetRequest,
+    NSetRequest,
+    Refuse,
+)
+from nbdicom.pacs.workflow.database import Database
+from nbdicom.table import Table
+
+__all__ = ["Service"]
+
+_UNRECOGNIZED_OPERATION = 0x0211
+
+
+class Service:
+    """One service; what it does not define is answered with 0211H, unrecognized operation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
+        """C-FIND: the matches."""
+        raise Refuse(_UNRECOGNIZED_OPERATION)
+
+    def n_create(self, request: NCreateRequest) -> Any:
+        """N-CREATE."""
+        raise Refuse(_UNRECOGNIZED_OPERATION)
+
+    def n_get(self, request: NGetRequest) -> Any:
+        """N-GET: the attributes."""
+        raise Refuse(_UNRECOGNIZED_OPERATION)
+
+    def n_set(self, request: NSetRequest) -> Any:
+        """N-SET."""
+        raise Refuse(_UNRECOGNIZED_OPERATION)
+
+    def n_action(self, request: NActionRequest) -> Any:
+        """N-ACTION."""
+        raise Refuse(_UNRECOGNIZED_OPERATION)
+
+    def table(self) -> Table:
+        """What there is."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()

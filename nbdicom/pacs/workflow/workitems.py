@@ -1,0 +1,420 @@
+"""Unified procedure steps (PS3.4 Annex CC): workitems that are pushed, pulled, watched, and reported about.
+
+    N-CREATE -> SCHEDULED -> IN PROGRESS -> COMPLETED
+                                        `-> CANCELED
+
+Whoever takes a workitem gives it a Transaction UID; nobody changes it without knowing that, and it is never told
+(CC.2.7.3).  What happens to a workitem is reported to those who subscribed to it (`subscriptions`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from nbdicom.errors import PacsError
+from nbdicom.operations.requests import FindRequest, NActionRequest, NCreateRequest, NGetRequest, NSetRequest, Refuse
+from nbdicom.pacs.workflow.attributes import Keys, attributes_of, chosen, read, require, text_of
+from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
+from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
+from nbdicom.pacs.workflow.service import Service
+from nbdicom.pacs.workflow.subscriptions import WELL_KNOWN, Subscriptions
+from nbdicom.privacy import shown
+from nbdicom.table import Table, printable
+
+__all__ = ["Workitems"]
+
+_STATE = "ProcedureStepState"
+_SCHEDULED, _IN_PROGRESS, _COMPLETED, _CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
+_FINAL = (_COMPLETED, _CANCELED)
+_PROGRESS = "ProcedureStepProgressInformationSequence"
+_ASSIGNED = ("ScheduledStationNameCodeSequence", "ScheduledHumanPerformersSequence")
+
+# Action types (PS3.4 Tables CC.2.1-1, CC.2.2-1, CC.2.3-1)
+_CHANGE_STATE, _REQUEST_CANCEL, _SUBSCRIBE, _UNSUBSCRIBE = range(1, 5)
+
+# Statuses (PS3.4 Tables CC.2.1-2, CC.2.2-2, CC.2.5-4, CC.2.6-1, CC.2.7-1)
+_ALREADY_CANCELED, _ALREADY_COMPLETED_SO = 0xB304, 0xB306
+_MAY_NO_LONGER_BE_UPDATED = 0xC300
+_WRONG_TRANSACTION = 0xC301
+_ALREADY_IN_PROGRESS = 0xC302
+_SCHEDULED_ONLY_BY_CREATE = 0xC303
+_FINAL_STATE_NOT_MET = 0xC304
+_NO_SUCH_WORKITEM = 0xC307
+_NOT_SCHEDULED = 0xC309
+_NOT_IN_PROGRESS = 0xC310
+_IS_COMPLETED = 0xC311
+_NOBODY_TO_CONTACT = 0xC312
+
+# Event types (PS3.4 Table CC.2.4-1)
+_STATE_REPORT, _CANCEL_REQUESTED, _PROGRESS_REPORT = range(1, 4)
+_ASSIGNMENT = 5  # 4 is the SCP's own: see `subscriptions`
+
+#: PS3.4 Table CC.2.5-3, N-CREATE.
+_CREATED = """
+ScheduledProcedureStepPriority 1
+ProcedureStepLabel 1
+WorklistLabel 2
+ScheduledProcessingParametersSequence 2
+ScheduledStationNameCodeSequence 2
+ScheduledStationClassCodeSequence 2
+ScheduledStationGeographicLocationCodeSequence 2
+ScheduledProcedureStepStartDateTime 1
+ScheduledWorkitemCodeSequence 2
+CommentsOnTheScheduledProcedureStep 2
+InputReadinessState 1
+InputInformationSequence 2
+PatientName 2
+PatientID 2
+IssuerOfPatientID 2
+PatientBirthDate 2
+PatientSex 2
+AdmissionID 2
+AdmittingDiagnosesDescription 2
+ReferencedRequestSequence 2
+ProcedureStepState 1
+"""
+#: The same table, final state: "P" is what a COMPLETED workitem has to have (CC.2.5.1.1).
+_PERFORMED = """
+UnifiedProcedureStepPerformedProcedureSequence 1
+  PerformedStationNameCodeSequence 1
+  PerformedProcedureStepStartDateTime 1
+  PerformedWorkitemCodeSequence 1
+  PerformedProcedureStepEndDateTime 1
+  OutputInformationSequence 2
+"""
+_UNSPECIFIED = {  # PS3.16 CID 9300
+    "CodeValue": "110513",
+    "CodingSchemeDesignator": "DCM",
+    "CodeMeaning": "Discontinued for unspecified reason",
+}
+#: What only we set.
+_OURS = ("TransactionUID", "SOPClassUID", "SOPInstanceUID", "ScheduledProcedureStepModificationDateTime", _STATE)
+
+
+class Workitems(Service):
+    """The workitems of a PACS."""
+
+    def __init__(self, database: Database, reports: Reports, *, limit: int) -> None:
+        super().__init__(database)
+        self._limit = limit
+        self._reports = reports
+        self.subscriptions = Subscriptions(database, reports)
+
+    # --------------------------------------------------------------------------- content
+
+    def add(self, workitem: Any = None, /, **attributes: Any) -> str:
+        """Schedule a workitem.
+
+        Parameters
+        ----------
+        workitem : Dataset or mapping, optional
+            The attributes of Table CC.2.5-3 by keyword.
+        **attributes
+            The same as keyword arguments.
+
+        Returns
+        -------
+        str
+            Its SOP Instance UID.
+
+        Raises
+        ------
+        PacsError
+            If an attribute is missing or its value does not fit.
+        """
+        whole = {
+            _STATE: _SCHEDULED,
+            "ScheduledProcedureStepPriority": "MEDIUM",
+            "InputReadinessState": "READY",
+            "ScheduledProcedureStepStartDateTime": _date_time(),
+            **({} if workitem is None else attributes_of(workitem)),
+            **attributes_of(attributes),
+        }
+        uid = text_of(whole, "SOPInstanceUID") or f"2.25.{uuid4().int}"
+        try:
+            self._create(uid, whole)
+        except Refuse as refusal:
+            raise PacsError(f"the workitem cannot be scheduled: {refusal}") from refusal
+        return uid
+
+    def attributes(self, sop_instance_uid: str) -> Attributes | None:
+        """The attributes of a workitem by keyword; None if there is no such workitem."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT attributes FROM workitems WHERE uid = ?", (sop_instance_uid,)).fetchone()
+        return None if row is None else load(row[0])
+
+    def __len__(self) -> int:
+        with self._database.read() as connection:
+            count: int = connection.execute("SELECT count(*) FROM workitems").fetchone()[0]
+        return count
+
+    # --------------------------------------------------------------------------- N-CREATE, N-SET, N-GET, C-FIND
+
+    def n_create(self, request: NCreateRequest) -> None:
+        """N-CREATE (CC.2.5): a workitem is pushed onto the worklist."""
+        self._create(request.sop_instance_uid, read(request.data, request.transfer_syntax))
+
+    def _create(self, uid: str, attributes: Attributes) -> None:
+        if uid in WELL_KNOWN:
+            raise Refuse(0x0117, "this SOP Instance UID is a well-known one")
+        require(attributes, _CREATED)
+        if text_of(attributes, _STATE) != _SCHEDULED:
+            raise Refuse(_NOT_SCHEDULED, "a workitem is created as SCHEDULED")
+        attributes = {keyword: value for keyword, value in attributes.items() if keyword not in _OURS}
+        attributes["WorklistLabel"] = attributes["WorklistLabel"] or "Worklist"
+        attributes |= _identity(uid, _SCHEDULED)
+        with self._database.write() as connection:
+            if connection.execute("SELECT 1 FROM workitems WHERE uid = ?", (uid,)).fetchone():
+                raise Refuse(0x0111, "this workitem has been created already")
+            connection.execute(
+                "INSERT INTO workitems (uid, state, changed, attributes) VALUES (?, ?, ?, ?)",
+                (uid, _SCHEDULED, now(), dump(attributes)),
+            )
+            self.subscriptions.created(connection, uid, attributes)
+            told = self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+            if any(attributes.get(keyword) for keyword in _ASSIGNED):
+                self._report(connection, uid, _ASSIGNMENT, _assignment_of(attributes))
+        self._reports.wake(*told, patiently=True)
+
+    def n_set(self, request: NSetRequest) -> None:
+        """N-SET (CC.2.6): a workitem is changed, by whoever performs it once it is in progress."""
+        changes = read(request.data, request.transfer_syntax)
+        transaction = text_of(changes, "TransactionUID")
+        uid = request.sop_instance_uid
+        with self._database.write() as connection:
+            state, lock, attributes = _row(connection, uid)
+            if state in _FINAL:
+                raise Refuse(_MAY_NO_LONGER_BE_UPDATED, "the workitem may no longer be updated")
+            if state == _SCHEDULED and transaction:
+                raise Refuse(_NOT_IN_PROGRESS, "the workitem is not in progress, so it has no Transaction UID")
+            if state == _IN_PROGRESS and transaction != lock:
+                raise Refuse(_WRONG_TRANSACTION, "the correct Transaction UID was not provided")
+            if changes.get(_STATE, state) != state:
+                raise Refuse(0x0106, "the state of a workitem is changed by N-ACTION")
+            before = dict(attributes)
+            attributes |= {keyword: value for keyword, value in changes.items() if keyword not in _OURS}
+            attributes |= _identity(uid, state)
+            _save(connection, uid, state, lock, attributes)
+            told: set[str] = set()
+            if attributes.get("InputReadinessState") != before.get("InputReadinessState"):
+                told |= self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+            if attributes.get(_PROGRESS) != before.get(_PROGRESS):
+                told |= self._report(connection, uid, _PROGRESS_REPORT, {_PROGRESS: attributes.get(_PROGRESS, [])})
+            if any(attributes.get(keyword) != before.get(keyword) for keyword in _ASSIGNED):
+                told |= self._report(connection, uid, _ASSIGNMENT, _assignment_of(attributes))
+        self._reports.wake(*told, patiently=True)
+
+    def n_get(self, request: NGetRequest) -> Attributes:
+        """N-GET (CC.2.7): the attributes of a workitem, without its Transaction UID."""
+        with self._database.read() as connection:
+            _, _, attributes = _row(connection, request.sop_instance_uid)
+        return chosen(attributes, request.attribute_identifier_list)
+
+    def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
+        """C-FIND (CC.2.8): the workitems that match."""
+        identifier = read(request.data, request.transfer_syntax, failure=0xC000)
+        identifier = {"SOPClassUID": "", "SOPInstanceUID": "", **identifier}
+        return self._matches(Keys.of(identifier))
+
+    def _matches(self, keys: Keys) -> Iterator[Mapping[str, Any]]:
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT attributes FROM workitems ORDER BY rowid").fetchall()
+        found = 0
+        for (text,) in rows:
+            attributes = load(text)
+            if keys.match(attributes):
+                if found >= self._limit:
+                    raise Refuse(0xA700, f"more than {self._limit} matches")
+                found += 1
+                yield keys.answer(attributes)
+
+    # --------------------------------------------------------------------------- N-ACTION
+
+    def n_action(self, request: NActionRequest) -> int | None:
+        """N-ACTION (CC.2.1 to CC.2.3): change of state, request to cancel, subscriptions."""
+        information = read(request.data, request.transfer_syntax)
+        uid = request.sop_instance_uid
+        if request.action_type_id == _CHANGE_STATE:
+            return self._change_state(uid, information)
+        if request.action_type_id == _REQUEST_CANCEL:
+            return self._request_cancel(uid, information, request.calling_ae_title)
+        if request.action_type_id == _SUBSCRIBE:
+            self.subscriptions.subscribe(uid, information)
+        elif request.action_type_id == _UNSUBSCRIBE:
+            self.subscriptions.unsubscribe(uid, information)
+        else:
+            self.subscriptions.suspend(uid, information)
+        return None
+
+    def _change_state(self, uid: str, information: Attributes) -> int | None:
+        """Table CC.1.1-2, the rows of "N-ACTION to change state"."""
+        require(information, f"{_STATE} 1")
+        wanted, transaction = text_of(information, _STATE), text_of(information, "TransactionUID")
+        if wanted not in (_SCHEDULED, _IN_PROGRESS, *_FINAL):
+            raise Refuse(0x0115, f"{_STATE} has no such value")
+        with self._database.write() as connection:
+            state, lock, attributes = _row(connection, uid)
+            if wanted == _SCHEDULED:
+                raise Refuse(_SCHEDULED_ONLY_BY_CREATE, "a workitem becomes SCHEDULED by N-CREATE alone")
+            if not transaction or (state != _SCHEDULED and transaction != lock):
+                raise Refuse(_WRONG_TRANSACTION, "the correct Transaction UID was not provided")
+            if state in _FINAL and wanted == state:
+                return _ALREADY_COMPLETED_SO if state == _COMPLETED else _ALREADY_CANCELED
+            if state in _FINAL:
+                raise Refuse(_MAY_NO_LONGER_BE_UPDATED, "the workitem may no longer be updated")
+            if wanted == _IN_PROGRESS and state == _IN_PROGRESS:
+                raise Refuse(_ALREADY_IN_PROGRESS, "the workitem is in progress already")
+            if wanted in _FINAL and state == _SCHEDULED:
+                raise Refuse(_NOT_IN_PROGRESS, "the workitem is not yet in progress")
+            if wanted == _COMPLETED:
+                try:
+                    require(attributes, _PERFORMED)
+                except Refuse as refusal:
+                    raise Refuse(_FINAL_STATE_NOT_MET, refusal.comment) from refusal
+            elif wanted == _CANCELED:
+                _explain_cancellation(attributes, {})
+            told = self._move(connection, uid, wanted, transaction, attributes)
+        self._reports.wake(*told, patiently=True)
+        return None
+
+    def _request_cancel(self, uid: str, information: Attributes, ae_title: str) -> int | None:
+        """CC.2.2: a workitem that nobody performs is canceled, whoever performs one is told of the wish."""
+        with self._database.write() as connection:
+            state, lock, attributes = _row(connection, uid)
+            if state == _COMPLETED:
+                raise Refuse(_IS_COMPLETED, "the workitem is COMPLETED already")
+            if state == _CANCELED:
+                return _ALREADY_CANCELED
+            if state == _SCHEDULED:
+                lock = f"2.25.{uuid4().int}"
+                told = self._move(connection, uid, _IN_PROGRESS, lock, attributes)
+                _explain_cancellation(attributes, information)
+                told |= self._move(connection, uid, _CANCELED, lock, attributes)
+            else:
+                wishes = ("ReasonForCancellation", "ProcedureStepDiscontinuationReasonCodeSequence",
+                          "ContactURI", "ContactDisplayName")  # fmt: skip
+                event = {"RequestingAE": ae_title} | {k: information[k] for k in wishes if information.get(k)}
+                told = self._report(connection, uid, _CANCEL_REQUESTED, event)
+                if not told:
+                    raise Refuse(_NOBODY_TO_CONTACT, "nobody who performs the workitem has subscribed to it")
+        self._reports.wake(*told, patiently=True)
+        return None
+
+    def _move(
+        self, connection: sqlite3.Connection, uid: str, state: str, transaction: str, attributes: Attributes
+    ) -> set[str]:
+        attributes[_STATE] = state
+        _save(connection, uid, state, transaction, attributes)
+        return self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+
+    def _report(
+        self, connection: sqlite3.Connection, uid: str, event_type: int, information: Mapping[str, Any]
+    ) -> set[str]:
+        """A report to everybody who subscribed to a workitem (CC.2.4.3); who they are."""
+        recipients = self.subscriptions.of(connection, uid)
+        for ae_title in recipients:
+            self._reports.add(
+                connection,
+                ae_title,
+                sop_class=UPS_PUSH,
+                sop_instance=uid,
+                subject=uid,
+                event_type=event_type,
+                information=information,
+            )
+        return set(recipients)
+
+    # --------------------------------------------------------------------------- to look at
+
+    def table(self) -> Table:
+        """Every workitem."""
+        with self._database.read() as connection:
+            found = connection.execute("SELECT uid, state, attributes FROM workitems ORDER BY rowid").fetchall()
+        rows = []
+        for uid, state, text in found:
+            attributes = load(text)
+            keywords = ("WorklistLabel", "ProcedureStepLabel", "ScheduledProcedureStepStartDateTime", "PatientID")
+            rows.append(
+                tuple(
+                    map(
+                        printable, (state, *(shown(keyword, text_of(attributes, keyword)) for keyword in keywords), uid)
+                    )
+                )
+            )
+        return Table(
+            f"Workitems, {len(rows)}",
+            ("state", "worklist", "label", "start", "PatientID", "SOP Instance UID"),
+            rows,
+            marks=["ok" if row[0] == _COMPLETED else "bad" if row[0] == _CANCELED else "" for row in rows],
+        )
+
+
+# ------------------------------------------------------------------------------- rows and data sets
+
+
+def _row(connection: sqlite3.Connection, uid: str) -> tuple[str, str | None, Attributes]:
+    """State, Transaction UID and attributes of a workitem."""
+    row = connection.execute(
+        "SELECT state, transaction_uid, attributes FROM workitems WHERE uid = ?", (uid,)
+    ).fetchone()
+    if row is None:
+        raise Refuse(_NO_SUCH_WORKITEM, "no such workitem")
+    return row[0], row[1], load(row[2])
+
+
+def _save(
+    connection: sqlite3.Connection, uid: str, state: str, transaction: str | None, attributes: Attributes
+) -> None:
+    connection.execute(
+        "UPDATE workitems SET state = ?, transaction_uid = ?, changed = ?, attributes = ? WHERE uid = ?",
+        (state, transaction, now(), dump(attributes), uid),
+    )
+
+
+def _identity(uid: str, state: str) -> Attributes:
+    return {
+        "SOPClassUID": UPS_PUSH,
+        "SOPInstanceUID": uid,
+        "ScheduledProcedureStepModificationDateTime": _date_time(),
+        _STATE: state,
+    }
+
+
+def _date_time() -> str:
+    return f"{datetime.now():%Y%m%d%H%M%S}"  # noqa: DTZ005  # DICOM's dates and times are local ones
+
+
+def _state_of(attributes: Attributes) -> Attributes:
+    information = {keyword: attributes.get(keyword, "") for keyword in (_STATE, "InputReadinessState")}
+    for progress in attributes.get(_PROGRESS) or ():
+        wishes = ("ReasonForCancellation", "ProcedureStepDiscontinuationReasonCodeSequence")
+        information |= {keyword: progress[keyword] for keyword in wishes if progress.get(keyword)}
+    return information
+
+
+def _assignment_of(attributes: Attributes) -> Attributes:
+    information = {"ScheduledStationNameCodeSequence": attributes.get("ScheduledStationNameCodeSequence") or []}
+    for performer in attributes.get("ScheduledHumanPerformersSequence") or ():
+        keywords = ("HumanPerformerCodeSequence", "HumanPerformerOrganization")
+        information |= {keyword: performer[keyword] for keyword in keywords if performer.get(keyword)}
+    return information
+
+
+def _explain_cancellation(attributes: Attributes, information: Attributes) -> None:
+    """When and why a workitem was canceled: required in that state, so we fill in what is missing."""
+    progress = dict((attributes.get(_PROGRESS) or [{}])[0])
+    for keyword in ("ReasonForCancellation", "ProcedureStepDiscontinuationReasonCodeSequence"):
+        if information.get(keyword):
+            progress[keyword] = information[keyword]
+    contact = {
+        keyword: information[keyword] for keyword in ("ContactURI", "ContactDisplayName") if information.get(keyword)
+    }
+    if contact:
+        progress["ProcedureStepCommunicationsURISequence"] = [contact]
+    progress.setdefault("ProcedureStepCancellationDateTime", _date_time())
+    progress.setdefault("ProcedureStepDiscontinuationReasonCodeSequence", [dict(_UNSPECIFIED)])
+    attributes[_PROGRESS] = [progress]

@@ -1,0 +1,158 @@
+"""Performed procedure steps and availability: the states of PS3.4 Annex F, what must be there, what the worklist learns."""
+
+import pytest
+from pacs_requests import normalized, worklist
+
+from nbdicom.blocking import associate
+from nbdicom.errors import OperationFailed
+
+MPPS, RETRIEVE = "ModalityPerformedProcedureStep", "ModalityPerformedProcedureStepRetrieve"
+IAN = "InstanceAvailabilityNotification"
+STATUS = "PerformedProcedureStepStatus"
+
+
+def started(**changes):
+    """The attributes of an N-CREATE; None leaves one out."""
+    attributes = {
+        "ScheduledStepAttributesSequence": [{"StudyInstanceUID": "1.2.3", "ScheduledProcedureStepID": "S1"}],
+        "PatientName": "Doe^John",
+        "PatientID": "P1",
+        "PerformedProcedureStepID": "PP1",
+        "PerformedStationAETitle": "CT1",
+        "PerformedProcedureStepStartDate": "20260705",
+        "PerformedProcedureStepStartTime": "0810",
+        STATUS: "IN PROGRESS",
+        "Modality": "CT",
+    }
+    return {keyword: value for keyword, value in {**attributes, **changes}.items() if value is not None}
+
+
+def ended(status="COMPLETED", **changes):
+    """The modifications of the last N-SET."""
+    modifications = {
+        STATUS: status,
+        "PerformedProcedureStepEndDate": "20260705",
+        "PerformedProcedureStepEndTime": "0830",
+        "PerformedSeriesSequence": [{"ProtocolName": "Head", "SeriesInstanceUID": "1.2.3.4"}],
+    }
+    return {keyword: value for keyword, value in {**modifications, **changes}.items() if value is not None}
+
+
+@pytest.fixture
+def scheduled(pacs):
+    pacs.worklist.add(
+        PatientName="Doe^John", PatientID="P1", StudyInstanceUID="1.2.3", ScheduledProcedureStepID="S1",
+        Modality="CT", ScheduledStationAETitle="CT1",
+    )  # fmt: skip
+    return pacs
+
+
+def status_of_entry(pacs):
+    return [entry["ScheduledProcedureStepSequence"][0]["ScheduledProcedureStepStatus"]
+            for entry in pacs.worklist.entries(over=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize("final", ["COMPLETED", "DISCONTINUED"])
+def test_a_step_from_begin_to_end(scheduled, handlers, final):
+    assert normalized(handlers, "n_create", MPPS, "1.1", started()) is None
+    assert status_of_entry(scheduled) == ["STARTED"]
+    assert len(worklist(handlers, PatientID="")) == 1
+    assert normalized(handlers, "n_set", MPPS, "1.1", {"PerformedProcedureStepDescription": "Größe"}) is None
+    assert normalized(handlers, "n_set", MPPS, "1.1", ended(final)) is None
+    assert status_of_entry(scheduled) == [final]
+    assert worklist(handlers, PatientID="") == []
+    tags = (0x00400252, 0x00400254, 0x00400280)
+    assert normalized(handlers, "n_get", RETRIEVE, "1.1", attribute_identifier_list=tags) == {
+        STATUS: final,
+        "PerformedProcedureStepDescription": "Größe",
+    }
+    everything = normalized(handlers, "n_get", RETRIEVE, "1.1")
+    assert everything["PatientID"] == "P1"
+    assert everything["PatientBirthDate"] == ""  # type 2, and not sent
+    assert everything == scheduled.procedure_steps.attributes("1.1")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        (started(Modality=None), 0x0120),
+        (started(Modality=""), 0x0121),
+        (started(ScheduledStepAttributesSequence=None), 0x0120),
+        (started(ScheduledStepAttributesSequence=[]), 0x0121),
+        (started(ScheduledStepAttributesSequence=[{}]), 0x0120),
+        (started(**{STATUS: "COMPLETED"}), 0x0106),
+        (started(**{STATUS: None}), 0x0120),
+        (b"\x01", 0x0110),
+        (started(PatientName=None, PatientID=None), None),
+    ],
+    ids=lambda value: f"{value:04X}" if isinstance(value, int) else "",
+)
+def test_what_a_new_step_must_have(pacs, handlers, attributes, status):
+    assert normalized(handlers, "n_create", MPPS, "1.1", attributes) == status
+    assert (pacs.procedure_steps.attributes("1.1") is None) == (status is not None)
+
+
+@pytest.mark.parametrize(
+    ("modifications", "status"),
+    [
+        (ended(PerformedProcedureStepEndDate=None), 0x0121),
+        (ended(PerformedSeriesSequence=None), 0x0121),
+        (ended(PerformedSeriesSequence=[{"SeriesInstanceUID": "1.2"}]), 0x0120),
+        (ended("DISCONTINUED", PerformedSeriesSequence=None), None),
+        (ended("PAUSED"), 0x0106),
+        ({"PatientID": "P2"}, 0x0106),
+        ({"PatientID": "P1"}, None),
+    ],
+)
+def test_what_may_be_set(handlers, modifications, status):
+    normalized(handlers, "n_create", MPPS, "1.1", started())
+    before = normalized(handlers, "n_get", RETRIEVE, "1.1")
+    assert normalized(handlers, "n_set", MPPS, "1.1", modifications) == status
+    if status is not None:
+        assert normalized(handlers, "n_get", RETRIEVE, "1.1") == before
+
+
+def test_no_step_twice_and_none_that_is_not_there(handlers):
+    assert normalized(handlers, "n_set", MPPS, "1.1", {}) == 0x0112
+    assert normalized(handlers, "n_get", RETRIEVE, "1.1") == 0x0112
+    normalized(handlers, "n_create", MPPS, "1.1", started())
+    assert normalized(handlers, "n_create", MPPS, "1.1", started()) == 0x0111
+    assert normalized(handlers, "n_get", MPPS, "1.1") == 0x0211  # only under the Retrieve SOP Class
+
+
+def test_after_its_end_a_step_is_not_updated(pacs):
+    """The status and the Error ID of PS3.4 Table F.7.2-2, on the wire."""
+    with pacs.start(), associate((pacs.host, pacs.port), called=pacs.ae_title, contexts=[MPPS]) as modality:
+        uid = modality.n_create(MPPS, started()).sop_instance_uid  # the SCP makes one up where none is given
+        modality.n_set(MPPS, uid, ended())
+        with pytest.raises(OperationFailed, match="may no longer be updated") as refused:
+            modality.n_set(MPPS, uid, {"PerformedProcedureStepDescription": "late"})
+        assert refused.value.status == 0x0110
+        assert "COMPLETED" in str(pacs.procedure_steps)
+
+
+def notification(**changes):
+    instance = {
+        "ReferencedSOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "ReferencedSOPInstanceUID": "1.2.3.1",
+        "InstanceAvailability": "ONLINE", "RetrieveAETitle": "NBPACS", **changes,
+    }  # fmt: skip
+    series = {"SeriesInstanceUID": "1.2.3.0", "ReferencedSOPSequence": [instance]}
+    return {"StudyInstanceUID": "1.2.3", "ReferencedSeriesSequence": [series]}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        (notification(), None),
+        (notification(InstanceAvailability="SOON"), 0x0106),
+        (notification(RetrieveAETitle=""), 0x0121),
+        ({"StudyInstanceUID": "1.2.3"}, 0x0120),
+    ],
+)
+def test_instance_availability(pacs, handlers, attributes, status):
+    assert normalized(handlers, "n_create", IAN, "1.1", attributes, calling="ARCHIVE") == status
+    assert len(pacs.availability.notifications()) == (status is None)
+    if status is None:
+        assert normalized(handlers, "n_create", IAN, "1.1", attributes) == 0x0111
+        assert "ONLINE" in str(pacs.availability)
+        assert "ARCHIVE" in str(pacs.availability)
