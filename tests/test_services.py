@@ -55,6 +55,7 @@ def test_dimse_services_of_a_sop_class(keyword: str, dimse: str) -> None:
     assert " ".join(services.dimse_services(UID.of(keyword))) == dimse
 
 
+@pytest.mark.parity("A.4 SOP Class table")
 def test_what_another_toolkit_knows() -> None:
     """Every SOP Class of pynetdicom is in the table, in a service class that PS3.4 has."""
     theirs = pytest.importorskip("pynetdicom.sop_class")

@@ -83,6 +83,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("sop_class", "message", "code", "category", "words"), WORDS)
+@pytest.mark.parity("A.4 statuses")
 def test_a_service_has_its_own_words(sop_class: str, message: str, code: int, category: str, words: str) -> None:
     status = Status(code, message, sop_class=UID.of(sop_class))
     assert status.category == category
@@ -118,6 +119,7 @@ def _theirs(name: str) -> dict[int, tuple[str, str]]:
         ("STORAGE_MANAGEMENT", ServiceClass.STORAGE_MANAGEMENT, "N-ACTION"),
     ],
 )
+@pytest.mark.parity("A.4 statuses", "A.9 statuses")
 def test_every_status_that_a_peer_may_use_has_a_name(theirs: str, service: ServiceClass, messages: str) -> None:
     """Held against the tables of another toolkit: two readings of PS3.4 agree on codes and categories."""
     uid = sop_classes(service)[0].uid

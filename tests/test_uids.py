@@ -45,6 +45,7 @@ def test_every_transfer_syntax() -> None:
     }
 
 
+@pytest.mark.parity("A.4 service UIDs", "A.4 well-known instances")
 def test_every_well_known_instance() -> None:
     theirs = {uid: (e[4], e[0], bool(e[3])) for uid, e in registry("Well-known SOP Instance").items()}
     assert {str(e.uid): (e.keyword, e.name, e.retired) for e in well_known_instances()} == theirs
@@ -120,5 +121,6 @@ def test_a_misspelt_name_is_explained() -> None:
     [("1.2.3", True), ("0.1", True), ("1.02", False), ("1..2", False), ("", False), ("1.2.", False),
      ("1." * 32 + "1", False), ("../x", False), ("..", False), ("1.2.٣", False), ("1." + "2" * 62, True)],
 )  # fmt: skip
+@pytest.mark.parity("A.8 ENFORCE_UID_CONFORMANCE")
 def test_validity(uid: str, valid: bool) -> None:
     assert UID(uid).is_valid == valid

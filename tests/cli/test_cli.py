@@ -27,6 +27,7 @@ def one_line(stderr: str) -> str:
 # ------------------------------------------------------------------------------- echo
 
 
+@pytest.mark.parity("A.10 echoscu")
 def test_echo_prints_the_steps(pacs: str) -> None:
     done = nbdicom("echo", pacs)
     assert done.returncode == 0
@@ -67,6 +68,7 @@ def test_a_wrong_address_is_one_line(pacs: str, command: list[str], change: obje
 # ------------------------------------------------------------------------------- find
 
 
+@pytest.mark.parity("A.10 findscu")
 def test_find_as_json_and_csv_says_the_same(pacs: str) -> None:
     arguments = ["find", pacs, "-k", "PatientName=marlowe*", "-k", "StudyID", "-k", "ModalitiesInStudy"]
     records = json.loads(nbdicom(*arguments, "--json").stdout)
@@ -117,6 +119,7 @@ def test_a_wrong_query_is_one_line(pacs: str, arguments: list[str], words: str) 
 # ------------------------------------------------------------------------------- get, move, store
 
 
+@pytest.mark.parity("A.10 getscu")
 def test_get_writes_into_a_folder(pacs: str, study: str, tmp_path: Path) -> None:
     done = nbdicom("get", pacs, "-k", f"StudyInstanceUID={study}", "--to", tmp_path / "new" / "folder", "--json")
     assert done.returncode == 0, done.stderr
@@ -142,6 +145,7 @@ def test_move_to_an_unknown_destination_fails(pacs: str, study: str) -> None:
     assert "A801H" in one_line(done.stderr)
 
 
+@pytest.mark.parity("A.10 storescu", "A.10 movescu")
 def test_store_and_move_between_two(tmp_path: Path) -> None:
     """Files in a folder, some of which are not DICOM, go to one PACS, and from there by C-MOVE to another."""
     folder = tmp_path / "files"
@@ -177,6 +181,7 @@ def test_store_of_a_folder_without_dicom(pacs: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parity("A.10 qrscp")
 def test_pacs_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with pacs_process("--root", tmp_path) as (process, address):
         assert nbdicom("echo", address).returncode == 0
@@ -216,6 +221,7 @@ def test_announced_maximum_length(pacs: str, study: str, tmp_path: Path) -> None
 # ------------------------------------------------------------------------------- demo, lab, help
 
 
+@pytest.mark.parity("A.10 TLS of programs")
 def test_tls(tmp_path: Path) -> None:
     from tests.drivers.certificates import Authority
 

@@ -29,6 +29,7 @@ def test_golden_echo() -> None:
     assert c.decode_command(golden) == (c.CEchoRQ(message_id=7), False)
 
 
+@pytest.mark.parity("A.8 USE_SHORT_DIMSE_AET")
 def test_golden_store_with_everything() -> None:
     message = c.CStoreRQ(
         message_id=1,
@@ -84,6 +85,7 @@ def messages(draw: st.DrawFn) -> c.Message:
 
 @given(messages(), st.booleans())
 @settings(max_examples=500, deadline=None)
+@pytest.mark.parity("A.11 action and event type")
 def test_decoding_undoes_encoding(message: c.Message, data_set: bool) -> None:
     raw = c.encode_command(message, data_set=data_set)
     assert len(raw) % 2 == 0
@@ -145,6 +147,7 @@ def test_any_type_but_0101_means_that_a_data_set_follows(raw: bytes, data_set: b
     assert c.decode_command(whole)[1] is data_set
 
 
+@pytest.mark.parity("A.11 command elements")
 def test_what_peers_send_beside_the_standard() -> None:
     """Unknown and empty elements, a wrong group length, UIDs padded with blanks, counters with two values: all readable."""
     raw = b"".join((

@@ -78,6 +78,7 @@ BOTH = QueryOptions(relational=True, fuzzy=True)
         (PRIVATE, b"anything", b"\xff\0", b"\xff\0"),
     ],
 )  # fmt: skip
+@pytest.mark.parity("A.5 EVT_SOP_EXTENDED", "A.6 extended negotiation")
 def test_extended_negotiation(uid: UID, asked: Any, ours: Any, answered: Any) -> None:
     support = n.Support.of([n.PresentationContext(uid, extended=ours)])
     requestor, acceptor, rq = crossed(n.PresentationContext(uid, extended=asked), support=support)
@@ -108,6 +109,7 @@ def test_one_item_for_a_class_in_many_contexts() -> None:
     ("related", "supported", "accepted"),
     [((CT,), [CT], True), ((UID("1.2.3"), CT), [CT], True), ((UID("1.2.3"),), [CT], False), ((), [CT], False)],
 )
+@pytest.mark.parity("A.5 EVT_SOP_COMMON", "A.6 common extended negotiation")
 def test_a_class_that_is_related_to_one_that_is_supported(
     related: tuple[UID, ...], supported: list[UID], accepted: bool
 ) -> None:
@@ -221,6 +223,7 @@ def test_an_identity_handler_that_gives_nonsense() -> None:
 # ------------------------------------------------------------------------------- in words
 
 
+@pytest.mark.parity("A.3 negotiation")
 def test_the_table_shows_everything_that_was_negotiated() -> None:
     support = n.Support.of(
         [n.PresentationContext(FIND, extended=QueryOptions(fuzzy=True)), n.PresentationContext(CT, scp_role=False)],

@@ -48,6 +48,7 @@ def context(uid: UID, *syntaxes: UID, scu: bool | None = None, scp: bool | None 
         ((EXPLICIT,), None, 3, None),
     ],
 )
+@pytest.mark.parity("A.11 preference of the acceptor")
 def test_the_acceptors_preference(proposed: Any, supported: Any, result: int, syntax: UID | None) -> None:
     support = n.Support.of([n.PresentationContext(CT, supported)] if supported else ["Verification"])
     for negotiation in both(proposal(context(CT, *proposed)), support):
@@ -56,6 +57,7 @@ def test_the_acceptors_preference(proposed: Any, supported: Any, result: int, sy
         assert one.proposed == proposed
 
 
+@pytest.mark.parity("A.4 promiscuous storage")
 def test_contexts_for_everything_else() -> None:
     support = n.Support(contexts={ECHO: context(ECHO)}, any_abstract_syntax=(J2K, EXPLICIT))
     negotiation, _ = both(proposal(context(UID("1.2.3.4")), context(ECHO), context(CT, J2K, EXPLICIT)), support)
@@ -77,6 +79,7 @@ ROLES = [
 
 
 @pytest.mark.parametrize(("offered", "allowed", "agreed"), ROLES)
+@pytest.mark.parity("A.6 role selection")
 def test_roles(offered: Any, allowed: Any, agreed: Any) -> None:
     asked = context(CT, scu=offered[0], scp=offered[1]) if offered else context(CT)
     support = n.Support.of([context(CT, scu=allowed[0], scp=allowed[1])])
@@ -109,6 +112,7 @@ def test_roles_decide_who_may_act() -> None:
 # ------------------------------------------------------------------------------- limits
 
 
+@pytest.mark.parity("A.1 contexts")
 def test_128_contexts() -> None:
     contexts = [context(UID(f"1.2.3.{k}")) for k in range(128)]
     support = n.Support.of([c for c in contexts if int(c.abstract_syntax[-1]) % 2])
@@ -157,6 +161,7 @@ def test_a_context_without_transfer_syntax_is_refused_alone() -> None:
 @pytest.mark.parametrize(
     ("announced", "send"), [(0, 0), (8, 8), (16384, 16384), (0xFFFFFFFF, 0xFFFFFFFF), (None, 16384)]
 )
+@pytest.mark.parity("A.1 limits")
 def test_maximum_length(announced: int | None, send: int) -> None:
     info = () if announced is None else (p.MaximumLength(maximum_length_received=announced),)
     _, negotiation = n.negotiate(
@@ -225,6 +230,7 @@ def test_an_acceptance_that_cannot_be_used(items: tuple[p.Item, ...]) -> None:
 
 
 @pytest.mark.parametrize("title", ["", "   ", "A" * 17, "A\\B", "A\nB", "Ä"])
+@pytest.mark.parity("A.1 titles")
 def test_titles_that_are_none(title: str) -> None:
     assert n.title_problem(title)
     with pytest.raises(LocalProtocolError, match="PS3.5 6.2"):
@@ -244,6 +250,7 @@ def negotiated() -> n.Negotiation:
     [(EXPLICIT, 1), (J2K, 3), (None, 1), (IMPLICIT, 1)],
     ids=["exact", "compressed", "any", "convertible"],
 )
+@pytest.mark.parity("A.2 context choice")
 def test_the_context_for_an_object(syntax: UID | None, context_id: int) -> None:
     def convertible(source: str, target: str) -> bool:
         return {source, target} <= {EXPLICIT, IMPLICIT}
@@ -269,6 +276,7 @@ def test_no_context_for_an_object(uid: UID, syntax: UID | None, words: str) -> N
 # ------------------------------------------------------------------------------- the table
 
 
+@pytest.mark.parity("A.1 summary", "A.3 negotiation", "A.6 context results")
 def test_the_table_has_every_context_in_words() -> None:
     negotiation = negotiated()
     text, html = str(negotiation), negotiation._repr_html_()
@@ -286,6 +294,7 @@ def test_a_rejection_in_the_table() -> None:
     assert "not negotiated" in str(negotiation) and negotiation.accepted == ()
 
 
+@pytest.mark.parity("A.8 CODECS")
 def test_what_a_peer_sends_cannot_leave_its_cell() -> None:
     hostile = "<b>\x1b[2J"
     info = (
@@ -318,6 +327,7 @@ def test_what_a_peer_sends_cannot_leave_its_cell() -> None:
         ((CT, [J2K, EXPLICIT]), CT, 2),
     ],
 )
+@pytest.mark.parity("A.9 contexts")
 def test_contexts_from_what_people_type(like: Any, uid: UID, count: int) -> None:
     made = n.context_of(like)
     assert made.abstract_syntax == uid and len(made.transfer_syntaxes) == count

@@ -273,6 +273,7 @@ def test_unknown_items_are_kept_and_skipped() -> None:
     assert decoded.application_context_name == RQ.application_context_name
 
 
+@pytest.mark.parity("A.11 reserved fields")
 def test_reserved_fields_are_not_tested() -> None:
     data = bytearray(RQ_BYTES)
     data[1] = data[8] = data[9] = data[75] = data[100] = 0xFF
@@ -315,6 +316,7 @@ def test_passwords_are_not_shown() -> None:
         ((9, 9, 9), "reserved value (9)"),
     ],
 )
+@pytest.mark.parity("A.11 illegal reject and abort codes")
 def test_rejections_in_words(triple: tuple[int, int, int], words: str) -> None:
     assert p.reject_in_words(*triple).endswith(words)
 

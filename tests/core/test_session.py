@@ -279,6 +279,7 @@ def test_it_makes_no_difference_how_the_bytes_arrive(step: int | None) -> None:
     assert isinstance(pair.b.error, AssociationReleased)
 
 
+@pytest.mark.parity("A.7 several PDVs in a PDU")
 def test_two_pdvs_in_one_pdu_and_two_pdus_in_one_segment() -> None:
     pair = Pair().associate()
     command = c.encode_command(
@@ -352,6 +353,7 @@ def test_what_breaks_the_protocol(data: bytes, abort: tuple[int, int], words: st
     assert pair.b.data_to_send() == []
 
 
+@pytest.mark.parity("A.7 lengths")
 def test_memory_does_not_follow_announced_lengths() -> None:
     pair = Pair(lengths=(131_072, 0)).associate()
     feed(pair.b, pdv(STORE_ID, 3, COMMAND) + b"\x04\0\xff\xff\xff\xf0" + b"\xff\xff\xff\xec" + bytes((STORE_ID, 0)))

@@ -146,6 +146,7 @@ def test_conversion_loses_nothing(target: UID) -> None:
     assert codec.decode(back, EXPLICIT) == codec.decode(bare(EXPLICIT), EXPLICIT)
 
 
+@pytest.mark.parity("A.2 context choice")
 def test_compressed_data_are_never_converted() -> None:
     path = Path(str(get_testdata_file("JPEG2000.dcm", download=False)))
     with pytest.raises(DataSetError, match="transcod"):
@@ -191,11 +192,13 @@ def test_a_folder_with_other_files_among_dicom_ones(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------- deflate
 
 
+@pytest.mark.parity("A.11 deflated data sets")
 def test_deflation() -> None:
     assert inflate(deflate(b"abc" * 1000)) == b"abc" * 1000
     assert len(deflate(b"abc")) % 2 == 0
 
 
+@pytest.mark.parity("A.11 deflated data sets")
 def test_a_bomb_is_stopped() -> None:
     machine = zlib.compressobj(9, wbits=-15)
     bomb = machine.compress(bytes(50_000_000)) + machine.flush()
@@ -260,6 +263,7 @@ def test_what_does_not_arrive_whole_leaves_nothing(tmp_path: Path) -> None:
         "1.2." + "3" * 70,
     ],
 )
+@pytest.mark.parity("A.11 file names from UIDs")
 def test_names_from_the_wire_are_never_paths(tmp_path: Path, uid: str) -> None:
     name = safe_name(uid)
     assert name.startswith("sha256-") and "/" not in name and len(name) < 60

@@ -40,6 +40,7 @@ VALUES = {
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, DEFLATED, BIG])
 @given(values=st.fixed_dictionaries({}, optional=VALUES))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.parity("A.9 datasets")
 def test_round_trip(syntax: str, values: dict) -> None:
     columns = decode_columns([(encode_elements(values, syntax), syntax)])
     columns.pop("SpecificCharacterSet", None)

@@ -48,6 +48,7 @@ def serve(host: str = "127.0.0.1", **changes: Any) -> Server:
         pytest.param("127.0.0.1", "localhost", marks=needs_ipv6),  # its first address may be ::1, where nobody listens
     ],
 )
+@pytest.mark.parity("A.7 IPv6", "A.1 associate")
 def test_families(listening: str, called: str) -> None:
     with serve(listening) as server:
         port = server.address[1]
@@ -71,6 +72,7 @@ def test_the_address_of_a_server_is_one_for_a_peer(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.2", ("127.0.0.2", 0)])
+@pytest.mark.parity("A.7 bind address", "A.1 associate")
 def test_our_own_address(bind: Any) -> None:
     with serve() as server, dial(server.address, bind=bind) as association:
         assert association.echo() == 0

@@ -77,6 +77,7 @@ def test_objects_of_any_size(hospital: Hospital, version: ssl.TLSVersion, size: 
             assert association.echo() == 0
 
 
+@pytest.mark.parity("A.11 several PDUs in a TLS read")
 def test_many_small_messages_at_once(hospital: Hospital) -> None:
     window = OperationsWindow(invoked=0, performed=0)
     handlers = Handlers(store=lambda request: 0, find=lambda request: iter([b"12345678"] * 2000))

@@ -214,6 +214,7 @@ def test_an_abort(dial: Dial, source: int, reason: int) -> None:
         (255, 255, 255),
     ],
 )
+@pytest.mark.parity("A.1 failure to associate", "A.6 reject triples")
 def test_a_rejection(dial: Dial, triple: tuple[int, int, int]) -> None:
     """Legal or not, the three numbers come out as they are, with words."""
     script = answers(a_associate_rj(*triple))
@@ -262,6 +263,7 @@ def echoes(answer: bytes) -> Callable[[Wire], None]:
 @pytest.mark.parametrize(
     "syntaxes", [(), ("",), ("rubbish",), (IMPLICIT, EXPLICIT)], ids=["none", "empty", "rubbish", "two"]
 )
+@pytest.mark.parity("A.11 empty transfer syntax in a refused context")
 def test_a_refused_context_needs_no_transfer_syntax(dial: Dial, result: int, syntaxes: tuple[str, ...]) -> None:
     """Its transfer syntax item is "not significant" (PS3.8 9.3.3.2), whatever stands there."""
     refused = [answered(context_id, result, *syntaxes) for context_id in (3, 5, 7, 9)]
@@ -525,6 +527,7 @@ def test_an_identifier_beyond_the_limit_is_an_error_and_not_an_empty_match(dial:
         association.abort()
 
 
+@pytest.mark.parity("A.1 timeouts", "A.2 no answer")
 def test_silence_after_a_request(dial: Dial) -> None:
     with Scripted(responds(kind=CEchoRQ, expected=A_ABORT_USER)) as acceptor:
         association = dial(acceptor.address, timeouts=QUICK)
@@ -781,6 +784,7 @@ def test_release_collision(dial: Dial) -> None:
     ]
 
 
+@pytest.mark.parity("A.11 requests that reach a requestor")
 def test_data_after_our_release_request_is_taken(dial: Dial) -> None:
     """Sta7, AR-6: a late response is no reason to abort."""
 

@@ -165,6 +165,7 @@ def test_what_is_wrong_before_an_association(server: Server, pdu: bytes) -> None
 
 
 @pytest.mark.parametrize("pdu", [A_ABORT_USER, a_abort(1), bytes.fromhex("07 00 00000004 0000 ffff"), b""])
+@pytest.mark.parity("A.11 abort before the request is processed")
 def test_an_abort_before_an_association(server: Server, pdu: bytes) -> None:
     """Sta2, AA-2: closed without an answer; so is a connection that closes (AA-5)."""
     with Wire.connect(server.address) as wire:
@@ -199,6 +200,7 @@ def test_a_request_byte_by_byte_does_not_restart_artim(serve: Serve) -> None:
             raise AssertionError("a request that takes seconds was waited for")
 
 
+@pytest.mark.parity("A.7 silent clients")
 def test_many_half_open_connections_keep_nobody_out(serve: Serve, dial: Dial) -> None:
     with serve(timeouts=replace(QUICK, idle=10), limits=Limits(associations=10)) as server:
         silent = [Wire.connect(server.address) for _ in range(10)]
@@ -262,6 +264,7 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
         "another application context",
     ],
 )
+@pytest.mark.parity("A.1 access", "A.6 reject triples")
 def test_rejections(server: Server, request_: bytes, triple: tuple[int, int, int]) -> None:
     with Wire.connect(server.address) as wire:
         wire.send(request_)
@@ -299,6 +302,7 @@ def test_what_is_no_reason_to_reject(server: Server, request_: bytes) -> None:
         wire.release()
 
 
+@pytest.mark.parity("A.1 access")
 def test_callers_that_are_not_known(serve: Serve, dial: Dial) -> None:
     asked: list[tuple[str, str]] = []
 
@@ -335,6 +339,7 @@ def test_a_check_of_the_user_that_fails(
     assert "PATIENT" not in caplog.text
 
 
+@pytest.mark.parity("A.11 rejection by a handler", "A.5 EVT_REQUESTED")
 def test_accept_decides(serve: Serve) -> None:
     def accept(rq: AAssociateRQ, peer: str) -> Any:
         assert peer.startswith("127.0.0.1:")
@@ -804,6 +809,7 @@ def test_half_a_pdu_is_a_matter_of_the_network_timeout(serve: Serve) -> None:
     assert sink.closed == [False]
 
 
+@pytest.mark.parity("A.1 timeouts")
 def test_an_idle_association_is_aborted(serve: Serve) -> None:
     with serve(timeouts=QUICK) as server, Wire.associated(server.address) as wire:
         wire.echo()

@@ -42,6 +42,7 @@ UNLIMITED = OperationsWindow(invoked=0, performed=0)
 
 
 @pytest.mark.parametrize(("window", "together"), [(1, 1), (8, 8), (16, 16), (0, 20)])
+@pytest.mark.parity("A.2 operations window", "A.6 operations window")
 def test_as_many_stores_at_once_as_agreed_and_responses_in_any_order(dial: Dial, window: int, together: int) -> None:
     """The peer answers a whole window in reverse; every instance gets its own status."""
 
@@ -68,6 +69,7 @@ def test_as_many_stores_at_once_as_agreed_and_responses_in_any_order(dial: Dial,
 @pytest.mark.parametrize(
     ("asked", "allowed", "invoked"), [(1, 0, 1), (8, 4, 4), (4, 8, 4), (0, 4, 4), (4, 0, 4), (0, 0, 0)]
 )
+@pytest.mark.parity("A.5 EVT_ASYNC_OPS")
 def test_the_window_that_both_sides_see(serve: Serve, dial: Dial, asked: int, allowed: int, invoked: int) -> None:
     server = serve(Handlers(), window=OperationsWindow(performed=allowed, invoked=2))
     with server, dial(server.address, window=OperationsWindow(invoked=asked, performed=3)) as association:
@@ -166,6 +168,7 @@ def test_identity(
 # ------------------------------------------------------------------------------- everything else
 
 
+@pytest.mark.parity("A.4 private transfer syntaxes", "A.6 role selection")
 def test_options_roles_and_unknown_items(serve: Serve, dial: Dial) -> None:
     contexts = [
         PresentationContext(FIND, (IMPLICIT,), extended=QueryOptions(relational=True, fuzzy=True)),

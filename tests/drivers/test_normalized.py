@@ -85,6 +85,7 @@ class Films:
         del self.films[request.sop_instance_uid]
 
 
+@pytest.mark.parity("A.4 Print Management")
 def test_a_life_of_an_instance_under_a_meta_sop_class(serve: Serve, dial: Dial) -> None:
     films = Films()
     with serve(films.handlers()) as server, dial(server.address, contexts=PRINTING) as association:
@@ -142,6 +143,7 @@ def test_a_service_nobody_handles_and_a_class_of_another_context(serve: Serve, d
     ],
     ids=["nothing", "text", "list", "object", "exception"],
 )
+@pytest.mark.parity("A.5 handlers that misbehave", "A.8 LOG_IDENTIFIERS")
 def test_a_mistake_is_answered_logged_and_survived(
     serve: Serve, dial: Dial, handler: Callable[[Any], Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_mistake_is_answered_logged_and_survived(
 # ------------------------------------------------------------------------------- requests that reach a requestor
 
 
+@pytest.mark.parity("A.2 requests to a requestor", "A.2 N-EVENT-REPORT")
 def test_an_event_report_on_the_same_association(serve: Serve, dial: Dial) -> None:
     """Storage commitment: asked by N-ACTION, reported later by N-EVENT-REPORT on the association of the request."""
     reports: list[NEventReportRequest] = []
@@ -187,6 +190,7 @@ def test_an_event_report_on_the_same_association(serve: Serve, dial: Dial) -> No
     assert [int(reply.status) for reply in replies] == [0]
 
 
+@pytest.mark.parity("A.4 Storage Commitment")
 def test_an_event_report_on_a_new_association_needs_the_role(serve: Serve, dial: Dial) -> None:
     reports: list[NEventReportRequest] = []
     with serve(Handlers(n_event_report=reports.append)) as server:
@@ -247,6 +251,7 @@ def test_listen_ends_when_its_time_is_over(serve: Serve, dial: Dial) -> None:
         assert association.listen(0)
 
 
+@pytest.mark.parity("A.2 UPS contexts", "A.2 meta_uid")
 def test_the_context_is_found_where_the_service_has_it(serve: Serve, dial: Dial) -> None:
     """Films in the context of a Meta SOP Class, workitems in that of the UPS SOP Class that has the service."""
     asked: list[tuple[str, str, str]] = []

@@ -85,6 +85,7 @@ def test_echo_that_fails_leaves_the_association_usable(serve: Serve, dial: Dial)
         assert association.echo() == 0
 
 
+@pytest.mark.parity("A.2 state")
 def test_operations_after_the_end(serve: Serve, dial: Dial) -> None:
     with serve(Handlers()) as server:
         released = dial(server.address)
@@ -101,6 +102,7 @@ def test_operations_after_the_end(serve: Serve, dial: Dial) -> None:
             assert not association.is_established
 
 
+@pytest.mark.parity("A.2 release", "A.2 abort")
 def test_exceptions_abort_and_ends_release(serve: Serve, dial: Dial) -> None:
     ends: list[str] = []
     done = threading.Event()
@@ -200,6 +202,7 @@ def endless(serve: Serve) -> Iterator[tuple[Endless, Server]]:
         yield handler, server
 
 
+@pytest.mark.parity("A.2 C-CANCEL")
 def test_leaving_the_loop_cancels(dial: Dial, endless: tuple[Endless, Server]) -> None:
     handler, server = endless
     with dial(server.address) as association:
@@ -360,6 +363,7 @@ def test_store(serve: Serve, dial: Dial, window: int) -> None:
     assert [instance.closed for instance in instances] == [1] * len(instances)
 
 
+@pytest.mark.parity("A.8 STORE_RECV_CHUNKED_DATASET")
 def test_store_into_sinks(serve: Serve, dial: Dial) -> None:
     sinks: list[Sink] = []
 
@@ -704,6 +708,7 @@ def test_threads_share_an_association(serve: Serve, dial: Dial, window: int) -> 
         assert association.echo() == 0
 
 
+@pytest.mark.parity("A.11 leaks")
 def test_threads_of_several_services(serve: Serve, dial: Dial) -> None:
     errors: list[BaseException] = []
     start = threading.Barrier(6)

@@ -133,6 +133,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parity("A.8 STORE_SEND_CHUNKED_DATASET", "A.8 STORE_RECV_CHUNKED_DATASET")
 def test_an_object_of_1_gb_is_stored_and_retrieved_without_memory(room):
     small, big = instance(room / "small.dcm", 501, 1 << 20), instance(room / "big.dcm", 502, SIZE)
     port, destination = peers.free_port(), peers.free_port()

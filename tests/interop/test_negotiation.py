@@ -60,6 +60,7 @@ def associated(scp: peers.Program, report: Path, contexts: list[Any], **more: An
     ],
     ids=lambda value: repr(value) if isinstance(value, nd.UserIdentity) else "",
 )
+@pytest.mark.parity("A.6 user identity")
 def test_identity_to_pynetdicom(scp, report, identity, seen, response):
     association, there = associated(scp, report, ["Verification"], identity=identity)
     assert there["identity"] == seen
@@ -78,6 +79,7 @@ def test_an_identity_that_pynetdicom_refuses(scp):
     )  # so says pynetdicom; the standard 1, 1, 1
 
 
+@pytest.mark.parity("A.6 extended negotiation")
 def test_extended_negotiation_to_pynetdicom(scp, report):
     contexts = ["Verification", PresentationContext(FIND, extended=nd.QueryOptions(relational=True, fuzzy=True))]
     association, there = associated(scp, report, contexts)
@@ -85,18 +87,21 @@ def test_extended_negotiation_to_pynetdicom(scp, report):
     assert association.negotiation.contexts[1].extended == nd.QueryOptions(relational=True)
 
 
+@pytest.mark.parity("A.6 common extended negotiation")
 def test_common_extended_negotiation_to_pynetdicom(scp, report):
     contexts = ["Verification", PresentationContext(PRIVATE, related_general_sop_classes=(CT,))]
     _, there = associated(scp, report, contexts)
     assert there["common"] == {str(PRIVATE): [str(STORAGE), [str(CT)]]}
 
 
+@pytest.mark.parity("A.6 operations window")
 def test_a_window_to_pynetdicom(scp, report):
     association, there = associated(scp, report, ["Verification"], window=nd.OperationsWindow(invoked=8, performed=0))
     assert there["window"] == [8, 0]
     assert association.negotiation.window == nd.OperationsWindow()  # pynetdicom performs one at a time
 
 
+@pytest.mark.parity("A.6 role selection")
 def test_roles_to_pynetdicom(scp, report):
     contexts = ["Verification", PresentationContext(CT, scu_role=True, scp_role=True)]
     association, _ = associated(scp, report, contexts, identity=nd.UserIdentity.with_name("alice"))
@@ -152,6 +157,7 @@ def pynetdicom(address: str, **arguments: Any) -> dict:
         ([5, "token", "", False], True, None),
     ],
 )
+@pytest.mark.parity("A.5 EVT_USER_ID")
 def test_identity_from_pynetdicom(ours, identity, established, response):
     address, made = ours
     said = pynetdicom(address, identity=identity)
@@ -163,6 +169,7 @@ def test_identity_from_pynetdicom(ours, identity, established, response):
         assert said["rejected"] == [1, 1, 1] and not made
 
 
+@pytest.mark.parity("A.5 EVT_SOP_EXTENDED", "A.5 EVT_SOP_COMMON")
 def test_everything_else_from_pynetdicom(ours):
     address, made = ours
     said = pynetdicom(

@@ -39,6 +39,7 @@ def pynet():
 
 
 @cell("echo", "SCP", "DCMTK", "echoscu")
+@pytest.mark.parity("A.10 echoscp")
 def test_echoscu(pacs, tool):
     said = peers.run([tool("echoscu"), "-v", "-aec", pacs.ae_title, "--repeat", 10, pacs.host, pacs.port]).stdout
     assert said.count("Received Echo Response (Success)") == 10
@@ -70,6 +71,7 @@ def test_echo_by_orthanc(pacs, orthanc_knows):
 
 
 @cell("echo", "SCP", "pynetdicom", "AE")
+@pytest.mark.parity("A.1 implementation", "A.2 C-ECHO", "A.4 Verification", "A.5 EVT_C_ECHO")
 def test_echo_by_pynetdicom(pacs, pynet):
     said = pynet("echo", pacs.address)
     assert said["statuses"] == [0x0000] and said["released"]
@@ -142,6 +144,7 @@ def test_store_by_orthanc(empty_pacs, orthanc, files):
 
 
 @cell("store", "SCP", "pynetdicom", "AE")
+@pytest.mark.parity("A.4 Storage", "A.5 EVT_C_STORE")
 def test_store_by_pynetdicom(empty_pacs, pynet, files):
     said = pynet("store", empty_pacs.address, files=list(files.values()))
     assert said["statuses"] == [0x0000] * len(files) and said["released"]
@@ -239,6 +242,7 @@ def test_find_by_orthanc(pacs, orthanc_knows, query):
 
 @cell("find", "SCP", "pynetdicom", "AE")
 @pytest.mark.parametrize("query", ["patients", "studies of a range", "series", "instances"])
+@pytest.mark.parity("A.5 EVT_C_FIND")
 def test_find_by_pynetdicom(pacs, pynet, query):
     level, keys, wanted = QUERIES[query]
     if level == "PATIENT":  # the SCU asks in the Study Root model, which has no such level
@@ -250,6 +254,7 @@ def test_find_by_pynetdicom(pacs, pynet, query):
 
 
 @cell("find", "SCP", "pynetdicom", "AE")
+@pytest.mark.parity("A.2 C-CANCEL")
 def test_find_by_pynetdicom_that_cancels(pacs, pynet):
     identifier = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
     said = pynet("find", pacs.address, identifier=identifier, cancel_after=1)
@@ -285,6 +290,7 @@ def test_getscu_of_an_instance(pacs, tool, files, tmp_path):
 
 
 @cell("get", "SCP", "pynetdicom", "AE")
+@pytest.mark.parity("A.5 EVT_C_GET")
 def test_get_by_pynetdicom(pacs, pynet, files, tmp_path):
     identifier = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": corpus.study_uid(1)}
     said = pynet("get", pacs.address, identifier=identifier, folder=tmp_path)
@@ -363,6 +369,7 @@ def test_move_by_orthanc(orthanc, files, study):
 
 
 @cell("move", "SCP", "pynetdicom", "AE")
+@pytest.mark.parity("A.5 EVT_C_MOVE")
 def test_move_by_pynetdicom(pacs, pacs_destinations, pynet, files, tmp_path):
     with nd.Receiver(tmp_path, ae_title="PYNETSCU", port=pacs_destinations["PYNETSCU"]) as receiver:
         identifier = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": corpus.study_uid(1)}

@@ -47,6 +47,7 @@ def peer(scp):
 
 
 @by_peer("echo", "storescp", *ARCHIVES)
+@pytest.mark.parity("A.2 C-ECHO", "A.4 Verification")
 def test_echo(peer):
     report = peer.echo()
     assert report, report
@@ -101,6 +102,7 @@ def renamed(ds, study):
 
 
 @by_peer("store", "storescp", "dcmqrscp", "orthanc", "empty_pynetdicom")
+@pytest.mark.parity("A.2 C-STORE", "A.4 Storage")
 def test_store(name, request, files, tmp_path):
     # Other UIDs than those of the corpus, which the archives already have: nothing that arrives can be old.
     own = {}
@@ -124,6 +126,7 @@ def test_store(name, request, files, tmp_path):
 
 
 @by_peer("store", "storescp", "empty_pynetdicom")
+@pytest.mark.parity("A.2 C-STORE", "A.8 STORE_SEND_CHUNKED_DATASET")
 def test_store_the_corpus_bit_for_bit(name, scp, peer, files):
     result = peer.store(*files.values())
     assert result.ok and len(result) == len(files), result
@@ -149,6 +152,7 @@ def test_store_without_re_encoding(name, scp, peer, kind):
 
 
 @by_peer("store", "storescp", "orthanc")
+@pytest.mark.parity("A.4 private SOP Classes")
 def test_store_a_private_class(name, scp, peer, tmp_path):
     ds = corpus.dataset(corpus.SERIES[0], 77)
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = corpus.PRIVATE_CLASS
@@ -212,6 +216,7 @@ QUERIES = {
 
 @by_peer("find", *ARCHIVES)
 @pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parity("A.2 C-FIND")
 def test_find(peer, query):
     level, keys, wanted = QUERIES[query]
     found = peer.find(level, **keys)
@@ -230,6 +235,7 @@ def test_values_of_a_match(peer):
 
 
 @by_peer("find", *ARCHIVES)
+@pytest.mark.parity("A.2 C-CANCEL")
 def test_a_query_that_is_left_is_cancelled_and_the_association_goes_on(peer):
     with peer.associate() as association:
         for _ in range(8):
@@ -276,6 +282,7 @@ def wanted_of(files, chosen):
 
 @by_peer("get", *ARCHIVES)
 @pytest.mark.parametrize("what", RETRIEVALS)
+@pytest.mark.parity("A.2 C-GET")
 def test_get(name, peer, what, files, tmp_path):
     keys, chosen = RETRIEVALS[what]
     result = peer.get(to=tmp_path / "got", **keys)
@@ -330,6 +337,7 @@ def test_get_of_a_class_that_we_did_not_negotiate_fails_aloud(peer):
 
 @by_peer("move", *ARCHIVES)
 @pytest.mark.parametrize("what", RETRIEVALS)
+@pytest.mark.parity("A.2 C-MOVE")
 def test_move_to_nbdicom(name, peer, receiver, what, files):
     keys, chosen = RETRIEVALS[what]
     result = peer.move(to=receiver, **keys)

@@ -145,6 +145,24 @@ def association(scp, reports, open_associations):
 
 
 @every_normalized
+@pytest.mark.parity(
+    "A.2 N-GET",
+    "A.2 N-SET",
+    "A.2 N-ACTION",
+    "A.2 N-CREATE",
+    "A.2 N-DELETE",
+    "A.2 N-EVENT-REPORT",
+    "A.4 Application Event Logging",
+    "A.4 Display System",
+    "A.4 Instance Availability",
+    "A.4 Media Creation",
+    "A.4 Print Management",
+    "A.4 Modality Performed Procedure Step",
+    "A.4 RT Machine Verification",
+    "A.4 Storage Commitment",
+    "A.4 Storage Management",
+    "A.4 Unified Procedure Step",
+)
 def test_normalized_to_pynetdicom(association, sop_class, dimse):
     known(sop_class)
     if dimse == "N-CREATE":
@@ -171,12 +189,14 @@ def test_normalized_to_pynetdicom(association, sop_class, dimse):
     assert reply.status == 0x0000
 
 
+@pytest.mark.parity("A.11 instance UID of N-CREATE-RSP")
 def test_pynetdicom_assigns_an_instance_uid(association):
     reply = association.n_create("BasicFilmSession", PAYLOAD, meta_sop_class=METAS[0])
     assert reply.sop_instance_uid.is_valid
 
 
 @pytest.mark.parametrize("meta", METAS, ids=lambda uid: uid.keyword)
+@pytest.mark.parity("A.2 meta_uid")
 def test_a_meta_sop_class_of_pynetdicom(association, meta):
     for sop_class in meta_sop_class(meta):
         for dimse in dimse_services(sop_class):
@@ -187,6 +207,7 @@ def test_a_meta_sop_class_of_pynetdicom(association, meta):
                 assert association.n_get(sop_class, ONE, meta_sop_class=meta).dataset().InstanceCreatorUID == ONE
 
 
+@pytest.mark.parity("A.2 requests to a requestor", "A.4 Storage Commitment")
 def test_pynetdicom_reports_on_the_same_association(association, reports):
     """Storage commitment: the report comes to the requestor, whenever it comes."""
     before = len(reports)
@@ -197,6 +218,18 @@ def test_pynetdicom_reports_on_the_same_association(association, reports):
 
 
 @every_model
+@pytest.mark.parity(
+    "A.4 Query/Retrieve",
+    "A.4 Basic Worklist",
+    "A.4 Hanging Protocol",
+    "A.4 Color Palette",
+    "A.4 Defined Procedure Protocol",
+    "A.4 Implant Template",
+    "A.4 Protocol Approval",
+    "A.4 Inventory",
+    "A.4 Relevant Patient Information",
+    "A.4 Substance Administration",
+)
 def test_models_of_pynetdicom(association, destination, model, dimse):
     sop_class = stored_class(model)
     if dimse == "C-FIND":
@@ -222,6 +255,7 @@ def test_models_of_pynetdicom(association, destination, model, dimse):
 
 
 @pytest.mark.parametrize("sop_class", NON_PATIENT, ids=lambda uid: uid.keyword)
+@pytest.mark.parity("A.4 Non-Patient Object Storage")
 def test_non_patient_objects_to_pynetdicom(association, sop_class):
     (stored,) = association.store([object_of(sop_class)])
     assert stored.ok
@@ -339,6 +373,24 @@ def said(folder, destination):
 
 
 @every_normalized
+@pytest.mark.parity(
+    "A.5 EVT_N_GET",
+    "A.5 EVT_N_SET",
+    "A.5 EVT_N_ACTION",
+    "A.5 EVT_N_CREATE",
+    "A.5 EVT_N_EVENT_REPORT",
+    "A.5 EVT_N_DELETE",
+    "A.4 Application Event Logging",
+    "A.4 Display System",
+    "A.4 Instance Availability",
+    "A.4 Media Creation",
+    "A.4 Print Management",
+    "A.4 Modality Performed Procedure Step",
+    "A.4 RT Machine Verification",
+    "A.4 Storage Commitment",
+    "A.4 Storage Management",
+    "A.4 Unified Procedure Step",
+)
 def test_normalized_from_pynetdicom(said, sop_class, dimse):
     answer = said[0][sop_class, dimse]
     assert answer["status"] == 0x0000
@@ -352,6 +404,18 @@ def test_normalized_from_pynetdicom(said, sop_class, dimse):
 
 
 @every_model
+@pytest.mark.parity(
+    "A.4 Query/Retrieve",
+    "A.4 Basic Worklist",
+    "A.4 Hanging Protocol",
+    "A.4 Color Palette",
+    "A.4 Defined Procedure Protocol",
+    "A.4 Implant Template",
+    "A.4 Protocol Approval",
+    "A.4 Inventory",
+    "A.4 Relevant Patient Information",
+    "A.4 Substance Administration",
+)
 def test_models_from_pynetdicom(said, model, dimse):
     answer = said[0][model, dimse]
     if dimse == "C-FIND" and "RelevantPatient" in model.keyword:
@@ -364,6 +428,7 @@ def test_models_from_pynetdicom(said, model, dimse):
 
 
 @pytest.mark.parametrize("sop_class", NON_PATIENT, ids=lambda uid: uid.keyword)
+@pytest.mark.parity("A.4 Non-Patient Object Storage")
 def test_non_patient_objects_from_pynetdicom(said, sop_class):
     assert said[0][sop_class, "C-STORE"]["status"] == 0x0000
 

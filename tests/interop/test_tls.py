@@ -80,6 +80,7 @@ def secured_pynetdicom(hospital, tmp_path_factory):
     program.stop()
 
 
+@pytest.mark.parity("A.7 TLS")
 def test_to_pynetdicom(hospital, secured_pynetdicom):
     report = nd.Peer(secured_pynetdicom.address, tls=hospital.tls).echo()
     assert report, report
@@ -130,6 +131,7 @@ def test_what_echoscu_is_refused_for(hospital, tmp_path, tool, how):
         peers.run([tool("echoscu"), *hospital.dcmtk(), *where(receiver)])
 
 
+@pytest.mark.parity("A.7 TLS")
 def test_from_pynetdicom(hospital, secured):
     try:
         program = peers.pynetdicom()

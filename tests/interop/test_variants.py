@@ -38,6 +38,7 @@ def lengths(trace, kind):
 
 @cell("store", "SCU", "DCMTK", "storescp")
 @pytest.mark.parametrize("maximum", [4096, 16384, 131072])
+@pytest.mark.parity("A.1 limits")
 def test_store_to_a_peer_that_takes_so_much(tmp_path, big, maximum):
     scp = started(peers.storescp, tmp_path, "+B", "-pdu", str(maximum))
     trace = []
@@ -161,6 +162,7 @@ def many_classes(tmp_path) -> list[Path]:
 
 
 @cell("store", "SCU", "DCMTK", "storescp")
+@pytest.mark.parity("A.1 contexts")
 def test_more_classes_than_contexts(storescp, many_classes):
     result = nd.Peer(storescp.address).store(*many_classes)
     assert result.ok and len(result) == 130, result

@@ -69,6 +69,7 @@ def ask(
 
 
 @every_service
+@pytest.mark.parity("A.5 what a handler knows")
 def test_the_handler_gets_what_was_asked(service: str) -> None:
     asked: list[NormalizedRequest] = []
 
@@ -224,6 +225,7 @@ def test_a_sop_class_belongs_to_its_context(abstract_syntax: UID, sop_class: UID
     assert ask("n_delete", lambda request: 0, abstract_syntax=abstract_syntax, message=message).statuses == [status]
 
 
+@pytest.mark.parity("A.11 instance UID of N-CREATE-RSP")
 def test_create_without_instance_uid_is_given_one() -> None:
     asked: list[NCreateRequest] = []
     message = NCreateRQ(message_id=7, affected_sop_class_uid=PRINTER)

@@ -32,6 +32,7 @@ def test_services_are_joined(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parity("A.5 one handler")
 def test_a_service_that_is_bound_twice_is_an_error(name: str) -> None:
     one = Handlers(**{name: handler})
     with pytest.raises(ValueError, match=rf"for {name};"):

@@ -60,6 +60,7 @@ def test_every_model_is_retrieved(model: UID) -> None:
     ("matches", "statuses"),
     [((), [0x0000]), (({"k": 1},), [0xFF00, 0x0000]), (({"k": 1}, {"k": 2}), [0xC100]), (({},) * 9, [0xC100])],
 )
+@pytest.mark.parity("A.4 Relevant Patient Information")
 def test_relevant_patient_information_has_one_match_at_most(matches: tuple[Any, ...], statuses: list[int]) -> None:
     """PS3.4 Q.4: more than one match is a failure, and then none is sent."""
     acceptor, _ = find(RELEVANT, None, *matches)

@@ -167,6 +167,7 @@ def test_echo_survives_its_handler(mistake: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parity("A.5 handlers that misbehave")
 def test_store_survives_its_handler(mistake: str) -> None:
     acceptor = Acceptor(Handlers(store=MISTAKES[mistake]))
     acceptor.perform(store_request())
@@ -222,6 +223,7 @@ def test_a_status_that_the_service_does_not_define(given: int, answered: int) ->
     assert f"{given:04X}H" in str(acceptor.failures[0])
 
 
+@pytest.mark.parity("A.5 what a handler knows")
 def test_echo_tells_its_handler_who_asks() -> None:
     asked: list[EchoRequest] = []
 
@@ -300,6 +302,7 @@ class Matches:
 
 
 @pytest.mark.parametrize("container", [list, tuple, iter, lambda matches: (match for match in matches), Matches])
+@pytest.mark.parity("A.11 final responses", "A.11 no match")
 def test_find_sends_one_pending_response_for_each_match(container: Callable[[Any], Iterable[Any]]) -> None:
     matches = [{"PatientID": "1"}, b"encoded", {"PatientID": "3"}]
     given = Matches(*matches) if container is Matches else container(matches)
@@ -373,6 +376,7 @@ def test_find_lets_its_handler_see_the_cancel() -> None:
     ids=lambda case: type(case).__name__ if isinstance(case, BaseException) else "",
 )
 @pytest.mark.parametrize("where", ["at once", "first match", "third match"])
+@pytest.mark.parity("A.5 handlers that misbehave")
 def test_find_survives_its_handler(where: str, error: BaseException, status: int, comment: str | None) -> None:
     matches = Matches(error) if where == "first match" else Matches({}, {}, error, {})
     acceptor = Acceptor(Handlers(find=fail(error) if where == "at once" else lambda request: matches))
@@ -422,6 +426,7 @@ def test_find_survives_a_match_that_cannot_be_encoded(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("when", [0, 1])
+@pytest.mark.parity("A.11 requestor gone")
 def test_find_ends_quietly_when_the_requestor_is_gone(when: int) -> None:
     """Nobody is left to answer to: the iterator is closed, nothing more is sent, no handler is blamed."""
 
@@ -522,6 +527,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize("outcomes", OUTCOMES, ids=lambda outcomes: "-".join(f"{o:04X}" for o in outcomes) or "none")
+@pytest.mark.parity("A.11 all sub-operations failed", "A.11 failed list")
 def test_get_counts_its_sub_operations(outcomes: tuple[int, ...]) -> None:
     instances = [Instance(number) for number in range(len(outcomes))]
     acceptor = Acceptor(
@@ -593,6 +599,7 @@ def test_get_counts_an_instance_that_cannot_be_sent_as_failed(bad: Instance, err
     check_counters(acceptor, 3)
 
 
+@pytest.mark.parity("A.11 encoding of a data set")
 def test_get_converts_where_the_requestor_took_another_syntax() -> None:
     instance = Instance(1, transfer_syntax=EXPLICIT)
     acceptor = Acceptor(Handlers(get=lambda request: [instance]), answers=[store_rsp(0)])
@@ -643,6 +650,7 @@ def test_get_ends_quietly_when_the_requestor_is_gone(when: int) -> None:
         "Refuse",
     ],
 )
+@pytest.mark.parity("A.2 sub-operations", "A.5 handlers that misbehave")
 def test_retrieve_survives_its_handler(handler: Callable[[Any], Any], status: int) -> None:
     for received, handlers in (
         (get_request(), Handlers(get=handler)),
@@ -657,6 +665,7 @@ def test_retrieve_survives_its_handler(handler: Callable[[Any], Any], status: in
         assert acceptor.sent[0].data is None
 
 
+@pytest.mark.parity("A.5 what a handler knows")
 def test_retrieve_tells_its_handler_what_is_asked() -> None:
     asked: list[RetrieveRequest] = []
 
@@ -727,6 +736,7 @@ def test_move_survives_its_destination_handler(mistake: BaseException) -> None:
 
 
 @pytest.mark.parametrize("outcomes", OUTCOMES[1:], ids=lambda outcomes: "-".join(f"{o:04X}" for o in outcomes))
+@pytest.mark.parity("A.11 move originator", "A.11 all sub-operations failed")
 def test_move_counts_its_sub_operations(outcomes: tuple[int, ...]) -> None:
     instances = [Instance(number) for number in range(len(outcomes))]
     destination = Destination(*outcomes)
@@ -739,6 +749,7 @@ def test_move_counts_its_sub_operations(outcomes: tuple[int, ...]) -> None:
     check_counters(acceptor, len(outcomes))
 
 
+@pytest.mark.parity("A.11 nothing to send")
 def test_move_of_nothing_opens_no_association() -> None:
     acceptor = mover([], fail(AssertionError("opened")))
     acceptor.perform(move_request())

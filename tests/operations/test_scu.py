@@ -68,6 +68,7 @@ def find_rsp(status: int) -> CFindRSP:
     return CFindRSP(message_id_being_responded_to=1, status=Status(status, "C-FIND"))
 
 
+@pytest.mark.parity("A.2 C-FIND")
 def test_find_sends_its_identifier_with_model_and_priority() -> None:
     hand = Hand(scu.find(context(STUDY_FIND, context_id=3), b"keys", CODEC, Priority.HIGH))
     sent = hand.sends(CFindRQ)
@@ -230,6 +231,7 @@ def test_store_goes_on_after_an_instance_that_cannot_be_sent(bad: Instance) -> N
         assert isinstance(failed.error, NoPresentationContext)
 
 
+@pytest.mark.parity("A.2 context choice")
 def test_store_opens_in_a_convertible_syntax_where_its_own_was_refused() -> None:
     instance = Instance(1, transfer_syntax=EXPLICIT)
     hand = Hand(scu.store(negotiation(context(CT, 1, JPEG), context(CT, 3, IMPLICIT)), [instance], CODEC))

@@ -77,6 +77,7 @@ def handlers(tmp_path_factory):
         ("IMAGE", STUDY_ROOT, "SOPInstanceUID", ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.2.1", "1.2.1.1", "2.1.1.1"]),
     ],
 )
+@pytest.mark.parity("A.10 qrscp")
 def test_one_match_for_each_entity_of_the_level(handlers, level, model, keyword, expected):
     assert sorted(values(handlers, keyword, level, model)) == expected
 

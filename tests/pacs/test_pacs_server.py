@@ -27,6 +27,7 @@ def test_temporary_folder_is_removed():
     assert not pacs.running
 
 
+@pytest.mark.parity("A.1 server")
 def test_stop_and_start_keeps_port_and_content(tmp_path):
     pacs = Pacs(tmp_path / "root", durability="none").start()
     port = pacs.port

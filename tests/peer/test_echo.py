@@ -47,6 +47,7 @@ def test_success(scp):
     assert list(report.to_frame().columns) == ["step", "ok", "result", "ms"]
 
 
+@pytest.mark.parity("A.1 failure to associate")
 def test_unknown_host():
     report = Peer("PACS", "no-such-host.invalid", 104).echo()
     assert not report

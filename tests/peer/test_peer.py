@@ -23,6 +23,7 @@ class Running:
         ((Peer("PACS@127.0.0.1:11112"),), ("PACS", "127.0.0.1", 11112)),
     ],
 )
+@pytest.mark.parity("A.1 associate")
 def test_addresses(args, parts):
     peer = Peer(*args)
     assert (peer.ae_title, peer.host, peer.port) == parts
@@ -50,6 +51,7 @@ def test_addresses_that_are_none(args, error, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parity("A.1 titles")
 def test_the_calling_title_is_checked():
     with pytest.raises(LocalProtocolError):
         Peer("PACS@127.0.0.1:104", calling="")

@@ -244,6 +244,7 @@ def mover(scp, archive, receiver):
     return scp(contexts=["StudyRootQueryRetrieveInformationModelMove"], move=archive.get, destination=destination)
 
 
+@pytest.mark.parity("A.10 storescp", "A.10 movescu")
 def test_move_to_a_receiver(mover, receiver):
     moved = mover.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to=receiver)
     assert moved

@@ -61,6 +61,16 @@ def both_sides(use: Any, **options: Any) -> tuple[list[Any], list[Any]]:
     return here, there
 
 
+@pytest.mark.parity(
+    "A.5 EVT_CONN_OPEN",
+    "A.5 EVT_CONN_CLOSE",
+    "A.5 EVT_REQUESTED",
+    "A.5 EVT_ACCEPTED",
+    "A.5 EVT_ESTABLISHED",
+    "A.5 EVT_RELEASED",
+    "A.5 EVT_ACSE_SENT",
+    "A.5 EVT_ACSE_RECV",
+)
 def test_a_life_and_its_release() -> None:
     here, there = both_sides(lambda association: association.release())
     assert names(here) == ["Requested>", "Connected", "Accepted<", "Established", "Released>", "Disconnected"]
@@ -73,6 +83,7 @@ def test_a_life_and_its_release() -> None:
     assert all(str(event) for event in here)
 
 
+@pytest.mark.parity("A.5 EVT_REJECTED")
 def test_a_rejection() -> None:
     here, there = both_sides(None, handlers=nd.Handlers(accept=lambda rq, peer: Reject(1, 1, 3)))
     assert names(here) == ["Requested>", "Connected", "Rejected<", "Disconnected"]
@@ -81,6 +92,7 @@ def test_a_rejection() -> None:
     assert "calling-AE-title-not-recognized" in str(here[2])
 
 
+@pytest.mark.parity("A.5 EVT_ABORTED")
 def test_an_abort() -> None:
     here, there = both_sides(lambda association: association.abort())
     assert names(here)[-2:] == ["Aborted>", "Disconnected"]
@@ -98,6 +110,15 @@ def test_a_connection_that_is_lost() -> None:
     assert "closed the connection" in there[-2].error.message
 
 
+@pytest.mark.parity(
+    "A.5 EVT_PDU_SENT",
+    "A.5 EVT_PDU_RECV",
+    "A.5 EVT_DATA_SENT",
+    "A.5 EVT_DATA_RECV",
+    "A.5 EVT_DIMSE_SENT",
+    "A.5 EVT_DIMSE_RECV",
+    "A.5 EVT_FSM_TRANSITION",
+)
 def test_the_rest_of_the_events() -> None:
     """PDUs, messages, transitions and bytes; every observer sees what it asked for, and nothing else."""
     kinds = (Transition, PDUSent, PDUReceived, MessageSent, MessageReceived, DataSent, DataReceived)
@@ -139,6 +160,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("side", ["requestor", "acceptor"])
+@pytest.mark.parity("A.5 exceptions of observers")
 def test_an_exception_in_an_observer_is_logged_and_harms_nothing(side: str, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[TraceEvent] = []
 

@@ -133,6 +133,7 @@ def test_the_path_through_the_state_machine(echoed: Recorder) -> None:
         echoed.states(7)
 
 
+@pytest.mark.parity("A.9 debug logging")
 def test_events_as_a_frame(found: Recorder) -> None:
     frame = found.to_frame()
     assert len(frame) == len(found.entries)
