@@ -24,10 +24,15 @@ The text of an error is one line and carries no patient value.  ``hint`` says wh
 
 from __future__ import annotations
 
+import linecache
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas
+
     from nbdicom.status import Status
+    from nbdicom.table import Table
 
 __all__ = [
     "AssociationAborted",
@@ -69,6 +74,54 @@ class NbdicomError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} -> {self.hint}" if self.hint else self.message
+
+    def report(self) -> Table:
+        """What happened, what it is known by, what led to it and what to try, as a table.
+
+        >>> print(LocalProtocolError("no", hint="ask again").report())
+        LocalProtocolError
+        what       in words
+        ---------  ----------
+        happened   no
+        try        ask again
+        """
+        from nbdicom.table import Table
+
+        rows: list[tuple[str, object]] = [("happened", self.message)]
+        for name, value in vars(self).items():
+            if value is not None and name not in ("message", "hint", "negotiation", "trace"):
+                rows.append((name.replace("_", " "), value))
+        because = self.__cause__
+        while because is not None:
+            rows.append(("because of", f"{type(because).__name__}: {because}"))
+            because = because.__cause__
+        rows += [("try", self.hint)] if self.hint else []
+        return Table(type(self).__name__, ("what", "in words"), rows)
+
+    def _repr_html_(self) -> str:
+        negotiation = getattr(self, "negotiation", None)
+        return self.report()._repr_html_() + (negotiation._repr_html_() if negotiation is not None else "")
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The report as a DataFrame."""
+        return self.report().to_frame()
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints: short, since the cause is in the message and the way to it is ours.
+
+        ``%xmode Verbose`` brings the whole traceback back.
+        """
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        tracebacks = getattr(shell, "InteractiveTB", None)
+        if tracebacks is not None and getattr(tracebacks, "mode", "") == "Verbose":
+            whole: list[str] = tracebacks.structured_traceback(type(self), self, self.__traceback__)
+            return whole
+        lines = [f"{type(self).__name__}: {self.message}"]
+        lines += [f"  try: {self.hint}"] if self.hint else []
+        lines += [f"  because of {type(self.__cause__).__name__}"] if self.__cause__ is not None else []
+        if where := _where(self):
+            lines.append(f"  in {where}")
+        return [*lines, "  (all of it: %xmode Verbose, then %tb; as a table: import sys; sys.last_value.report())"]
 
 
 class AssociationError(NbdicomError):
@@ -193,3 +246,16 @@ class QueryError(NbdicomError, ValueError):
 
 class PacsError(NbdicomError):
     """The embedded PACS cannot start: its folder cannot be written, its port is taken, its index is damaged."""
+
+
+def _where(error: BaseException) -> str:
+    """The line of the caller's own code that led to *error*: the last one that is not ours."""
+    found = ""
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if not str(frame.f_globals.get("__name__", "")).startswith("nbdicom"):
+            line = linecache.getline(frame.f_code.co_filename, step.tb_lineno, frame.f_globals).strip()
+            found = f"line {step.tb_lineno}: {line}" if line else f"line {step.tb_lineno}"
+        step = step.tb_next
+    return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbdicom.address import split_address
 from nbdicom.aio.driver import Driver
@@ -37,6 +38,9 @@ from nbdicom.operations.requests import (
 from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
 
@@ -179,6 +183,15 @@ class Association:
         names = self._driver.core.negotiation
         who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
         return f"<Association {who}{self.peer}, {state}>"
+
+    def _repr_html_(self) -> str:
+        negotiation = self._driver.core.negotiation
+        table = negotiation._repr_html_() if negotiation is not None else ""
+        return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Its presentation contexts as a DataFrame."""
+        return self.negotiation.to_frame()
 
     async def __aenter__(self) -> Self:
         return self

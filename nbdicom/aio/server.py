@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
@@ -28,6 +28,9 @@ from nbdicom.privacy import trace_of
 from nbdicom.servers import deaf, listening
 from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Server", "serve"]
 
@@ -185,6 +188,10 @@ class Server(Acceptor):
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The associations that are established now, as a DataFrame."""
+        return self.table().to_frame()
 
     # --------------------------------------------------------------------------- work
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +39,8 @@ from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
+    import pandas
+
     from nbdicom.tls import TLS, PeerCertificate
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
@@ -218,6 +221,15 @@ class Association:
         names = self._driver.core.negotiation
         who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
         return f"<Association {who}{self.peer}, {state}>"
+
+    def _repr_html_(self) -> str:
+        negotiation = self._driver.core.negotiation
+        table = negotiation._repr_html_() if negotiation is not None else ""
+        return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Its presentation contexts as a DataFrame."""
+        return self.negotiation.to_frame()
 
     def __enter__(self) -> Self:
         return self

@@ -34,6 +34,8 @@ from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
+    import pandas
+
     from nbdicom.tls import TLS
 
 __all__ = ["Server"]
@@ -205,6 +207,10 @@ class Server(Acceptor):
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The associations that are established now, as a DataFrame."""
+        return self.table().to_frame()
 
     # --------------------------------------------------------------------------- work
 

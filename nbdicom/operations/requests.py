@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.core.command import (
     CFindRQ,
@@ -23,7 +23,11 @@ from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink, DataSource
 from nbdicom.errors import NbdicomError
 from nbdicom.status import Status, StatusCategory
+from nbdicom.table import Table, printable
 from nbdicom.uids import UID
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "Codec",
@@ -353,6 +357,24 @@ class SubOperations:
     failed: int | None = None
     warning: int | None = None
     failed_sop_instance_uids: tuple[UID, ...] = ()
+
+    def table(self) -> Table:
+        """The counters in one row; what failed, where the peer names it, below."""
+        return Table(
+            f"Sub-operations: {self.status}",
+            ("remaining", "completed", "failed", "warning", "status"),
+            [(self.remaining, self.completed, self.failed, self.warning, str(self.status))],
+            notes=[f"failed: {printable(uid)}" for uid in self.failed_sop_instance_uids],
+            marks=["bad" if self.status.is_failure or self.failed else "ok"],
+            mark_column="status",
+        )
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The counters as a DataFrame of one row."""
+        return self.table().to_frame()
 
 
 @dataclass(slots=True)
