@@ -80,10 +80,10 @@ class NbdicomError(Exception):
 
         >>> print(LocalProtocolError("no", hint="ask again").report())
         LocalProtocolError
-        what       in words
-        ---------  ----------
-        happened   no
-        try        ask again
+        what      in words
+        --------  ----------
+        happened  no
+        try       ask again
         """
         from nbdicom.table import Table
 
