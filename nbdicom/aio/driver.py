@@ -106,6 +106,9 @@ class Driver(asyncio.BufferedProtocol):
         self._settling = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
+        self._last_word: asyncio.TimerHandle | None = None
+        self._finished = False  # our side of the connection has ended
+        self._stopping = False  # the server is closing: nobody is waited for
         self._bytes = 0  # received, so that silence can be told from progress
         self._unclaimed = 0  # received since anybody wanted something
         self._wanted = 0  # waits for the peer: reading must go on
@@ -179,7 +182,7 @@ class Driver(asyncio.BufferedProtocol):
         if known is None and self.core.error is not None:
             self.core.error.__cause__ = exc
         self.core.dimse.discard()
-        for timer in (self._alarm, self._farewell):
+        for timer in (self._alarm, self._farewell, self._last_word):
             if timer is not None:
                 timer.cancel()
         if not self._gone.done():
@@ -203,8 +206,10 @@ class Driver(asyncio.BufferedProtocol):
         """Whenever the core may have changed: send what it has to say, perform, keep its time, close, tell who waits."""
         core = self.core
         if waiting := core.data_to_send():
-            if self.transport is not None and not self.transport.is_closing():
+            if self.transport is not None and not self.transport.is_closing() and not self._finished:
                 self.transport.write(b"".join(waiting))
+        if self.closed and core.close_transport and self.transport is not None:
+            self.transport.close()
         self._perform_requests()
         self._set_alarm()
         if core.is_over:
@@ -287,12 +292,21 @@ class Driver(asyncio.BufferedProtocol):
         if self._paused:
             self._paused = False
             transport.resume_reading()  # or the end of the stream would never be seen
-        if self.core.state is Sta.STA13 and transport.can_write_eof() and not transport.is_closing():
-            transport.write_eof()
-        else:
+        if self.core.state is not Sta.STA13 or not transport.can_write_eof() or transport.is_closing():
             transport.close()
+        elif self.core.upper_layer.listens_on and not self._stopping:
+            # After our last word PDUs still get what Table 9-10 has for them.
+            self._last_word = self.loop.call_later(self.timeouts.closing, self._finish)
+        else:
+            self._finish()
         self._farewell = self.loop.call_later(seconds, transport.abort)
         self._wake()
+
+    def _finish(self) -> None:
+        """End our side of the connection; the peer may still be read."""
+        if self.transport is not None and not self.transport.is_closing() and not self._finished:
+            self._finished = True
+            self.transport.write_eof()
 
     def _over(self) -> AssociationError:
         """Why the association is over, for the caller; nobody needs the connection any more."""
@@ -445,6 +459,7 @@ class Driver(asyncio.BufferedProtocol):
 
     async def stop(self, reason: str, timeout: float) -> None:
         """Abort the association for *reason*; handlers may end what they do, at most *timeout* seconds."""
+        self._stopping = True
         self.abort(AssociationAborted(reason, source=0, reason_diag=0))
         if self._performing:
             await asyncio.wait(self._performing, timeout=timeout)

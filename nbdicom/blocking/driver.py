@@ -171,6 +171,7 @@ class Driver:
             if not self._torn and self._os_error is None:
                 self.flush()
                 if self.core.state is Sta.STA13:
+                    self._hear_out(time.monotonic() + self.timeouts.closing)
                     self.transport.finish()
                     self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
         except (OSError, OperationTimeout, AssociationError):
@@ -191,6 +192,18 @@ class Driver:
                 until = time.monotonic() + _LINGER
                 while self._reading and (left := until - time.monotonic()) > 0:
                     self._wait_for_reader(left)
+
+    def _hear_out(self, deadline: float) -> None:
+        """After our last word PDUs still get what Table 9-10 has for them; then our side ends, and the rest is read away."""
+        upper_layer = self.core.upper_layer
+        while upper_layer.listens_on and self._stop is None and (self.transport.hot or self.transport.wait(deadline)):
+            size = self.transport.read(self.core.get_buffer())
+            if size == 0:
+                return
+            if size:
+                with self._lock:
+                    self.core.buffer_updated(size)
+                self.flush()
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))

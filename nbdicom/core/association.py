@@ -35,6 +35,7 @@ from nbdicom.core.upper_layer import (
     Indication,
     PAbortIndication,
     ReleaseConfirmation,
+    ReleaseIndication,
     Role,
     UpperLayer,
 )
@@ -131,6 +132,7 @@ class AssociationCore:
         self._trace = trace
         self._connected = False  # and nobody was told of the end
         self._rq: AAssociateRQ | None = None
+        self._release_waits = False  # the peer's release, for the answers to what it asked before
         self._next_message_id = 1
         self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
         self._performing: dict[int, Received] = {}
@@ -269,6 +271,12 @@ class AssociationCore:
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
+            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and (self.requests or self._performing):
+                # What was asked before is answered before (AR-7), as far as it has an end: long answers are cut short.
+                self._release_waits = True
+                for received in self._performing.values():
+                    received.cancelled = True
+                return
             # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2.7).
             if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
                 self.upper_layer.a_release_response()
@@ -458,6 +466,10 @@ class AssociationCore:
         self.dimse.taken(received)
         if isinstance(received.message, Request):
             self._performing.pop(received.message.message_id, None)
+        if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:
+            self._release_waits = False
+            self.upper_layer.a_release_response()
+            self._over(AssociationReleased("the peer released the association"))
 
 
 def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:

@@ -384,6 +384,11 @@ class UpperLayer:
             self._fire(event, received)
 
     @property
+    def listens_on(self) -> bool:
+        """True for an acceptor that has said its last word (Sta13) and still understands what comes (AA-6, AA-7, AA-2)."""
+        return self.role is Role.ACCEPTOR and self.state is Sta.STA13 and not self._deaf and not self.close_transport
+
+    @property
     def receiving(self) -> bool:
         """True in the middle of a PDU."""
         return not self._deaf and bool(self._end or self._pdu_left or self._skip or self._control is not None)

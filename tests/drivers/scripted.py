@@ -48,7 +48,7 @@ from nbdicom.status import Status
 from nbdicom.uids import UID
 
 LIMIT = 5.0  #: seconds that a scripted peer waits for anything
-FAST = Timeouts(connect=5, association=5, artim=2, network=5, dimse=5, idle=10, cancel=2, release=2)
+FAST = Timeouts(connect=5, association=5, artim=2, network=5, dimse=5, idle=10, cancel=2, release=2, closing=0.02)
 
 IMPLICIT, EXPLICIT = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1")
 VERIFICATION, CT, MR = UID("1.2.840.10008.1.1"), UID("1.2.840.10008.5.1.4.1.1.2"), UID("1.2.840.10008.5.1.4.1.1.4")

@@ -81,7 +81,7 @@ from nbdicom.operations.requests import StoreRequest
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-QUICK = Timeouts(connect=5, association=0.5, artim=0.5, network=0.3, dimse=0.2, cancel=0.2, release=0.2)
+QUICK = Timeouts(connect=5, association=0.5, artim=0.5, network=0.3, dimse=0.2, cancel=0.2, release=0.2, closing=0.02)
 
 
 def answers(*pieces: Any) -> Callable[[Wire], None]:

@@ -81,7 +81,7 @@ from nbdicom.operations.requests import FindRequest, StoreRequest
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-QUICK = Timeouts(artim=0.5, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3)
+QUICK = Timeouts(artim=0.5, network=0.3, idle=0.3, dimse=0.3, release=0.3, cancel=0.3, closing=0.02)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,13 +12,12 @@ import pytest
 from tests.drivers.scripted import DIALED, LIMIT, descriptors
 
 
-def _temporary() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("nbdicom")}
-
-
 @pytest.fixture(autouse=True)
-def nothing_left_over(tmp_path: Path) -> Iterator[None]:
-    threads, before, files = set(threading.enumerate()), descriptors(), _temporary()
+def nothing_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    threads, before = set(threading.enumerate()), descriptors()
     yield
     try:
         for thread in set(threading.enumerate()) - threads:
@@ -28,7 +26,7 @@ def nothing_left_over(tmp_path: Path) -> Iterator[None]:
         assert not left, f"threads left: {left}"
         new = {name: what for name, what in descriptors().items() if before.get(name) != what}
         assert not new, f"descriptors left: {new}"
-        assert _temporary() <= files, f"temporary files left: {_temporary() - files}"
+        assert not list(temporary.iterdir()), f"temporary files left: {list(temporary.iterdir())}"
         parts = [str(path) for path in tmp_path.rglob("*.part")]
         assert not parts, f"half received files left: {parts}"
     finally:

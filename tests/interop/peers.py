@@ -179,6 +179,11 @@ class Program:
         return self._process.pid
 
     @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """What it has printed so far."""
         return (self.folder / "log.txt").read_text(errors="replace")
