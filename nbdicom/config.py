@@ -28,7 +28,9 @@ class Timeouts:
         60  #: the embedded PACS: from a C-FIND, C-GET or C-MOVE request to the next match in the index
     )
     cancel: float = 5  #: from C-CANCEL to the final response, before the association is aborted
-    closing: float = 0.25  #: acceptor: from its last PDU to the end of its side; until then a PDU gets its A-ABORT (AA-7)
+    closing: float = (
+        0.25  #: acceptor: from its last PDU to the end of its side; until then a PDU gets its A-ABORT (AA-7)
+    )
     release: float = 10  #: from A-RELEASE-RQ to A-RELEASE-RP, before the association is aborted
 
 

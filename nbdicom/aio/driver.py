@@ -427,9 +427,8 @@ class Driver(asyncio.BufferedProtocol):
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)
-        self._perform_requests()
+        self.changed()  # there may be room for the next request, or a release that waited for this one
         self._end_thread()
-        self._wake()
 
     async def _perform(self, received: Received) -> None:
         invocation = Invocation()

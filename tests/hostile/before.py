@@ -1,4 +1,4 @@
-"""What is played before there is an association, in Sta2: strangers, broken requests, rejections (PS3.8 9.2, 9.3; PS3.7 D)."""
+"""What is played before there is an association, in Sta2: strangers, broken requests, rejections (PS3.8 9.2, 9.3)."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ def _contexts() -> Iterator[Case]:
     yield Case(
         "contexts: abstract syntax of another service",
         "PS3.8 9.3.3.2",
-        _with(_context(1), _context(3, AbstractSyntax(abstract_syntax_name=UID("1.2.840.10008.5.1.4.33")), TRANSFER)),
+        _with(_context(1), _context(3, AbstractSyntax(abstract_syntax_name=UID("1.2.840.10008.5.1.1.9")), TRANSFER)),
         Accepted(results={1: (0,), 3: (3,)}),
     )
     yield Case(
@@ -354,7 +354,7 @@ def _contexts() -> Iterator[Case]:
     many = [_context(number) for number in range(1, 256, 2)]
     yield Case("contexts: 128", "PS3.8 9.3.2.2", _with(*many), Accepted(results=dict.fromkeys(range(1, 256, 2), (0,))))
     strangers = [
-        _context(n, AbstractSyntax(abstract_syntax_name=UID("1.2.840.10008.5.1.4.33")), TRANSFER)
+        _context(n, AbstractSyntax(abstract_syntax_name=UID("1.2.840.10008.5.1.1.9")), TRANSFER)
         for n in range(3, 256, 2)
     ]
     yield Case(
