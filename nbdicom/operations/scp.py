@@ -110,7 +110,7 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
         request = StoreRequest(**asked(link, received), data=received.data, sink=received.sink)
         status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
     if link.stored is not None:
-        link.stored(received, Status(status, "C-STORE", comment))
+        link.stored(received, Status(status, "C-STORE", comment, received.context.abstract_syntax))
     response = CStoreRSP(
         message_id_being_responded_to=message.message_id,
         status=Status(status),

@@ -1,4 +1,4 @@
-"""Handlers that end what they serve (PS3.8 7.3)."""
+"""Handlers that end what they serve, and statuses in the words of their service (PS3.8 7.3, PS3.4)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from scripted import FAST, dial
 
 from nbdicom.blocking import Server
-from nbdicom.errors import AssociationAborted
+from nbdicom.errors import AssociationAborted, OperationFailed
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import EchoRequest
+from nbdicom.operations.requests import EchoRequest, Refuse
 
 
 @pytest.mark.parity("A.11 aborts from handlers")
@@ -25,3 +25,20 @@ def test_a_handler_aborts_its_own_association() -> None:
             with pytest.raises(AssociationAborted) as aborted:
                 dial(server.address, contexts=["Verification"]).echo()
             assert aborted.value.source == 0
+
+
+@pytest.mark.parity("A.4 statuses")
+def test_a_failure_is_told_in_the_words_of_its_service() -> None:
+    """C301H is one thing of a workitem and another of a query; the association knows which was asked."""
+
+    def refuse(request: object) -> int:
+        raise Refuse(0xC301)
+
+    ups, find = "UnifiedProcedureStepPull", "StudyRootQueryRetrieveInformationModelFind"
+    handlers = Handlers(n_action=refuse, find=refuse)  # type: ignore[arg-type]
+    with Server(handlers, ae_title="SCP", contexts=[ups, find], timeouts=FAST) as server:
+        with dial(server.address, contexts=[ups, find]) as association:
+            with pytest.raises(OperationFailed, match="The correct Transaction UID was not provided"):
+                association.n_action("UnifiedProcedureStepPush", "1.2.3", 1)
+            with pytest.raises(OperationFailed, match="Unable to process"):
+                list(association.find({"PatientID": ""}, model=find))
