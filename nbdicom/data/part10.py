@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO
 
 from nbdicom.core.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from nbdicom.data.flat import decode_elements
@@ -46,13 +45,20 @@ def read_header(path: str | Path) -> FileHeader:
     OSError
         If it cannot be read.
     """
-    name = printable(Path(path).name)
-    with Path(path).open("rb") as file:
-        start = 132 if file.read(132)[128:] == b"DICM" else 0
-        meta, offset = _read_meta(file, start, name)
+    path = path if isinstance(path, Path) else Path(path)
+    name = printable(path.name)
+    with path.open("rb") as file:
+        # One read has all of nearly every file: what follows a long or strange beginning is read when it is missing.
+        data = file.read(_HEAD)
+        start = 132 if data[128:132] == b"DICM" else 0
+        meta, offset = _read_meta(data, start)
+        if len(data) == _HEAD and (offset > _HEAD // 2 or not meta):
+            data += file.read(_MOST_META)
+            meta, offset = _read_meta(data, start)
+        if offset > len(data):
+            raise DataSetError(f"{name}: the File Meta Information is cut off")
         syntax = _text(meta, 0x00020010)
-        file.seek(offset)
-        head = file.read(_HEAD)
+        head = data[offset : offset + _HEAD]
     if not head:
         raise DataSetError(f"{name}: there is no data set in the file")
     if syntax is None:
@@ -72,12 +78,13 @@ def read_header(path: str | Path) -> FileHeader:
     return FileHeader(UID(sop_class), UID(sop_instance), UID(syntax), offset, _text(meta, 0x00020016))
 
 
-def _read_meta(file: BinaryIO, start: int, name: str) -> tuple[dict[int, bytes], int]:
-    """The elements of group 0002, and where the data set starts.  The group length is not needed and not trusted."""
-    file.seek(start)
-    data = file.read(_MOST_META)
+def _read_meta(data: bytes, start: int) -> tuple[dict[int, bytes], int]:
+    """The elements of group 0002, and where the data set starts: behind the end of *data* if they are cut off.
+
+    The group length is not needed and not trusted.
+    """
     meta: dict[int, bytes] = {}
-    position = 0
+    position = start
     while position + 8 <= len(data):
         group, element, vr, length = _SHORT.unpack_from(data, position)
         if group != 0x0002:
@@ -87,11 +94,9 @@ def _read_meta(file: BinaryIO, start: int, name: str) -> tuple[dict[int, bytes],
             if position + 12 > len(data):
                 break
             length, value = int.from_bytes(data[position + 8 : position + 12], "little"), position + 12
-        if value + length > len(data):
-            raise DataSetError(f"{name}: the File Meta Information is cut off")
         meta[group << 16 | element] = data[value : value + length]
         position = value + length
-    return meta, start + position
+    return meta, position
 
 
 def _text(meta: dict[int, bytes], tag: int) -> str | None:
