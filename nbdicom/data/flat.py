@@ -116,7 +116,12 @@ def _level(view: memoryview, implicit: bool, bounds: Limits) -> dict[int, tuple[
     position, stop = 0, len(view)
     room = bounds.elements
     while position < stop:
-        tag, vr, length, position = _element(view, position, stop, implicit)
+        if implicit and position + 8 <= stop:  # what `_element` does, without the call: half of a C-FIND answer's time
+            group, element, length = _IMPLICIT.unpack_from(view, position)
+            tag, vr = group << 16 | element, b""
+            position += 8
+        else:
+            tag, vr, length, position = _element(view, position, stop, implicit)
         if length == _UNDEFINED:
             frames = tag == _PIXEL_DATA  # of a whole slide there may be very many
             most_items = bounds.elements if frames else bounds.items
@@ -127,7 +132,7 @@ def _level(view: memoryview, implicit: bool, bounds: Limits) -> dict[int, tuple[
                 raise DataSetError(
                     f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {stop - position} are left"
                 )
-        elements[tag] = (vr.decode("latin-1"), view[position:end])
+        elements[tag] = (vr.decode("latin-1") if vr else "", view[position:end])
         position = after
         if len(elements) > room:
             raise DataSetError(f"a data set of more than {bounds.elements} elements")
@@ -252,7 +257,7 @@ def decode_columns(
     columns: dict[int, list[Any]] = {}
     count = 0
     for data, syntax in identifiers:
-        elements = decode_elements(data, syntax)
+        elements = decode_elements(data, syntax, bounds)
         charset = _Charset.of(elements, fallback_charset)
         for tag, (vr, value) in elements.items():
             if tag & 0xFFFF == 0:
@@ -263,7 +268,9 @@ def decode_columns(
             elif len(column) < count:
                 column += [None] * (count - len(column))
             known = vr if vr not in ("", "UN") else _plan(tag).vr
-            if sequences and known == "SQ":
+            if known in _TEXT:
+                column.append(_text(bytes(value), known, charset))
+            elif sequences and known == "SQ":
                 column.append(_read_items(value, vr != known, charset, bounds, [bounds.elements]))
             else:
                 column.append(_value(value, known, charset))
@@ -319,19 +326,24 @@ def _read_items(
     return tuple(items)
 
 
+def _text(data: bytes, vr: str, charset: _Charset) -> Any:
+    try:
+        text = data.decode("ascii")
+        if "\x1b" in text and vr in _ENCODED:
+            text = charset.decode(data, vr)
+    except UnicodeDecodeError:
+        text = charset.decode(data, vr) if vr in _ENCODED else data.decode("latin-1")
+    text = text.rstrip("\0 ")
+    if vr in _ONE_TEXT:
+        return text
+    if "\\" not in text:
+        return text.lstrip(" ")
+    return tuple(part.strip(" \0") for part in text.split("\\"))
+
+
 def _value(raw: memoryview, vr: str, charset: _Charset) -> Any:
     if vr in _TEXT:
-        data = bytes(raw)
-        try:
-            text = data.decode("ascii")
-            if "\x1b" in text and vr in _ENCODED:
-                text = charset.decode(data, vr)
-        except UnicodeDecodeError:
-            text = charset.decode(data, vr) if vr in _ENCODED else data.decode("latin-1")
-        text = text.rstrip("\0 ")
-        if vr in _ONE_TEXT or "\\" not in text:
-            return text if vr in _ONE_TEXT else text.strip(" ")
-        return tuple(part.strip(" \0") for part in text.split("\\"))
+        return _text(bytes(raw), vr, charset)
     kind = _NUMBERS.get(vr)
     if kind is None:
         return raw

@@ -47,8 +47,16 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
     parse = _PARSERS.get(known.vr, _text)
     bad = 0
     items: list[Any] = []
+    read: dict[str, Any] = {}  # what single words mean: most columns have few different ones
+    simple = not known.multiple and known.vr not in _RAW_VRS
     for value in values:
-        several = tuple(one for one in (value if isinstance(value, tuple) else (value,)) if not _is_empty(one))
+        if simple and type(value) is str and (item := read.get(value, _MISSING)) is not _MISSING:
+            items.append(item)
+            continue
+        if isinstance(value, tuple):
+            several = tuple(one for one in value if not _is_empty(one))
+        else:
+            several = () if _is_empty(value) else (value,)
         if known.vr == "SQ":
             items.append(value if isinstance(value, tuple) else ())
         elif known.multiple or known.vr in _RAW_VRS:
@@ -63,6 +71,8 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
             parsed = _try(parse, several[0] if len(several) == 1 else "\\".join(map(str, several)))
             bad += parsed is _MISSING
             items.append(None if parsed is _MISSING else parsed)
+            if parsed is not _MISSING and isinstance(value, str):
+                read[value] = parsed
         else:
             bad += 1
             items.append(None)
