@@ -37,6 +37,7 @@ __all__ = ["Driver"]
 
 _log = logging.getLogger("nbdicom.association")
 
+_MOST_HELD = 500  #: buffers that are held for one write (IOV_MAX is 1024)
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
 _DEEPEST = 8  #: a C-GET reads while it waits, and performs what it reads; pipelined ones must not exhaust the stack
@@ -92,6 +93,7 @@ class Driver:
         self._reading = False  # somebody reads
         self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
         self._torn = False  # a PDU was written in part
+        self._held: list[Buffer] = []  # whole messages that go out with the next one
         self._bytes = 0  # received, so that silence can be told from progress
         self._stop: str | None = None  # why another thread wants this association to end
         self._os_error: OSError | None = None
@@ -463,9 +465,15 @@ class Driver:
             self._waiting -= 1
 
     def _transmit(
-        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        *,
+        more: bool = False,
     ) -> int | None:
-        """Send one message; returns the Message ID of a request.
+        """Send one message, or with *more* keep it for the write of the next one; returns the Message ID of a request.
 
         While the operations window is full and other threads wait for its operations, a request waits for its turn.
         """
@@ -479,10 +487,17 @@ class Driver:
             with self._message_lock:
                 if requesting and self.core.window_full and self._receiving:
                     continue  # another thread was faster
-                self._send(context_id, message, data, invocation)
+                self._send(context_id, message, data, invocation, more)
                 return message.message_id if isinstance(message, Request) else None
 
-    def _send(self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None) -> None:
+    def _send(
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        more: bool,
+    ) -> None:
         with self._lock:
             if self.core.error is not None:
                 raise self._over()
@@ -492,6 +507,12 @@ class Driver:
             for batch in batches:
                 if self.core.error is not None:
                     raise self._over()
+                if self._held:
+                    batch = [*self._held, *batch]
+                    self._held.clear()
+                if more and len(batch) < _MOST_HELD:
+                    self._held = batch
+                    continue
                 with self._write_lock:
                     self._write(batch)
                 begun = True
@@ -550,8 +571,10 @@ class Driver:
                 elif isinstance(effect, Deliver):
                     return Deliver, effect.value
                 elif isinstance(effect, Send):
-                    answer = self._transmit(effect.context_id, effect.message, effect.data, invocation)
-                    if performing and not self.closed and _is_pending(effect.message):
+                    answer = self._transmit(
+                        effect.context_id, effect.message, effect.data, invocation, more=effect.more
+                    )
+                    if performing and not effect.more and not self.closed and _is_pending(effect.message):
                         self._read_if_readable()  # a C-CANCEL may have come
                 elif isinstance(effect, Call):
                     answer = effect.function(*effect.args)

@@ -134,6 +134,7 @@ class AssociationCore:
         self._rq: AAssociateRQ | None = None
         self._release_waits = False  # the peer's release, for the answers to what it asked before
         self._next_message_id = 1
+        self._encoded: tuple[Message | None, bool, bytes] = (None, False, b"")  # the last command set
         self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
         self._performing: dict[int, Received] = {}
         # The driver's verbs are those of the upper layer; bound once, they cost no second call.
@@ -430,7 +431,11 @@ class AssociationCore:
             invocation.context_id = context_id
         if self._trace is not None:
             self._trace(MessageSent(self._clock(), context_id, message))
-        command = encode_command(message, data_set=data is not None)
+        # The responses to a C-FIND differ in nothing but their data sets: one object, encoded once.
+        encoded_for, data_set, command = self._encoded
+        if encoded_for is not message or data_set is not (data is not None) or isinstance(message, Request):
+            command = encode_command(message, data_set=data is not None)
+            self._encoded = message, data is not None, command
         return self.upper_layer.p_data(context_id, command, data)
 
     def withdraw(self, message: Message) -> None:

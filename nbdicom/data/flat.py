@@ -462,8 +462,11 @@ def _encode_level(elements: Mapping[Any, Any], explicit: bool) -> bytes:
     for tag in sorted(by_tag):
         if tag & 0xFFFF == 0 or tag >> 16 in (0x0000, 0x0002):
             continue
-        vr = _plan(tag).vr
-        raw = _encode_value(by_tag[tag], vr, names, explicit, tag)
+        vr, value = _plan(tag).vr, by_tag[tag]
+        if type(value) is str and vr in _TEXT and value.isascii():
+            raw = value.encode("ascii")  # nearly every value of an answer: a third of the time of the long way
+        else:
+            raw = _encode_value(value, vr, names, explicit, tag)
         if len(raw) & 1:
             raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
         group, element = tag >> 16, tag & 0xFFFF
@@ -482,7 +485,7 @@ def _encode_level(elements: Mapping[Any, Any], explicit: bool) -> bytes:
 def _needs_unicode(value: Any) -> bool:
     if isinstance(value, str):
         return not value.isascii()
-    if isinstance(value, bytes | Mapping):
+    if value is None or isinstance(value, bytes | Mapping):
         return False
     return isinstance(value, Iterable) and any(map(_needs_unicode, value))
 

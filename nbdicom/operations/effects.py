@@ -24,11 +24,16 @@ END: Final = _End()
 
 @dataclass(slots=True)
 class Send:
-    """Send a message; the answer is its Message ID (of a request) or None (of a response)."""
+    """Send a message; the answer is its Message ID (of a request) or None (of a response).
+
+    ``more`` says that the next effect is another `Send` and comes at once, so that both may go out in one write; only for
+    data sets that are in memory.
+    """
 
     context_id: int
     message: Message
     data: DataSource | None = None
+    more: bool = False
 
 
 @dataclass(slots=True)

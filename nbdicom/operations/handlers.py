@@ -99,7 +99,8 @@ class Handlers:
     store : callable, optional
         ``store(request) -> status``: called when the data set is complete.
     find : callable, optional
-        ``find(request)`` gives the matches one by one, each a Dataset, a mapping of keywords to values, or encoded bytes.
+        ``find(request)`` gives the matches one by one, each a Dataset, a mapping of keywords to values, or encoded bytes;
+        a list of these are several that are there together, and are sent in one go.
         Its end means Success.  It may look at ``request.cancelled``; between matches that is done for it.
     get, move : callable, optional
         ``get(request)`` gives the instances to be sent, as a sequence (their number goes into the responses).

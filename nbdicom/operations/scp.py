@@ -156,11 +156,15 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
                 status=Status(status_of(request.pending_status, pending=True)),
                 affected_sop_class_uid=message.affected_sop_class_uid,
             )
-            if at_most_one and held is not None:
+            # Matches that are there together go out together: a write for each costs as much as all the rest of it.
+            together = match if isinstance(match, list) else [match]
+            if at_most_one and (held is not None or len(together) > 1):
                 raise Refuse(0xC100, "more than one match found")
-            held = Send(received.context.context_id, response, BytesSource(link.codec.encode(match, syntax)))
-            if not at_most_one:
-                yield held
+            for number, one in enumerate(together, 1):
+                data = BytesSource(link.codec.encode(one, syntax))
+                held = Send(received.context.context_id, response, data, more=number < len(together))
+                if not at_most_one:
+                    yield held
         if at_most_one and held is not None and status == 0x0000:
             yield held
     except (AssociationError, GeneratorExit):

@@ -41,6 +41,8 @@ _NO_KEYS = frozenset(
 )
 _MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
 _MOST_PATHS = 100  #: keywords that one call of an SQL function extracts from JSON
+_TOGETHER = 100  #: matches that are sent together at most
+_A_WHILE = 0.01  #: seconds after which what has been found is sent
 _NEVER_MATCHED = frozenset(("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"))
 
 
@@ -91,8 +93,8 @@ class Patience:
 
 def find(
     index: Index, request: FindRequest, *, ae_title: str, limit: int, seconds: float | None = None
-) -> Iterator[Mapping[str, Any]]:
-    """The matches of a C-FIND request, one mapping of keywords to values for each entity.
+) -> Iterator[list[Mapping[str, Any]]]:
+    """The matches of a C-FIND request, one mapping of keywords to values for each entity, in lists to be sent together.
 
     The identifier is checked before this returns; the index is read while the matches are taken.
 
@@ -112,7 +114,7 @@ def find(
 
 def _matches(
     index: Index, plan: Find, request: FindRequest, limit: int, seconds: float | None
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[list[Mapping[str, Any]]]:
     patience = Patience(seconds, lambda: request.cancelled)
     try:
         with index.reader() as connection:
@@ -122,12 +124,23 @@ def _matches(
             connection.set_progress_handler(patience.over, Patience.STEPS)
             cursor = connection.cursor()
             try:
+                together: list[Mapping[str, Any]] = []
+                since = time.monotonic()
                 for number, row in enumerate(cursor.execute(plan.statement, plan.parameters)):
                     if number >= limit:
+                        if together:
+                            yield together
                         _log.warning("C-FIND: more than %d matches; the peer was told that these are not all", limit)
                         raise Refuse(0xB001, f"the first {limit} matches")
-                    yield _answer(plan, row)
+                    together.append(_answer(plan, row))
+                    # The first match goes out at once; a list is sent when it is long, or has taken a while.
+                    if number == 0 or len(together) >= _TOGETHER or time.monotonic() - since > _A_WHILE:
+                        yield together
+                        together = []
+                        since = time.monotonic()
                     patience.again()
+                if together:
+                    yield together
             finally:
                 # An open cursor would hold the connection's next user to the state of today.
                 cursor.close()

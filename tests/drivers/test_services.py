@@ -164,6 +164,16 @@ def test_find_gives_all_matches(serve: Serve, dial: Dial, count: int) -> None:
         assert association.echo() == 0
 
 
+@pytest.mark.parametrize("sizes", [[1], [3, 1, 0, 2], [400], [300, 300]], ids=str)
+def test_find_gives_all_matches_of_lists(serve: Serve, dial: Dial, sizes: list[int]) -> None:
+    numbers = iter(range(sum(sizes)))
+    lists = [[b"match %d " % next(numbers) for _ in range(size)] for size in sizes]
+    with serve(Handlers(find=lambda request: lists)) as server, dial(server.address) as association:
+        got = [match.data for match in association.find(b"keys")]
+        assert got == [b"match %d " % number for number in range(sum(sizes))]
+        assert association.echo() == 0
+
+
 def test_find_that_fails(serve: Serve, dial: Dial) -> None:
     def find(request: FindRequest) -> Iterator[bytes]:
         yield b"one "

@@ -315,6 +315,20 @@ def test_find_sends_one_pending_response_for_each_match(container: Callable[[Any
         assert (message.message_id_being_responded_to, message.affected_sop_class_uid) == (7, STUDY_FIND)
 
 
+def test_find_sends_the_matches_of_a_list_together() -> None:
+    acceptor = Acceptor(Handlers(find=lambda request: [[b"one", b"two", b"three"], b"four", [b"five"], []]))
+    acceptor.perform(find_request())
+    assert acceptor.statuses == [0xFF00] * 5 + [0x0000]
+    assert [send.more for send in acceptor.sent] == [True, True, False, False, False, False]
+
+
+def test_a_match_that_cannot_be_encoded_costs_those_before_it_nothing() -> None:
+    acceptor = Acceptor(Handlers(find=lambda request: [[b"one", b"two", object(), b"four"]]))
+    acceptor.perform(find_request())
+    assert acceptor.statuses == [0xFF00, 0xFF00, 0xC000]
+    assert acceptor.sent[-1].more is False  # what was held for a write goes out with it
+
+
 def test_find_may_say_that_an_optional_key_is_not_supported() -> None:
     def handler(request: FindRequest) -> Iterator[Any]:
         request.pending_status = 0xFF01

@@ -120,7 +120,7 @@ def find(handlers, level, model=STUDY_ROOT, syntax=EXPLICIT, **keys):
     request = find_request(level, model, syntax, **keys)
     matches = handlers.find(request)
     try:
-        return list(matches), request.pending_status
+        return [match for together in matches for match in together], request.pending_status
     finally:
         matches.close()
 

@@ -205,7 +205,7 @@ def test_private_and_unknown_keys_are_not_supported_but_harm_nothing(handlers):
     request = find_request("STUDY", StudyInstanceUID="1.1")
     for tag in (b"\x09\0\x01\x10", b"\x08\0\xfe\xff", b"\x0a\x30\x82\x07"):
         request.data += tag + b"LO\x04\0abcd"
-    (match,) = handlers.find(request)
+    ((match,),) = handlers.find(request)
     assert match["StudyInstanceUID"] == "1.1"
     assert request.pending_status == 0xFF01
 
@@ -277,7 +277,8 @@ def test_answers_can_be_encoded(handlers, syntax):
         "IMAGE", syntax=syntax, Rows=None, ImageType="", ProcedureCodeSequence=(), StudyDate="", PatientName="",
         NumberOfStudyRelatedInstances="", AvailableTransferSyntaxUID="",
     )  # fmt: skip
-    decoded = [codec.decode(encode(match, syntax), syntax) for match in handlers.find(request)]
+    matches = [match for together in handlers.find(request) for match in together]
+    decoded = [codec.decode(encode(match, syntax), syntax) for match in matches]
     assert {str(dataset.PatientName) for dataset in decoded} == {"Doe^John", "Smith^Anna"}
     assert all(dataset.QueryRetrieveLevel == "IMAGE" for dataset in decoded)
 
