@@ -299,7 +299,7 @@ class Pacs:
         """The services as `Handlers`, for a server of your own; opens the folder."""
         archive, workflow = self._open(), self._opened()
 
-        def query(request: FindRequest) -> Iterator[Mapping[str, Any]]:
+        def query(request: FindRequest) -> Iterator[Any]:
             if request.model in SERVED:
                 return workflow.find(request)
             return find(
