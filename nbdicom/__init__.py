@@ -35,11 +35,18 @@ if TYPE_CHECKING:
     from nbdicom.notebook.browser import Browser
     from nbdicom.notebook.form import QueryForm
     from nbdicom.notebook.grid import ResultsGrid
+    from nbdicom.notebook.manager import PeerManager
+    from nbdicom.notebook.serving import ServerPanel
+    from nbdicom.notebook.thumbnails import Thumbnails
     from nbdicom.notebook.viewer import SeriesViewer, view
+    from nbdicom.notebook.worklist import WorklistForm
     from nbdicom.operations.handlers import Handlers, known_users
     from nbdicom.operations.requests import Refuse
     from nbdicom.pacs import Pacs, demo_pacs
     from nbdicom.peer import Peer
+    from nbdicom.peer.mpps import PerformedStep
+    from nbdicom.peer.plots import latency as plot_latency
+    from nbdicom.peer.registry import peers
     from nbdicom.peer.rows import read_table
     from nbdicom.receiver import Receiver, serve
     from nbdicom.servers import running_table as servers
@@ -88,6 +95,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),
     "pacs": ("nbdicom.pacs", ""),
+    "plot_latency": ("nbdicom.peer.plots", "latency"),
     "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
     "record": ("nbdicom.trace", "record"),
@@ -100,6 +108,12 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "uids": ("nbdicom.uids", ""),
     "trace": ("nbdicom.trace", ""),
     "view": ("nbdicom.notebook.viewer", "view"),
+    "PeerManager": ("nbdicom.notebook.manager", "PeerManager"),
+    "ServerPanel": ("nbdicom.notebook.serving", "ServerPanel"),
+    "Thumbnails": ("nbdicom.notebook.thumbnails", "Thumbnails"),
+    "WorklistForm": ("nbdicom.notebook.worklist", "WorklistForm"),
+    "PerformedStep": ("nbdicom.peer.mpps", "PerformedStep"),
+    "peers": ("nbdicom.peer.registry", "peers"),
 }
 
 __all__ = sorted([*_EXPORTS, "__version__"])

@@ -28,6 +28,7 @@ from nbdicom.uids import UID, transfer_syntaxes
 if TYPE_CHECKING:
     import pandas
 
+    from nbdicom.blocking.association import Association
     from nbdicom.tls import TLS
 
 __all__ = ["Receiver", "StoredFile", "serve", "storage_support"]
@@ -172,6 +173,16 @@ class Receiver:
         """``AET@host:port``, as `Peer` takes it."""
         host, port = self._server.address
         return f"{self.ae_title}@{join_address(host, port)}"
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._server.running
+
+    @property
+    def associations(self) -> list[Association]:
+        """The associations that are established now."""
+        return self._server.associations
 
     @property
     def files(self) -> list[StoredFile]:

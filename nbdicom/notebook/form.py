@@ -276,6 +276,7 @@ class QueryForm(Panel):
             on_enter(control, self.search)
 
     def _lay_out(self) -> None:
+        self._rows.retrievable = self.level.value != "Worklist"
         self._form.children = (grid([field.box for field in self._visible()]),)
         self._keyword.say(None)
         self._check()

@@ -86,7 +86,9 @@ class ResultsGrid(Panel):
         tools = w.HBox(
             [self.filter, self.all_button, self._count], layout={"flex_flow": "row wrap", "align_items": "center"}
         )
-        actions = w.HBox([self.folder, self.retrieve_button, self.show_button], layout={"flex_flow": "row wrap"})
+        self._actions = actions = w.HBox(
+            [self.folder, self.retrieve_button, self.show_button], layout={"flex_flow": "row wrap"}
+        )
         self._list_box = w.VBox([self._head, self.rows], layout={"overflow": "auto"})
         self._show(tools, self._list_box, self._details, actions, self._problem, self._jobs, self._viewer)
         self.frame = frame
@@ -128,6 +130,15 @@ class ResultsGrid(Panel):
     def observe(self, action: Callable[[], object]) -> None:
         """Call *action* when another selection is made."""
         self._observers.append(action)
+
+    @property
+    def retrievable(self) -> bool:
+        """Whether there are buttons to retrieve: not for a worklist."""
+        return bool(self._actions.layout.display != "none")
+
+    @retrievable.setter
+    def retrievable(self, yes: bool) -> None:
+        self._actions.layout.display = "" if yes else "none"
 
     # --------------------------------------------------------------------------- list and selection
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from nbdicom.job import Job
     from nbdicom.peer.peer import Peer
+    from nbdicom.peer.plots import Plots
     from nbdicom.peer.results import MoveResult, RetrieveResult
 
 __all__ = ["DicomAccessor", "answer_frame", "has_nothing", "plain_frame", "shown_text"]
@@ -277,6 +278,13 @@ class DicomAccessor:
         return result
 
     # ------------------------------------------------------------------------------- to look at
+
+    @property
+    def plot(self) -> Plots:
+        """Plots in one call each: ``.plot.modalities()``, ``.plot.over_time()``, ``.plot.sizes()``."""
+        from nbdicom.peer.plots import Plots
+
+        return Plots(self._frame)
 
     def table(self, limit: int = _SHOWN) -> Table:
         """The rows with whole UIDs, to read and to copy from; at most *limit* of them."""

@@ -1,0 +1,97 @@
+"""`Thumbnails`: one small picture for each series, as its objects arrive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nbdicom.errors import DataSetError
+from nbdicom.notebook.controls import Panel, widgets
+from nbdicom.notebook.images import Frame, Series, decoded, picture, series_of
+
+__all__ = ["Thumbnails"]
+
+_SIZE = 112  #: pixels
+_MOST = 40  #: series that have a picture
+
+
+class Thumbnails(Panel):
+    """A strip of pictures that grows; `add` may be called from any thread, and returns at once.
+
+    Parameters
+    ----------
+    source : object, optional
+        What is there already: a folder, files, a `RetrieveResult` or `Receiver`; see `SeriesViewer`.
+
+    Examples
+    --------
+    >>> strip = Thumbnails()  # doctest: +SKIP
+    >>> receiver = Receiver("incoming", on_stored=lambda stored: strip.add(stored.path))  # doctest: +SKIP
+    """
+
+    _instead = "nbdicom.view(source)"
+
+    def __init__(self, source: Any = None) -> None:
+        super().__init__()
+        w = widgets(self._instead)
+        self.counts: dict[str, int] = {}  #: Series Instance UID -> objects (or frames) so far
+        self._boxes: dict[str, tuple[Any, Any]] = {}
+        self._strip = w.HBox(layout={"flex_flow": "row wrap"})
+        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._show(self._strip)
+        if source is not None:
+            self._take(series_of(source))
+
+    def add(self, path: str | Path) -> None:
+        """Another object has arrived; what is no image is passed over."""
+        with self._lock:
+            self._waiting.put(path)
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="nbdicom thumbnails", daemon=True)
+                self._worker.start()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until everything that was added is shown."""
+        worker = self._worker
+        if worker is not None:
+            worker.join(timeout)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if self._waiting.empty():
+                    self._worker = None
+                    return
+            paths = [self._waiting.get()]
+            while not self._waiting.empty() and len(paths) < 200:
+                paths.append(self._waiting.get())  # a burst is shown as one step
+            try:
+                self._take(series_of(paths))
+            except DataSetError:
+                pass  # none of them is an image
+
+    def _take(self, found: list[Series]) -> None:
+        w = widgets(self._instead)
+        for series in found:
+            self.counts[series.uid] = self.counts.get(series.uid, 0) + len(series.frames)
+            if series.uid not in self._boxes:
+                if len(self._boxes) >= _MOST:
+                    continue
+                image = w.Image(format="png", width=_SIZE, layout={"margin": "2px"})
+                label = w.HTML(layout={"width": f"{_SIZE}px"})
+                self._boxes[series.uid] = image, label
+                self._draw(series.frames[len(series.frames) // 2], image)
+                self._strip.children = (*self._strip.children, w.VBox([image, label], layout={"margin": "2px"}))
+            words = escape(f"{series.name} ({self.counts[series.uid]})")
+            self._boxes[series.uid][1].value = f"<div style='font-size:11px;line-height:1.2'>{words}</div>"
+
+    def _draw(self, frame: Frame, image: Any) -> None:
+        try:
+            image.value = picture(frame, decoded(frame), size=_SIZE)
+        except DataSetError:
+            image.layout.display = "none"  # the label says what it is

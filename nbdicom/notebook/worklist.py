@@ -1,0 +1,110 @@
+"""`WorklistForm`: what is scheduled, and what became of it: a worklist query, then MPPS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nbdicom.errors import NbdicomError
+from nbdicom.notebook.controls import Panel, button, html, message, status_line, widgets
+from nbdicom.notebook.form import QueryForm
+from nbdicom.peer.mpps import PerformedStep
+
+if TYPE_CHECKING:
+    from nbdicom.job import Job, Snapshot
+    from nbdicom.peer import Peer
+
+__all__ = ["WorklistForm"]
+
+
+class WorklistForm(Panel):
+    """Query a worklist, and report on the step that is chosen.
+
+    Parameters
+    ----------
+    peer : Peer
+        The worklist.
+    mpps : Peer, optional
+        Who is told about performed steps; by default the worklist itself.
+    name : str
+        What the peer is called in the line of code.
+
+    Examples
+    --------
+    >>> form = WorklistForm(Peer("RIS@127.0.0.1:11112", calling="CT1"))  # doctest: +SKIP
+    """
+
+    _instead = "ris.worklist(), and PerformedStep.begin(ris, row)"
+
+    def __init__(self, peer: Peer, *, mpps: Peer | None = None, name: str = "ris") -> None:
+        super().__init__()
+        w = widgets(self._instead)
+        self.peer = peer
+        self.mpps = mpps or peer
+        self.form = QueryForm(peer, name=name, level="worklist")
+        self.steps: list[PerformedStep] = []  #: what was begun here
+        self.job: Job[PerformedStep] | None = None  #: the report that was sent last
+        self.begin_button = button("Begin", self.begin, icon="play", tooltip="N-CREATE, in progress")
+        self.complete_button = button(
+            "Complete", lambda: self.end("complete"), icon="check", tooltip="N-SET, completed"
+        )
+        self.discontinue_button = button(
+            "Discontinue", lambda: self.end("discontinue"), icon="times", tooltip="N-SET, discontinued"
+        )
+        self.step = w.Dropdown(
+            options=[], description="Performed step", style={"description_width": "initial"}, layout={"width": "auto"}
+        )
+        self._status, self._problem = html(status_line("choose one scheduled step above, and begin it")), html()
+        self._show(
+            self.form.widget,
+            w.HBox(
+                [self.begin_button, self.step, self.complete_button, self.discontinue_button],
+                layout={"flex_flow": "row wrap"},
+            ),
+            self._status,
+            self._problem,
+        )
+
+    def begin(self) -> Job[PerformedStep] | None:
+        """Tell that the chosen step has begun; None if not exactly one is chosen."""
+        chosen, mpps = self.form.selection, self.mpps
+        if len(chosen) != 1:
+            self._problem.value = message(f"{len(chosen)} scheduled steps are chosen: choose one")
+            return None
+        return self._report("N-CREATE, in progress", lambda: PerformedStep.begin(mpps, chosen))
+
+    def end(self, how: str) -> Job[PerformedStep] | None:
+        """Tell that the performed step in the list is over: ``"complete"`` or ``"discontinue"``."""
+        if self.step.value is None:
+            self._problem.value = message("nothing has been begun yet")
+            return None
+        step = self.steps[int(self.step.value)]
+
+        def work() -> PerformedStep:
+            step.complete() if how == "complete" else step.discontinue()
+            return step
+
+        return self._report(f"N-SET, {how}d", work)
+
+    def _report(self, what: str, work: Callable[[], PerformedStep]) -> Job[PerformedStep]:
+        from nbdicom.job import Job
+
+        self._problem.value = ""
+        job: Job[PerformedStep] = Job(lambda job: work(), label=what)
+        self.job = job
+        job.watch(lambda now: self._watch(job, now))
+        return job.start()
+
+    def _watch(self, job: Job[PerformedStep], now: Snapshot) -> None:
+        if job is not self.job:
+            return
+        for one in (self.begin_button, self.complete_button, self.discontinue_button):
+            one.disabled = not now.is_over
+        self._status.value = status_line(f"{job.label}: {now.state}")
+        if now.is_over and isinstance(job.error, NbdicomError):
+            self._problem.value = message(job.error)
+        if now.is_over and job.result is not None:
+            if job.result not in self.steps:
+                self.steps.append(job.result)
+            self.step.options = [(f"{k + 1} {one.scheduled_id}: {one.status}", k) for k, one in enumerate(self.steps)]
+            self.step.value = self.steps.index(job.result)

@@ -1,0 +1,233 @@
+"""Saved peers, the server panel, thumbnails, worklist and performed steps: against real SCPs on loopback."""
+
+import json
+import threading
+from datetime import date
+
+import pytest
+from pydicom.dataset import FileMetaDataset
+
+import nbdicom as nd
+from nbdicom.errors import NbdicomError, OperationFailed, QueryError
+from nbdicom.peer.registry import Peers
+
+from ..peer.conftest import ct
+
+LIMIT = 60
+
+
+def until(condition) -> None:
+    pause = threading.Event()
+    for _ in range(LIMIT * 50):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it did not become true")
+
+
+# ------------------------------------------------------------------------------- saved peers
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return Peers(tmp_path / "config" / "peers.json")
+
+
+def test_peers_are_saved_and_found(saved) -> None:
+    assert list(saved) == [] and len(saved) == 0
+    saved.add("pacs", "PACS@10.0.0.5:104", calling="ME", charset="ISO_IR 100")
+    saved.add("other", nd.Peer("X@[::1]:11112"))
+    again = Peers(saved.path)
+    assert list(again) == ["pacs", "other"] and "pacs" in again
+    assert (again["pacs"].address, again["pacs"].calling, again["pacs"].charset) == (
+        "PACS@10.0.0.5:104",
+        "ME",
+        "ISO_IR 100",
+    )
+    assert again["other"].address == "X@[::1]:11112"
+    assert "PACS@10.0.0.5:104" in str(again) and again.to_frame().shape == (2, 4)
+    again.remove("pacs")
+    assert list(saved) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("action", "problem"),
+    [
+        (lambda saved: saved["pcas"], "no saved peer is called 'pcas'"),
+        (lambda saved: saved.remove("x"), "no saved peer"),
+        (lambda saved: saved.add(" ", "P@h:1"), "needs a name"),
+        (lambda saved: saved.add("x", "nonsense"), "not the address"),
+    ],
+)
+def test_what_is_no_peer(saved, action, problem) -> None:
+    with pytest.raises(NbdicomError, match=problem):
+        action(saved)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}'])
+def test_a_file_that_is_broken_is_left_alone(saved, content) -> None:
+    saved.path.parent.mkdir()
+    saved.path.write_text(content)
+    with pytest.raises(NbdicomError, match=r"peers\.json"):
+        saved.add("x", "P@h:1")
+    assert saved.path.read_text() == content
+
+
+def test_where_they_are(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("NBDICOM_CONFIG", str(tmp_path / "here"))
+    assert nd.peers.path == tmp_path / "here" / "peers.json"
+    monkeypatch.delenv("NBDICOM_CONFIG")
+    assert nd.peers.path.name == "peers.json" and "nbdicom" in str(nd.peers.path)
+
+
+def test_the_manager(saved) -> None:
+    with nd.serve(ae_title="STORESCP") as scp:
+        manager = nd.PeerManager(saved)
+        manager.name.value, manager.ae_title.value, manager.host.value = "mine", "STORESCP", "127.0.0.1"
+        manager.port.value = scp._server.address[1]
+        manager.test_button.click()
+        assert manager.job.wait(LIMIT).ok and "verified" in manager._report.value
+        manager.save_button.click()
+        address = scp.address
+        assert manager.choice.value == "mine" and json.loads(saved.path.read_text())["mine"]["address"] == address
+    manager.test_button.click()
+    assert not manager.job.wait(LIMIT) and "refused" in manager._report.value
+    manager.host.value = ""
+    assert manager.test() is None and "no host" in manager._problem.value
+    again = nd.PeerManager(saved)
+    again.choice.value = "mine"
+    assert again.peer.address == address
+    again.remove_button.click()
+    assert list(saved) == [] and again.choice.options == ()
+    again.remove_button.click()
+    assert "choose a saved peer" in again._problem.value
+
+
+# ------------------------------------------------------------------------------- a server, and thumbnails
+
+
+def image(series: str, number: int):
+    dataset = ct(series, number)
+    dataset.Modality, dataset.SeriesDescription = "CT", "axial"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    dataset.BitsStored, dataset.HighBit, dataset.PhotometricInterpretation = 16, 15, "MONOCHROME2"
+    return dataset
+
+
+def test_a_server_with_a_switch(tmp_path) -> None:
+    panel = nd.ServerPanel(tmp_path / "in", ae_title="PANEL")
+    assert panel.stop_button.disabled and "stopped" in panel._status.value
+    panel.start_button.click()
+    try:
+        assert panel.start_button.disabled and "listening as PANEL@127.0.0.1" in panel._status.value
+        peer = nd.Peer(panel.receiver, calling="SENDER")
+        with peer.associate():
+            until(lambda: "SENDER" in panel._associations.value)
+        assert peer.store([image("1.2.1", 1), image("1.2.1", 2), image("1.2.2", 1)]).ok
+        until(lambda: "3 objects received" in panel._status.value)
+        panel.thumbnails.wait(LIMIT)
+        assert panel.thumbnails.counts == {"1.2.1": 2, "1.2.2": 1}
+        until(lambda: "CT Image Storage" in panel._received.value)
+    finally:
+        panel.stop_button.click()
+    assert not panel.receiver.running and panel._associations.value == "" and not panel.start_button.disabled
+    assert len(panel.receiver.files) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [("folder", " ", "name a folder"), ("host", "203.0.113.1", "cannot listen"), ("ae_title", "", "AE title")],
+)
+def test_a_server_that_cannot_start(tmp_path, field, value, problem) -> None:
+    panel = nd.ServerPanel(tmp_path)
+    getattr(panel, field).value = value
+    panel.start_button.click()
+    assert problem in panel._problem.value and "role='alert'" in panel._problem.value
+    assert not panel.start_button.disabled
+
+
+def test_thumbnails_of_what_is_there_and_of_what_is_no_image(tmp_path) -> None:
+    strip = nd.Thumbnails([image("1.2.1", 1), image("1.2.1", 2)])
+    (box,) = strip._strip.children
+    assert bytes(box.children[0].value[:4]) == b"\x89PNG" and "CT axial (2)" in box.children[1].value
+    (tmp_path / "x.txt").write_text("x")
+    strip.add(tmp_path / "x.txt")
+    strip.wait(LIMIT)
+    assert len(strip._strip.children) == 1
+
+
+# ------------------------------------------------------------------------------- worklist and performed steps
+
+
+@pytest.fixture
+def ris():
+    """A worklist with two steps, and a performed procedure step SCP that refuses what the standard forbids."""
+    steps = {}
+
+    def find(request):
+        for number in (1, 2):
+            step = {"Modality": "CT", "ScheduledProcedureStepID": f"S{number}", "ScheduledStationAETitle": "CT1",
+                    "ScheduledProcedureStepStartDate": "20260301"}  # fmt: skip
+            yield {"PatientName": "DOE^JANE", "PatientID": "P1", "StudyInstanceUID": f"1.2.{number}",
+                   "RequestedProcedureID": "R1", "ScheduledProcedureStepSequence": [step]}  # fmt: skip
+
+    def create(request):
+        steps[request.sop_instance_uid] = request.dataset()
+
+    def change(request):
+        step = steps[request.sop_instance_uid]
+        if step.PerformedProcedureStepStatus != "IN PROGRESS":
+            raise nd.Refuse(0x0110, "the step has ended")
+        step.update(request.dataset())
+
+    contexts = ["ModalityWorklistInformationModelFind", "ModalityPerformedProcedureStep"]
+    handlers = nd.Handlers(find=find, n_create=create, n_set=change)
+    server = nd.Server(handlers, ae_title="RIS", contexts=contexts).start()
+    host, port = server.address
+    peer = nd.Peer("RIS", host, port, calling="CT1")
+    peer.steps = steps
+    yield peer
+    server.close()
+
+
+def test_a_performed_step(ris) -> None:
+    row = ris.worklist(ScheduledProcedureStepStartDate=date(2026, 3, 1)).iloc[0]
+    step = nd.PerformedStep.begin(ris, row)
+    told = ris.steps[step.sop_instance_uid]
+    assert told.PerformedProcedureStepStatus == "IN PROGRESS" and told.PatientName == "DOE^JANE"
+    assert told.ScheduledStepAttributesSequence[0].ScheduledProcedureStepID == "S1"
+    assert told.ScheduledStepAttributesSequence[0].StudyInstanceUID == "1.2.1" and told.Modality == "CT"
+    step.complete(["1.2.1.1"])
+    assert told.PerformedProcedureStepStatus == "COMPLETED" and step.status == "COMPLETED"
+    assert told.PerformedSeriesSequence[0].SeriesInstanceUID == "1.2.1.1"
+    with pytest.raises(OperationFailed, match="the step has ended"):
+        step.discontinue()
+    assert step.status == "COMPLETED" and "COMPLETED" in str(step)
+
+
+def test_what_is_no_scheduled_step(ris) -> None:
+    with pytest.raises(QueryError, match="2 rows"):
+        nd.PerformedStep.begin(ris, ris.worklist())
+    with pytest.raises(QueryError, match="StudyInstanceUID"):
+        nd.PerformedStep.begin(ris, {"PatientID": "1"})
+
+
+def test_the_form(ris) -> None:
+    form = nd.WorklistForm(ris)
+    form.form.search().wait(LIMIT)
+    assert not form.form.grid.retrievable and form.form.code == "ris.worklist(limit=200)"
+    assert form.begin() is None and "choose one" in form._problem.value
+    assert form.end("complete") is None and "nothing has been begun" in form._problem.value
+    form.form.grid.rows.value = (1,)
+    form.begin_button.click()
+    step = form.job.wait(LIMIT)
+    assert form.step.options[0][0] == "1 S2: IN PROGRESS" and form._problem.value == ""
+    form.complete_button.click()
+    form.job.wait(LIMIT)
+    assert ris.steps[step.sop_instance_uid].PerformedProcedureStepStatus == "COMPLETED"
+    assert form.step.options[0][0] == "1 S2: COMPLETED"
+    form.discontinue_button.click()
+    with pytest.raises(OperationFailed):
+        form.job.wait(LIMIT)
+    assert "the step has ended" in form._problem.value and not form.begin_button.disabled
