@@ -14,6 +14,7 @@ import socket
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -435,7 +436,7 @@ class Pacs:
 
 
 def demo_pacs(**kwargs: Any) -> Pacs:
-    """A running PACS with sample patients in it, for lessons, tests and a first look.
+    """A running PACS with sample patients, and a worklist for them, for lessons, tests and a first look.
 
     Parameters
     ----------
@@ -448,7 +449,7 @@ def demo_pacs(**kwargs: Any) -> Pacs:
     ...     pacs.counts()["patients"] >= 5
     True
     """
-    from nbdicom.pacs.samples import sample_instances
+    from nbdicom.pacs.samples import sample_instances, sample_schedule
 
     # Whoever tries things out by hand is slow, and may well have many connections.
     pacs = Pacs(**{"durability": "none", "timeouts": Timeouts(idle=600), **kwargs})
@@ -456,6 +457,10 @@ def demo_pacs(**kwargs: Any) -> Pacs:
         added = pacs.add(sample_instances())
         if added.refused:
             _log.warning("%d of %d sample objects were refused", added.refused, len(added))
+        known = {entry["StudyInstanceUID"] for entry in pacs.worklist.entries(over=True)}
+        for entry in sample_schedule(date.today()):  # noqa: DTZ011  # the day of whoever works there
+            if entry["StudyInstanceUID"] not in known:
+                pacs.worklist.add(entry)
         return pacs.start()
     except BaseException:
         pacs.stop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.core.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -18,7 +19,7 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["sample_instances"]
+__all__ = ["sample_instances", "sample_schedule"]
 
 _NAMESPACE = uuid.UUID("5a0c63f8-2f6b-4a0e-9d0e-6f1c8f0d7b11")
 _IMPLICIT, _EXPLICIT = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1")
@@ -365,3 +366,43 @@ def sample_instances() -> Iterator[Dataset]:
     yield from _generated()
     yield from _radiotherapy()
     yield from _real()
+
+
+#: patient, days from today, time, modality, station, what for
+_SCHEDULE: tuple[tuple[Mapping[str, Any], int, str, str, str, str], ...] = (
+    (_MARLOWE, 0, "083000", "CT", "CT1", "CT Chest follow-up"),
+    (_SILVA, 0, "091500", "CT", "CT1", "CT Head control"),
+    (_KOEHLER, 0, "101500", "MR", "MR2", "MR Brain follow-up"),
+    (_YAMADA, 0, "140000", "US", "US1", "Ultrasound abdomen"),
+    (_OKAFOR, 1, "080000", "CT", "CT1", "CT Pelvis, planning"),
+    (_MARLOWE, 1, "113000", "CR", "XR1", "Chest PA and lateral"),
+)
+
+
+def sample_schedule(today: date) -> Iterator[dict[str, Any]]:
+    """Entries of a modality worklist for some of the sample patients, *today* and on the day after.
+
+    Examples
+    --------
+    >>> first = next(sample_schedule(date(2026, 1, 5)))
+    >>> first["PatientName"], first["ScheduledProcedureStepStartDate"], first["ScheduledStationAETitle"]
+    ('Marlowe^Anna', '20260105', 'CT1')
+    """
+    kept = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "IssuerOfPatientID")
+    for number, (patient, days, time, modality, station, description) in enumerate(_SCHEDULE, 1):
+        yield {
+            **{keyword: patient[keyword] for keyword in kept if keyword in patient},
+            "StudyInstanceUID": _uid(patient["PatientID"], "scheduled", number),
+            "AccessionNumber": f"A26{number:05d}",
+            "ReferringPhysicianName": "Adeyemi^Grace^^Dr.",
+            "RequestedProcedureID": f"RP{number}",
+            "RequestedProcedureDescription": description,
+            "Modality": modality,
+            "ScheduledStationAETitle": station,
+            "ScheduledStationName": station,
+            "ScheduledProcedureStepStartDate": f"{today + timedelta(days):%Y%m%d}",
+            "ScheduledProcedureStepStartTime": time,
+            "ScheduledPerformingPhysicianName": "Lindqvist^Per",
+            "ScheduledProcedureStepDescription": description,
+            "ScheduledProcedureStepID": f"SPS{number}",
+        }

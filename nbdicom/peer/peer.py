@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from nbdicom.job import Job
-    from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
+    from nbdicom.peer.procedure_step import PerformedProcedureStep
+    from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, TransferResult
+    from nbdicom.peer.workitems import Workitems
     from nbdicom.tls import TLS
 
 __all__ = ["Peer"]
@@ -541,10 +543,7 @@ class Peer:
         from nbdicom.peer.receiving import move_here
 
         assert listen is not None
-        try:
-            address = ("0.0.0.0", listen) if isinstance(listen, int) else split_address(listen)
-        except ValueError as error:
-            raise QueryError(f"listen: {error}") from None
+        address = _listening(listen)
         wanted, root = self._targets(selection, keys, level, model)
         folder = Path(to).expanduser()
         result = move_here(self, wanted, folder, listen=address, model=root, progress=progress)
@@ -585,6 +584,82 @@ class Peer:
         from nbdicom.peer import transfer
 
         return _told(transfer.store(self, list(_flat(items)), transcode=transcode, progress=progress), raise_on_error)
+
+    # ------------------------------------------------------------------------------- workflow
+
+    def commit(
+        self,
+        *items: Any,
+        listen: str | int | tuple[str, int] | None = None,
+        timeout: float = 60.0,
+        raise_on_error: bool = False,
+    ) -> CommitResult:
+        """Ask the peer to promise that it keeps instances (Storage Commitment, PS3.4 Annex J), and wait for its report.
+
+        Parameters
+        ----------
+        *items
+            The result of `store`, rows of `instances`, files or Datasets.
+        listen : str, int or (str, int), optional
+            Where we are to be reached for a report on a new association, as in `retrieve`.  Without it only a report on
+            the association that asks is received.
+        timeout : float
+            Seconds to wait for the report.
+        raise_on_error : bool
+            Raise OperationFailed if not everything is committed, instead of a warning.
+
+        Returns
+        -------
+        CommitResult
+            One row for each instance: committed, or the Failure Reason, or that no report came.
+
+        Raises
+        ------
+        QueryError
+            If nothing was given, or *listen* is no address.
+        OperationFailed, NoPresentationContext, AssociationError
+            If the peer does not take the request.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything is committed.
+        """
+        from nbdicom.peer.commitment import commit
+
+        address = None if listen is None else _listening(listen)
+        return _told(commit(self, _flat(items), listen=address, timeout=timeout), raise_on_error)
+
+    def mpps(self, entry: Any = None, /, **attributes: Any) -> PerformedProcedureStep:
+        """Perform a scheduled procedure step and keep the peer informed (MPPS, PS3.4 Annex F).
+
+        Parameters
+        ----------
+        entry : row, mapping or Dataset, optional
+            One entry of a worklist: patient, study and request are taken from it.
+        **attributes
+            Further attributes of PS3.4 Table F.7.2-1, or others instead of those of the entry.
+
+        Returns
+        -------
+        PerformedProcedureStep
+            For a ``with`` block: IN PROGRESS at its beginning, COMPLETED at its end, DISCONTINUED by an exception.
+
+        Examples
+        --------
+        >>> with ris.mpps(worklist.iloc[0]) as step:  # doctest: +SKIP
+        ...     step.add("images/")
+        """
+        from nbdicom.peer.procedure_step import PerformedProcedureStep
+
+        return PerformedProcedureStep(self, entry, attributes)
+
+    @property
+    def workitems(self) -> Workitems:
+        """The workitems of the peer (Unified Procedure Step, PS3.4 Annex CC): ``create``, ``find``, ``claim`` ..."""
+        from nbdicom.peer.workitems import Workitems
+
+        return Workitems(self)
 
     # ------------------------------------------------------------------------------- what the methods share
 
@@ -692,6 +767,13 @@ def _split(address: Any, host: str | None, port: int | None) -> tuple[str, str, 
             f"{text!r} has no host or no port between 1 and 65535",
             hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:11112'",
         ) from None
+
+
+def _listening(listen: str | int | tuple[str, int]) -> tuple[str, int]:
+    try:
+        return ("0.0.0.0", listen) if isinstance(listen, int) else split_address(listen)
+    except ValueError as error:
+        raise QueryError(f"listen: {error}") from None
 
 
 def _flat(items: Iterable[Any]) -> Iterable[Any]:

@@ -21,7 +21,17 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Answer", "MoveResult", "RetrieveResult", "Retrieved", "Sent", "StoreResult", "TransferResult"]
+__all__ = [
+    "Answer",
+    "CommitResult",
+    "Committed",
+    "MoveResult",
+    "RetrieveResult",
+    "Retrieved",
+    "Sent",
+    "StoreResult",
+    "TransferResult",
+]
 
 _SHOWN = 25  #: rows of a table on the screen; all are in the DataFrame
 _NAMED = 10  #: failures that the summary names
@@ -184,11 +194,42 @@ class Moved:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """One instance for which storage commitment was asked."""
+
+    sop_class_uid: UID
+    sop_instance_uid: UID
+    status: Status | None = None  #: Success, or the Failure Reason (PS3.3 C.14.1.1); None as long as nobody has said
+    message: str = ""
+    retrieve_from: str = ""  #: AE title
+
+    @property
+    def ok(self) -> bool:
+        """Whether the peer has promised to keep it."""
+        return self.status is not None and self.status.is_success
+
+    def row(self) -> tuple[object, ...]:
+        """The row of the table."""
+        return (self.sop_instance_uid, self.sop_class_uid.name, _code(self.status), self.message)
+
+    def record(self) -> dict[str, Any]:
+        """The row of the DataFrame."""
+        return {
+            "SOPInstanceUID": self.sop_instance_uid,
+            "SOPClassUID": self.sop_class_uid,
+            "status": _code(self.status),
+            "ok": self.ok,
+            "message": self.message,
+            "RetrieveAETitle": self.retrieve_from,
+        }
+
+
 def _code(status: Status | None) -> str | None:
     return None if status is None else f"{int(status):04X}H"
 
 
-Row = TypeVar("Row", Retrieved, Sent, Moved)
+Row = TypeVar("Row", Retrieved, Sent, Moved, Committed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +424,31 @@ class StoreResult(TransferResult[Sent]):
         if self.skipped:
             text += f", {len(self.skipped)} files skipped"
         return text + _named([(row.source, row.message) for row in self.failed])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CommitResult(TransferResult[Committed]):
+    """What a peer promised to keep."""
+
+    transaction_uid: UID
+    event_type: int | None = None  #: of the report: 1 all are committed, 2 failures exist; None where none came
+
+    _columns: ClassVar[tuple[str, ...]] = ("SOP Instance UID", "SOP Class", "status", "message")
+
+    @property
+    def summary(self) -> str:
+        """How many are committed, and why others are not."""
+        good = len(self.rows) - len(self.failed)
+        text = f"{good} of {len(self.rows)} instances committed by {self.peer} ({self.seconds:.1f} s)"
+        return text + _named([(str(row.sop_instance_uid), row.message) for row in self.failed])
+
+    def _hints(self) -> list[str]:
+        if self.event_type is not None:
+            return []
+        return [
+            "the report may come on a new association: give listen='host:port', and register our AE title there with the "
+            "peer"
+        ]
 
 
 def _named(failures: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,240 @@
+"""A modality's performed procedure step as a ``with`` block (PS3.4 Annex F): begun, and ended one way or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from nbdicom.errors import LocalProtocolError, QueryError
+from nbdicom.peer.query import attribute
+from nbdicom.peer.selection import records
+from nbdicom.peer.values import wire
+from nbdicom.table import Table
+from nbdicom.uids import UID
+
+if TYPE_CHECKING:
+    from nbdicom.peer.peer import Peer
+
+__all__ = ["PerformedProcedureStep"]
+
+_CLASS = UID.of("ModalityPerformedProcedureStep")
+_STEPS = "ScheduledProcedureStepSequence"
+_IN_PROGRESS, _COMPLETED, _DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
+
+#: What goes from an entry of a worklist into the Scheduled Step Attributes Sequence (PS3.4 Table F.7.2-1).
+_SCHEDULED = """
+StudyInstanceUID ReferencedStudySequence AccessionNumber RequestedProcedureID RequestedProcedureDescription
+ScheduledProcedureStepID ScheduledProcedureStepDescription ScheduledProtocolCodeSequence
+""".split()  # noqa: SIM905
+_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "ReferencedPatientSequence")
+#: The other attributes that have to be there, empty if need be.
+_EMPTY = """
+PerformedStationName PerformedLocation PerformedProcedureStepDescription PerformedProcedureTypeDescription
+ProcedureCodeSequence PerformedProcedureStepEndDate PerformedProcedureStepEndTime StudyID PerformedProtocolCodeSequence
+PerformedSeriesSequence
+""".split()  # noqa: SIM905
+
+
+class PerformedProcedureStep:
+    """A step that is performed.  `Peer.mpps` makes it; see there.
+
+    Attributes
+    ----------
+    sop_instance_uid : UID
+        Its name.
+    status : str
+        ``""`` until it begins, then IN PROGRESS, COMPLETED or DISCONTINUED.
+    """
+
+    def __init__(self, peer: Peer, entry: Any, attributes: Mapping[str, Any]) -> None:
+        self.sop_instance_uid = UID(f"2.25.{uuid4().int}")
+        self.status = ""
+        self._peer = peer
+        self._series: dict[str, dict[str, Any]] = {}
+        scheduled = _entry(entry)
+        now = datetime.now()  # noqa: DTZ005  # DICOM's dates and times are local ones
+        given = {name: _wire(name, value) for name, value in attributes.items()}
+        self._created = {
+            **dict.fromkeys(_EMPTY, ""),
+            "ScheduledStepAttributesSequence": [{name: scheduled.get(name, "") for name in _SCHEDULED}],
+            **{name: scheduled.get(name, "") for name in _PATIENT},
+            "PerformedProcedureStepID": f"P{uuid4().hex[:8].upper()}",
+            "PerformedStationAETitle": peer.calling,
+            "PerformedProcedureStepStartDate": f"{now:%Y%m%d}",
+            "PerformedProcedureStepStartTime": f"{now:%H%M%S}",
+            "PerformedProcedureStepDescription": scheduled.get("ScheduledProcedureStepDescription", ""),
+            "Modality": scheduled.get("Modality", ""),
+            **given,
+            "PerformedProcedureStepStatus": _IN_PROGRESS,
+        }
+        study = self._created["ScheduledStepAttributesSequence"][0]["StudyInstanceUID"]
+        if not study or not self._created["Modality"]:
+            raise QueryError(
+                "a performed procedure step needs StudyInstanceUID and Modality",
+                hint="pass a row of worklist(), or a mapping that has them",
+            )
+
+    @property
+    def study_instance_uid(self) -> UID:
+        """The study to which the images of this step belong."""
+        return UID(self._created["ScheduledStepAttributesSequence"][0]["StudyInstanceUID"])
+
+    # --------------------------------------------------------------------------- its life
+
+    def begin(self) -> Self:
+        """Tell the peer that the step is in progress (N-CREATE); ``with`` does it."""
+        if self.status:
+            raise LocalProtocolError(f"the step is {self.status} already [PS3.4 F.7.2.1]")
+        with self._peer.associate([_CLASS]) as association:
+            association.n_create(_CLASS, self._created, sop_instance=self.sop_instance_uid)
+        self.status = _IN_PROGRESS
+        return self
+
+    def add(self, *items: Any) -> None:
+        """Note instances that the step has made; the peer is told at its end, or by `update`.
+
+        Parameters
+        ----------
+        *items
+            Files, Datasets, or lists of these.
+        """
+        from pydicom import dcmread
+
+        from nbdicom.data import Skipped, scan
+
+        for found in scan(_flat(items)):
+            if isinstance(found, Skipped):
+                continue
+            path = getattr(found, "path", None)
+            head = (
+                getattr(found, "dataset", None) if path is None else dcmread(path, stop_before_pixels=True, force=True)
+            )
+            assert head is not None
+            uid = str(head.get("SeriesInstanceUID", ""))
+            if uid not in self._series:
+                self._series[uid] = {
+                    "SeriesInstanceUID": uid,
+                    "ProtocolName": str(head.get("ProtocolName") or head.get("SeriesDescription") or "unnamed"),
+                    "SeriesDescription": str(head.get("SeriesDescription", "")),
+                    "PerformingPhysicianName": str(head.get("PerformingPhysicianName", "")),
+                    "OperatorsName": str(head.get("OperatorsName", "")),
+                    "RetrieveAETitle": "",
+                    "ReferencedNonImageCompositeSOPInstanceSequence": [],
+                    "ReferencedImageSequence": [],
+                }
+            kind = "ReferencedImageSequence" if "Rows" in head else "ReferencedNonImageCompositeSOPInstanceSequence"
+            self._series[uid][kind].append(
+                {"ReferencedSOPClassUID": found.sop_class_uid, "ReferencedSOPInstanceUID": found.sop_instance_uid}
+            )
+
+    def update(self, **attributes: Any) -> None:
+        """Tell the peer how the step goes on (N-SET)."""
+        self._set({name: _wire(name, value) for name, value in attributes.items()})
+
+    def complete(self, **attributes: Any) -> None:
+        """Tell the peer that the step is completed; leaving the ``with`` block does it."""
+        self._end(_COMPLETED, attributes)
+
+    def discontinue(self, **attributes: Any) -> None:
+        """Tell the peer that the step was discontinued; an exception in the ``with`` block does it."""
+        self._end(_DISCONTINUED, attributes)
+
+    def _end(self, status: str, attributes: Mapping[str, Any]) -> None:
+        now = datetime.now()  # noqa: DTZ005
+        self._set(
+            {
+                "PerformedProcedureStepEndDate": f"{now:%Y%m%d}",
+                "PerformedProcedureStepEndTime": f"{now:%H%M%S}",
+                **{name: _wire(name, value) for name, value in attributes.items()},
+                "PerformedProcedureStepStatus": status,
+            }
+        )
+        self.status = status
+
+    def _set(self, modifications: dict[str, Any]) -> None:
+        if self.status != _IN_PROGRESS:
+            raise LocalProtocolError(f"the step is {self.status or 'not begun'}, not in progress [PS3.4 F.7.2.2]")
+        if self._series:
+            modifications.setdefault("PerformedSeriesSequence", list(self._series.values()))
+        with self._peer.associate([_CLASS]) as association:
+            association.n_set(_CLASS, self.sop_instance_uid, modifications)
+
+    def __enter__(self) -> Self:
+        return self.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.status != _IN_PROGRESS:
+            return  # ended in the block already
+        if kind is None:
+            self.complete()
+        else:
+            self.discontinue()
+
+    # --------------------------------------------------------------------------- to look at
+
+    def table(self) -> Table:
+        """What it is, and the series so far."""
+        rows: list[tuple[object, ...]] = [
+            ("SOP Instance UID", self.sop_instance_uid),
+            ("status", self.status or "not begun"),
+            ("modality", self._created["Modality"]),
+            ("study", self.study_instance_uid),
+        ]
+        for series in self._series.values():
+            count = sum(len(value) for value in series.values() if isinstance(value, list))
+            rows.append(("series", f"{series['SeriesInstanceUID']}, {count} instances"))
+        return Table(f"Performed procedure step at {self._peer.address}", ("what", "value"), rows)
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def _wire(name: str, value: Any) -> Any:
+    known = attribute(name)
+    return value if known.vr == "SQ" else wire(known.keyword, known.vr, value)
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    """An entry of a worklist, as a row, a mapping or a Dataset: the attributes of its step beside the others."""
+    if entry is None:
+        return {}
+    if hasattr(entry, "group_dataset"):
+        from nbdicom.data import codec
+        from nbdicom.data.nested import decode_nested
+
+        explicit = "1.2.840.10008.1.2.1"
+        entry = decode_nested(codec.encode(entry, explicit), explicit)
+    rows = records(entry)
+    if len(rows) != 1:
+        raise QueryError(
+            f"a step is performed for one entry, and these are {len(rows)}", hint="pass one row: rows.iloc[0]"
+        )
+    (row,) = rows
+    steps = row.pop(_STEPS, None) or [{}]
+    flat = {**row, **steps[0]}
+    wanted = (*_SCHEDULED, *_PATIENT, "Modality")
+    return {name: _value(name, flat[name]) for name in wanted if name in flat}
+
+
+def _value(name: str, value: Any) -> Any:
+    """A value of a table as it is sent; what a table has for "nothing" is empty."""
+    if attribute(name).vr == "SQ":
+        return list(value) if isinstance(value, (list, tuple)) else []
+    if value is None or value != value or str(value) in ("", "<NA>", "NaT"):  # noqa: PLR0124  # NaN differs from itself
+        return ""
+    return _wire(name, value)
+
+
+def _flat(items: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        found += _flat(item) if isinstance(item, (list, tuple)) else [item]
+    return found
