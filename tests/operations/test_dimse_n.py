@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from by_hand import CODEC, CT, IMPLICIT, Acceptor, Hand, context, fail, refuse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbdicom.core.command import (
     NActionRQ,
@@ -180,6 +182,35 @@ def test_a_get_without_attributes_is_a_mistake(nothing: Any) -> None:
 def test_a_delete_with_a_data_set_is_a_mistake() -> None:
     acceptor = ask("n_delete", lambda request: {"a": 1})
     assert acceptor.only.status == 0x0110 and len(acceptor.failures) == 1
+
+
+things = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+        | st.builds(Status, st.integers(0, 0xFFFF))
+    ),
+    max_leaves=5,
+)
+
+
+@given(service=st.sampled_from(sorted(CASES)), thing=things, raised=st.booleans())
+def test_whatever_a_handler_does_there_is_one_answer(service: str, thing: Any, raised: bool) -> None:
+    def handler(request: Any) -> Any:
+        if raised:
+            raise Refuse(thing, thing)
+        return thing
+
+    acceptor = ask(service, handler)
+    status = acceptor.only.status
+    assert 0 <= status <= 0xFFFF and not status.is_pending
+    if acceptor.failures:
+        assert status.is_failure
+    if status.is_failure:
+        assert acceptor.sent[0].data is None
 
 
 @every_service
