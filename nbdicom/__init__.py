@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nbdicom.peer.plots import latency as plot_latency
     from nbdicom.peer.registry import peers
     from nbdicom.peer.rows import read_table
+    from nbdicom.playback import FakePeer, replay
     from nbdicom.receiver import Receiver, serve
     from nbdicom.servers import running_table as servers
     from nbdicom.status import Status, status_table
@@ -63,6 +64,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
     "Browser": ("nbdicom.notebook.browser", "Browser"),
     "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
+    "FakePeer": ("nbdicom.playback", "FakePeer"),
     "Handlers": ("nbdicom.operations.handlers", "Handlers"),
     "Job": ("nbdicom.job", "Job"),
     "Limits": ("nbdicom.config", "Limits"),
@@ -98,6 +100,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "plot_latency": ("nbdicom.peer.plots", "latency"),
     "known_users": ("nbdicom.operations.handlers", "known_users"),
     "privacy": ("nbdicom.privacy", ""),
+    "replay": ("nbdicom.playback", "replay"),
     "record": ("nbdicom.trace", "record"),
     "read_table": ("nbdicom.peer.rows", "read_table"),
     "serve": ("nbdicom.receiver", "serve"),

@@ -16,6 +16,7 @@
     │  ├─ OperationCancelled        the final status is Cancel (FE00H)
     │  └─ OperationTimeout          silence for longer than a deadline allows (also a TimeoutError)
     ├─ DataSetError                 a data set that cannot be encoded or decoded
+    ├─ TranscriptError              a recording in a file that cannot be read, or not be replayed
     ├─ QueryError                   a query that is refused before it is sent (also a ValueError)
     └─ PacsError                    the embedded PACS cannot use its folder or its port
 
@@ -53,6 +54,7 @@ __all__ = [
     "QueryError",
     "RemoteProtocolError",
     "TLSFailed",
+    "TranscriptError",
 ]
 
 
@@ -238,6 +240,10 @@ class OperationTimeout(OperationError, TimeoutError):
 
 class DataSetError(NbdicomError):
     """A data set cannot be encoded or decoded in the transfer syntax at hand."""
+
+
+class TranscriptError(NbdicomError):
+    """A file that is no recording or a damaged one, or a recording that cannot be replayed."""
 
 
 class QueryError(NbdicomError, ValueError):

@@ -45,6 +45,7 @@ FLOORS = {
     "aio": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
     },
+    "playback": GROUND | {"nbdicom.core", "nbdicom.trace", "nbdicom.blocking", "nbdicom.playback"},
     "pacs": GROUND | {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
         "nbdicom.tls",

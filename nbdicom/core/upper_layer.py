@@ -179,7 +179,7 @@ class UpperLayer:
         self._skip = 0  # bytes of an ignored PDU
         self._control: bytearray | None = None  # a control PDU that is longer than what has arrived
         self._control_type = self._control_length = 0
-        self._deaf = False  # after an invalid PDU nothing more can be framed
+        self._deaf = False  # after an invalid PDU nothing more can be framed, and after the end nothing is meant for us
 
     # --------------------------------------------------------------------------- bytes in
 
@@ -577,6 +577,7 @@ class UpperLayer:
 
     def _close(self) -> None:
         self._artim = None
+        self._deaf = True
         self.close_transport = True
 
     def _ae_1(self, _: object) -> None:

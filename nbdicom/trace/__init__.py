@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from nbdicom.trace.dissection import Dissection, dissect
     from nbdicom.trace.ladder import Ladder
     from nbdicom.trace.states import StatePath
+    from nbdicom.trace.transcript import load
 
 #: What is loaded when it is asked for: an association that is recorded needs none of it.
 _LATER = {
@@ -51,6 +52,7 @@ _LATER = {
     "Connection": "arrows",
     "Dissection": "dissection",
     "Ladder": "ladder",
+    "load": "transcript",
     "StatePath": "states",
     "dissect": "dissection",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "Transition",
     "dissect",
     "fan_out",
+    "load",
     "on",
     "record",
 ]

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.machine import Sta
 from nbdicom.core.trace import PDUReceived, PDUSent, Trace, TraceEvent, Tracer, Transition, tracers
 from nbdicom.core.upper_layer import Role
@@ -77,7 +78,9 @@ class Recorder(Recording):
             self._stopped = True
 
     def take(self, about: TracedAssociation, event: TraceEvent) -> None:
-        """One event of one association."""
+        """One event of one association; raw bytes, which another trace may have asked for, are not kept twice."""
+        if isinstance(event, DataSent | DataReceived):
+            return
         with self._lock:
             about.note(event)
             self._ring.append(Entry(self._count, about.number, event))

@@ -24,6 +24,9 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     import pandas
 
     from nbdicom.table import Table
@@ -239,6 +242,20 @@ class Recording:
         from nbdicom.trace.views import mermaid
 
         return mermaid(self.connections)
+
+    # --------------------------------------------------------------------------- files
+
+    def redacted(self) -> Recording:
+        """The same without patient values, overwritten in place; see `nbdicom.trace.redact`."""
+        from nbdicom.trace.redact import redacted
+
+        return redacted(self)
+
+    def save(self, path: str | os.PathLike[str], *, redact: bool = True) -> Path:
+        """Write it to a file that `load` reads; with *redact* without patient values (see `nbdicom.trace.redact`)."""
+        from nbdicom.trace.transcript import save
+
+        return save(self, path, redact=redact)
 
     def __str__(self) -> str:
         return str(self.summary())

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.core import pdu as p
 from nbdicom.core.command import Request, Response
-from nbdicom.core.trace import Connected, MessageReceived, MessageSent, PDUReceived, PDUSent, TraceEvent, Transition
+from nbdicom.core.trace import (
+    Connected,
+    MessageReceived,
+    MessageSent,
+    PDUReceived,
+    PDUSent,
+    Quirk,
+    TraceEvent,
+    Transition,
+)
 from nbdicom.table import Table, printable
 from nbdicom.trace import dissection
 from nbdicom.trace.arrows import Arrow, Connection
@@ -47,6 +56,7 @@ def summary(recording: Recording) -> Table:
                     side.outcome,
                 )
             )
+    quirks = dict.fromkeys(str(e.event) for e in recording.entries if isinstance(e.event, Quirk))
     count = len(recording.entries)
     dropped = sum(side.dropped_sent + side.dropped_received for side in recording.associations)
     title = f"Recording: {len(rows)} side{'' if len(rows) == 1 else 's'} of associations, {count} events"
@@ -55,6 +65,7 @@ def summary(recording: Recording) -> Table:
         ("#", "our role", "calling \N{RIGHTWARDS ARROW} called", "peer", "PDUs", "bytes", "messages", "ms", "outcome"),
         rows,
         notes=[
+            *quirks,
             "PDUs, bytes and messages: sent / received",
             "look: .ladder()  .states()  [3] takes arrow 3 apart  .to_frame()  .to_mermaid()  .save(path)",
         ],
@@ -68,7 +79,7 @@ def events(recording: Recording) -> pandas.DataFrame:
     """Every event as a row."""
     import pandas
 
-    entries = recording.entries
+    entries = sorted(recording.entries, key=lambda entry: entry.event.time)  # threads tell a little out of turn
     start = entries[0].event.time if entries else 0.0
     roles = {side.number: str(side.role) for side in recording.associations}
     rows = [
@@ -108,6 +119,8 @@ def _columns(event: TraceEvent) -> dict[str, Any]:
     if isinstance(event, Transition):
         words = f"{event.before} {event.event} ({event.event.meaning}): {event.action.meaning}"
         return {"kind": "transition", "name": str(event.action), "state": str(event.after), "detail": words}
+    if isinstance(event, Quirk):
+        return {"kind": "quirk", "name": "", "detail": printable(f"the peer {event.text}")}
     if isinstance(event, Connected):
         return {"kind": "connected", "name": "transport connection", "detail": f"{event.local} - {event.peer}"}
     return {"kind": type(event).__name__.lower(), "name": "", "detail": printable(event).strip("<> ")}

@@ -197,6 +197,22 @@ def test_an_abort() -> None:
     assert pair.b.close_transport
 
 
+@pytest.mark.parametrize(
+    "after",
+    [p.AAbort(), p.AReleaseRQ(), p.PDataTF(items=()), None],
+    ids=["A-ABORT", "A-RELEASE-RQ", "P-DATA-TF", "no PDU"],
+)
+@pytest.mark.parametrize("end", [p.AReleaseRP(), p.AAbort(source=2, reason_diag=0)], ids=["released", "aborted"])
+def test_what_follows_the_end_in_the_same_segment_is_not_read(end: p.PDU, after: p.PDU | None) -> None:
+    pair = Pair().associate()
+    pair.a.release()
+    pair.a.data_to_send()
+    feed(pair.a, p.encode_pdu(end) + (b"GET /" if after is None else p.encode_pdu(after)))
+    assert pair.a.state is Sta.STA1 and pair.a.close_transport and not pair.a.receiving
+    assert isinstance(pair.a.error, AssociationReleased if isinstance(end, p.AReleaseRP) else AssociationAborted)
+    assert pair.a.data_to_send() == []
+
+
 def test_a_rejection() -> None:
     pair = Pair()
     pair.a.request(pair.rq)
@@ -276,6 +292,8 @@ def test_it_makes_no_difference_how_the_bytes_arrive(step: int | None) -> None:
         session = session[size:]
     assert [type(r.message) for r in pair.b.requests] == [c.CStoreRQ]
     assert pair.sinks[0].data == data and pair.sinks[0].closed == [True]
+    assert pair.b.error is None, "the release waits for the answer"
+    pair.b.performed(pair.b.requests.popleft())
     assert isinstance(pair.b.error, AssociationReleased)
 
 
