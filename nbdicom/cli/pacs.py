@@ -20,7 +20,7 @@ __all__ = ["run"]
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; or read everything back, and end."""
     from nbdicom.pacs import Pacs
 
     ended = threading.Event()
@@ -34,9 +34,15 @@ def run(options: argparse.Namespace) -> int:
         any_called=options.any_called,
         any_calling=options.any_calling,
         allow=dict(map(_allowed, options.allow)),
+        durability=options.durability,
         tls=_served(tls_of(options)),
         limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
     )
+    if options.scrub:
+        scrubbed = pacs.scrub()
+        pacs.stop()
+        print(scrubbed)
+        return 0 if scrubbed else 1
     with pacs:
         if options.sample:
             from nbdicom.pacs.samples import sample_instances

@@ -102,6 +102,15 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
         help="a known AE: it may call, and is a C-MOVE destination; may be repeated",
     )
     sub.add_argument("--sample", action="store_true", help="put the sample images into the archive first")
+    sub.add_argument(
+        "--durability",
+        choices=("full", "batch", "none"),
+        default="full",
+        help="what an object that was answered with Success survives (default: %(default)s, a power cut)",
+    )
+    sub.add_argument(
+        "--scrub", action="store_true", help="read every object back, print what is damaged, and end; nothing is served"
+    )
     _max_pdu(sub)
     _tls(sub)
 

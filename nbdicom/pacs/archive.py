@@ -2,7 +2,7 @@
 
 For each object: received and hashed under a temporary name; parsed to its end and compared with the C-STORE request;
 synced; given its name; the folder synced; recorded and committed; only then Success (0000H).  A failure on the way
-leaves neither a file nor a row.
+leaves neither a file nor a row.  What of this waits for the disk is said by `nbdicom.pacs.durability`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Any
 from nbdicom.config import Limits
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
+from nbdicom.pacs.durability import Durability, Syncer, Unsynced
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
-from nbdicom.pacs.repair import open_index, repair
+from nbdicom.pacs.repair import Checked, open_index, repair, scrub
 from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
@@ -68,6 +69,14 @@ class _Staged:
         self.outcome.status, self.outcome.comment = status, comment
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Objects of one sender that wait to be named and recorded."""
+
+    batch: Sequence[_Staged]
+    done: bool = False
+
+
 class Archive:
     """One store, opened for this process alone.
 
@@ -75,8 +84,8 @@ class Archive:
     ----------
     root : Path
         Its folder; made if it does not exist.
-    durable : bool
-        True: what was answered with Success survives a power cut.  False: no syncs.
+    durability : {"full", "batch", "none"}
+        What an answer with Success survives; see `nbdicom.pacs.durability`.
     limits : Limits, optional
         How long one object may be, how much room stays free, and what a data set may cost to read.
 
@@ -86,11 +95,18 @@ class Archive:
         If the folder cannot be used, or is in use.
     """
 
-    def __init__(self, root: Path, *, durable: bool = True, limits: Limits | None = None) -> None:
+    def __init__(self, root: Path, *, durability: Durability = "full", limits: Limits | None = None) -> None:
+        durable = durability == "full"
         self._limits = limits or Limits()
         self._inflating = threading.Lock()  # one at a time: what is deflated has to be held in memory
         self._busy: set[str] = set()  # SOP Instance UIDs that are being stored
         self._free = threading.Condition()
+        self._durable = durable
+        self._syncer: Syncer | None = None
+        self._turn = threading.Lock()  # who has it names and records what everybody waits for
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Waiting] = []
+        self._unsynced = Unsynced(root)
         self.store = ObjectStore(root, durable=durable, free_space=self._limits.free_space)
         self._lock = StoreLock(root)
         try:
@@ -100,6 +116,11 @@ class Archive:
             self.index = open_index(root / _INDEX, durable=durable)
             try:
                 repair(self.store, self.index)
+                self._check_doubtful()
+                if not durable:
+                    self._unsynced.begin()
+                if durability == "batch":
+                    self._syncer = Syncer(self.index.path, self._unsynced)
             except BaseException:
                 self.index.close()
                 raise
@@ -114,8 +135,24 @@ class Archive:
 
     def close(self) -> None:
         """Close the index and let go of the folder."""
+        whole = self._syncer is None or self._syncer.close()
         self.index.close()
+        if whole:
+            self._unsynced.end()
         self._lock.release()
+
+    def _check_doubtful(self) -> None:
+        """After an end out of order: what was answered but may not have reached the disk is read back."""
+        since = self._unsynced.since()
+        if since is None:
+            return
+        damaged = [found for found in scrub(self.store, self.index, since=since) if found.damage]
+        _log.warning("the last run did not end in order: %d recent objects are damaged", len(damaged))
+        self._unsynced.end()
+
+    def scrub(self) -> Iterator[Checked]:
+        """Read every object back; see `nbdicom.pacs.repair.scrub`."""
+        return scrub(self.store, self.index)
 
     # --------------------------------------------------------------------------- reception
 
@@ -265,21 +302,62 @@ class Archive:
         return False
 
     def _record(self, batch: Sequence[_Staged]) -> None:
-        if not batch:
+        """Sync, name and record.  Files are synced by each sender for itself; the rest is shared by all who wait."""
+        sound = [staged for staged in batch if self._synced(staged)]
+        if not sound:
             return
-        received = datetime.now(UTC).isoformat(timespec="seconds")
-        try:
-            self.store.keep([(staged.file, staged.name) for staged in batch])
+        waiting = _Waiting(sound)
+        with self._queue_lock:
+            self._queue.append(waiting)
+        with self._turn:
+            if waiting.done:
+                return
+            with self._queue_lock:
+                group, self._queue = self._queue, []
             try:
-                self.index.add([_record(staged, received) for staged in batch])
-            except IndexFailed:
-                self.store.remove(staged.name for staged in batch)
-                raise
-        except (OSError, IndexFailed) as error:
-            refusal = _out_of_resources(error)
+                self._keep_group([one.batch for one in group])
+            finally:
+                for one in group:
+                    one.done = True
+
+    def _synced(self, staged: _Staged) -> bool:
+        try:
+            if self._durable:
+                staged.file.sync()
+        except OSError as error:
+            self._refuse([staged], error)
+            return False
+        return True
+
+    def _keep_group(self, batches: Sequence[Sequence[_Staged]]) -> None:
+        """Names, one sync for each folder, one commit; what fails there fails alone as far as it can."""
+        received = datetime.now(UTC).isoformat(timespec="seconds")
+        everything = [staged for batch in batches for staged in batch]
+        try:
+            failed = self.store.keep([(staged.file, staged.name) for staged in everything])
+            for staged in everything:
+                if staged.name in failed:
+                    self._refuse([staged], failed[staged.name])
+            kept = [[staged for staged in batch if staged.name not in failed] for batch in batches]
+            errors = self.index.add_each([[_record(staged, received) for staged in batch] for batch in kept])
+            for batch, error in zip(kept, errors, strict=True):
+                if error is not None:
+                    self.store.remove(staged.name for staged in batch)
+                    self._refuse(batch, error)
+                elif self._syncer is not None:
+                    self._syncer.add(self.store.path(staged.name) for staged in batch)
+        except BaseException as error:
+            # An interrupt of the user's, say: nobody may believe that all is well.
+            for staged in everything:
+                staged.refuse(0xA700, f"not stored: {type(error).__name__}")
+            raise
+
+    def _refuse(self, batch: Sequence[_Staged], error: Exception) -> None:
+        refusal = _out_of_resources(error)
+        if batch:
             _log.error("%d objects not stored: %s", len(batch), printable(refusal.comment))
-            for staged in batch:
-                staged.refuse(refusal.status, refusal.comment)
+        for staged in batch:
+            staged.refuse(refusal.status, refusal.comment)
 
     def _claim(self, uids: set[str]) -> None:
         with self._free:

@@ -1,8 +1,7 @@
 """The SQLite index: who, what and where, for every object of the store.
 
 One connection writes, under one lock, in WAL mode with ``synchronous=FULL``: what was committed is on the disk.
-Writers that wait for the lock are served together by the one that has it, in a single transaction, so that sixteen
-associations cost little more than one.  Readers take connections from a pool and never wait for the writer.
+Readers take connections from a pool and never wait for the writer.
 
 The index holds nothing that the objects do not: when it is damaged it is set aside and made again from them.
 """
@@ -59,7 +58,6 @@ class Entry:
 @dataclass(slots=True)
 class _Batch:
     records: Sequence[Record]
-    done: bool = False
     error: BaseException | None = None
 
 
@@ -85,8 +83,7 @@ class Index:
         self.path = path
         self._durable = durable
         self._write_lock = threading.Lock()
-        self._queue_lock = threading.Lock()
-        self._queue: list[_Batch] = []
+        self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         try:
@@ -107,7 +104,7 @@ class Index:
 
     def close(self) -> None:
         """Close every connection that is not in use; the last one folds the write-ahead log into the file."""
-        with self._queue_lock:
+        with self._pool_lock:
             self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
@@ -162,7 +159,7 @@ class Index:
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
         """A connection for this use alone; it goes back to the pool, not to the thread, since threads come and go."""
-        with self._queue_lock:
+        with self._pool_lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
             connection = self._connect()
@@ -170,7 +167,7 @@ class Index:
         try:
             yield connection
         finally:
-            with self._queue_lock:
+            with self._pool_lock:
                 keep = not self._closed and len(self._idle) < _IDLE_READERS
                 if keep:
                     self._idle.append(connection)
@@ -193,6 +190,14 @@ class Index:
             )
             return {name: (number, size) for name, number, size in rows}
 
+    def entries(self, prefix: str) -> list[Entry]:
+        """The objects whose files' names begin with *prefix*."""
+        with self.reader() as connection:
+            rows = connection.execute(
+                f"SELECT {Entry.SQL} FROM instances i WHERE object >= ? AND object < ?", (prefix, prefix + "~")
+            )
+            return [Entry(*row) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """How many patients, studies, series and instances there are."""
         with self.reader() as connection:
@@ -204,25 +209,23 @@ class Index:
     # --------------------------------------------------------------------------- writing
 
     def add(self, records: Sequence[Record]) -> None:
-        """Record objects; when this returns they are committed.
-
-        Whoever has the lock commits for everybody who waits for it.
+        """Record objects, all of them or none; when this returns they are committed.
 
         Raises
         ------
         IndexFailed
             If they were not recorded.
         """
-        batch = _Batch(records)
-        with self._queue_lock:
-            self._queue.append(batch)
+        (error,) = self.add_each([records])
+        if error is not None:
+            raise error
+
+    def add_each(self, parts: Sequence[Sequence[Record]]) -> list[IndexFailed | None]:
+        """Record several parts in one transaction: for each None, or why it was not recorded."""
+        batches = [_Batch(records) for records in parts]
         with self._write_lock:
-            if not batch.done:
-                with self._queue_lock:
-                    batches, self._queue = self._queue, []
-                self._commit(batches)
-        if batch.error is not None:
-            raise IndexFailed(str(batch.error)) from batch.error
+            self._commit(batches)
+        return [None if batch.error is None else _failed(batch.error) for batch in batches]
 
     def _commit(self, batches: Sequence[_Batch]) -> None:
         connection = self._writer
@@ -250,9 +253,6 @@ class Index:
                     connection.execute("ROLLBACK")
             if not isinstance(error, sqlite3.Error):
                 raise  # an interrupt of the user's, say: nobody else may believe that all is well
-        finally:
-            for batch in batches:
-                batch.done = True
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Forget objects by the number of their row, and what is empty without them."""
@@ -267,6 +267,12 @@ class Index:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise IndexFailed(str(error)) from error
+
+
+def _failed(error: BaseException) -> IndexFailed:
+    failed = IndexFailed(str(error))
+    failed.__cause__ = error
+    return failed
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

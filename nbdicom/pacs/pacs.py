@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from nbdicom.address import join_address
 from nbdicom.config import Limits, Timeouts
@@ -27,7 +27,9 @@ from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance
 from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
+from nbdicom.pacs.durability import Durability
 from nbdicom.pacs.query import MODELS, find
+from nbdicom.pacs.scrubbing import Scrubbed
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.pacs.workflow.availability import Availability
 from nbdicom.pacs.workflow.commitment import Commitments
@@ -71,9 +73,9 @@ class Pacs:
     allow : mapping
         AE title to ``"host:port"`` or ``(host, port)``: who may call, the destinations of C-MOVE, and where reports (of
         storage commitment, of workitems) are delivered when their recipient is not associated with us.
-    durability : {"full", "none"}
-        ``"full"``: an object that was answered with Success survives a power cut.  ``"none"``: it survives the end of
-        this process; much faster on a disk that is slow to sync.
+    durability : {"full", "batch", "none"}
+        ``"full"``: an object that was answered with Success survives a power cut.  ``"batch"``: a second later it does;
+        at once it survives the end of this process.  ``"none"``: only that.  See docs/reliability.md.
     report_pauses : sequence of float
         Seconds between one attempt to deliver a report and the next; after the last one it waits for the next start.
     limits, timeouts : optional
@@ -104,7 +106,7 @@ class Pacs:
         any_called: bool = False,
         any_calling: bool = False,
         allow: Mapping[str, str | tuple[str, int]] | None = None,
-        durability: Literal["full", "none"] = "full",
+        durability: Durability = "full",
         report_pauses: Sequence[float] = PAUSES,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
@@ -114,8 +116,8 @@ class Pacs:
     ) -> None:
         if problem := title_problem(ae_title):
             raise PacsError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
-        if durability not in ("full", "none"):
-            raise PacsError(f"durability {durability!r} is neither 'full' nor 'none'")
+        if durability not in get_args(Durability):
+            raise PacsError(f"durability {durability!r} is none of {', '.join(get_args(Durability))}")
         self.ae_title = ae_title.strip(" ")
         self.durability = durability
         self.limits = limits or Limits()
@@ -252,7 +254,7 @@ class Pacs:
                 # A notebook's kernel ends without a word; the folder shall go with it.
                 self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
             durable = self.durability == "full"
-            archive = Archive(root, durable=durable, limits=self.limits)
+            archive = Archive(root, durability=self.durability, limits=self.limits)
             try:
                 self._workflow = Workflow(
                     root,
@@ -368,6 +370,19 @@ class Pacs:
     def counts(self) -> dict[str, int]:
         """How many patients, studies, series and instances there are."""
         return self._open().index.counts()
+
+    def scrub(self) -> Scrubbed:
+        """Read every object back and compare it with the digest that was taken when it was received.
+
+        What is damaged is no longer offered, and its file is moved to the folder ``damaged``.  The PACS may run meanwhile.
+
+        Returns
+        -------
+        Scrubbed
+            How many objects were read, and which are damaged.
+        """
+        archive = self._open()
+        return Scrubbed.of(archive.scrub())
 
     def instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """A stored instance: its file, its size, the SHA-256 of its data set; None if it is not here."""

@@ -11,7 +11,8 @@ import hashlib
 import logging
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from nbdicom.errors import DataSetError, PacsError
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
 from nbdicom.pacs.rows import Record
-from nbdicom.pacs.storage import ObjectStore, object_name
+from nbdicom.pacs.storage import FOLDERS, ObjectStore, object_name
 from nbdicom.table import printable
 
-__all__ = ["open_index", "repair"]
+__all__ = ["Checked", "open_index", "repair", "scrub"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -83,6 +84,66 @@ def repair(store: ObjectStore, index: Index) -> None:
         _log.warning("%d objects that the index did not know were adopted", adopted)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One object that was read back; ``damage`` says what is wrong, "" nothing."""
+
+    sop_instance_uid: str
+    object: str
+    size: int
+    damage: str = ""
+
+
+def scrub(store: ObjectStore, index: Index, *, since: float = 0.0) -> Iterator[Checked]:
+    """Read objects back and compare them with the digest that was taken when they were received.
+
+    What is damaged is no longer offered: its row is removed, its file moved to ``damaged``.
+
+    Parameters
+    ----------
+    store : ObjectStore
+        The files.
+    index : Index
+        What they should be.
+    since : float
+        Only files that were changed after this time (in seconds since 1970).
+    """
+    for prefix in FOLDERS:
+        for entry in index.entries(prefix):
+            path = store.path(entry.object)
+            try:
+                if since and path.stat().st_mtime < since:
+                    continue
+                damage = (
+                    "" if _digest(path, entry.offset) == entry.digest else "its bytes are others than were received"
+                )
+            except FileNotFoundError:
+                damage = "its file is gone"
+            except OSError as error:
+                damage = f"its file cannot be read: {error.strerror}"
+            if damage and index.entry(entry.sop_instance_uid) == entry:  # else it was replaced or removed meanwhile
+                _log.error("object %s: %s; it is no longer offered", entry.object, damage)
+                try:
+                    index.remove([entry.id])
+                except IndexFailed as error:
+                    raise _unwritable(index, error) from error
+                if path.exists():
+                    _set_aside(store, entry.object)
+                yield Checked(entry.sop_instance_uid, entry.object, entry.size, damage)
+            elif not damage:
+                yield Checked(entry.sop_instance_uid, entry.object, entry.size)
+
+
+def _digest(path: Path, offset: int) -> bytes:
+    """The SHA-256 of what follows *offset*; read, not mapped: pages that were looked at would count as our memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(offset)
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.digest()
+
+
 def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:
     """Record object files that have no row; one that is not whole is set aside."""
     records = []
@@ -129,11 +190,6 @@ def _read_record(path: Path, name: str) -> Record:
             view[header.data_offset :] as data,
         ):
             values = read_values(data, header.transfer_syntax)
-        # Read, not mapped: pages that were looked at would count as memory of this process.
-        file.seek(header.data_offset)
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
     if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
         raise DataSetError("data set and file meta information differ")
     return Record(
@@ -142,7 +198,7 @@ def _read_record(path: Path, name: str) -> Record:
         object=name,
         size=status.st_size,
         offset=header.data_offset,
-        digest=digest.digest(),
+        digest=_digest(path, header.data_offset),
         received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
         source=header.source_ae_title,
     )

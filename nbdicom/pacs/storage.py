@@ -14,23 +14,24 @@ import mmap
 import os
 import secrets
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from nbdicom.core.streams import DataSource
 from nbdicom.data.sink import FreeSpace
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import Refuse
+from nbdicom.pacs.durability import sync_folder
 from nbdicom.uids import UID
 
-__all__ = ["Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
+__all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
 _SUFFIX = ".dcm"
-_FOLDERS = tuple(f"{k:02x}" for k in range(256))
+FOLDERS = tuple(f"{k:02x}" for k in range(256))  #: of ``objects``: the first two letters of a name
 _FILE_MODE = 0o640
 
 
@@ -126,7 +127,13 @@ class Incoming:
         return self._digest.digest()
 
     def sync(self) -> None:
-        """Have the file on the disk.  A failure is final: a second fsync may say yes to what was lost."""
+        """Have the file on the disk.
+
+        Raises
+        ------
+        OSError
+            If it is not.  That is final: a second fsync may say yes to what was lost.
+        """
         os.fsync(self._file.fileno())
 
     def view(self) -> memoryview:
@@ -161,7 +168,7 @@ class ObjectStore:
     root : Path
         The store's folder.
     durable : bool
-        False leaves out every sync.
+        Whether folders are synced when a file gets its name.
     free_space : int
         Bytes that stay free on the file system.
     """
@@ -177,10 +184,12 @@ class ObjectStore:
             self.incoming.mkdir(parents=True, exist_ok=True)
             self.objects.mkdir(exist_ok=True)
             have = {entry.name for entry in os.scandir(self.objects)}
-            for name in _FOLDERS:
+            for name in FOLDERS:
                 if name not in have:
                     (self.objects / name).mkdir()
-            self._sync_folders([self.objects, root])
+            if durable:
+                sync_folder(self.objects)
+                sync_folder(root)
         except OSError as error:
             raise PacsError(
                 f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
@@ -194,43 +203,39 @@ class ObjectStore:
         """Where the object with this name is."""
         return self.objects / name[:2] / f"{name[2:]}{_SUFFIX}"
 
-    def keep(self, files: Sequence[tuple[Incoming, str]]) -> None:
-        """Give files their names for good: file synced, renamed, folder synced.
+    def keep(self, files: Sequence[tuple[Incoming, str]]) -> dict[str, OSError]:
+        """Give files, which have been synced, their names for good, and sync the folders: one sync for many.
 
-        Raises
-        ------
-        OSError
-            If one cannot be kept; then none of them is.
+        Returns
+        -------
+        dict
+            The names of those that could not be kept, and why; of these nothing is left.
         """
-        try:
-            if self._durable:
-                for file, _ in files:
-                    file.sync()
-            for file, name in files:
+        failed: dict[str, OSError] = {}
+        for file, name in files:
+            try:
                 file.rename(self.path(name))
-            self._sync_folders({self.path(name).parent for _, name in files})
-        except OSError:
-            self.remove(name for _, name in files)
-            for file, _ in files:
+            except OSError as error:
+                failed[name] = error
+        for folder in {self.path(name).parent for _, name in files if name not in failed}:
+            try:
+                if self._durable:
+                    sync_folder(folder)
+            except OSError as error:
+                failed.update({name: error for _, name in files if self.path(name).parent == folder})
+        self.remove(failed)
+        for file, name in files:
+            if name in failed:
                 file.drop()
-            raise
+        return failed
 
-    def remove(self, names: Iterator[str]) -> None:
+    def remove(self, names: Iterable[str]) -> None:
         """Remove object files that no row of the index knows."""
         for name in names:
             try:
                 self.path(name).unlink(missing_ok=True)
             except OSError as error:
                 _log.warning("object %s cannot be removed: %s", name, error.strerror)
-
-    def _sync_folders(self, folders: Any) -> None:
-        if self._durable and os.name == "posix":
-            for folder in folders:
-                descriptor = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
 
     # --------------------------------------------------------------------------- looking after
 
@@ -243,7 +248,7 @@ class ObjectStore:
 
     def scan(self) -> Iterator[tuple[str, dict[str, int]]]:
         """For each folder its two letters, and the names and sizes of the object files in it."""
-        for folder in _FOLDERS:
+        for folder in FOLDERS:
             with os.scandir(self.objects / folder) as entries:
                 yield (
                     folder,

@@ -220,7 +220,7 @@ def test_ten_threads_store_the_same_object(pacs, handlers):
 
 
 class Waiting(list):
-    """The queue of an index, which tells how many have come."""
+    """The queue of an archive, which tells how many have come."""
 
     def __init__(self):
         self.came = threading.Semaphore(0)
@@ -234,12 +234,12 @@ class Waiting(list):
 
 
 def test_writers_that_wait_are_committed_together(pacs, handlers):
-    index = pacs._open().index
-    commits = []
+    archive = pacs._open()
+    commits, index = [], archive.index
     index._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     with ThreadPoolExecutor(8) as pool:
-        with index._write_lock:
-            index._queue = waiting = Waiting()
+        with archive._turn:
+            archive._queue = waiting = Waiting()
             results = [pool.submit(store, handlers, made(k)) for k in range(8)]
             waiting.until(8)
         assert [result.result() for result in results] == [0x0000] * 8
@@ -257,10 +257,10 @@ def test_an_object_that_cannot_be_recorded_harms_no_other(pacs, handlers, monkey
             raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(module, "insert", picky)
-    index = pacs._open().index
+    archive = pacs._open()
     with ThreadPoolExecutor(6) as pool:
-        with index._write_lock:
-            index._queue = waiting = Waiting()
+        with archive._turn:
+            archive._queue = waiting = Waiting()
             results = [pool.submit(store, handlers, made(k)) for k in range(6)]
             waiting.until(6)
         assert [result.result() for result in results] == [0, 0, 0, 0xA700, 0, 0]

@@ -36,9 +36,9 @@ STEPS = {{
     "named": (Incoming, "rename", True),
     "folder synced": (ObjectStore, "keep", True),
     "before the commit": (Index, "_commit", False),
-    "committed": (Index, "add", True),
+    "committed": (Index, "add_each", True),
 }}
-handlers = Pacs(root).handlers()
+handlers = Pacs(root, durability=sys.argv[3]).handlers()
 for k in (1, 2, 3):
     if k == 3:
         owner, name, after = STEPS[step]
@@ -50,18 +50,26 @@ for k in (1, 2, 3):
 WHOLE = {"named", "folder synced", "before the commit", "committed"}
 
 
+STEPS = ["receiving", "received", "synced", "named", "folder synced", "before the commit", "committed"]
+
+
 @pytest.mark.parametrize(
-    "step", ["receiving", "received", "synced", "named", "folder synced", "before the commit", "committed"]
+    ("durability", "step"), [*(("full", step) for step in STEPS), ("batch", "named"), ("batch", "committed")]
 )
-def test_killed_at(step, tmp_path):
+def test_killed_at(durability, step, tmp_path):
     root = tmp_path / "root"
     child = CHILD.format(here=str(Path(__file__).parent))
     run = subprocess.run(
-        [sys.executable, "-c", child, str(root), step], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", child, str(root), step, durability],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (run.returncode, run.stdout) == (9, "1 0\n2 0\n"), run.stderr
     for _ in range(2):  # the second start finds nothing left to do
         with Pacs(root) as pacs:
+            assert not (root / "unsynced").exists()
             assert pacs.counts()["instances"] == (3 if step in WHOLE else 2)
             assert not list((root / "incoming").iterdir())
             for k in (1, 2, 3) if step in WHOLE else (1, 2):
