@@ -6,11 +6,13 @@ This is the one place with state at the level of a module: a notebook forgets it
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from typing import Protocol, TypeVar
 
 from nbdicom.core.trace import Tracer
+from nbdicom.idle import Idle
 from nbdicom.table import Table
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "attach",
     "deaf",
     "detach",
+    "idle",
     "listening",
     "recalled",
     "remember",
@@ -137,8 +140,15 @@ def running_table() -> Table:
     return Table("Servers of this process", ("AE title", "address", "kind"), rows)
 
 
+#: Associations of this process that nobody uses at the moment; see `Timeouts.linger`.
+idle = Idle()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=idle.forget)
+
+
 @atexit.register
 def stop_all() -> None:
-    """Stop every server of this process; done by itself when the interpreter ends."""
+    """Release idle associations and stop every server of this process; done by itself when the interpreter ends."""
+    idle.clear(timeout=1.0)
     for server in running():
         server.stop()

@@ -25,6 +25,7 @@ GROUND = {
     "nbdicom.table",
     "nbdicom.privacy",
     "nbdicom.address",
+    "nbdicom.idle",
 }
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
@@ -109,7 +110,7 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table", "privacy", "address", "tls"):
+    for name in ("errors", "status", "uids", "config", "table", "privacy", "address", "tls", "idle"):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
 

@@ -216,6 +216,19 @@ class Association:
         """True while operations can be invoked, as far as is known without looking at the connection."""
         return self._driver.is_established
 
+    @property
+    def outstanding(self) -> int:
+        """How many of our operations wait for their final response."""
+        return self._driver.core.outstanding
+
+    def is_alive(self) -> bool:
+        """True while operations can be invoked; looks at the connection, without waiting.
+
+        While nobody waits for the peer nobody reads: that it has released or aborted is seen here.
+        """
+        self._driver.look()
+        return self._driver.is_established
+
     def __repr__(self) -> str:
         state = "established" if self.is_established else "over"
         names = self._driver.core.negotiation
@@ -538,12 +551,16 @@ class Association:
 
     # --------------------------------------------------------------------------- its end
 
-    def release(self) -> None:
-        """Release the association in order (PS3.8 7.2); aborts if the peer does not agree in `Timeouts.release`.
+    def release(self, timeout: float | None = None) -> None:
+        """Release the association in order (PS3.8 7.2); aborts if the peer does not agree in *timeout* seconds.
 
-        Does nothing if the association is over already.
+        Without *timeout* it is `Timeouts.release`.  Does nothing if the association is over already.
         """
-        self._driver.release()
+        self._driver.release(timeout)
+
+    def drop(self) -> None:
+        """Let go of the connection without a word: after a fork it belongs to the parent process."""
+        self._driver.transport.close()
 
     def abort(self) -> None:
         """Abort the association (A-ABORT, PS3.8 7.3); does nothing if it is over already."""

@@ -128,7 +128,19 @@ class Driver:
 
     # --------------------------------------------------------------------------- its end
 
-    def release(self) -> None:
+    def look(self) -> None:
+        """See, without waiting, what the peer did while nobody was reading: it may have released or aborted."""
+        if self.closed:
+            return
+        try:
+            self._read_if_readable()
+            self.flush()
+        except AssociationError:
+            pass  # it is over, and known to be
+        if self.core.is_over:
+            self.close()
+
+    def release(self, timeout: float | None = None) -> None:
         """Release in order, or abort if the peer does not agree in time; nothing if it is over already."""
         if self.closed:
             return
@@ -141,7 +153,8 @@ class Driver:
                     self.core.release()
             if releasing:
                 self.flush()
-                self.wait(lambda: self.core.error is not None, self.timeouts.release)
+                limit = self.timeouts.release if timeout is None else min(timeout, self.timeouts.release)
+                self.wait(lambda: self.core.error is not None, limit)
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

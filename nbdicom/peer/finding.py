@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.extended import QueryOptions
 from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
+from nbdicom.errors import AssociationAborted, AssociationReleased
 from nbdicom.peer.line import Line
 from nbdicom.peer.notices import OptionalKeysNotSupported, OptionsNotAgreed, ResponseLimitReached, notify
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
@@ -86,22 +87,30 @@ def find(
     cancelled = False
     with bar, line.closing():
         for query in queries:
-            try:
-                association = line.association()
-                refused = _not_agreed(association.negotiation.contexts)
-                with association.find(query.identifier(), model=query.sop_class) as responses:
-                    for match in responses:
-                        if limit is not None and len(identifiers) >= limit:
-                            truncated = True
-                            break  # leaving the block cancels
-                        identifiers.append((match.data, match.transfer_syntax))
-                        optional = optional or match.status == 0xFF01
-                        if counting:
-                            bar.advance()
-            except Interrupted:
-                if not identifiers:
-                    raise  # nothing is lost with it
-                truncated = cancelled = True
+            before, asking = len(identifiers), True
+            while asking:
+                asking = False
+                try:
+                    association = line.association()
+                    refused = _not_agreed(association.negotiation.contexts)
+                    with association.find(query.identifier(), model=query.sop_class) as responses:
+                        for match in responses:
+                            if limit is not None and len(identifiers) >= limit:
+                                truncated = True
+                                break  # leaving the block cancels
+                            identifiers.append((match.data, match.transfer_syntax))
+                            optional = optional or match.status == 0xFF01
+                            if counting:
+                                bar.advance()
+                except (AssociationAborted, AssociationReleased):
+                    # A query is safe to repeat as long as nothing has come of it.
+                    asking = len(identifiers) == before and line.repeat()
+                    if not asking:
+                        raise
+                except Interrupted:
+                    if not identifiers:
+                        raise  # nothing is lost with it
+                    truncated = cancelled = True
             status = responses.status
             capped = capped or status == 0xB001
             if not counting:

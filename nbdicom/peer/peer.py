@@ -1,6 +1,7 @@
 """`Peer`: one remote application entity as a person in a notebook sees it.
 
-A Peer holds an address and opens nothing; every method opens an association, does its work and releases it.  pydicom
+A Peer holds an address and opens nothing; every method opens an association (or finds one idle), does its work and leaves it
+to the next for a moment.  pydicom
 and pandas are loaded when a method needs them, which `Peer.echo` does not.
 """
 
@@ -19,7 +20,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import ContextLike, title_problem
-from nbdicom.core.trace import Trace, Tracer
+from nbdicom.core.trace import Trace, Tracer, tracers
 from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.progress import ProgressLike
@@ -27,7 +28,7 @@ from nbdicom.peer.query import InformationModel, Level, Query
 from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
 from nbdicom.peer.worklist import WorklistQuery
-from nbdicom.servers import recalled, remember
+from nbdicom.servers import idle, recalled, remember
 from nbdicom.table import Table
 from nbdicom.trace.recorder import recorder_of
 
@@ -182,6 +183,7 @@ class Peer:
         ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
             In the order of the steps; `echo` looks at them one by one.
         """
+        idle.clear((self.host, self.port))  # a peer that serves one association at a time has to be free
         return associate(
             (self.host, self.port),
             called=self.ae_title,
@@ -585,6 +587,10 @@ class Peer:
 
         return _told(transfer.store(self, list(_flat(items)), transcode=transcode, progress=progress), raise_on_error)
 
+    def close(self) -> None:
+        """Release at once what stays open for the next call (see `Timeouts.linger`); the peer can be called again."""
+        idle.clear((self.host, self.port))
+
     # ------------------------------------------------------------------------------- workflow
 
     def commit(
@@ -663,6 +669,24 @@ class Peer:
 
     # ------------------------------------------------------------------------------- what the methods share
 
+    def terms(self) -> tuple[Any, ...] | None:
+        """What an association that is there already must have been opened with, to serve a call.
+
+        None where every call has an association of its own: whoever records one wants to see it from its beginning.
+        """
+        if self.trace is not None or tracers.get():
+            return None
+        return (
+            self.ae_title,
+            self.calling,
+            self.window,
+            self.identity,
+            self.tls,
+            self.bind,
+            self.timeouts,
+            self.limits,
+        )
+
     def _targets(
         self, selection: Any, keys: Mapping[str, Any], level: str | None, model: str | None
     ) -> tuple[Sequence[Target], InformationModel]:
@@ -725,7 +749,7 @@ class Peer:
                 ('pacs.store("folder")', "send files"),
                 ("pacs.associate([...])", "one association, for everything else"),
             ],
-            notes=["nothing is open: every call makes its own association"],
+            notes=["nothing is open but, for a moment after a call, its association: the next call may use it"],
         )
 
     def __str__(self) -> str:

@@ -186,6 +186,7 @@ class _Examination:
     def _associate(self) -> Association | None:
         peer = self._peer
         tcp = f"TCP connect :{peer.port}"
+        peer.close()  # what stays open for the next call is in the way of a peer that serves one association at a time
         try:
             association = associate(
                 (peer.host, peer.port),

@@ -335,14 +335,16 @@ def store(peer: Peer, items: Iterable[Any], *, transcode: bool = False, progress
             if cancelled is not None:
                 rows += [_sent(Stored(instance, error=cancelled)) for instance in group]
                 continue
+            line = Line(peer, storage_contexts(group, codec))
             try:
-                association = peer.associate(storage_contexts(group, codec))
+                association = line.association()
             except (AssociationError, OperationTimeout) as error:
                 if number == 0:
                     raise
                 rows += [_sent(Stored(instance, error=error)) for instance in group]
                 continue
-            sent, cancelled = _store_group(association, group, bar)
+            with line.closing():
+                sent, cancelled = _store_group(association, group, bar)
             rows += sent
     return StoreResult(
         rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
@@ -355,15 +357,14 @@ def _store_group(
     """Send a group on one association; if it breaks or is cancelled, the rest of the group is reported as not sent."""
     outcome: dict[int, Stored] = {}
     broken: NbdicomError | None = None
-    with association:
-        try:
-            for stored in association.store(group):
-                outcome[id(stored.instance)] = stored
-                bar.reach(bar.done + 1, size=_size_of(stored.instance))
-        except Interrupted:
-            broken = _cancelled()
-        except (AssociationError, OperationTimeout) as error:
-            broken = error
+    try:
+        for stored in association.store(group):
+            outcome[id(stored.instance)] = stored
+            bar.reach(bar.done + 1, size=_size_of(stored.instance))
+    except Interrupted:
+        broken = _cancelled()
+    except (AssociationError, OperationTimeout) as error:
+        broken = error
     rows = [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
     return rows, broken if isinstance(broken, OperationCancelled) else None
 
