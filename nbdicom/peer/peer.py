@@ -1,8 +1,7 @@
 """`Peer`: one remote application entity as a person in a notebook sees it.
 
 A Peer holds an address and opens nothing; every method opens an association (or finds one idle), does its work and leaves it
-to the next for a moment.  pydicom
-and pandas are loaded when a method needs them, which `Peer.echo` does not.
+to the next for a moment.  pydicom and pandas are loaded when a method needs them, which `Peer.echo` does not.
 """
 
 from __future__ import annotations
