@@ -231,7 +231,8 @@ class Driver:
         """The transport connection stands."""
         transport = self.transport
         addresses = transport.addresses if self.core.traced else None
-        self.core.connected(addresses, at=transport.since, secured=transport.secured)
+        secured = transport.secured
+        self.core.connected(addresses, at=None if secured is None else transport.since, secured=secured)
 
     def establish(self, until: float | None = None) -> None:
         """Requestor: from the connection to the answer, which must be there at *until*."""
