@@ -31,7 +31,7 @@ class Timeouts:
     closing: float = (
         0.25  #: acceptor: from its last PDU to the end of its side; until then a PDU gets its A-ABORT (AA-7)
     )
-    linger: float = 1  #: how long a `Peer` keeps an association after a call, for the next one; 0 releases it at once
+    linger: float = 0.5  #: how long a `Peer` keeps an association after a call, for the next one; 0 releases it at once
     release: float = 10  #: from A-RELEASE-RQ to A-RELEASE-RP, before the association is aborted
 
 
