@@ -228,7 +228,7 @@ def _value(name: str, value: Any) -> Any:
     """A value of a table as it is sent; what a table has for "nothing" is empty."""
     if attribute(name).vr == "SQ":
         return list(value) if isinstance(value, (list, tuple)) else []
-    if value is None or value != value or str(value) in ("", "<NA>", "NaT"):  # noqa: PLR0124  # NaN differs from itself
+    if value is None or (not isinstance(value, str) and str(value) in ("<NA>", "NaT", "nan")):
         return ""
     return _wire(name, value)
 
