@@ -73,7 +73,7 @@ def perform_normalized(link: Link, received: Received, message: Request) -> Oper
     name, kind = _SERVICES[type(message)]
     handler = getattr(link.handlers, name)
     if isinstance(message, NCreateRQ):
-        # "If the SCU does not supply it, the SCP assigns one" (PS3.7 10.1.5.1.4); the handler finds it in the request.
+        # Where the SCU gives no instance UID the SCP assigns one (PS3.7 10.1.5.1.4); the handler finds it in the request.
         assigned = not message.affected_sop_instance_uid
         if assigned:
             message = replace(message, affected_sop_instance_uid=UID(f"2.25.{uuid4().int}"))

@@ -137,7 +137,7 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     status, comment = 0x0000, None
     matches: Any = None
     asked_service = service(received.context.abstract_syntax)
-    # "The SCP shall return at most one match" (PS3.4 Q.4): whether there are more is known only after the second.
+    # At most one match is returned, more are a failure (PS3.4 Q.4): the first is held back until there is no second.
     at_most_one = asked_service is not None and asked_service.service_class is ServiceClass.RELEVANT_PATIENT_INFORMATION
     held: Send | None = None
     try:
