@@ -18,6 +18,7 @@ TESTS = Path(__file__).parent
 GROUND = {
     "nbdicom",
     "nbdicom.errors",
+    "nbdicom.registry",
     "nbdicom.services",
     "nbdicom.status",
     "nbdicom.uids",
