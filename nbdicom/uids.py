@@ -163,7 +163,8 @@ class UID(str):
             near = difflib.get_close_matches(_fold(text), keywords, n=3)
             offer = f"; did you mean {' or '.join(keywords[name] for name in near)}?" if near else ""
             raise ValueError(
-                f"{text!r} is neither a UID nor the keyword or name of a SOP Class, transfer syntax or well-known instance{offer}"
+                f"{text!r} is neither a UID nor the keyword or name of a SOP Class, transfer syntax or well-known"
+                f" instance{offer}"
             )
         return found
 
