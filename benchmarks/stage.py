@@ -26,7 +26,13 @@ __all__ = ["NODELAY", "Acceptor", "Missing", "Stage"]
 _ROOT = Path(__file__).parents[1]
 _LONGEST = 300.0  #: seconds of one run of one requestor
 _MOST_ARGUMENT = 100_000  #: bytes of one argument (Linux allows 128 KiB); longer ones go through a file
-_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
+#: Modules are kept compiled, as those of an installed package are.
+_ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    "PYTHONPATH": str(_ROOT),
+    "PYTHONWARNINGS": "ignore",
+    "LC_ALL": "C.UTF-8",
+}
 #: DCMTK leaves Nagle's algorithm on unless this is set; without it it talks to itself at 23 messages a second.
 NODELAY = {"TCP_NODELAY": "1"}
 
