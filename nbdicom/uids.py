@@ -177,7 +177,7 @@ _ROOT = "1.2.840.10008."
 
 def _fold(text: str) -> str:
     """Compare names without case, spaces and punctuation, and without the words "SOP Class"."""
-    return "".join(c for c in text.lower() if c.isalnum()).removesuffix("sopclass")
+    return "".join(filter(str.isalnum, text.lower())).removesuffix("sopclass")
 
 
 def _parse_sop_classes() -> dict[str, SOPClass]:

@@ -24,7 +24,11 @@ STUDY_FIND = "StudyRootQueryRetrieveInformationModelFind"
 
 
 def limits(options: dict[str, Any]) -> Limits:
-    return Limits(max_length_received=options.get("max_length", 131_072), associations=512)
+    """All peers are on one host here, and ask for more than one would be given."""
+    return Limits(
+        max_length_received=options.get("max_length", 131_072), associations=512, associations_per_host=512,
+        half_open=512, matches=1_000_000,
+    )  # fmt: skip
 
 
 def connect(options: dict[str, Any], contexts: Any, window: int = 1) -> Association:

@@ -35,7 +35,8 @@ __all__ = [
     "UpperLayer",
 ]
 
-WINDOW = 1 << 18  #: bytes of the receive window; pages that no peer fills are never touched
+WINDOW = 1 << 18  #: bytes of the receive window where data flow
+_FIRST_WINDOW = 1 << 14  #: bytes of it before: messages fit, and an association that does nothing costs 50 kB, not 290
 _PDU_HEADER = Struct(">BxI")
 _PDV_HEADER = Struct(">IBB")
 _DATA_HEADER = Struct(">BBIIBB")
@@ -170,7 +171,7 @@ class UpperLayer:
         self._rq: p.AAssociateRQ | None = None
         self._out: list[bytes] = []
         self._indications: list[Indication] = []
-        self._window = bytearray(WINDOW)
+        self._window = bytearray(_FIRST_WINDOW)
         self._view = memoryview(self._window)
         self._end = 0  # bytes in the window
         self._pdu_left = 0  # bytes of the current P-DATA-TF that have not come yet
@@ -195,7 +196,12 @@ class UpperLayer:
         consumed = self._parse(self._end)
         self._flush()
         left = self._end - consumed
-        if left and consumed:  # at most a header that is cut in two
+        if self._end == len(self._window) < WINDOW:  # it was filled: there is more
+            rest = self._window[consumed:]
+            self._window = bytearray(min(4 * len(self._window), WINDOW))
+            self._view = memoryview(self._window)
+            self._window[:left] = rest
+        elif left and consumed:  # at most a header that is cut in two
             self._window[:left] = self._window[consumed : self._end]
         self._end = left
         if self._pdu_seconds is not None and self._timed != (begun := (self._pdus, left > 0)):
