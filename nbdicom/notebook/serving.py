@@ -124,11 +124,8 @@ class ServerPanel(Panel):
         callers = [
             (one.negotiation.calling_ae_title, one.peer, len(one.negotiation.accepted)) for one in receiver.associations
         ]
-        self._associations.value = (
-            Table("Associations now", ("calling AE title", "from", "accepted contexts"), callers)._repr_html_()
-            if running
-            else ""
-        )
+        table = Table("Associations now", ("calling AE title", "from", "accepted contexts"), callers)
+        self._associations.value = table._repr_html_() if callers else ""
         rows = [
             (one.calling_ae_title, one.sop_class_uid.name, one.sop_instance_uid, one.bytes)
             for one in files[: -_SHOWN - 1 : -1]

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -126,12 +128,29 @@ def browser() -> Iterator[Any]:
 class Lab:
     """One page with JupyterLab in it."""
 
-    def __init__(self, page: Any, url: str) -> None:
+    def __init__(self, page: Any, url: str, root: Path) -> None:
         self.page = page
+        self.root = root
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(url, wait_until="domcontentloaded")
         page.wait_for_function(_STARTED, timeout=60_000)
+
+    def write(self, name: str, cells: list[str]) -> None:
+        """Write a notebook; the kernel can be another one, to try the versions of ipykernel."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip()) for source in cells])
+        kernel = os.environ.get("NBDICOM_KERNEL", "python3")
+        notebook.metadata.kernelspec = {"name": kernel, "display_name": kernel}
+        nbformat.write(notebook, self.root / name)
+
+    def both_themes(self, folder: Path, name: str) -> None:
+        """Screenshots in dark and in light."""
+        for theme in ("Dark", "Light"):
+            self.command("apputils:change-theme", f"{{theme: 'JupyterLab {theme}'}}")
+            dark = "true" if theme == "Dark" else "false"
+            self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight !== '{dark}'", timeout=30_000)
+            self.page.wait_for_function("() => !document.querySelector('#jupyterlab-splash')", timeout=30_000)
+            self.picture(folder / f"{name}-{theme.lower()}.png")
 
     def command(self, name: str, arguments: str = "{}") -> None:
         """Start a command of JupyterLab; what it does is waited for elsewhere."""

@@ -1,14 +1,10 @@
 """What a reader sees: the lessons in a real JupyterLab, in light and dark, and a cell that is interrupted."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from .lab import CHROMIUM, Lab, browser, jupyterlab
+from .lab import CHROMIUM, Lab
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
@@ -17,8 +13,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.timeout(180),
 ]
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 SLOW_QUERY = [
     """
@@ -48,26 +42,6 @@ for number, match in enumerate(association.find({'QueryRetrieveLevel': 'STUDY', 
 ]
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
-    for path in NOTEBOOKS.glob("*.ipynb"):
-        shutil.copyfile(path, root / path.name)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SLOW_QUERY])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, root / "slow.ipynb")
-    with jupyterlab(root, private) as url, browser() as chromium:
-        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), url)
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where screenshots go: a folder that is kept if one is named."""
-    folder = Path(os.environ.get("NBDICOM_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def test_first_light(lab: Lab, pictures: Path) -> None:
     lab.open("00_first_light.ipynb")
     lab.run_all()
@@ -78,12 +52,7 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
     assert "24 of 24 instances retrieved" in text
     assert outputs.locator("img").count() == 1
     assert outputs.locator("table").count() >= 4
-    for theme in ("Dark", "Light"):
-        lab.command("apputils:change-theme", f"{{theme: 'JupyterLab {theme}'}}")
-        dark = "true" if theme == "Dark" else "false"
-        lab.page.wait_for_function(f"() => document.body.dataset.jpThemeLight !== '{dark}'", timeout=30_000)
-        lab.page.wait_for_function("() => !document.querySelector('#jupyterlab-splash')", timeout=30_000)
-        lab.picture(pictures / f"first-light-{theme.lower()}.png")
+    lab.both_themes(pictures, "first-light")
     lab.close()
     assert lab.errors == []
 
@@ -116,6 +85,7 @@ def test_first_pull(lab: Lab, pictures: Path) -> None:
 
 
 def test_an_interrupted_query_leaves_the_association_usable(lab: Lab) -> None:
+    lab.write("slow.ipynb", SLOW_QUERY)
     lab.open("slow.ipynb")
     lab.run_cell(0)
     lab.wait_for_cell(0)

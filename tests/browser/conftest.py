@@ -1,0 +1,29 @@
+"""One JupyterLab and one page for all tests of this folder."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .lab import Lab, browser, jupyterlab
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copyfile(path, root / path.name)
+    with jupyterlab(root, private) as url, browser() as chromium:
+        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), url, root)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go: a folder that is kept if one is named."""
+    folder = Path(os.environ.get("NBDICOM_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
