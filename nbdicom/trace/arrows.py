@@ -79,11 +79,11 @@ class Arrow:
         if isinstance(decoded, p.AAssociateRQ):
             words = (
                 f", {printable(decoded.calling_ae_title)} calls {printable(decoded.called_ae_title)},"
-                f" {len(decoded.presentation_contexts)} presentation contexts"
+                f" {_contexts(len(decoded.presentation_contexts))}"
             )
         elif isinstance(decoded, p.AAssociateAC):
             accepted = sum(c.result == p.ContextResult.ACCEPTANCE for c in decoded.presentation_contexts)
-            words = f", {accepted} of {len(decoded.presentation_contexts)} presentation contexts accepted"
+            words = f", {accepted} of {_contexts(len(decoded.presentation_contexts))} accepted"
         elif isinstance(decoded, p.AAssociateRJ):
             words = f", {p.reject_in_words(int(decoded.result), int(decoded.source), decoded.reason_diag)}"
         elif isinstance(decoded, p.AAbort):
@@ -100,6 +100,10 @@ class Arrow:
             or self.pdus[0].pdu_type in (p.AAssociateRJ.pdu_type, p.AAbort.pdu_type)
             or self.pdus[0].pdu_type not in p.PDU_TYPES
         )
+
+
+def _contexts(count: int) -> str:
+    return f"{count} presentation context{'' if count == 1 else 's'}"
 
 
 def _about(message: Message) -> str:

@@ -104,11 +104,14 @@ class Recorder(Recording):
             del self._live[about.number], self._kept[about.number]
 
     def settle(self, seconds: float = _SETTLE) -> None:
-        """Wait until acceptors of this process have seen the end of what their requestors have ended."""
+        """Wait until acceptors of this process have seen the end of what their peers have ended."""
         with self._lock:
             self._lock.wait_for(lambda: not any(map(self._half_ended, self._live.values())), seconds)
 
     def _half_ended(self, about: TracedAssociation) -> bool:
+        """Whether it waits for the close, or the other side, which is recorded too, is at its end already."""
+        if about.state is Sta.STA13:
+            return True
         return about.ended is None and any(
             other.ended is not None and other.local == about.peer and other.peer == about.local
             for other in self._live.values()
