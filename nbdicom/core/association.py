@@ -26,8 +26,9 @@ from nbdicom.core.events import Aborted, Accepted, Disconnected, Established, Re
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
+from nbdicom.core.quirks import quirks_of_command
 from nbdicom.core.streams import Buffer, DataSource, MemoryBudget
-from nbdicom.core.trace import MessageReceived, MessageSent, Quirk, Trace, TraceEvent
+from nbdicom.core.trace import MessageReceived, MessageSent, Trace, TraceEvent
 from nbdicom.core.upper_layer import (
     AbortIndication,
     AssociateConfirmation,
@@ -112,6 +113,8 @@ class AssociationCore:
         trace: Trace | None = None,
     ) -> None:
         self.dimse = Dimse(limits, self._message_received, open_sink, self._listen, self._refusal, memory)
+        if trace is not None:
+            self.dimse.command_seen = self._command_seen
         self.upper_layer = UpperLayer(
             role,
             clock=clock,
@@ -311,8 +314,11 @@ class AssociationCore:
         self._over(rejected)
 
     def _quirk(self, text: str) -> None:
-        if self._trace is not None:
-            self._trace(Quirk(self._clock(), text))
+        self.upper_layer.quirk(text)
+
+    def _command_seen(self, raw: bytes | bytearray) -> None:
+        for text in quirks_of_command(raw):
+            self._quirk(text)
 
     def _tell(self, event: Callable[..., TraceEvent], *facts: Any) -> None:
         if self._trace is not None:
@@ -384,6 +390,9 @@ class AssociationCore:
             )
         if response.status not in (0x0000, 0xFF00):  # the others mean what the service says
             response.status = response.status.of(received.context.abstract_syntax)
+        failed = getattr(response, "number_of_failed_sub_operations", None)
+        if failed and response.status.is_success:
+            self._quirk(f"says Success although it counts {failed} failed sub-operations")
         if not response.status.is_pending:
             del self._outstanding[message_id]
             invocation.outstanding -= 1

@@ -70,6 +70,9 @@ class Dimse:
         memory: MemoryBudget | None = None,
     ) -> None:
         self.open_sink = open_sink
+        self.command_seen: Callable[[bytearray], None] | None = (
+            None  #: gets each encoded command set that could be read
+        )
         self._hear = hear
         self._memory = memory
         self._held = 0  # bytes of data sets in memory, of messages that nobody has taken yet
@@ -193,6 +196,8 @@ class Dimse:
 
     def _command_complete(self, context: NegotiatedContext) -> None:
         message, has_data = decode_command(self._command)
+        if self.command_seen is not None:
+            self.command_seen(self._command)
         self._command.clear()
         received = Received(context, message, refused=self._refusal(message))
         if not has_data:

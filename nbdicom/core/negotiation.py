@@ -260,6 +260,12 @@ def _quirks_of_answer(rq: AAssociateRQ, answer: AAssociateAC, offered: _Classes,
             quirks.append(
                 f"answers presentation context {reply.context_id} with the reserved result {int(reply.result)}"
             )
+        if asked is not None and reply.result != ContextResult.ACCEPTANCE and reply.transfer_syntax is None:
+            quirks.append(
+                f"leaves the transfer syntax out of presentation context {reply.context_id}, which it refuses"
+            )
+    if (answer.called_ae_title, answer.calling_ae_title) != (rq.called_ae_title, rq.calling_ae_title):
+        quirks.append("answers with other AE titles than it was called with, which are not tested (PS3.8 9.3.3)")
     if missing := [number for number in proposed if number not in answered]:
         quirks.append(
             f"does not answer the presentation contexts {', '.join(map(str, missing))}: they count as refused"
@@ -406,6 +412,8 @@ def _quirks_of_request(rq: AAssociateRQ) -> tuple[str, ...]:
         for context in rq.presentation_contexts
         if not context.transfer_syntaxes
     ]
+    if not rq.calling_ae_title:
+        quirks.append("calls itself by a blank AE title (PS3.8 9.3.2)")
     uids = {
         uid for context in rq.presentation_contexts for uid in (*context.abstract_syntaxes, *context.transfer_syntaxes)
     }

@@ -19,8 +19,9 @@ from nbdicom.config import Limits
 from nbdicom.core import pdu as p
 from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.machine import NEXT, TABLE, Action, Evt, Sta
+from nbdicom.core.quirks import quirks_of_pdu
 from nbdicom.core.streams import Buffer, DataSource
-from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Secured, Trace, Transition
+from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Quirk, Secured, Trace, Transition
 from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
@@ -165,6 +166,7 @@ class UpperLayer:
         self._payload: int = getattr(trace, "payload", 0)  # bytes of each P-DATA-TF that the trace wants to see
         self._kept: bytearray | None = None  # of the P-DATA-TF that is arriving, where its payload is wanted
         self._kept_length = 0
+        self._quirks: set[str] = set()  # that were told
         self._pdv_begins = True  # the next piece of it is the first of its PDV
         if self._payload:
             self._take_p_data, self._p_data = p_data, self._keep_p_data
@@ -254,6 +256,8 @@ class UpperLayer:
                 position += 6
                 self._pdu_left -= 6
                 self._pdv_left = length - 2
+                if length & 1:
+                    self.quirk("sends fragments of odd length (PS3.8 E.1)")
                 self._context_id, self._header = context_id, header
                 if not self._pdv_left and not self._deliver(view[position:position], True):
                     return end
@@ -315,7 +319,7 @@ class UpperLayer:
                 limit = self.max_length_received
                 if length < 6:
                     self._invalid(_invalid_pdv())
-                elif limit and length > limit:
+                elif limit and length > max(limit, self._limits.p_data_tf):
                     self._invalid(
                         RemoteProtocolError(
                             f"P-DATA-TF of {length} bytes where at most {limit} were announced",
@@ -324,6 +328,9 @@ class UpperLayer:
                         )
                     )
                 else:
+                    # A longer one than announced breaks the rule, too, but costs nothing: its fragments go on as they come.
+                    if limit and length > limit:
+                        self.quirk(f"sends P-DATA-TFs that are longer than the {limit} bytes that we announced")
                     self._pdu_left = length
             else:
                 self._skip = length
@@ -363,6 +370,12 @@ class UpperLayer:
         self._pdv_begins = end
         self._take_p_data(context_id, header, view, end)
 
+    def quirk(self, text: str) -> None:
+        """The peer did something that we put up with: once for each association it is told to who traces."""
+        if self._trace is not None and text not in self._quirks:
+            self._quirks.add(text)
+            self._trace(Quirk(self._clock(), text))
+
     def _tell_kept(self) -> None:
         """The P-DATA-TF whose bytes are kept is whole, or will never be."""
         kept, self._kept, self._pdv_begins = self._kept, None, True
@@ -383,6 +396,9 @@ class UpperLayer:
         except RemoteProtocolError as error:
             self._invalid(error)
             return
+        if self._trace is not None:
+            for text in quirks_of_pdu(received, _PDU_HEADER.pack(pdu_type, len(body)) + body):
+                self.quirk(text)
         event = _EVENT_OF_PDU[pdu_type]
         if TABLE.get((event, self.state)) in (Action.AA_1, Action.AA_8):
             self._unexpected(event, p.pdu_name(pdu_type))

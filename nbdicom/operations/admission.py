@@ -125,7 +125,9 @@ class Admission:
             return _reject(_PERMANENT, _USER, 2), None
         if title_problem(rq.called_ae_title) or not (self.any_called or rq.called_ae_title == self.ae_title):
             return _reject(_PERMANENT, _USER, 7), None
-        if title_problem(rq.calling_ae_title) or not (self.calling is None or self.calling(rq.calling_ae_title, host)):
+        # A blank title "shall not be used" (PS3.8 9.3.2), but devices do it; where everybody may call they may, too.
+        problem = rq.calling_ae_title and title_problem(rq.calling_ae_title)
+        if problem or not (self.calling is None or self.calling(rq.calling_ae_title, host)):
             return _reject(_PERMANENT, _USER, 3), None
         if titles is not None and rq.calling_ae_title not in titles:
             return _reject(_PERMANENT, _USER, 3), None  # a title alone proves nothing

@@ -261,7 +261,8 @@ def answered(*items: p.Item, info: tuple[p.Item, ...] = ()) -> n.Negotiation:
         p.MaximumLength(maximum_length_received=16384),
         p.ImplementationClassUID(implementation_class_uid=UID("1.2")),
     )
-    return n.conclude(rq, p.AAssociateAC(items=(*items, p.UserInformation(items=info or usual))))
+    every = (*items, p.UserInformation(items=info or usual))
+    return n.conclude(rq, p.AAssociateAC(called_ae_title="B", calling_ae_title="A", items=every))
 
 
 def accepting(context_id: int, *syntaxes: str, result: int = 0) -> p.PresentationContextAC:
@@ -280,6 +281,7 @@ OK = accepting(1, "1.2.840.10008.1.2")
         ((accepting(1),), (), False, "with no transfer syntax"),
         ((accepting(1, "1.2.3.4"),), (), False, "1.2.3.4, which was not proposed"),
         ((accepting(1, "1.2.840.10008.1.2", result=9),), (), False, "reserved result 9"),
+        ((accepting(1, result=3),), (), False, "leaves the transfer syntax out"),
         ((OK, accepting(99, "1.2.840.10008.1.2")), (), True, "99, which was not proposed"),
         ((OK,), (p.ImplementationVersionName(implementation_version_name="X"),), True, "no maximum length"),
         ((OK,), (p.MaximumLength(maximum_length_received=0),), True, "no implementation class UID"),
