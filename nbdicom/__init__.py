@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbdicom import aio, core, pacs, privacy, trace
+    from nbdicom import aio, core, memory, pacs, privacy, trace
     from nbdicom.blocking import Association, Responses, Server, associate
     from nbdicom.config import Limits, OperationsWindow, Timeouts
     from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions
@@ -96,6 +96,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "associate": ("nbdicom.blocking", "associate"),
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),
+    "memory": ("nbdicom.memory", ""),
     "pacs": ("nbdicom.pacs", ""),
     "plot_latency": ("nbdicom.peer.plots", "latency"),
     "known_users": ("nbdicom.operations.handlers", "known_users"),

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from nbdicom.core.trace import Tracer
 from nbdicom.idle import Idle
+from nbdicom.memory import Network
 from nbdicom.table import Table
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "detach",
     "idle",
     "listening",
+    "network",
     "recalled",
     "remember",
     "replace_running",
@@ -70,6 +72,7 @@ R = TypeVar("R", bound=Runnable)
 _lock = threading.RLock()
 _running: dict[str, Runnable] = {}
 _listening: list[Listener] = []
+network = Network()  #: the ports of the host "memory" in this process
 _peers: weakref.WeakValueDictionary[tuple[str, str], Remembered] = weakref.WeakValueDictionary()
 
 

@@ -41,6 +41,7 @@ FLOORS = {
     "data": GROUND | {"nbdicom.core", "nbdicom.data"},
     "trace": GROUND | {"nbdicom.core", "nbdicom.data", "nbdicom.servers", "nbdicom.trace"},
     "blocking": GROUND | {
+        "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.blocking",
         "nbdicom.tls",
     },
@@ -49,14 +50,17 @@ FLOORS = {
     },
     "playback": GROUND | {"nbdicom.core", "nbdicom.trace", "nbdicom.blocking", "nbdicom.playback"},
     "pacs": GROUND | {
+        "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
         "nbdicom.tls",
     },
     "peer": GROUND | {
+        "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.receiver",
         "nbdicom.peer", "nbdicom.job", "nbdicom.tls", "nbdicom.servers",
     },
     "notebook": GROUND | {
+        "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
         "nbdicom.pacs", "nbdicom.job", "nbdicom.receiver", "nbdicom.servers", "nbdicom.notebook",
     },

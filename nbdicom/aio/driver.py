@@ -537,10 +537,10 @@ class Driver(asyncio.BufferedProtocol):
         begun = False
         try:
             for batch in batches:
-                begun = True
-                await self._write(batch)
                 if self.core.error is not None:
                     raise self._over()
+                begun = True
+                await self._write(batch)
         except LocalProtocolError:
             if self.core.error is not None:
                 raise self._over() from None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 from nbdicom.address import join_address, split_address
 from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.responses import Responses
-from nbdicom.blocking.transport import Transport, connect
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
@@ -21,7 +20,8 @@ from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationAborted, AssociationError, TLSFailed
+from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, TLSFailed
+from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Invoked, Invoking
@@ -34,6 +34,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
     SubOperations,
 )
+from nbdicom.servers import network
 from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
@@ -41,6 +42,7 @@ from nbdicom.trace.recorder import recorder_of
 if TYPE_CHECKING:
     import pandas
 
+    from nbdicom.blocking.transport import Transport
     from nbdicom.tls import TLS, PeerCertificate
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
@@ -131,6 +133,8 @@ def associate(
             limits=limits,
             open_destination=open_destination,
         )
+        if isinstance(transport, Connection):
+            transport.driver, transport.work = driver, driver.attend
         driver.establish(until)
     except AssociationError as error:
         error.trace = recorder
@@ -140,8 +144,14 @@ def associate(
 
 def _dial(
     host: str, port: int, timeouts: Timeouts, tls: TLS | None, bind: tuple[str, int] | None
-) -> tuple[Transport, float | None]:
+) -> tuple[Transport | Connection, float | None]:
     """A connection, secured if it shall be, and until when the association must be established."""
+    if is_memory(host):
+        if tls is not None:
+            raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or connect to an address")
+        return network.connect(port), None
+    from nbdicom.blocking.transport import Transport, connect  # sockets are for those who use them
+
     if tls is not None:
         from nbdicom.blocking.secure import SecureTransport  # OpenSSL is for those who use it
 

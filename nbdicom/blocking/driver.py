@@ -15,10 +15,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nbdicom.blocking.interrupt import Interrupted
-from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Message, Request, Response
@@ -32,6 +31,10 @@ from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of
 from nbdicom.table import printable
+
+if TYPE_CHECKING:
+    from nbdicom.blocking.transport import Transport
+    from nbdicom.memory import Connection
 
 __all__ = ["Driver"]
 
@@ -53,7 +56,7 @@ class Driver:
     ----------
     core : AssociationCore
         The protocol.
-    transport : Transport
+    transport : Transport or Connection
         The connection; it belongs to the driver from now on.
     peer : str
         "host:port", for messages.
@@ -68,7 +71,7 @@ class Driver:
     def __init__(
         self,
         core: AssociationCore,
-        transport: Transport,
+        transport: Transport | Connection,
         *,
         peer: str,
         handlers: Handlers,
@@ -346,6 +349,36 @@ class Driver:
             self._in_io = False
             self._lost(error)
 
+    def feed(self, buffers: Sequence[Buffer]) -> None:
+        """What the peer wrote goes into the core at once; for a peer in this process (`nbdicom.memory`)."""
+        core = self.core
+        with self._lock:
+            self._in_io = True
+            for buffer in buffers:
+                left = memoryview(buffer)
+                while left:
+                    window = core.get_buffer()
+                    size = min(len(window), len(left))
+                    window[:size] = left[:size]
+                    self._bytes += size
+                    core.buffer_updated(size)
+                    left = left[size:]
+            self._in_io = False
+            self._arrived.notify_all()
+
+    def feed_end(self) -> None:
+        """The peer in this process will write nothing more."""
+        with self._lock:
+            if self.core.error is None:
+                self.core.eof_received()
+            self._arrived.notify_all()
+
+    def attend(self) -> None:
+        """Do what a peer in this process waits for, unless somebody is at it."""
+        if not self._reading and not self.closed:
+            self._perform_requests()
+            self.flush()
+
     def _lost(self, error: OSError) -> None:
         """The connection broke: the machine is told, and the cause is kept."""
         self._os_error = error
@@ -376,7 +409,7 @@ class Driver:
             except AssociationError:
                 pass  # over while we answered: whoever waits is told by the core
             except BaseException as interrupt:
-                self._answer_after(interrupt, operation, invocation)
+                self.answer_after(interrupt, operation, invocation)
                 if threading.current_thread() is threading.main_thread() or isinstance(interrupt, Interrupted):
                     raise  # Ctrl-C or its like; in a server's thread it can only be a handler that raised it
             finally:
@@ -398,7 +431,7 @@ class Driver:
                 self._waiting -= 1
             return self.is_established and not self.core.performing
 
-    def _answer_after(self, interrupt: BaseException, operation: Operation, invocation: Invocation) -> None:
+    def answer_after(self, interrupt: BaseException, operation: Operation, invocation: Invocation) -> None:
         """A handler was interrupted: the peer still gets its answer, or it would wait for ever."""
         if not self.resumable or getattr(operation, "gi_frame", None) is None:
             return
@@ -562,13 +595,13 @@ class Driver:
         resume: Any = None,
         error: BaseException | None = None,
         performing: bool = False,
-        stop_at_receive: bool = False,
+        stepwise: bool = False,
         what: str = "",
     ) -> tuple[type, Any]:
         """Run an operation to its next `Deliver` or its end.
 
-        Returns ``(Deliver, value)``, ``(StopIteration, result)``, or ``(Receive, None)`` where it would have to wait and
-        *stop_at_receive* is set; the caller resumes it with what `receive` gives.
+        Returns ``(Deliver, value)`` or ``(StopIteration, result)``; with *stepwise* also ``(Receive, None)`` where it would
+        have to wait, to be resumed with what `receive` gives, and ``(Send, None)`` after a pending response.
         """
         answer: Any = resume
         while True:
@@ -579,7 +612,7 @@ class Driver:
             answer = error = None
             try:
                 if isinstance(effect, Receive):
-                    if stop_at_receive:
+                    if stepwise:
                         return Receive, None
                     answer = self.receive(invocation, what)
                 elif isinstance(effect, Deliver):
@@ -589,6 +622,8 @@ class Driver:
                         effect.context_id, effect.message, effect.data, invocation, more=effect.more
                     )
                     if performing and not effect.more and not self.closed and _is_pending(effect.message):
+                        if stepwise:
+                            return Send, None
                         self._read_if_readable()  # a C-CANCEL may have come
                 elif isinstance(effect, Call):
                     answer = effect.function(*effect.args)

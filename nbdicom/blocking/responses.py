@@ -59,7 +59,7 @@ class Responses(Generic[T]):
 
     def _start(self) -> None:
         """Run to the first wait: when this returns, the request is on the wire."""
-        kind, value = self._driver.advance(self._operation, self._invocation, stop_at_receive=True, what=self.service)
+        kind, value = self._driver.advance(self._operation, self._invocation, stepwise=True, what=self.service)
         if kind is Deliver:
             self._ahead.append(value)
         elif kind is StopIteration:

@@ -10,38 +10,39 @@ there are too many, the oldest of the host that has most of them makes room: a f
 from __future__ import annotations
 
 import logging
-import select
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from nbdicom.address import join_address
 from nbdicom.blocking.association import Association, open_destination
+from nbdicom.blocking.attending import Attendant
 from nbdicom.blocking.driver import Driver
-from nbdicom.blocking.transport import Transport
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
 from nbdicom.errors import AssociationError, ConnectionFailed
+from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
-from nbdicom.servers import deaf, listening
+from nbdicom.servers import deaf, listening, network
 from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
+    import socket
+
     import pandas
 
+    from nbdicom.blocking.transport import Transport
     from nbdicom.tls import TLS
 
 __all__ = ["Server"]
 
 _log = logging.getLogger("nbdicom.server")
-_BACKLOG = 128
 
 
 class Server(Acceptor):
@@ -108,12 +109,9 @@ class Server(Acceptor):
             trace=recorder_of(trace),
         )
         self._requested = (host, port)
-        self._listener: socket.socket | None = None
-        self._wake: tuple[socket.socket, socket.socket] | None = None
-        self._accepting: threading.Thread | None = None
+        self._listener: _Listener | None = None
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, Served[Driver]] = {}  # in the order of their coming
-        self._closing = False
+        self._served: dict[object, Served[Driver]] = {}  # by what does the work, in the order of their coming
 
     # --------------------------------------------------------------------------- life
 
@@ -131,31 +129,30 @@ class Server(Acceptor):
         if self.tls is not None:
             self.tls.server_context  # noqa: B018  # a file that is missing is said now, not to the first caller
         try:
-            self._listener = _listen(host, port)
+            self._listener = self._listen(host, port)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
                 f"cannot listen on {join_address(host, port)}: {reason}",
                 hint="choose another port (0 takes a free one) or host",
             ) from error
-        self._listener.setblocking(False)
-        self._closing = False
         self.tracers = tracers.get()
         listening(self)
-        self._wake = socket.socketpair()
-        self._accepting = threading.Thread(
-            target=self._accept, args=(self._listener, self._wake[0]), name=f"nbdicom {self.ae_title}", daemon=True
-        )
-        self._accepting.start()
         return self
+
+    def _listen(self, host: str, port: int) -> _Listener:
+        if is_memory(host):
+            if self.tls is not None:
+                raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or listen on an address")
+            return _MemoryListener(host, port, self._begin_in_memory)
+        from nbdicom.blocking.listener import SocketListener
+
+        return SocketListener(host, port, self._begin, self.ae_title)
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on (the requested ones before `start`)."""
-        if self._listener is None:
-            return self._requested
-        host, port = self._listener.getsockname()[:2]
-        return host, port
+        return self._requested if self._listener is None else self._listener.address
 
     @property
     def running(self) -> bool:
@@ -166,28 +163,26 @@ class Server(Acceptor):
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         with self._lock:
-            return [Association(one.driver) for one in self._threads.values() if one.driver.is_established]
+            return [Association(one.driver) for one in self._served.values() if one.driver.is_established]
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
-        if self._listener is None or self._wake is None or self._accepting is None:
+        listener, self._listener = self._listener, None
+        if listener is None:
             return
-        self._closing = True
         deadline = time.monotonic() + timeout
         deaf(self)
-        self._wake[1].send(b"\0")
-        self._accepting.join(timeout)
-        self._listener.close()
-        for end in self._wake:
-            end.close()
-        self._listener = self._wake = self._accepting = None
+        listener.close(timeout)
         with self._lock:
-            live = dict(self._threads)
-        for one in live.values():
-            one.driver.request_end("the server is closing")
-        for thread in live:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+            live = dict(self._served)
+        for worker, one in live.items():
+            if isinstance(worker, Attendant):
+                worker.stop("the server is closing")
+            else:
+                one.driver.request_end("the server is closing")
+        for worker in live:
+            if isinstance(worker, threading.Thread) and worker is not threading.current_thread():
+                worker.join(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -214,61 +209,68 @@ class Server(Acceptor):
 
     # --------------------------------------------------------------------------- work
 
-    def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
-        while not self._closing:
-            select.select([listener, wake], [], [])
-            if self._closing:
-                return
-            try:
-                connection, address = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                continue
-            except OSError as error:
-                # Out of descriptors, say: the connections wait in the backlog; a moment later there may be room.
-                _log.warning("%s: cannot accept a connection: %s", self.ae_title, error.strerror)
-                select.select([wake], [], [], 0.1)
-                continue
-            try:
-                # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
-                self._begin(connection, (address[0].removeprefix("::ffff:"), address[1]))
-            except (OSError, RuntimeError) as error:
-                _log.warning("%s: cannot serve a connection: %s", self.ae_title, type(error).__name__)
-                connection.close()
-
     def _begin(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        served = self._admit_connection(self._transport(connection), address)
+        if served is None:
+            return
+        thread = threading.Thread(
+            target=self._serve, args=(served, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
+        )
         with self._lock:
-            full = self.is_full(self._threads.values())
-            evicted = self.evict(self._threads.values())
+            self._served[thread] = served
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                del self._served[thread]
+            served.driver.abort()
+            raise
+
+    def _begin_in_memory(self, connection: Connection, address: tuple[str, int]) -> None:
+        """Nobody serves it in a thread: who waits for its answers does its work."""
+        served = self._admit_connection(connection, address)
+        if served is None:
+            return
+        driver = served.driver
+
+        def over() -> None:
+            served.admitted = False
+            with self._lock:
+                self._served.pop(attendant, None)
+
+        attendant = Attendant(driver, lambda: self._answer(served, address), over)
+        with self._lock:
+            self._served[attendant] = served
+            waiting = [worker for worker in self._served if isinstance(worker, Attendant)]
+        connection.driver, connection.work = driver, attendant.step
+        driver.connected()
+        for other in waiting:
+            other.step()  # no time passes by itself: those that are idle for too long end now
+
+    def _admit_connection(self, transport: Transport | Connection, address: tuple[str, int]) -> Served[Driver] | None:
+        """A driver for a connection, if there is room for one."""
+        with self._lock:
+            full = self.is_full(self._served.values())
+            evicted = self.evict(self._served.values())
         if evicted is not None:
             _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
             evicted.driver.request_end("too many connections without an association")
         if full:
-            connection.close()
-            return
+            transport.close()
+            return None
         driver = Driver(
             self.new_core(time.monotonic),
-            self._transport(connection),
+            transport,
             peer=join_address(*address),
             handlers=self.handlers,
             timeouts=self.timeouts,
             limits=self.limits,
             open_destination=open_destination,
         )
-        served = Served(driver, address[0])
-        thread = threading.Thread(
-            target=self._serve, args=(served, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
-        )
-        with self._lock:
-            self._threads[thread] = served
-        try:
-            thread.start()
-        except RuntimeError:
-            with self._lock:
-                del self._threads[thread]
-            driver.abort()
-            raise
+        return Served(driver, address[0])
 
     def _transport(self, connection: socket.socket) -> Transport:
+
         if self.tls is None:
             return Transport(connection)
         from nbdicom.blocking.secure import SecureTransport
@@ -292,7 +294,7 @@ class Server(Acceptor):
             served.admitted = False
             driver.abort()
             with self._lock:
-                self._threads.pop(threading.current_thread(), None)
+                self._served.pop(threading.current_thread(), None)
 
     def _admit(self, served: Served[Driver], address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
@@ -315,8 +317,15 @@ class Server(Acceptor):
         if core.associate_rq is None or core.error is not None:
             driver.close()
             return
+        self._answer(served, address, titles)
+
+    def _answer(self, served: Served[Driver], address: tuple[str, int], titles: Collection[str] | None = None) -> None:
+        """Answer the association request that has come."""
+        driver = served.driver
+        core = driver.core
+        assert core.associate_rq is not None
         with self._lock:
-            room = self.reserve(served, self._threads.values())
+            room = self.reserve(served, self._served.values())
         verdict = self.admission.judge(core.associate_rq, address, full=not room, titles=titles)
         words = verdict.give(core)
         _log.log(logging.ERROR if verdict.is_mistake else logging.INFO, "%s: %s", self.ae_title, words)
@@ -330,10 +339,25 @@ class Server(Acceptor):
             driver.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; on every address of both families where *host* says "every"."""
-    if host in ("", "::") and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, *_, address = found[0]
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+class _Listener(Protocol):
+    """What listens, wherever."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Stop listening."""
+        ...
+
+
+class _MemoryListener:
+    """Listens in the memory of this process."""
+
+    def __init__(self, host: str, port: int, begin: Callable[[Connection, tuple[str, int]], None]) -> None:
+        self.address = host, network.listen(port, begin)
+
+    def close(self, timeout: float) -> None:
+        """Stop listening."""
+        network.deaf(self.address[1])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import shutil
-import socket
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from nbdicom.address import join_address
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
+from nbdicom.memory import is_memory
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance
 from nbdicom.pacs.added import Added, flatten, row_of
@@ -499,10 +499,14 @@ def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
 
 
 def _is_loopback(host: str) -> bool:
+    if is_memory(host):
+        return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         pass
+    import socket
+
     try:
         found = socket.getaddrinfo(host, None)
     except OSError:

@@ -7,7 +7,6 @@ trace tells when each step was done.
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from nbdicom.errors import (
     RemoteProtocolError,
     TLSFailed,
 )
+from nbdicom.memory import is_memory
 from nbdicom.table import Table, printable
 
 if TYPE_CHECKING:
@@ -168,6 +168,11 @@ class _Examination:
 
     def _resolve(self) -> bool:
         peer = self._peer
+        if is_memory(peer.host):
+            self._done(f"resolve {printable(peer.host)}", "the memory of this process")
+            return True
+        import socket
+
         try:
             found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:

@@ -70,7 +70,7 @@ def test_echo(serve: Serve, dial: Dial) -> None:
         for _ in range(3):
             assert association.echo() == 0
         assert association.is_established
-        assert association.peer == f"127.0.0.1:{server.address[1]}"
+        assert association.peer == f"{server.address[0]}:{server.address[1]}"
     assert [request.calling_ae_title for request in asked] == ["SCU"] * 3
     assert not association.is_established
 

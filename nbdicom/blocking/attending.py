@@ -1,0 +1,123 @@
+"""An acceptor without a thread: its work is done step by step, by whoever waits for its answers (`nbdicom.memory`).
+
+An operation that performs is a generator, so it can stand still: where it waits for the peer, and after each pending
+response, so that the peer can look at it and cancel.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nbdicom.blocking.driver import Driver
+from nbdicom.core.association import Invocation
+from nbdicom.core.dimse import Received
+from nbdicom.errors import AssociationAborted, AssociationError
+from nbdicom.operations.effects import Operation, Receive
+
+__all__ = ["Attendant"]
+
+
+class Attendant:
+    """Does the work of one acceptor.
+
+    Parameters
+    ----------
+    driver : Driver
+        Of the association, on a connection in memory.
+    answer : callable
+        Answers the association request that has come.
+    over : callable
+        Called when the association is over and closed.
+    """
+
+    def __init__(self, driver: Driver, answer: Callable[[], None], over: Callable[[], None]) -> None:
+        self._driver = driver
+        self._answer = answer
+        self._over = over
+        self._busy = threading.Lock()  # a handler may wait for something in its turn; it must not meet itself
+        self._received: Received | None = None  # what is performed
+        self._operation: Operation | None = None
+        self._invocation = Invocation()
+        self._waiting = False  # the operation stands at a Receive
+        self._since = time.monotonic()
+
+    def step(self) -> None:
+        """Do what there is to do until the peer has something to look at."""
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            self._step()
+        finally:
+            self._busy.release()
+
+    def stop(self, reason: str) -> None:
+        """Abort the association for *reason*."""
+        self._driver.core.abort(AssociationAborted(reason, source=0, reason_diag=0))
+        self._driver.close()
+        self._end()
+        self._over()
+
+    def _step(self) -> None:
+        driver = self._driver
+        core = driver.core
+        if driver.closed:
+            return
+        core.time_reached(time.monotonic())
+        if core.associate_rq is not None and core.error is None:
+            self._answer()
+        elif self._operation is not None:
+            self._go_on()
+        elif core.requests and not core.is_over:
+            self._begin(core.requests.popleft())
+        elif driver.timeouts.idle is not None and time.monotonic() > self._since + driver.timeouts.idle:
+            driver.abort()
+        else:
+            driver.flush()
+        if core.is_over:
+            self._end()
+            driver.close()
+            self._over()
+
+    def _begin(self, received: Received) -> None:
+        self._received = received
+        self._operation = self._driver.serving.perform(received)
+        self._invocation = Invocation()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        operation, invocation, driver = self._operation, self._invocation, self._driver
+        assert operation is not None
+        answer: Any = None
+        error: BaseException | None = None
+        if self._waiting:
+            if invocation.inbox:
+                answer = invocation.inbox.popleft()
+            elif driver.core.error is not None:
+                error = driver.core.error
+            else:
+                return  # the peer has not answered yet
+            self._waiting = False
+        try:
+            stop, _ = driver.advance(operation, invocation, resume=answer, error=error, performing=True, stepwise=True)
+        except AssociationError:
+            stop = StopIteration  # over while we answered: whoever waits is told by the core
+        except BaseException as interrupt:
+            driver.answer_after(interrupt, operation, invocation)
+            self._end()
+            raise
+        self._waiting = stop is Receive
+        if stop is StopIteration:
+            self._end()
+
+    def _end(self) -> None:
+        """The operation is over."""
+        operation, received = self._operation, self._received
+        self._operation = self._received = None
+        self._waiting = False
+        self._since = time.monotonic()
+        if operation is not None and received is not None:
+            operation.close()
+            self._driver.core.performed(received)

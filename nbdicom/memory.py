@@ -1,0 +1,210 @@
+"""A network in the memory of this process: the host ``"memory"``, without a socket and without a thread.
+
+A server that listens on the host ``"memory"`` is found there by whoever connects to its port; everything else is as ever.
+
+>>> import nbdicom as nd
+>>> with nd.demo_pacs(host="memory") as pacs:
+...     bool(nd.Peer(pacs).echo())
+True
+
+Two cores are joined: what one side writes goes straight into the core of the other.  There is no thread that serves, so
+the work of either side is done by whoever waits for it.  Where the system has no sockets (Pyodide in a browser), every host
+is in memory, and examples run there as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from nbdicom.core.association import AssociationCore
+from nbdicom.core.streams import Buffer
+from nbdicom.errors import ConnectionFailed
+
+__all__ = ["HOST", "Connection", "Network", "is_memory"]
+
+HOST = "memory"
+_FIRST_FREE = 49152  #: where the ports begin that nobody has a use for (RFC 6335)
+_MOST_WAITING = 8  #: requests that wait at the other side before it gets time for them
+_GLANCE = 0.5  #: seconds after which a wait looks up, for Ctrl-C and for other threads
+
+
+def is_memory(host: str) -> bool:
+    """Whether this host is the memory of this process.
+
+    >>> is_memory("memory"), is_memory("127.0.0.1")
+    (True, False)
+    """
+    return host == HOST or sys.platform == "emscripten"
+
+
+class Driver(Protocol):
+    """What a connection needs of the driver at its end."""
+
+    core: AssociationCore
+
+    def feed(self, buffers: Sequence[Buffer]) -> None:
+        """Bytes for the core."""
+        ...
+
+    def feed_end(self) -> None:
+        """The end of the stream, for the core."""
+        ...
+
+
+class Connection:
+    """One end of a connection; has the verbs of `nbdicom.blocking.transport.Transport`."""
+
+    certificate = None
+    secured = None
+    hot = False  # what comes is in the core already: there is never more to read
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.since: float | None = None
+        self.other: Connection
+        self.driver: Driver | None = None
+        self.work: Callable[[], object] = lambda: None  #: does what this side has to do, as far as it comes
+        self.moved = 0  # counts what went out, so that work can be told from idleness
+        self._news = threading.Condition()
+        self._fed = False  # something came since the last read
+        self._ended = False  # nothing more will come
+        self._woken = False  # another thread wants it to end
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Our address and the peer's."""
+        return self.address, self.other.address
+
+    def write(self, buffers: Sequence[Buffer]) -> int:
+        """Into the other core; all of it is taken."""
+        other = self.other
+        if self._ended or other.driver is None:
+            raise BrokenPipeError("the other side is closed")
+        # Nobody else gives the other side time, and what it has not performed lies in memory.
+        while len(other.driver.core.requests) >= _MOST_WAITING and other.go_on():
+            pass
+        self.moved += 1
+        other.driver.feed(buffers)
+        other._tell()
+        return sum(map(len, buffers))
+
+    def go_on(self) -> bool:
+        """Do the work of this side; False if there was nothing to do."""
+        before = self.moved
+        self.work()
+        return self.moved != before
+
+    def read(self, view: memoryview) -> int | None:
+        """0 at the end of the stream; else None, since what came is in the core."""
+        self._fed = False
+        return 0 if self._ended or self._woken else None
+
+    def readable(self) -> bool:
+        """True if a read would tell something."""
+        return self._fed or self._ended or self._woken
+
+    def wait(self, deadline: float | None, *, read: bool = True, write: bool = False) -> bool:
+        """Do the work of the other side until something comes; False at the deadline (of `time.monotonic`)."""
+        while not (write or self.readable()):
+            if self.other.go_on():
+                continue
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            if sys.platform == "emscripten":
+                if left is None:
+                    raise ConnectionAbortedError("nobody else runs here: nothing can come")
+                continue
+            with self._news:  # another thread may do something
+                self._news.wait_for(self.readable, _GLANCE if left is None else min(left, _GLANCE))
+        return True
+
+    def _tell(self) -> None:
+        with self._news:
+            self._fed = True
+            self._news.notify_all()
+
+    def finish(self) -> None:
+        """Nothing more will be written, or read: no byte is under way that a reset could destroy."""
+        self._ended = True
+        self.moved += 1
+        other = self.other
+        if not other._ended:
+            other._ended = True
+            if other.driver is not None:
+                other.driver.feed_end()
+            other._tell()
+
+    def wake(self) -> None:
+        """Make a `wait` in another thread see the end of the stream."""
+        self._woken = True
+        self._tell()
+
+    def handshake(self, deadline: float | None) -> None:
+        """Nothing is secured in memory."""
+
+    def explain(self, error: OSError) -> None:
+        """Nothing more is known than the error says."""
+
+    def close(self) -> None:
+        """Close the connection; the other side gets time to do so, too."""
+        self.finish()
+        self.driver = None
+        self.work = lambda: None
+        self.other.work()
+
+
+class Network:
+    """The ports of a memory, and who listens on them; `nbdicom.servers` has the one of this process."""
+
+    def __init__(self) -> None:
+        self._accept: dict[int, Callable[[Connection, tuple[str, int]], None]] = {}
+        self._numbers = itertools.count(_FIRST_FREE)
+        self._lock = threading.Lock()
+
+    def listen(self, port: int, accept: Callable[[Connection, tuple[str, int]], None]) -> int:
+        """Have ``accept(connection, address)`` called for each connection; returns the port, a free one for 0.
+
+        Raises
+        ------
+        OSError
+            If somebody listens there.
+        """
+        with self._lock:
+            while not port or (port in self._accept and port >= _FIRST_FREE):
+                port = next(self._numbers)
+            if port in self._accept:
+                raise OSError("Address already in use")
+            self._accept[port] = accept
+        return port
+
+    def deaf(self, port: int) -> None:
+        """Nobody listens there any more."""
+        with self._lock:
+            self._accept.pop(port, None)
+
+    def connect(self, port: int) -> Connection:
+        """A connection to who listens there.
+
+        Raises
+        ------
+        ConnectionFailed
+            If nobody does.
+        """
+        with self._lock:
+            accept = self._accept.get(port)
+            number = next(self._numbers)
+        if accept is None:
+            raise ConnectionFailed(
+                f"{HOST}:{port} refused the connection: nothing listens on this port of this process",
+                hint="start the server first, with host='memory'",
+            ) from ConnectionRefusedError()
+        ours, theirs = Connection(f"{HOST}:{number}"), Connection(f"{HOST}:{port}")
+        ours.other, theirs.other = theirs, ours
+        accept(theirs, (HOST, number))
+        return ours
