@@ -270,9 +270,10 @@ class Server(Acceptor):
         return Served(driver, address[0])
 
     def _transport(self, connection: socket.socket) -> Transport:
+        from nbdicom.blocking import transport
 
         if self.tls is None:
-            return Transport(connection)
+            return transport.Transport(connection)
         from nbdicom.blocking.secure import SecureTransport
 
         return SecureTransport(connection, self.tls, None)
