@@ -14,6 +14,7 @@ from nbdicom.blocking import Association
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import NbdicomError
+from nbdicom.memory import is_memory
 from nbdicom.servers import idle
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ class Line:
         if association is None:
             return
         terms, seconds = self._peer.terms(), self._peer.timeouts.linger
-        if terms is not None and seconds > 0 and association.is_established and not association.outstanding:
+        resting = seconds > 0 and not is_memory(
+            self._peer.host
+        )  # in memory a new one costs nothing, and nobody releases it
+        if resting and terms is not None and association.is_established and not association.outstanding:
             idle.put(self._where, (terms, self._proposed), association, seconds)
         else:
             association.release()
