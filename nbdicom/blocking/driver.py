@@ -102,7 +102,6 @@ class Driver:
         self._os_error: OSError | None = None
         self._abandoned: list[tuple[Invocation, bool]] = []
         self._depth = 0  # requests that are performed inside of one another
-        self._receiving = 0  # threads that wait for a response
         self.serving = Serving(
             core,
             peer=peer,
@@ -522,20 +521,31 @@ class Driver:
     ) -> int | None:
         """Send one message, or with *more* keep it for the write of the next one; returns the Message ID of a request.
 
-        While the operations window is full and other threads wait for its operations, a request waits for its turn.
+        While the operations window is full, a request waits for the operations of other threads.
         """
         requesting = isinstance(message, Request)
         if requesting and not self.core.outstanding:
             self._read_if_readable()  # the peer may have released or aborted while nobody was reading
             self.flush()
         while True:
-            if requesting and self.core.window_full and self._receiving:
-                self.wait(lambda: not self.core.window_full or not self._receiving, self.timeouts.dimse)
+            if requesting and self._has_to_wait():
+                self.wait(lambda: not self._has_to_wait(), self.timeouts.dimse)
             with self._message_lock:
-                if requesting and self.core.window_full and self._receiving:
-                    continue  # another thread was faster
+                if requesting:
+                    if self._has_to_wait():
+                        continue  # another thread was faster
+                    assert invocation is not None
+                    invocation.owner = threading.current_thread()
                 self._send(context_id, message, data, invocation, more)
                 return message.message_id if isinstance(message, Request) else None
+
+    def _has_to_wait(self) -> bool:
+        """The window is full, and another thread will make room; one that waits for itself would wait for ever."""
+        if not self.core.window_full or self.core.is_over:
+            return False
+        with self._lock:
+            owners = self.core.owners
+        return any(owner is not threading.current_thread() and owner.is_alive() for owner in owners if owner)
 
     def _send(
         self,
@@ -636,13 +646,7 @@ class Driver:
     def receive(self, invocation: Invocation, what: str = "") -> Any:
         """The next thing in the inbox of an operation; waits for it, and raises what ended the association."""
         if not invocation.inbox:
-            with self._lock:
-                self._receiving += 1
-            try:
-                self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
-            finally:
-                with self._lock:
-                    self._receiving -= 1
+            self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
             if not invocation.inbox:
                 raise self._over()
         return invocation.inbox.popleft()

@@ -66,7 +66,7 @@ _REJECT_HINTS = {
 class Invocation:
     """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
 
-    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding", "piled")
+    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
 
     def __init__(self) -> None:
         self.inbox: deque[Any] = deque()
@@ -75,6 +75,7 @@ class Invocation:
         self.context_id = 0  # of the last request, for C-CANCEL
         self.piled = 0  # bytes of data sets that came since the inbox was empty
         self.abandoned = False  # nobody waits any more: late responses are dropped
+        self.owner: Any = None  # the thread or task that asked, for the driver
 
 
 class AssociationCore:
@@ -464,6 +465,11 @@ class AssociationCore:
         """True while the operations window allows no further request."""
         window = self.negotiation.window.invoked if self.negotiation else 1
         return window != 0 and len(self._outstanding) >= window
+
+    @property
+    def owners(self) -> set[Any]:
+        """Who waits for our operations that have no final response yet."""
+        return {invocation.owner for invocation, _ in self._outstanding.values()}
 
     @property
     def outstanding(self) -> int:
