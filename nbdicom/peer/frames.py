@@ -16,6 +16,7 @@ import nbdicom.peer.names  # noqa: F401  registers .dicom of columns
 from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
+from nbdicom.peer.display import mask_columns, register
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
 from nbdicom.table import Table
@@ -304,15 +305,10 @@ class DicomAccessor:
     def masked(self) -> pd.DataFrame:
         """A copy in which names and identifiers are marks (see `nbdicom.privacy`), to be shown to others.
 
-        pandas shows the values of a DataFrame as they are, whatever `privacy.mask` says; this is what to show instead.
+        A notebook shows tables masked by itself while `privacy.mask` says so; this is for what is printed or saved.
         UIDs are kept, so that it can still be retrieved.
         """
-        copy = self._frame.copy()
-        with privacy.masked():
-            for name in copy.columns:
-                if privacy.hides(str(name)):
-                    copy[name] = [str(privacy.shown(str(name), shown_text(value))) for value in copy[name]]
-        return copy
+        return mask_columns(self._frame)
 
     @property
     def caption(self) -> str:
@@ -346,3 +342,6 @@ def shown_text(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}" if value == value.normalize() else str(value)
     return str(value)
+
+
+register()

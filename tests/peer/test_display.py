@@ -1,0 +1,64 @@
+"""What a notebook shows of a table: masked by one switch, with its provenance, and nothing else changed."""
+
+import pandas as pd
+import pytest
+
+import nbdicom.peer.frames  # noqa: F401
+from nbdicom import privacy
+from nbdicom.peer.display import register
+
+formatters = pytest.importorskip("IPython.core.formatters", reason="IPython is not installed")
+
+
+@pytest.fixture
+def show():
+    formatter = formatters.DisplayFormatter()
+    register(formatter)
+    return lambda thing: formatter.format(thing)[0]
+
+
+@pytest.fixture
+def studies():
+    frame = pd.DataFrame({
+        "PatientName": pd.Series(["Doe^Jane", "Roe^Richard"], dtype="string"), "PatientID": ["4711", "0815"],
+        "StudyInstanceUID": ["1.2.3", "1.2.4"], "StudyDescription": ["Chest", "Head"],
+    })  # fmt: skip
+    frame.attrs["nbdicom"] = {"peer": "P@h:104", "level": "STUDY", "responses": 2, "status": "0000H Success"}
+    return frame
+
+
+def test_a_table_says_where_it_is_from(show, studies) -> None:
+    html = show(studies)["text/html"]
+    assert "Doe^Jane" in html and "2 rows, study level, from P@h:104, 0000H Success" in html
+    assert show(studies)["text/plain"] == repr(studies)
+    assert "study level" not in show(studies[["StudyDescription"]])["text/html"]
+
+
+def test_other_tables_are_as_pandas_shows_them(show) -> None:
+    other = pd.DataFrame({"a": [1]})
+    assert show(other) == {"text/html": other._repr_html_(), "text/plain": repr(other)}
+    with privacy.masked():
+        assert show(other) == {"text/html": other._repr_html_(), "text/plain": repr(other)}
+
+
+def test_one_switch_masks(show, studies) -> None:
+    with privacy.masked():
+        for thing in (
+            studies,
+            studies.PatientName,
+            studies.head(1),
+            studies.merge(pd.DataFrame({"PatientID": ["4711"]})),
+        ):
+            for text in show(thing).values():
+                assert not any(secret in text for secret in ("Doe", "Jane", "4711"))
+        assert "1.2.3" in show(studies)["text/html"] and "Chest" in show(studies)["text/html"]
+        assert studies.PatientName[0] == "Doe^Jane"  # the values are the real ones
+    assert "Doe" in show(studies)["text/html"]
+
+
+def test_a_large_table_is_masked_at_once(show) -> None:
+    frame = pd.DataFrame({"PatientID": [f"ID{k}" for k in range(100_000)], "StudyInstanceUID": "1.2"})
+    with privacy.masked():
+        shown = show(frame)
+    assert "100000 rows" in shown["text/html"] and "100000 rows" in shown["text/plain"]
+    assert not any("ID0" in text or "ID99999" in text for text in shown.values())
