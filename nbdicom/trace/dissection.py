@@ -151,12 +151,12 @@ class Dissection:
             for k in range(len(fields))
         )
         rows = "".join(
-            f"<tr class='r{k}' tabindex='0'><td class='at'>{f.start:04x}</td>"
-            f"<td>{'&emsp;' * depth}{escape(printable(f.name))}</td>"
+            f"<tr class='r{k}' tabindex='0' title='bytes {f.start:04x} to {f.stop:04x}'>"
+            f"<td style='padding-left:{0.4 + depth}em'>{escape(printable(f.name))}</td>"
             f"<td>{escape(_value(f, hidden))}</td><td class='of'>{escape(f.table)}</td></tr>"
             for k, (depth, f, hidden) in enumerate(fields)
         )
-        head = "".join(f"<th scope='col'>{name}</th>" for name in ("at", "field", "value", "table"))
+        head = "".join(f"<th scope='col'>{name}</th>" for name in ("field", "value", "table"))
         notes = "".join(f"<p>{escape(printable(note))}</p>" for note in (*self.notes, *self._more()))
         title = escape(printable(self.heading))
         return page(
