@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted import FAST, dial
+from scripted import FAST, dial, when_waiting
 
 from nbdicom.blocking import Server
 from nbdicom.errors import AssociationAborted, OperationFailed
@@ -42,3 +42,16 @@ def test_a_failure_is_told_in_the_words_of_its_service() -> None:
                 association.n_action("UnifiedProcedureStepPush", "1.2.3", 1)
             with pytest.raises(OperationFailed, match="Unable to process"):
                 list(association.find({"PatientID": ""}, model=find))
+
+
+def test_an_interrupt_while_listening_leaves_the_association_usable() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with Server(Handlers(), ae_title="SCP", contexts=["Verification"], timeouts=FAST) as server:
+        with dial(server.address, contexts=["Verification"]) as association:
+            when_waiting(association, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                association.listen(30)
+            assert association.is_established
+            assert association.echo() == 0x0000
