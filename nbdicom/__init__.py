@@ -14,48 +14,69 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from nbdicom import aio, core, memory, pacs, privacy, trace
-    from nbdicom.blocking import Association, Responses, Server, associate
-    from nbdicom.config import Limits, OperationsWindow, Timeouts
-    from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions
-    from nbdicom.core.identity import UserIdentity
-    from nbdicom.core.negotiation import PresentationContext
-    from nbdicom.errors import (
-        AssociationAborted,
-        AssociationRejected,
-        ConnectionFailed,
-        NbdicomError,
-        NoPresentationContext,
-        OperationFailed,
-        QueryError,
-    )
-    from nbdicom.job import Job
-    from nbdicom.notebook import show
-    from nbdicom.notebook.browser import Browser
-    from nbdicom.notebook.form import QueryForm
-    from nbdicom.notebook.grid import ResultsGrid
-    from nbdicom.notebook.manager import PeerManager
-    from nbdicom.notebook.serving import ServerPanel
-    from nbdicom.notebook.thumbnails import Thumbnails
-    from nbdicom.notebook.viewer import SeriesViewer, view
-    from nbdicom.notebook.worklist import WorklistForm
-    from nbdicom.operations.handlers import Handlers, known_users
-    from nbdicom.operations.requests import Refuse
-    from nbdicom.pacs import Pacs, demo_pacs
-    from nbdicom.peer import Peer
-    from nbdicom.peer.mpps import PerformedStep
-    from nbdicom.peer.plots import latency as plot_latency
-    from nbdicom.peer.registry import peers
-    from nbdicom.peer.rows import read_table
-    from nbdicom.playback import FakePeer, replay
-    from nbdicom.receiver import Receiver, serve
-    from nbdicom.servers import running_table as servers
-    from nbdicom.status import Status, status_table
-    from nbdicom.table import Table
-    from nbdicom.tls import TLS
-    from nbdicom.trace import record
-    from nbdicom.uids import UID
+if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as itself is exported
+    from nbdicom import aio as aio
+    from nbdicom import core as core
+    from nbdicom import errors as errors
+    from nbdicom import memory as memory
+    from nbdicom import pacs as pacs
+    from nbdicom import privacy as privacy
+    from nbdicom import services as services
+    from nbdicom import trace as trace
+    from nbdicom import uids as uids
+    from nbdicom.blocking import Association as Association
+    from nbdicom.blocking import Responses as Responses
+    from nbdicom.blocking import Server as Server
+    from nbdicom.blocking import associate as associate
+    from nbdicom.config import Limits as Limits
+    from nbdicom.config import OperationsWindow as OperationsWindow
+    from nbdicom.config import Timeouts as Timeouts
+    from nbdicom.core.extended import QueryOptions as QueryOptions
+    from nbdicom.core.extended import RetrieveOptions as RetrieveOptions
+    from nbdicom.core.extended import StorageOptions as StorageOptions
+    from nbdicom.core.identity import UserIdentity as UserIdentity
+    from nbdicom.core.negotiation import PresentationContext as PresentationContext
+    from nbdicom.errors import AssociationAborted as AssociationAborted
+    from nbdicom.errors import AssociationRejected as AssociationRejected
+    from nbdicom.errors import ConnectionFailed as ConnectionFailed
+    from nbdicom.errors import NbdicomError as NbdicomError
+    from nbdicom.errors import NoPresentationContext as NoPresentationContext
+    from nbdicom.errors import OperationFailed as OperationFailed
+    from nbdicom.errors import QueryError as QueryError
+    from nbdicom.job import Job as Job
+    from nbdicom.notebook import show as show
+    from nbdicom.notebook.browser import Browser as Browser
+    from nbdicom.notebook.form import QueryForm as QueryForm
+    from nbdicom.notebook.grid import ResultsGrid as ResultsGrid
+    from nbdicom.notebook.manager import PeerManager as PeerManager
+    from nbdicom.notebook.serving import ServerPanel as ServerPanel
+    from nbdicom.notebook.thumbnails import Thumbnails as Thumbnails
+    from nbdicom.notebook.viewer import SeriesViewer as SeriesViewer
+    from nbdicom.notebook.viewer import view as view
+    from nbdicom.notebook.worklist import WorklistForm as WorklistForm
+    from nbdicom.operations.handlers import Handlers as Handlers
+    from nbdicom.operations.handlers import known_users as known_users
+    from nbdicom.operations.requests import Refuse as Refuse
+    from nbdicom.pacs import Pacs as Pacs
+    from nbdicom.pacs import demo_pacs as demo_pacs
+    from nbdicom.peer import Peer as Peer
+    from nbdicom.peer.mpps import PerformedStep as PerformedStep
+    from nbdicom.peer.plots import latency
+    from nbdicom.peer.registry import peers as peers
+    from nbdicom.peer.rows import read_table as read_table
+    from nbdicom.playback import FakePeer as FakePeer
+    from nbdicom.playback import replay as replay
+    from nbdicom.receiver import Receiver as Receiver
+    from nbdicom.receiver import serve as serve
+    from nbdicom.servers import running_table
+    from nbdicom.status import Status as Status
+    from nbdicom.status import status_table as status_table
+    from nbdicom.table import Table as Table
+    from nbdicom.tls import TLS as TLS
+    from nbdicom.trace import record as record
+    from nbdicom.uids import UID as UID
+
+    plot_latency, servers = latency, running_table
 
 #: Public name -> (module, name in it; "" is the module itself).
 _EXPORTS: dict[str, tuple[str, str]] = {
@@ -94,6 +115,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "UserIdentity": ("nbdicom.core.identity", "UserIdentity"),
     "aio": ("nbdicom.aio", ""),
     "associate": ("nbdicom.blocking", "associate"),
+    "core": ("nbdicom.core", ""),
     "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
     "errors": ("nbdicom.errors", ""),
     "memory": ("nbdicom.memory", ""),

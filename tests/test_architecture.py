@@ -166,6 +166,19 @@ def test_the_front_door_leads_everywhere() -> None:
         nbdicom.no_such_thing  # noqa: B018
 
 
+def test_the_front_door_is_typed() -> None:
+    """A type checker sees what `__getattr__` gives: each name imported as itself, or assigned."""
+    tree = ast.parse(Path(nbdicom.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    seen = set()
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            seen |= {alias.name for alias in node.names if alias.asname == alias.name}
+        elif isinstance(node, ast.Assign):
+            seen |= {name.id for name in ast.walk(node.targets[0]) if isinstance(name, ast.Name)}
+    assert seen | {"__version__"} == set(nbdicom.__all__)
+
+
 def every_module() -> list[str]:
     return [
         m.name
