@@ -51,8 +51,8 @@ class FreeSpace:
 class Part10Sink:
     """Write one arriving data set as a Part 10 file.
 
-    The header goes out first, the fragments follow as they come, and the file gets its name when it is whole: nobody ever
-    sees a part of it.
+    The header goes out with the first fragments, the others follow as they come, and the file gets its name when it is
+    whole: nobody ever sees a part of it.
 
     Parameters
     ----------
@@ -89,11 +89,7 @@ class Part10Sink:
         self._overwrite = overwrite
         self._part = path.parent / f".{secrets.token_hex(8)}.part"
         self._descriptor: int | None = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        try:
-            _write_all(self._descriptor, [memoryview(header)])
-        except BaseException:
-            self.close(False)
-            raise
+        self._header: memoryview | None = memoryview(header)  # goes out with the first fragments: one write less
 
     @property
     def sha256(self) -> str | None:
@@ -109,7 +105,11 @@ class Part10Sink:
         if self._digest is not None:
             for view in views:
                 self._digest.update(view)
-        self.size += _write_all(self._descriptor, views)
+        self.size += sum(map(len, views))
+        if self._header is not None:
+            views = [self._header, *views]
+            self._header = None
+        _write_all(self._descriptor, views)
 
     def close(self, complete: bool) -> None:
         """Give the file its name, or remove it."""
@@ -117,9 +117,13 @@ class Part10Sink:
         if descriptor is None:
             return
         try:
-            if complete and self._sync:
-                os.fsync(descriptor)
-            os.close(descriptor)
+            try:
+                if complete and self._header is not None:
+                    _write_all(descriptor, [self._header])
+                if complete and self._sync:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             if complete and self._overwrite:
                 self._part.replace(self.path)
             elif complete:
@@ -132,9 +136,8 @@ class Part10Sink:
             raise
 
 
-def _write_all(descriptor: int, views: Sequence[memoryview]) -> int:
+def _write_all(descriptor: int, views: Sequence[memoryview]) -> None:
     """Write all views; a gathering write may take less than it is given."""
-    total = sum(map(len, views))
     waiting = list(views)
     while waiting:
         taken = _writev(descriptor, waiting[:_MOST_VECTORS])
@@ -142,7 +145,6 @@ def _write_all(descriptor: int, views: Sequence[memoryview]) -> int:
             taken -= len(waiting.pop(0))
         if taken:
             waiting[0] = waiting[0][taken:]
-    return total
 
 
 def _writev(descriptor: int, views: list[memoryview]) -> int:

@@ -272,7 +272,9 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     yield from _counted(link, received, counts, status, comment)
 
 
-def _counted(link: Link, received: Received, counts: _Counts, status: int, comment: str | None = None) -> Operation:
+def _counted(
+    link: Link, received: Received, counts: _Counts, status: int, comment: str | None = None, *, more: bool = False
+) -> Operation:
     """A response with counters; *remaining* only in pending and cancelled ones, the failed UIDs only in final ones."""
     message = received.message
     assert isinstance(message, CGetRQ | CMoveRQ)
@@ -292,7 +294,7 @@ def _counted(link: Link, received: Received, counts: _Counts, status: int, comme
     if status not in (0xFF00, 0x0000) and counts.failed_uids and received.context.transfer_syntax:
         identifier = {"FailedSOPInstanceUIDList": tuple(counts.failed_uids)}
         data = BytesSource(link.codec.encode(identifier, received.context.transfer_syntax))
-    yield Send(received.context.context_id, response, data)
+    yield Send(received.context.context_id, response, data, more)
 
 
 def _get_instances(link: Link, received: Received, instances: Sequence[StorableInstance], counts: _Counts) -> Operation:
@@ -302,7 +304,8 @@ def _get_instances(link: Link, received: Received, instances: Sequence[StorableI
             return True
         counts.count(instance, (yield from _get_one(link, received.message, instance)))
         if counts.remaining:
-            yield from _counted(link, received, counts, 0xFF00)
+            # The next sub-operation follows at once: one write for both, and the peer wakes once.
+            yield from _counted(link, received, counts, 0xFF00, more=True)
     return False
 
 
