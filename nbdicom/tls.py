@@ -250,6 +250,13 @@ def _names(details: Mapping[str, Any]) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- in words
 
 
+def secured_in_words(connection: ssl.SSLSocket | ssl.SSLObject, certificate: PeerCertificate | None) -> str:
+    """Version, cipher suite and the peer's certificate."""
+    suite = connection.cipher()
+    shown = f"certificate of {certificate}" if certificate else "no certificate"
+    return f"{connection.version()}, {suite[0] if suite else 'no cipher suite'}; {shown}"
+
+
 def why_tls_failed(error: BaseException) -> tuple[str, str]:
     """An error of the handshake in words, and what to try."""
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -46,6 +46,7 @@ FLOORS = {
         "nbdicom.tls",
     },
     "aio": GROUND | {
+        "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
     },
     "playback": GROUND | {"nbdicom.core", "nbdicom.trace", "nbdicom.blocking", "nbdicom.playback"},

@@ -8,11 +8,11 @@ from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import split_address
+from nbdicom.address import join_address, split_address
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.opening import Opening
 from nbdicom.aio.responses import Responses
-from nbdicom.aio.transport import open_connection
+from nbdicom.aio.transport import open_connection, tls_failed
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
@@ -42,6 +42,11 @@ from nbdicom.trace.recorder import recorder_of
 if TYPE_CHECKING:
     import pandas
 
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.tls import TLS, PeerCertificate
+
 __all__ = ["Association", "Responses", "associate", "open_destination"]
 
 
@@ -56,6 +61,8 @@ def associate(
     limits: Limits | None = None,
     window: OperationsWindow | None = None,
     identity: UserIdentity | None = None,
+    tls: TLS | None = None,
+    bind: str | tuple[str, int] | None = None,
     user_items: Iterable[Item] = (),
     trace: Trace | Tracer | bool | None = None,
 ) -> Opening[Association]:
@@ -77,6 +84,10 @@ def associate(
         See `nbdicom.config`.
     identity : UserIdentity, optional
         Who we are; ``negotiation.identity_response`` has the peer's confirmation.
+    tls : TLS, optional
+        How to secure the connection (PS3.15 Annex B).
+    bind : str or (str, int), optional
+        Our own address (and port), where the peer or the network asks for a certain one.
     user_items : iterable of Item, optional
         Further items of the user information, as they are to be sent.
     trace : bool, Recorder or callable, optional
@@ -123,10 +134,14 @@ def associate(
             timeouts=timeouts,
             limits=limits,
             open_destination=open_destination,
-            peer=f"{host}:{port}",
+            peer=join_address(host, port),
+            tls=tls,
         )
+        ours = (bind, 0) if isinstance(bind, str) else bind
         try:
-            await open_connection(lambda: driver, host, port, timeouts.connect)
+            await open_connection(lambda: driver, host, port, timeouts, tls, ours)
+            if driver.refused is not None:
+                raise tls_failed(driver.refused, host, port) from driver.refused
             await driver.establish()
         except AssociationError as error:
             error.trace = recorder
@@ -137,11 +152,13 @@ def associate(
 
 
 async def open_destination(
-    driver: Driver, address: tuple[str, int], ae_title: str, instances: Sequence[StorableInstance]
+    driver: Driver, address: tuple[Any, ...], ae_title: str, instances: Sequence[StorableInstance]
 ) -> Association:
     """The second association of a C-MOVE that *driver* performs; our title is the one that its requestor called."""
+    host, port, *tls = address
     return await associate(
-        address,
+        (host, port),
+        tls=tls[0] if tls else None,
         called=ae_title,
         calling=driver.negotiation.called_ae_title,
         contexts=storage_contexts(instances, driver.codec),
@@ -169,6 +186,11 @@ class Association:
         return self._driver.peer
 
     @property
+    def certificate(self) -> PeerCertificate | None:
+        """The certificate that the peer showed (TLS); None where there is none."""
+        return self._driver.certificate
+
+    @property
     def negotiation(self) -> Negotiation:
         """What was proposed, accepted and refused, as a table."""
         return self._driver.negotiation
@@ -177,6 +199,11 @@ class Association:
     def is_established(self) -> bool:
         """True while operations can be invoked, as far as is known without looking at the connection."""
         return self._driver.is_established
+
+    @property
+    def outstanding(self) -> int:
+        """How many of our operations wait for their final response."""
+        return self._driver.core.outstanding
 
     def __repr__(self) -> str:
         state = "established" if self.is_established else "over"
@@ -477,12 +504,32 @@ class Association:
 
     # --------------------------------------------------------------------------- its end
 
-    async def release(self) -> None:
-        """Release the association in order (PS3.8 7.2); aborts if the peer does not agree in `Timeouts.release`.
+    async def wait_until_served(self, timeout: float | None = None) -> bool:
+        """Wait until the requests of the peer that are being performed are answered.
 
-        Does nothing if the association is over already.
+        For an SCP that has to tell something on an association that its requestor uses: what was asked is answered first.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None waits until they are answered or the association is over.
+
+        Returns
+        -------
+        bool
+            Whether the association is established and nothing waits for an answer of ours.
         """
-        await self._driver.release()
+        driver = self._driver
+        until = None if timeout is None else driver.loop.time() + timeout
+        await driver.wait(lambda: not driver.core.performing, None, until=until)
+        return self.is_established and not driver.core.performing
+
+    async def release(self, timeout: float | None = None) -> None:
+        """Release the association in order (PS3.8 7.2); aborts if the peer does not agree in time.
+
+        Does nothing if the association is over already.  *timeout* is in seconds, by default `Timeouts.release`.
+        """
+        await self._driver.release(timeout)
 
     def abort(self) -> asyncio.Task[None]:
         """Abort the association (A-ABORT, PS3.8 7.3); does nothing if it is over already.

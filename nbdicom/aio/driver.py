@@ -21,9 +21,10 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbdicom.aio.transport import acknowledge, address_text, addresses, give, tune
+from nbdicom.address import join_address
+from nbdicom.aio.transport import acknowledge, addresses, give, tune
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Message, Request, Response
@@ -38,6 +39,9 @@ from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of
 from nbdicom.table import printable
+
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS, PeerCertificate
 
 __all__ = ["Driver"]
 
@@ -71,6 +75,8 @@ class Driver(asyncio.BufferedProtocol):
         Acceptor: called with the driver when its connection stands.
     context : Context, optional
         In which requests of the peer are performed; by default that of whoever makes the driver.
+    tls : TLS, optional
+        What the connection is secured by; the transport does it, the driver looks at the certificate.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Driver(asyncio.BufferedProtocol):
         peer: str = "",
         accepted: Callable[[Driver], None] | None = None,
         context: contextvars.Context | None = None,
+        tls: TLS | None = None,
     ) -> None:
         from nbdicom.data import codec
 
@@ -95,6 +102,9 @@ class Driver(asyncio.BufferedProtocol):
         self.closed = False
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
+        self.certificate: PeerCertificate | None = None
+        self.refused: OSError | None = None  #: why the peer's certificate is not accepted
+        self._tls = tls
         self._accepted = accepted
         self._context = context or contextvars.copy_context()
         self._open_destination = open_destination
@@ -147,8 +157,21 @@ class Driver(asyncio.BufferedProtocol):
         self._socket = tune(transport)
         if not self.peer:
             host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
-            self.peer = self.serving.peer = address_text(host, port)
-        self.core.connected(addresses(transport) if self.core.traced else None)
+            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
+            self.peer = self.serving.peer = join_address(host.removeprefix("::ffff:"), port)
+        secured = None
+        if self._tls is not None:
+            from nbdicom.tls import secured_in_words
+
+            connection = transport.get_extra_info("ssl_object")
+            try:
+                self.certificate = self._tls.checked(connection, server=self._accepted is not None)
+            except OSError as error:
+                self.refused = error
+                transport.abort()
+                return
+            secured = secured_in_words(connection, self.certificate)
+        self.core.connected(addresses(transport) if self.core.traced else None, secured=secured)
         self.changed()
         if self._accepted is not None:
             self._accepted(self)
@@ -250,15 +273,20 @@ class Driver(asyncio.BufferedProtocol):
 
     # --------------------------------------------------------------------------- its end
 
-    async def release(self) -> None:
-        """Release in order, or abort if the peer does not agree in time; nothing if it is over already."""
+    async def release(self, timeout: float | None = None) -> None:
+        """Release in order, or abort if the peer does not agree in time; nothing if it is over already.
+
+        *timeout* is in seconds, instead of `Timeouts.release`.
+        """
         try:
             if self.is_established:
                 await self.settle_abandoned()
             if self.is_established:
                 self.core.release()
                 self.changed()
-                await self.wait(lambda: self.core.error is not None, self.timeouts.release)
+                await self.wait(
+                    lambda: self.core.error is not None, self.timeouts.release if timeout is None else timeout
+                )
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nbdicom.address import join_address
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.opening import Opening
@@ -22,6 +22,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
 from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed
+from nbdicom.memory import is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
@@ -31,6 +32,11 @@ from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
     import pandas
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nbdicom.tls import TLS
 
 __all__ = ["Server", "serve"]
 
@@ -79,6 +85,8 @@ class Server(Acceptor):
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody.
     window : OperationsWindow, optional
         How many operations we agree to perform (and to invoke) at once; by default what `Support` says.
+    tls : TLS, optional
+        Serve associations that are secured by it, and no others (PS3.15 Annex B).
     timeouts, limits : optional
         See `nbdicom.config`.
     trace : bool, Recorder or callable, optional
@@ -96,6 +104,7 @@ class Server(Acceptor):
         any_called: bool = False,
         calling: Callable[[str, str], bool] | None = None,
         window: OperationsWindow | None = None,
+        tls: TLS | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         trace: Trace | Tracer | bool | None = None,
@@ -111,6 +120,7 @@ class Server(Acceptor):
             limits=limits,
             trace=recorder_of(trace),
         )
+        self.tls = tls
         self._requested = (host, port)
         self._listener: asyncio.Server | None = None
         self._address: tuple[str, int] = self._requested
@@ -129,14 +139,27 @@ class Server(Acceptor):
         if self._listener is not None:
             return self
         host, port = self._requested
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        context = None if self.tls is None else self.tls.server_context
+        seconds = None if self.tls is None else self.timeouts.artim
+        if is_memory(host):
+            raise ConnectionFailed(
+                "the asyncio driver has no way into the memory of this process", hint="nbdicom.Server has"
+            )
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(self._connection, host, port, family=family, backlog=_BACKLOG)
+            self._listener = await loop.create_server(
+                self._connection,
+                host or None,
+                port,
+                backlog=_BACKLOG,
+                ssl=context,
+                ssl_handshake_timeout=seconds,
+            )
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
-                f"cannot listen on {host}:{port}: {reason}", hint="choose another port (0 takes a free one) or host"
+                f"cannot listen on {join_address(host, port)}: {reason}",
+                hint="choose another port (0 takes a free one) or host",
             ) from error
         self._address = self._listener.sockets[0].getsockname()[:2]
         self.tracers = tracers.get()
@@ -206,6 +229,7 @@ class Server(Acceptor):
             open_destination=open_destination,
             accepted=self._begin,
             context=context,
+            tls=self.tls,
         )
 
     def _begin(self, driver: Driver) -> None:
@@ -246,8 +270,9 @@ class Server(Acceptor):
             await driver.close()
             return
         address = (served.host, int(driver.peer.rpartition(":")[2]))
+        titles = None if self.tls is None else self.tls.titles_of(driver.certificate)
         room = self.reserve(served, self._served.values())
-        judge = partial(self.admission.judge, core.associate_rq, address, full=not room)
+        judge = partial(self.admission.judge, core.associate_rq, address, full=not room, titles=titles)
         # Checks of the user may block, as a look into a directory does.
         verdict = await driver.in_thread(judge) if self.admission.asks else judge()
         if core.error is not None or core.associate_rq is None:

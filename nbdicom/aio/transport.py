@@ -10,12 +10,18 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbdicom.address import connection_failed
+from nbdicom.address import connection_failed, join_address
+from nbdicom.config import Timeouts
 from nbdicom.core.streams import Buffer
+from nbdicom.errors import ConnectionFailed, TLSFailed
+from nbdicom.memory import is_memory
 
-__all__ = ["acknowledge", "address_text", "addresses", "give", "open_connection", "tune"]
+if TYPE_CHECKING:
+    from nbdicom.tls import TLS
+
+__all__ = ["acknowledge", "addresses", "give", "open_connection", "tls_failed", "tune"]
 
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
@@ -27,34 +33,89 @@ _LONG = 1 << 16
 _GATHERS = sys.version_info >= (3, 13, 2) or (3, 12, 9) <= sys.version_info < (3, 13)
 
 
-async def open_connection(factory: Callable[[], P], host: str, port: int, timeout: float | None) -> P:
-    """Connect to the first address of *host* that answers.
+async def open_connection(
+    factory: Callable[[], P],
+    host: str,
+    port: int,
+    timeouts: Timeouts,
+    tls: TLS | None = None,
+    bind: tuple[str, int] | None = None,
+) -> P:
+    """Connect to the first address of *host* that answers, from *bind* if that is given, and secure it with *tls*.
 
     Raises
     ------
     ConnectionFailed
         The cause (an OSError) tells a name that is not known, a port that nobody listens to, and silence apart.
+    TLSFailed
+        If the handshake fails.
     """
+    if is_memory(host):
+        raise ConnectionFailed(
+            "the asyncio driver has no way into the memory of this process", hint="nbdicom.associate has, and Peer"
+        )
+    if tls is not None:
+        tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(timeout):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            for number, (family, _, _, _, address) in enumerate(found, 1):
-                try:
-                    return (await loop.create_connection(factory, str(address[0]), port, family=family))[1]
-                except OSError:
-                    if number == len(found):
-                        raise
-            raise OSError("the name has no address")
+        async with asyncio.timeout(timeouts.connect):
+            connection = await _connected(host, port, bind)
     except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-        raise connection_failed(error, host, port, timeout) from error
+        raise connection_failed(error, host, port, timeouts.connect) from error
+    try:
+        if tls is None:
+            return (await loop.create_connection(factory, sock=connection))[1]
+        name = tls.server_hostname or host
+        async with asyncio.timeout(timeouts.association):
+            context = tls.client_context
+            return (await loop.create_connection(factory, sock=connection, ssl=context, server_hostname=name))[1]
+    except OSError as error:
+        connection.close()
+        if tls is None:
+            raise connection_failed(error, host, port, timeouts.connect) from error
+        raise tls_failed(error, host, port) from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _connected(host: str, port: int, bind: tuple[str, int] | None) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    problem = OSError("the name has no address of the family of ours")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            if bind is not None:
+                (ours, *_) = await loop.getaddrinfo(*bind, family=family, type=socket.SOCK_STREAM)
+                connection.bind(ours[4])
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            problem = error
+            connection.close()
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise problem
+
+
+def tls_failed(error: OSError, host: str, port: int) -> ConnectionFailed:
+    """An error of the handshake in words."""
+    from nbdicom.tls import why_tls_failed
+
+    words, hint = why_tls_failed(error)
+    return TLSFailed(f"{join_address(host, port)}: {words}", hint=hint)
 
 
 def tune(transport: asyncio.Transport) -> Any:
     """Prepare a connection for our writing; returns its socket (or what the transport has in its place)."""
     # Above zero the transport says "enough": what is given to it is sent before the source is asked for more, since a
     # source uses its buffer again.
-    transport.set_write_buffer_limits(high=0)
+    # (asyncio's TLS pauses at the limit, TCP above it.)
+    secured = transport.get_extra_info("ssl_object") is not None
+    transport.set_write_buffer_limits(high=1 if secured else 0, low=0)
     connection = transport.get_extra_info("socket")
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -63,21 +124,12 @@ def tune(transport: asyncio.Transport) -> Any:
     return connection
 
 
-def address_text(host: str, port: int) -> str:
-    """``host:port``, with brackets around an IPv6 address.
-
-    >>> address_text("::1", 104)
-    '[::1]:104'
-    """
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def addresses(transport: asyncio.Transport) -> tuple[str, str] | None:
     """Our address and the peer's; None where there are none any more, or never were."""
     ends = [transport.get_extra_info(name) for name in ("sockname", "peername")]
     if not all(isinstance(end, tuple) for end in ends):
         return None
-    return address_text(*ends[0][:2]), address_text(*ends[1][:2])
+    return join_address(*ends[0][:2]), join_address(*ends[1][:2])
 
 
 def acknowledge(connection: Any) -> None:

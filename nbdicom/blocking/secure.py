@@ -14,7 +14,7 @@ from typing import cast
 
 from nbdicom.blocking.transport import Transport
 from nbdicom.core.streams import Buffer
-from nbdicom.tls import ALPN, TLS, offered_protocols, why_tls_failed
+from nbdicom.tls import ALPN, TLS, offered_protocols, secured_in_words, why_tls_failed
 
 __all__ = ["SecureTransport"]
 
@@ -53,9 +53,7 @@ class SecureTransport(Transport):
     @property
     def secured(self) -> str:
         """Version, cipher suite and the peer's certificate, in words."""
-        suite = self._ssl.cipher()
-        shown = f"certificate of {self.certificate}" if self.certificate else "no certificate"
-        return f"{self._ssl.version()}, {suite[0] if suite else 'no cipher suite'}; {shown}"
+        return secured_in_words(self._ssl, self.certificate)
 
     def handshake(self, deadline: float | None) -> None:
         """Agree on keys and look at the peer's certificate.

@@ -1,0 +1,103 @@
+"""Associations of the asyncio driver that are secured by TLS, with itself and with the blocking driver (PS3.15 Annex B)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from scripted import Dial, Instance, Serve, Sink, Zeros
+
+from nbdicom.errors import AssociationRejected, ConnectionFailed, TLSFailed
+from nbdicom.operations.handlers import Handlers
+from nbdicom.tls import TLS
+
+
+class Hospital:
+    """An authority, its certificates, and one that it does not know."""
+
+    def __init__(self, folder: Path) -> None:
+        authority, stranger = Authority(folder), Authority(folder / "stranger", "Another CA")
+        self.pacs, self.modality = authority.issue("pacs"), authority.issue("modality")
+        self.server = TLS(ca=authority.certificate, **self.pacs.pair)
+        self.client = TLS(ca=authority.certificate, **self.modality.pair)
+        self.other = TLS(ca=stranger.certificate, **stranger.issue("modality").pair)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    return Hospital(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def scp_driver(request: pytest.FixtureRequest) -> str:
+    """Nothing is secured in memory."""
+    return str(request.param)
+
+
+def test_objects_there_and_back(serve: Serve, dial: Dial, hospital: Hospital) -> None:
+    """Small and large ones, stored and retrieved; both sides see whose certificate it is."""
+    sinks: list[Sink] = []
+
+    def sink(request: object) -> Sink:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    sizes = [0, 2, 16_384, 5 << 20]
+    handlers = Handlers(sink=sink, store=lambda request: 0, get=lambda request: [Zeros(3 << 20)])
+    with serve(handlers, tls=hospital.server) as server, dial(server.address, tls=hospital.client) as association:
+        assert association.echo() == 0
+        assert association.certificate.fingerprint == hospital.pacs.fingerprint
+        (there,) = server.associations
+        assert there.certificate.fingerprint == hospital.modality.fingerprint
+        assert all(stored.ok for stored in association.store(Zeros(size, n) for n, size in enumerate(sizes)))
+        assert len(list(association.get(b"keys", sink=sink))) == 2
+        assert association.echo() == 0
+    assert [(one.size, one.closed) for one in sinks] == [(size, [True]) for size in [*sizes, 3 << 20]]
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        (lambda h: h.other, lambda h: h.server),
+        (lambda h: replace(h.client, fingerprint="00" * 32), lambda h: h.server),
+        (lambda h: h.client, lambda h: None),
+    ],
+    ids=["an authority that is not trusted", "another certificate is expected", "no TLS there"],
+)
+def test_what_a_requestor_refuses(
+    serve: Serve, dial: Dial, hospital: Hospital, client: Callable[..., TLS], server: Callable[..., TLS | None]
+) -> None:
+    with serve(Handlers(), tls=server(hospital)) as scp:
+        with pytest.raises(TLSFailed) as caught:
+            dial(scp.address, tls=client(hospital))
+        assert str(scp.address[1]) in str(caught.value) and caught.value.hint
+
+
+def test_who_speaks_plainly_is_not_served(serve: Serve, dial: Dial, hospital: Hospital) -> None:
+    with serve(Handlers(), tls=hospital.server) as server:
+        with pytest.raises(Exception, match="."):
+            dial(server.address)
+        with dial(server.address, tls=hospital.client) as association:
+            assert all(stored.status is not None for stored in association.store([Instance()]))
+
+
+def test_a_certificate_is_bound_to_titles(serve: Serve, dial: Dial, hospital: Hospital) -> None:
+    with serve(Handlers(), tls=replace(hospital.server, ae_titles={"modality": "SCU"})) as server:
+        with dial(server.address, tls=hospital.client) as association:
+            assert association.echo() == 0
+        with pytest.raises(AssociationRejected):
+            dial(server.address, tls=hospital.client, calling="OTHER")
+
+
+def test_a_file_that_is_missing_is_said_before_anything_else(dial: Dial) -> None:
+    with pytest.raises(ConnectionFailed, match="TLS"):
+        dial(("127.0.0.1", 9), tls=TLS(ca="/there/is/no/such/file"))
+
+
+def test_from_an_address_of_ours(serve: Serve, dial: Dial) -> None:
+    with serve(Handlers()) as server, dial(server.address, bind="127.0.0.2") as association:
+        assert association.echo() == 0
+        assert [one.peer.split(":")[0] for one in server.associations] == ["127.0.0.2"]
