@@ -169,6 +169,11 @@ class Receiver:
         self.stop()
 
     @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._server.address[1]
+
+    @property
     def address(self) -> str:
         """``AET@host:port``, as `Peer` takes it."""
         host, port = self._server.address

@@ -46,6 +46,7 @@ FLOORS = {
         "nbdicom.tls",
     },
     "aio": GROUND | {
+        "nbdicom.tls",
         "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
     },
