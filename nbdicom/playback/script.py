@@ -91,7 +91,7 @@ def script(connection: Connection, role: Role) -> tuple[Turn, ...]:
     for arrow in connection.arrows:
         say = arrow.from_requestor == speaks_first
         mine, other = (arrow.sent_entry, arrow.received_entry) if say else (arrow.received_entry, arrow.sent_entry)
-        if recorded is not None and mine is None:
+        if not say and recorded is not None and mine is None:
             continue  # it never came to this side
         if say and not (arrow.whole and (arrow.message is None or joined(arrow.pdus).whole)):
             raise TranscriptError(

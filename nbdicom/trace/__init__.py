@@ -41,6 +41,7 @@ from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
 if TYPE_CHECKING:
     from nbdicom.trace.arrows import Arrow, Connection
+    from nbdicom.trace.capture import load_capture
     from nbdicom.trace.dissection import Dissection, dissect
     from nbdicom.trace.ladder import Ladder
     from nbdicom.trace.states import StatePath
@@ -53,6 +54,7 @@ _LATER = {
     "Dissection": "dissection",
     "Ladder": "ladder",
     "load": "transcript",
+    "load_capture": "capture",
     "StatePath": "states",
     "dissect": "dissection",
 }
@@ -90,6 +92,7 @@ __all__ = [
     "dissect",
     "fan_out",
     "load",
+    "load_capture",
     "on",
     "record",
 ]
