@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         port=options.port,
         any_called=options.any_called,
         any_calling=options.any_calling,
+        any_host=options.any_host,
         allow=dict(map(_allowed, options.allow)),
         durability=options.durability,
         tls=_served(tls_of(options)),

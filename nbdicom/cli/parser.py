@@ -99,8 +99,9 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="AET=HOST:PORT",
-        help="a known AE: it may call, and is a C-MOVE destination; may be repeated",
+        help="a known AE: it may call from this host, and is a C-MOVE destination; may be repeated",
     )
+    sub.add_argument("--any-host", action="store_true", help="let the titles of --allow call from any address")
     sub.add_argument("--sample", action="store_true", help="put the sample images into the archive first")
     sub.add_argument(
         "--durability",

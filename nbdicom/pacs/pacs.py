@@ -70,6 +70,8 @@ class Pacs:
         Also serve requests that call another title.
     any_calling : bool
         Serve every caller.  On a loopback address every caller is welcome anyway; elsewhere only those of *allow*.
+    any_host : bool
+        Serve the titles of *allow* from whatever address they call; else only from the host that stands there.
     allow : mapping
         AE title to ``"host:port"`` or ``(host, port)``: who may call, the destinations of C-MOVE, and where reports (of
         storage commitment, of workitems) are delivered when their recipient is not associated with us.
@@ -105,6 +107,7 @@ class Pacs:
         port: int = 0,
         any_called: bool = False,
         any_calling: bool = False,
+        any_host: bool = False,
         allow: Mapping[str, str | tuple[str, int]] | None = None,
         durability: Durability = "full",
         report_pauses: Sequence[float] = PAUSES,
@@ -129,6 +132,7 @@ class Pacs:
         self._requested = (host, port)
         self._any_called = any_called
         self._any_calling = any_calling
+        self._any_host = any_host
         self._root = None if root is None else Path(root).expanduser().absolute()
         self._temporary: Path | None = None
         self._removal: Callable[[], Any] | None = None
@@ -323,7 +327,11 @@ class Pacs:
         )
 
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
-        return self._any_calling or _is_loopback(self._requested[0]) or calling_ae_title.strip(" ") in self.allow
+        """A title alone proves nothing: it has to come from its host, too."""
+        if self._any_calling or _is_loopback(self._requested[0]):
+            return True
+        known = self.allow.get(calling_ae_title.strip(" "))
+        return known is not None and (self._any_host or _plain_address(host) in _addresses(known[0]))
 
     # --------------------------------------------------------------------------- content
 
@@ -496,6 +504,20 @@ def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"')
     return host, int(port)
+
+
+def _plain_address(host: str) -> str:
+    """An IP address in one spelling: an IPv4 address that came through an IPv6 socket is still one."""
+    address = ipaddress.ip_address(host.split("%")[0])
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _addresses(host: str) -> set[str]:
+    """The IP addresses of a host; none if its name cannot be resolved."""
+    try:
+        return {_plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
 
 
 def _is_loopback(host: str) -> bool:

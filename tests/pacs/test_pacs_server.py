@@ -113,13 +113,17 @@ def test_views(tmp_path):
         ({"host": "localhost"}, "ANYBODY", True),
         ({"host": "::1"}, "ANYBODY", True),
         ({"host": "0.0.0.0"}, "ANYBODY", False),
-        ({"host": "0.0.0.0", "allow": {"FRIEND": "h:104"}}, "FRIEND", True),
-        ({"host": "0.0.0.0", "allow": {"FRIEND": "h:104"}}, "friend", False),
+        ({"host": "0.0.0.0", "allow": {"FRIEND": "10.1.1.1:104"}}, "FRIEND", True),
+        ({"host": "0.0.0.0", "allow": {"FRIEND": "10.1.1.1:104"}}, "friend", False),
+        ({"host": "0.0.0.0", "allow": {"FRIEND": "10.1.1.2:104"}}, "FRIEND", False),
+        ({"host": "0.0.0.0", "allow": {"FRIEND": "no.such.host.invalid:104"}}, "FRIEND", False),
+        ({"host": "0.0.0.0", "allow": {"FRIEND": "10.1.1.2:104"}, "any_host": True}, "FRIEND", True),
         ({"host": "0.0.0.0", "any_calling": True}, "ANYBODY", True),
     ],
 )
 def test_who_is_welcome(kwargs, title, welcome):
     assert Pacs(**kwargs)._is_welcome(title, "10.1.1.1") is welcome
+    assert Pacs(**kwargs)._is_welcome(title, "::ffff:10.1.1.1") is welcome
 
 
 def test_destinations(pacs):
