@@ -118,17 +118,11 @@ def _facts(uid: str) -> TransferSyntax:
     return transfer_syntax(uid) or TransferSyntax(UID(uid), "", str(uid), False)
 
 
-def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
+def _body(dataset: Dataset, *, big_endian: bool) -> Dataset:
+    """What of a Dataset is a data set, with its binary values in the byte order that is wanted."""
     from pydicom.dataset import Dataset
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filewriter import write_dataset
     from pydicom.tag import BaseTag
 
-    if not isinstance(dataset, Dataset):
-        raise DataSetError(
-            f"a {type(dataset).__name__} cannot be encoded as a data set", hint="pass a Dataset, a mapping or bytes"
-        )
-    facts = _facts(transfer_syntax)
     body = dataset
     tags = list(map(BaseTag, dataset.keys()))  # people give plain numbers, which pydicom keeps as they are
     if any(tag.group in (0x0000, 0x0002) or tag.element == 0 for tag in tags):
@@ -136,16 +130,27 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
         body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})
         implicit_vr, little_endian = dataset.original_encoding
         body.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
-    if (body.original_encoding[1] is False) != facts.big_endian:
-        body = swapped(body)
+    return swapped(body) if (body.original_encoding[1] is False) != big_endian else body
+
+
+def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
+    from pydicom.dataset import Dataset
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    if not isinstance(dataset, Dataset):
+        raise DataSetError(
+            f"a {type(dataset).__name__} cannot be encoded as a data set", hint="pass a Dataset, a mapping or bytes"
+        )
+    facts = _facts(transfer_syntax)
     file = DicomBytesIO()
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which may be a patient's
-            write_dataset(file, body)
-    except Exception as error:  # a value that does not fit its VR shows in many ways
+            write_dataset(file, _body(dataset, big_endian=facts.big_endian))
+    except Exception as error:  # a value that does not fit its VR shows in many ways, and as soon as it is looked at
         raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
     encoded = file.getvalue()
     return deflate(encoded) if facts.deflated else encoded

@@ -403,7 +403,7 @@ def _encodings(names: tuple[str, ...]) -> tuple[str, ...]:
         warnings.simplefilter("ignore")  # an unknown name is read as the default repertoire
         try:
             return tuple(convert_encodings(list(names)))
-        except LookupError:
+        except (LookupError, ValueError):  # an unknown name, or no name at all
             return (_DEFAULT_REPERTOIRE,)
 
 

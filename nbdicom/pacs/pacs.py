@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import shutil
+import socket
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
