@@ -60,7 +60,6 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
     from nbdicom.pacs import Pacs as Pacs
     from nbdicom.pacs import demo_pacs as demo_pacs
     from nbdicom.peer import Peer as Peer
-    from nbdicom.peer.mpps import PerformedStep as PerformedStep
     from nbdicom.peer.plots import latency
     from nbdicom.peer.registry import peers as peers
     from nbdicom.peer.rows import read_table as read_table
@@ -138,7 +137,6 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "ServerPanel": ("nbdicom.notebook.serving", "ServerPanel"),
     "Thumbnails": ("nbdicom.notebook.thumbnails", "Thumbnails"),
     "WorklistForm": ("nbdicom.notebook.worklist", "WorklistForm"),
-    "PerformedStep": ("nbdicom.peer.mpps", "PerformedStep"),
     "peers": ("nbdicom.peer.registry", "peers"),
 }
 

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Panel, button, html, message, status_line, widgets
+from nbdicom.notebook.controls import Panel, button, html, message, status_line, text, widgets
 from nbdicom.notebook.form import QueryForm
-from nbdicom.peer.mpps import PerformedStep
+from nbdicom.table import printable
 
 if TYPE_CHECKING:
+    import pandas
+
     from nbdicom.job import Job, Snapshot
     from nbdicom.peer import Peer
+    from nbdicom.peer.procedure_step import PerformedProcedureStep
 
 __all__ = ["WorklistForm"]
 
@@ -34,7 +37,7 @@ class WorklistForm(Panel):
     >>> form = WorklistForm(Peer("RIS@127.0.0.1:11112", calling="CT1"))  # doctest: +SKIP
     """
 
-    _instead = "ris.worklist(), and PerformedStep.begin(ris, row)"
+    _instead = "ris.worklist(), and with ris.mpps(row) as step"
 
     def __init__(self, peer: Peer, *, mpps: Peer | None = None, name: str = "ris") -> None:
         super().__init__()
@@ -42,8 +45,13 @@ class WorklistForm(Panel):
         self.peer = peer
         self.mpps = mpps or peer
         self.form = QueryForm(peer, name=name, level="worklist")
-        self.steps: list[PerformedStep] = []  #: what was begun here
-        self.job: Job[PerformedStep] | None = None  #: the report that was sent last
+        self.steps: list[PerformedProcedureStep] = []  #: what was begun here
+        self._names: dict[int, str] = {}
+        self._begun = ""
+        self.job: Job[PerformedProcedureStep] | None = None  #: the report that was sent last
+        self.images = text(
+            "Images of the step", "file or folder", tooltip="A step that is completed has made at least one series"
+        )
         self.begin_button = button("Begin", self.begin, icon="play", tooltip="N-CREATE, in progress")
         self.complete_button = button(
             "Complete", lambda: self.end("complete"), icon="check", tooltip="N-SET, completed"
@@ -58,44 +66,47 @@ class WorklistForm(Panel):
         self._show(
             self.form.widget,
             w.HBox(
-                [self.begin_button, self.step, self.complete_button, self.discontinue_button],
+                [self.begin_button, self.step, self.images, self.complete_button, self.discontinue_button],
                 layout={"flex_flow": "row wrap"},
             ),
             self._status,
             self._problem,
         )
 
-    def begin(self) -> Job[PerformedStep] | None:
+    def begin(self) -> Job[PerformedProcedureStep] | None:
         """Tell that the chosen step has begun; None if not exactly one is chosen."""
         chosen, mpps = self.form.selection, self.mpps
         if len(chosen) != 1:
             self._problem.value = message(f"{len(chosen)} scheduled steps are chosen: choose one")
             return None
-        return self._report("N-CREATE, in progress", lambda: PerformedStep.begin(mpps, chosen))
+        self._begun = _name(chosen)
+        return self._report("N-CREATE, in progress", lambda: mpps.mpps(chosen).begin())
 
-    def end(self, how: str) -> Job[PerformedStep] | None:
+    def end(self, how: str) -> Job[PerformedProcedureStep] | None:
         """Tell that the performed step in the list is over: ``"complete"`` or ``"discontinue"``."""
         if self.step.value is None:
             self._problem.value = message("nothing has been begun yet")
             return None
-        step = self.steps[int(self.step.value)]
+        step, images = self.steps[int(self.step.value)], self.images.value.strip()
 
-        def work() -> PerformedStep:
+        def work() -> PerformedProcedureStep:
+            if images:
+                step.add(images)
             step.complete() if how == "complete" else step.discontinue()
             return step
 
         return self._report(f"N-SET, {how}d", work)
 
-    def _report(self, what: str, work: Callable[[], PerformedStep]) -> Job[PerformedStep]:
+    def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
         from nbdicom.job import Job
 
         self._problem.value = ""
-        job: Job[PerformedStep] = Job(lambda job: work(), label=what)
+        job: Job[PerformedProcedureStep] = Job(lambda job: work(), label=what)
         self.job = job
         job.watch(lambda now: self._watch(job, now))
         return job.start()
 
-    def _watch(self, job: Job[PerformedStep], now: Snapshot) -> None:
+    def _watch(self, job: Job[PerformedProcedureStep], now: Snapshot) -> None:
         if job is not self.job:
             return
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
@@ -106,5 +117,15 @@ class WorklistForm(Panel):
         if now.is_over and job.result is not None:
             if job.result not in self.steps:
                 self.steps.append(job.result)
-            self.step.options = [(f"{k + 1} {one.scheduled_id}: {one.status}", k) for k, one in enumerate(self.steps)]
+                self._names[id(job.result)] = self._begun
+            self.step.options = [
+                (f"{k + 1} {self._names[id(one)]}: {one.status}", k) for k, one in enumerate(self.steps)
+            ]
             self.step.value = self.steps.index(job.result)
+
+
+def _name(chosen: pandas.DataFrame) -> str:
+    """What a scheduled step is called in the list: no word about the patient."""
+    row = chosen.iloc[0]
+    words = (row.get("ScheduledProcedureStepID"), row.get("ScheduledProcedureStepDescription"))
+    return printable(" ".join(str(word) for word in words if isinstance(word, str) and word) or "step")

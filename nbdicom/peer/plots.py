@@ -172,12 +172,10 @@ def latency(reports: Any, *, ax: Axes | None = None) -> Axes:
     ax = ax or _axes(height=0.45 * len(times) + 1.2)
     for place, values in enumerate(times.values()):
         ax.scatter(values, [place] * len(values), s=14, alpha=0.6)
-        middle = float(pd.Series(values).median())
-        ax.text(max(values), place, f"  median {middle:.2g} ms", va="center", fontsize="small")
-    ax.set_yticks(range(len(times)), [printable(name) for name in times])
+    middles = {name: float(pd.Series(values).median()) for name, values in times.items()}
+    ax.set_yticks(range(len(times)), [f"{printable(name)}\nmedian {middles[name]:.2g} ms" for name in times])
     ax.invert_yaxis()
     ax.set_xscale("log")
-    ax.margins(x=0.25)
     ax.set_xlabel("milliseconds")
     addresses = {report.address for report in several}
     ax.set_title(f"{len(several)} verifications of {printable(', '.join(sorted(addresses)))}")

@@ -2,13 +2,12 @@
 
 import json
 import threading
-from datetime import date
 
 import pytest
 from pydicom.dataset import FileMetaDataset
 
 import nbdicom as nd
-from nbdicom.errors import NbdicomError, OperationFailed, QueryError
+from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.peer.registry import Peers
 
 from ..peer.conftest import ct
@@ -162,72 +161,47 @@ def test_thumbnails_of_what_is_there_and_of_what_is_no_image(tmp_path) -> None:
 
 @pytest.fixture
 def ris():
-    """A worklist with two steps, and a performed procedure step SCP that refuses what the standard forbids."""
-    steps = {}
-
-    def find(request):
+    """A PACS with two steps on its worklist."""
+    with nd.Pacs(ae_title="RIS", durability="none") as pacs:
         for number in (1, 2):
-            step = {"Modality": "CT", "ScheduledProcedureStepID": f"S{number}", "ScheduledStationAETitle": "CT1",
-                    "ScheduledProcedureStepStartDate": "20260301"}  # fmt: skip
-            yield {"PatientName": "DOE^JANE", "PatientID": "P1", "StudyInstanceUID": f"1.2.{number}",
-                   "RequestedProcedureID": "R1", "ScheduledProcedureStepSequence": [step]}  # fmt: skip
-
-    def create(request):
-        steps[request.sop_instance_uid] = request.dataset()
-
-    def change(request):
-        step = steps[request.sop_instance_uid]
-        if step.PerformedProcedureStepStatus != "IN PROGRESS":
-            raise nd.Refuse(0x0110, "the step has ended")
-        step.update(request.dataset())
-
-    contexts = ["ModalityWorklistInformationModelFind", "ModalityPerformedProcedureStep"]
-    handlers = nd.Handlers(find=find, n_create=create, n_set=change)
-    server = nd.Server(handlers, ae_title="RIS", contexts=contexts).start()
-    host, port = server.address
-    peer = nd.Peer("RIS", host, port, calling="CT1")
-    peer.steps = steps
-    yield peer
-    server.close()
+            pacs.worklist.add(
+                PatientName="DOE^JANE", PatientID="P1", Modality="CT", ScheduledStationAETitle="CT1",
+                ScheduledProcedureStepStartDate="20260301", ScheduledProcedureStepStartTime=f"080{number}",
+                ScheduledProcedureStepID=f"S{number}",
+            )  # fmt: skip
+        yield nd.Peer(pacs, calling="CT1")
 
 
-def test_a_performed_step(ris) -> None:
-    row = ris.worklist(ScheduledProcedureStepStartDate=date(2026, 3, 1)).iloc[0]
-    step = nd.PerformedStep.begin(ris, row)
-    told = ris.steps[step.sop_instance_uid]
-    assert told.PerformedProcedureStepStatus == "IN PROGRESS" and told.PatientName == "DOE^JANE"
-    assert told.ScheduledStepAttributesSequence[0].ScheduledProcedureStepID == "S1"
-    assert told.ScheduledStepAttributesSequence[0].StudyInstanceUID == "1.2.1" and told.Modality == "CT"
-    step.complete(["1.2.1.1"])
-    assert told.PerformedProcedureStepStatus == "COMPLETED" and step.status == "COMPLETED"
-    assert told.PerformedSeriesSequence[0].SeriesInstanceUID == "1.2.1.1"
-    with pytest.raises(OperationFailed, match="the step has ended"):
-        step.discontinue()
-    assert step.status == "COMPLETED" and "COMPLETED" in str(step)
-
-
-def test_what_is_no_scheduled_step(ris) -> None:
-    with pytest.raises(QueryError, match="2 rows"):
-        nd.PerformedStep.begin(ris, ris.worklist())
-    with pytest.raises(QueryError, match="StudyInstanceUID"):
-        nd.PerformedStep.begin(ris, {"PatientID": "1"})
-
-
-def test_the_form(ris) -> None:
+def test_the_worklist_form(ris, tmp_path) -> None:
     form = nd.WorklistForm(ris)
     form.form.search().wait(LIMIT)
     assert not form.form.grid.retrievable and form.form.code == "ris.worklist(limit=200)"
+    assert form.form.results.ScheduledProcedureStepID.tolist() == ["S1", "S2"]
     assert form.begin() is None and "choose one" in form._problem.value
     assert form.end("complete") is None and "nothing has been begun" in form._problem.value
     form.form.grid.rows.value = (1,)
     form.begin_button.click()
     step = form.job.wait(LIMIT)
+    assert step.status == "IN PROGRESS"
     assert form.step.options[0][0] == "1 S2: IN PROGRESS" and form._problem.value == ""
-    form.complete_button.click()
-    form.job.wait(LIMIT)
-    assert ris.steps[step.sop_instance_uid].PerformedProcedureStepStatus == "COMPLETED"
-    assert form.step.options[0][0] == "1 S2: COMPLETED"
-    form.discontinue_button.click()
+    form.complete_button.click()  # a step that has made nothing cannot be completed (PS3.4 F.7.2.2.2)
     with pytest.raises(OperationFailed):
         form.job.wait(LIMIT)
-    assert "the step has ended" in form._problem.value and not form.begin_button.disabled
+    assert "PerformedSeriesSequence" in form._problem.value and step.status == "IN PROGRESS"
+    image("1.2.1", 1).save_as(tmp_path / "1.dcm")
+    form.images.value = str(tmp_path)
+    form.complete_button.click()
+    form.job.wait(LIMIT)
+    assert step.status == "COMPLETED" and form.step.options[0][0] == "1 S2: COMPLETED"
+    form.discontinue_button.click()
+    with pytest.raises(NbdicomError):
+        form.job.wait(LIMIT)
+    assert "COMPLETED" in form._problem.value and not form.begin_button.disabled
+
+
+def test_a_peer_without_a_worklist() -> None:
+    with nd.serve(ae_title="STORESCP") as scp:
+        form = nd.WorklistForm(nd.Peer(scp))
+        with pytest.raises(OperationFailed):
+            form.form.search().wait(LIMIT)
+        assert "failed" in form.form._status.value

@@ -86,6 +86,9 @@ def test_nothing_to_draw(studies) -> None:
 def test_latency() -> None:
     steps = (Step("resolve 127.0.0.1", True, "ok", 0.1), Step("TCP connect :104", True, "ok", 2.0))
     axes = nd.plot_latency([EchoReport("P@h:104", "ME", steps)] * 3)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["resolve", "TCP connect :104"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "resolve\nmedian 0.1 ms",
+        "TCP connect :104\nmedian 2 ms",
+    ]
     assert "3 verifications of P@h:104" in axes.get_title()
     assert nd.plot_latency(EchoReport("P@h:104", "ME", steps)) is not axes
