@@ -1,5 +1,8 @@
 """A recorded session as the peer of our own SCU and SCP, of another toolkit, and of one that departs from the script."""
 
+import asyncio
+import shutil
+import subprocess
 from pathlib import Path
 
 import pydicom
@@ -177,3 +180,44 @@ def test_the_scu_of_another_toolkit(found: Recorder, tmp_path: Path) -> None:
         (report,) = fake.wait()
     assert [identifier.PatientName for _, identifier in answers[:-1]] == [f"Marlowe^Anna{n}" for n in range(4)]
     assert answers[-1][0].Status == 0 and report.ok
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(shutil.which("findscu") is None, reason="DCMTK is not installed")
+def test_findscu_of_dcmtk_asks_a_fake_peer(server: nd.Server) -> None:
+    """DCMTK proposes other contexts, numbers otherwise and leaves without a word if it does not like an answer."""
+    program = ["findscu", "-v", "-S", "-aec", "PACS", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID"]
+    with nd.record(payload=None) as wire:
+        nd.Peer("PACS", *server.address).studies()
+    with nd.FakePeer(wire) as fake:
+        host, port = fake.address.partition("@")[2].split(":")
+        done = subprocess.run([*program, host, port], timeout=60, capture_output=True, text=True, check=True)
+        (report,) = fake.wait()
+    assert report.ok, report
+    text = done.stdout + done.stderr
+    assert text.count("Find Response") >= 4 or text.count("PatientID") >= 4
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(shutil.which("echoscu") is None, reason="DCMTK is not installed")
+def test_a_session_of_dcmtk_is_said_again_to_an_scp_of_ours(server: nd.Server) -> None:
+    host, port = map(str, server.address)
+    with nd.record() as wire:
+        subprocess.run(["echoscu", "-aec", "PACS", host, port], timeout=60, check=True)
+        wire.settle()
+    (report,) = nd.replay(wire, f"PACS@{host}:{port}")
+    assert report.ok, report
+
+
+def test_an_event_loop_is_recorded_and_replayed(server: nd.Server) -> None:
+    async def ask(address: tuple[str, int]) -> int:
+        async with nd.aio.associate(address, called="PACS", contexts=[FIND]) as association:
+            return len([m async for m in association.find({"PatientID": "", "QueryRetrieveLevel": "STUDY"})])
+
+    with nd.record() as wire:
+        assert asyncio.run(ask(server.address)) == 4
+    assert sorted(str(side.role) for side in wire.associations) == ["acceptor", "requestor"]
+    assert [side.outcome for side in wire.associations] == ["released"] * 2
+    with nd.FakePeer(wire) as fake:
+        host, port = fake.address.partition("@")[2].split(":")
+        assert asyncio.run(ask((host, int(port)))) == 4
