@@ -188,7 +188,11 @@ class Pacs:
                 f"{self.ae_title} cannot listen on {join_address(host, port)}: {_reason(error)}",
                 hint="choose another port (0 takes a free one), or stop the server that has this one",
             ) from error
-        self._opened().start(lambda: server.associations)
+        try:
+            self._opened().start(lambda: server.associations)
+        except BaseException:
+            server.close()
+            raise
         return server
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nbdicom.errors import PacsError
 from nbdicom.operations.requests import NActionRequest, Refuse
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.pacs.workflow.attributes import read, require, text_of
@@ -157,7 +158,10 @@ class Commitments(Service):
 
     def _failure(self, class_uid: str, instance_uid: str) -> int:
         """Why an object cannot be committed; 0 if it can."""
-        instance = self._instance(instance_uid)
+        try:
+            instance = self._instance(instance_uid)
+        except sqlite3.Error as error:  # which says nothing about the object: to be tried again
+            raise PacsError(f"the index cannot be read: {error}") from error
         if instance is None:
             entry = sop_class(class_uid)
             supported = entry is None or entry.service_class is ServiceClass.STORAGE

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import PacsError
-from nbdicom.operations.requests import Refuse
 from nbdicom.table import printable
 
 __all__ = ["Attributes", "Database", "dump", "load", "now"]
@@ -153,10 +152,10 @@ class Database:
 
         Raises
         ------
-        Refuse
-            0110H where SQLite fails.
+        PacsError
+            If SQLite fails.
         """
-        with self._lock, _refusing():
+        with self._lock, _explaining():
             yield self._connection
 
     @contextlib.contextmanager
@@ -165,10 +164,10 @@ class Database:
 
         Raises
         ------
-        Refuse
-            0110H where SQLite fails: nothing has been changed then.
+        PacsError
+            If SQLite fails; nothing has been changed then.
         """
-        with self._lock, _refusing():
+        with self._lock, _explaining():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -180,9 +179,10 @@ class Database:
 
 
 @contextlib.contextmanager
-def _refusing() -> Iterator[None]:
+def _explaining() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        _log.error("the workflow database fails: %s", printable(error))
-        raise Refuse(0x0110, "the database cannot be read or written") from error
+        raise PacsError(
+            f"the workflow database fails: {error}", hint="check the free space, and that nobody else has the file open"
+        ) from error

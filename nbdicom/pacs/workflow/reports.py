@@ -23,6 +23,7 @@ from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.pacs.workflow.database import Database, dump, load, now
+from nbdicom.privacy import trace_of
 from nbdicom.table import Table, printable
 from nbdicom.uids import UID
 
@@ -244,8 +245,10 @@ class Reports:
                         self._ended(ae_title)
                         break
                     self._news.pop(ae_title, None)
-        except NbdicomError as error:
-            _log.error("reports to %s: %s", printable(ae_title), printable(error.message))  # the database fails
+        except Exception as error:
+            # The database fails, say.  The reports are where they were, and whoever adds the next one starts anew.
+            _log.error("reports to %s: %s", printable(ae_title), type(error).__name__)
+            _log.debug("%s", trace_of(error))
         finally:
             self._hang_up(ae_title)
             with self._changed:

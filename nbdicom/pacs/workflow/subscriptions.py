@@ -123,8 +123,11 @@ class Subscriptions:
             "UnifiedProcedureStepListStatus": "WARM START",
         }
         with self._database.write() as connection:
+            # Whom the last such report has not reached will be told by that one.
             rows = connection.execute(
-                "SELECT ae_title FROM global_subscriptions UNION SELECT ae_title FROM subscriptions"
+                "SELECT ae_title FROM global_subscriptions UNION SELECT ae_title FROM subscriptions EXCEPT"
+                " SELECT ae_title FROM reports WHERE event_type = ? AND delivered IS NULL",
+                (_SCP_STATUS_CHANGE,),
             ).fetchall()
             for (ae_title,) in rows:
                 self._reports.add(
