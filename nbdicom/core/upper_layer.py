@@ -545,7 +545,8 @@ class UpperLayer:
             self._tell_raw(batch)
             yield batch
             batch = []
-            self._may_send()
+            if not last:  # what is out is out, whatever has been read since
+                self._may_send()
 
     def _data_header(self, context_id: int, fragment: Buffer, header: int) -> bytes:
         length = len(fragment)

@@ -530,3 +530,16 @@ def test_a_request_that_crosses_our_release_is_not_performed() -> None:
     assert not pair.a.requests and not pair.a.performing
     pair.exchange()
     assert isinstance(pair.a.error, AssociationReleased) and isinstance(pair.b.error, AssociationReleased)
+
+
+def test_what_is_out_is_out() -> None:
+    """The answer and the end may have been read before the sender looks again: its message was sent all the same."""
+    pair = Pair().associate()
+    batches = pair.a.send(STORE_ID, store(), BytesSource(b"data"), Invocation())
+    pair.write(pair.a, iter([next(batches)]))
+    pair.exchange()
+    pair.answer()
+    pair.b.release()
+    pair.exchange()
+    assert isinstance(pair.a.error, AssociationReleased)
+    assert list(batches) == []
