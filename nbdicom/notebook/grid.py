@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom import privacy
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import Table, printable
 
 if TYPE_CHECKING:
@@ -212,8 +213,11 @@ class ResultsGrid(Panel):
             self._problem.value = message(error)
             return None
         self.job = job
-        self._jobs.children = (progress_widget(job),)
+        strip, folder = Thumbnails(), self.folder.value.strip()
+        strip.look(folder)
+        self._jobs.children = (progress_widget(job), strip.widget)
         job.watch(self._watch)
+        job.watch(lambda now: strip.look(folder))
         return self.job
 
     def _watch(self, now: Snapshot) -> None:

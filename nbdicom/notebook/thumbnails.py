@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from html import escape
@@ -43,6 +44,7 @@ class Thumbnails(Panel):
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
+        self._known: set[str] | None = None  #: names that were in the folder when it was looked at
         self._show(self._strip)
         if source is not None:
             self._take(series_of(source))
@@ -54,6 +56,16 @@ class Thumbnails(Panel):
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="nbdicom thumbnails", daemon=True)
                 self._worker.start()
+
+    def look(self, folder: str | Path) -> None:
+        """Add what is new in a folder; the first look only notes what is there already."""
+        try:
+            names = {entry.name for entry in os.scandir(folder) if entry.is_file() and entry.name.endswith(".dcm")}
+        except FileNotFoundError:
+            names = set()
+        known, self._known = self._known, names
+        for name in sorted(names - (names if known is None else known)):
+            self.add(Path(folder, name))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until everything that was added is shown."""

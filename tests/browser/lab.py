@@ -131,6 +131,7 @@ class Lab:
     def __init__(self, page: Any, url: str, root: Path) -> None:
         self.page = page
         self.root = root
+        page.set_default_timeout(60_000)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(url, wait_until="domcontentloaded")

@@ -103,7 +103,7 @@ def choose(lab: Lab, box: int, index: list[int] | int) -> None:
     """Choose entries of a list box when it has them."""
     at = f"document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .nbd-rows select')[{box}]"
     most = max(index) if isinstance(index, list) else index
-    lab.page.wait_for_function(f"() => {at}?.options.length > {most}", timeout=30_000)
+    lab.page.wait_for_function(f"() => {at}?.options.length > {most}", timeout=60_000)
     lab.outputs().locator(".nbd-rows select").nth(box).select_option(index=index)
 
 
@@ -115,38 +115,38 @@ def test_from_a_form_to_images(lab: Lab, pictures: Path) -> None:
     out.get_by_label("Patient name").fill("Mar")
     out.get_by_label("Study date from").fill("2022-05-01")
     out.get_by_label("to", exact=True).fill("2021-01-01")
-    out.get_by_text("ends before it begins").wait_for(timeout=30_000)
+    out.get_by_text("ends before it begins").wait_for(timeout=60_000)
     assert out.get_by_role("button", name="Search").is_disabled()
     out.get_by_label("to", exact=True).fill("2030-01-01")
     out.get_by_label("Study date from").fill("2021-01-01")
     out.get_by_label("Further key").fill("StudyIDD")
     out.get_by_role("button", name="Add key").click()
-    out.get_by_text("did you mean StudyID").wait_for(timeout=30_000)
+    out.get_by_text("did you mean StudyID").wait_for(timeout=60_000)
     out.get_by_label("Patient name").fill("Mar*")
     lab.page.wait_for_function(
-        "() => document.querySelector('.nbd-form code').innerText.includes('Mar*')", timeout=30_000
+        "() => document.querySelector('.nbd-form code').innerText.includes('Mar*')", timeout=60_000
     )
     out.get_by_label("Patient name").press("Enter")
     choose(lab, 0, [0, 1])
-    out.get_by_text("2 of 3 rows selected").wait_for(timeout=30_000)
+    out.get_by_text("2 of 3 rows selected").wait_for(timeout=60_000)
     out.get_by_role("button", name="Retrieve").click()
-    out.get_by_text("38 of 38 instances retrieved").wait_for(timeout=30_000)
+    out.get_by_text("38 of 38 instances retrieved").wait_for(timeout=60_000)
     out.get_by_role("button", name="Show images").click()
     out.get_by_label("Series").select_option(index=2)
     canvas = out.locator("canvas.nbd-canvas")
-    canvas.wait_for(timeout=30_000)
-    lab.page.wait_for_function("() => +document.querySelector('canvas.nbd-canvas').dataset.index > 1", timeout=30_000)
+    canvas.wait_for(timeout=60_000)
+    lab.page.wait_for_function("() => +document.querySelector('canvas.nbd-canvas').dataset.index > 1", timeout=60_000)
     before = int(canvas.get_attribute("data-index"))
     canvas.hover()
     lab.page.mouse.wheel(0, -100)
     lab.page.wait_for_function(
         "(before) => +document.querySelector('canvas.nbd-canvas').dataset.index === before - 1",
         arg=before,
-        timeout=30_000,
+        timeout=60_000,
     )
     canvas.press("ArrowDown")
     lab.page.wait_for_function(
-        "(before) => +document.querySelector('canvas.nbd-canvas').dataset.index === before", arg=before, timeout=30_000
+        "(before) => +document.querySelector('canvas.nbd-canvas').dataset.index === before", arg=before, timeout=60_000
     )
     width = out.get_by_label("Width").input_value()
     box = canvas.bounding_box()
@@ -158,10 +158,10 @@ def test_from_a_form_to_images(lab: Lab, pictures: Path) -> None:
     lab.page.wait_for_function(
         "(width) => [...document.querySelectorAll('input')].every(one => one.value !== width)",
         arg=width,
-        timeout=30_000,
+        timeout=60_000,
     )
     lab.run_cell(1)
-    out.get_by_text("38 retrieved").wait_for(timeout=30_000)
+    out.get_by_text("38 retrieved").wait_for(timeout=60_000)
     text = " ".join(out.all_inner_texts())
     assert "3 rows; twins" in text and "2 selected; 38 retrieved" in text
     lab.both_themes(pictures, "form")
@@ -180,22 +180,22 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
         choose(lab, box, 0)
     choose(lab, 3, 0)
     out.get_by_role("button", name="Retrieve this instance").click()
-    out.get_by_text("1 of 1 instances retrieved").wait_for(timeout=30_000)
+    out.get_by_text("1 of 1 instances retrieved").wait_for(timeout=60_000)
     lab.run_cell(1)
     out.get_by_role("button", name="Start").click()
-    out.get_by_text("listening as PANEL@127.0.0.1").wait_for(timeout=30_000)
+    out.get_by_text("listening as PANEL@127.0.0.1").wait_for(timeout=60_000)
     lab.run_cell(2)
-    out.get_by_text("40 objects received").wait_for(timeout=30_000)
-    out.locator("img.widget-image").first.wait_for(timeout=30_000)
+    out.get_by_text("40 objects received").wait_for(timeout=60_000)
+    out.locator("img.widget-image").first.wait_for(timeout=60_000)
     lab.run_cell(3)
     out.get_by_label("Host").fill("127.0.0.1")
     out.get_by_label("AE title", exact=True).last.fill("NOBODY")
     out.get_by_label("Port", exact=True).fill("1")
     out.get_by_role("button", name="Test").click()
-    out.get_by_text("refused").first.wait_for(timeout=30_000)
+    out.get_by_text("refused").first.wait_for(timeout=60_000)
     lab.both_themes(pictures, "panels")
     out.get_by_role("button", name="Stop").click()
-    out.get_by_text("stopped:").wait_for(timeout=30_000)
+    out.get_by_text("stopped:").wait_for(timeout=60_000)
     lab.close()
     assert lab.errors == []
 
@@ -205,17 +205,17 @@ def test_cancel_by_button_and_by_interrupt(lab: Lab) -> None:
     lab.open("slow-job.ipynb")
     out = lab.outputs()
     lab.run_cell(0)
-    out.get_by_text(UNDER_WAY).wait_for(timeout=30_000)
+    out.get_by_text(UNDER_WAY).wait_for(timeout=60_000)
     lab.run_cell(1)
-    out.get_by_text("a cell runs beside it: True").wait_for(timeout=30_000)
+    out.get_by_text("a cell runs beside it: True").wait_for(timeout=60_000)
     out.get_by_role("button", name="Cancel").click()
-    out.get_by_text("cancelled:").wait_for(timeout=30_000)
+    out.get_by_text("cancelled:").wait_for(timeout=60_000)
     lab.run_cell(2)
-    out.get_by_text(UNDER_WAY).wait_for(timeout=30_000)
+    out.get_by_text(UNDER_WAY).wait_for(timeout=60_000)
     lab.command("notebook:interrupt-kernel")
     lab.wait_for_cell(2)
     assert "KeyboardInterrupt" in " ".join(out.all_inner_texts())
     lab.run_cell(3)
-    out.get_by_text("after both: cancelled True cancelled True").wait_for(timeout=30_000)
+    out.get_by_text("after both: cancelled True cancelled True").wait_for(timeout=60_000)
     lab.close()
     assert lab.errors == []

@@ -24,6 +24,21 @@ def form(pacs, tmp_path):
     return nd.QueryForm(pacs, to=tmp_path / "retrieved")
 
 
+def texts(widget):
+    """The HTML in a widget."""
+    found = [widget.value] if isinstance(getattr(widget, "value", None), str) else []
+    return found + [one for child in getattr(widget, "children", ()) for one in texts(child)]
+
+
+def until(condition) -> None:
+    pause = threading.Event()
+    for _ in range(LIMIT * 50):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it did not become true")
+
+
 def labels(widget):
     """The descriptions of everything in a widget that a person can change."""
     found = [widget.description] if hasattr(widget, "description") and widget.description else []
@@ -270,7 +285,9 @@ def test_retrieve(grid) -> None:
     result = job.wait(LIMIT)
     assert result.ok and len(result.paths) == grid.frame.NumberOfStudyRelatedInstances[0]
     assert grid.result is result and not grid.show_button.disabled
-    assert "done" in grid._jobs.children[0].children[2].value
+    progress, strip = grid._jobs.children
+    assert "done" in progress.children[2].value
+    until(lambda: any(label.endswith(")</div>") for label in texts(strip)))
 
 
 def test_what_cannot_be_retrieved(grid, pacs) -> None:
@@ -327,9 +344,4 @@ def test_from_a_retrieval_to_its_images(grid) -> None:
     grid.all_button.click()
     grid.retrieve().wait(LIMIT)
     grid.show_button.click()
-    limit = threading.Event()
-    for _ in range(LIMIT * 50):
-        if any(label.startswith("Slice") for label in labels(grid._viewer)):
-            return
-        limit.wait(0.02)
-    raise AssertionError(labels(grid._viewer))
+    until(lambda: any(label.startswith("Slice") for label in labels(grid._viewer)))
