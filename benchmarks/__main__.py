@@ -70,12 +70,12 @@ def main() -> int:
                 for who, why in stage.left_out.items():
                     print(f"left out: {who}: {why}")
                 sys.stdout.flush()
+            if options.json:
+                _write(options.json, results)
     finally:
         data.close()
     if not options.quick:
         print(f"\n{target_table([row for row in reached(results) if row['measured'] is not None])}")
-    if options.json:
-        _write(options.json, results)
     return 1 if failed else 0
 
 

@@ -24,7 +24,7 @@ from tests.interop.peers import Missing, Orthanc, Program, dcmqrscp, dcmtk, free
 __all__ = ["NODELAY", "Acceptor", "Missing", "Stage"]
 
 _ROOT = Path(__file__).parents[1]
-_LONGEST = 300.0  #: seconds of one run of one requestor
+_LONGEST = 900.0  #: seconds of one run of one requestor; a million series take minutes to load
 _MOST_ARGUMENT = 100_000  #: bytes of one argument (Linux allows 128 KiB); longer ones go through a file
 #: Modules are kept compiled, as those of an installed package are.
 _ENVIRONMENT = {
