@@ -57,7 +57,8 @@ def serve(options: dict[str, Any]) -> None:
 def serve_matches(options: dict[str, Any]) -> None:
     """C-FIND with answers that are encoded already: what limits is the requestor."""
     answers = [bytes.fromhex(line) for line in Path(options["answers"]).read_text().split()]
-    handlers = Handlers(find=lambda request: iter(answers))
+    together = [answers[start : start + 100] for start in range(0, len(answers), 100)]
+    handlers = Handlers(find=lambda request: together)
     contexts = [PresentationContext(UID.of(STUDY_FIND), (UID(IMPLICIT),))]
     with Server(handlers, ae_title="NBDICOM", contexts=contexts, limits=limits(options)) as server:
         ready(server.address[1])
