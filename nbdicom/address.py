@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nbdicom.errors import ConnectionFailed
 
-__all__ = ["connection_failed", "join_address", "split_address"]
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["connection_failed", "join_address", "listening_socket", "split_address"]
 
 
 def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
@@ -32,6 +37,23 @@ def join_address(host: str, port: int) -> str:
     '[::1]:104'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens; on every address of both families where *host* is ``""`` or ``"::"``.
+
+    Raises
+    ------
+    OSError, OverflowError
+        If it cannot.
+    """
+    import socket  # this module is imported where there are no sockets, too
+
+    if host in ("", "::") and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = found[0]
+    return socket.create_server(address[:2], family=family, backlog=backlog)
 
 
 def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeout: float | None) -> ConnectionFailed:

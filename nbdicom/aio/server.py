@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import join_address
+from nbdicom.address import join_address, listening_socket
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.opening import Opening
@@ -147,10 +147,10 @@ class Server(Acceptor):
             )
         loop = asyncio.get_running_loop()
         try:
+            # One socket for both families, not one for each: with port 0 they would have two ports.
             self._listener = await loop.create_server(
                 self._connection,
-                host or None,
-                port,
+                sock=listening_socket(host, port, _BACKLOG),
                 backlog=_BACKLOG,
                 ssl=context,
                 ssl_handshake_timeout=seconds,

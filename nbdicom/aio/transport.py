@@ -7,6 +7,7 @@ reason: peers that leave Nagle's algorithm on cost 44 ms per operation without i
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -58,8 +59,7 @@ async def open_connection(
         tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(timeouts.connect):
-            connection = await _connected(host, port, bind)
+        connection = await _connected(host, port, timeouts.connect, bind)
     except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
         raise connection_failed(error, host, port, timeouts.connect) from error
     try:
@@ -79,25 +79,34 @@ async def open_connection(
         raise
 
 
-async def _connected(host: str, port: int, bind: tuple[str, int] | None) -> socket.socket:
+async def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None) -> socket.socket:
+    """Try the addresses one after the other; each gets its share of the time that is left, so a dead one costs not all."""
     loop = asyncio.get_running_loop()
-    problem = OSError("the name has no address of the family of ours")
-    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.setblocking(False)
-            if bind is not None:
-                (ours, *_) = await loop.getaddrinfo(*bind, family=family, type=socket.SOCK_STREAM)
-                connection.bind(ours[4])
-            await loop.sock_connect(connection, address)
-        except OSError as error:
-            problem = error
-            connection.close()
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
+    deadline = None if timeout is None else loop.time() + timeout
+    problem = OSError(errno.EADDRNOTAVAIL, "the peer has no address of the family of ours")
+    async with asyncio.timeout_at(deadline):
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
+            try:
+                ours = None if bind is None else (await loop.getaddrinfo(*bind, family=family))[0][4]
+            except socket.gaierror:
+                continue
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.setblocking(False)
+                if ours is not None:
+                    connection.bind(ours)
+                now = loop.time()
+                async with asyncio.timeout_at(None if deadline is None else now + (deadline - now) / left):
+                    await loop.sock_connect(connection, address)
+            except OSError as error:
+                connection.close()
+                problem = error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
     raise problem
 
 

@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable
 
+from nbdicom.address import listening_socket
+
 __all__ = ["SocketListener"]
 
 _log = logging.getLogger("nbdicom.server")
@@ -38,7 +40,7 @@ class SocketListener:
         self._name = name
         self._begin = begin
         self._closing = False
-        self._listener = _listen(host, port)
+        self._listener = listening_socket(host, port, _BACKLOG)
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._wake = socket.socketpair()
@@ -75,12 +77,3 @@ class SocketListener:
             except (OSError, RuntimeError) as error:
                 _log.warning("%s: cannot serve a connection: %s", self._name, type(error).__name__)
                 connection.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; on every address of both families where *host* says "every"."""
-    if host in ("", "::") and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, *_, address = found[0]
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)

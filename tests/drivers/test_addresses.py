@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from scripted import CONTEXTS, FAST, LIMIT, Instance, dial
+from scripted import FAST, LIMIT, Instance
 
 from nbdicom.address import join_address, split_address
-from nbdicom.blocking import Server
 from nbdicom.errors import ConnectionFailed
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
 from nbdicom.receiver import Receiver
+
+Serve, Dial = Callable[..., Any], Callable[..., Any]
 
 
 def has_loopback_6() -> bool:
@@ -31,8 +32,10 @@ def has_loopback_6() -> bool:
 needs_ipv6 = pytest.mark.skipif(not has_loopback_6(), reason="the IPv6 loopback address ::1 is not configured")
 
 
-def serve(host: str = "127.0.0.1", **changes: Any) -> Server:
-    return Server(Handlers(), **{"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, "host": host, **changes})
+@pytest.fixture
+def at(serve: Callable[..., Any]) -> Callable[..., Any]:
+    """``at(host, **changes)``: a server that listens there, not yet started."""
+    return lambda host="127.0.0.1", **changes: serve(Handlers(), host=host, **changes)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +52,8 @@ def serve(host: str = "127.0.0.1", **changes: Any) -> Server:
     ],
 )
 @pytest.mark.parity("A.7 IPv6", "A.1 associate")
-def test_families(listening: str, called: str) -> None:
-    with serve(listening) as server:
+def test_families(listening: str, called: str, at: Serve, dial: Dial) -> None:
+    with at(listening) as server:
         port = server.address[1]
         with dial((called, port)) as association:
             assert association.echo() == 0
@@ -73,15 +76,15 @@ def test_the_address_of_a_server_is_one_for_a_peer(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("bind", ["127.0.0.2", ("127.0.0.2", 0)])
 @pytest.mark.parity("A.7 bind address", "A.1 associate")
-def test_our_own_address(bind: Any) -> None:
-    with serve() as server, dial(server.address, bind=bind) as association:
+def test_our_own_address(bind: Any, at: Serve, dial: Dial) -> None:
+    with at() as server, dial(server.address, bind=bind) as association:
         assert association.echo() == 0
         (there,) = server.associations
         assert there.peer.startswith("127.0.0.2:")
 
 
-def test_our_own_address_in_a_peer() -> None:
-    with serve() as server:
+def test_our_own_address_in_a_peer(at: Serve) -> None:
+    with at() as server:
         host, port = server.address
         with Peer("SCP", host, port, bind="127.0.0.3").associate(["Verification"]) as association:
             association.echo()
@@ -96,16 +99,16 @@ def test_our_own_address_in_a_peer() -> None:
         pytest.param("::1", "no address of the family", marks=needs_ipv6),
     ],
 )
-def test_an_address_that_is_not_ours(bind: str, words: str) -> None:
-    with serve() as server, pytest.raises(ConnectionFailed) as caught:
+def test_an_address_that_is_not_ours(bind: str, words: str, at: Serve, dial: Dial) -> None:
+    with at() as server, pytest.raises(ConnectionFailed) as caught:
         dial(server.address, bind=bind)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
-def test_a_host_that_cannot_be_listened_on(host: str) -> None:
+def test_a_host_that_cannot_be_listened_on(host: str, at: Serve) -> None:
     with pytest.raises(ConnectionFailed, match="cannot listen on"):
-        serve(host).start()
+        at(host).start()
 
 
 # ------------------------------------------------------------------------------- several addresses
@@ -143,22 +146,26 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int]) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def test_the_first_address_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve() as server, socket.socket() as closed:
+def test_the_first_address_that_answers(monkeypatch: pytest.MonkeyPatch, at: Serve, dial: Dial) -> None:
+    with at() as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # nobody listens on it
         resolving(monkeypatch, closed.getsockname(), server.address)
         with dial(("pacs.example", 104)) as association:
             assert association.echo() == 0
 
 
-def test_a_dead_address_costs_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int]) -> None:
-    with serve() as server:
+def test_a_dead_address_costs_its_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int], at: Serve, dial: Dial
+) -> None:
+    with at() as server:
         resolving(monkeypatch, deaf, server.address)
         with dial(("pacs.example", 104), timeouts=replace(FAST, connect=1)) as association:
             assert association.echo() == 0
 
 
-def test_all_addresses_together_have_one_deadline(monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int]) -> None:
+def test_all_addresses_together_have_one_deadline(
+    monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int], dial: Dial
+) -> None:
     resolving(monkeypatch, *[deaf] * 5)
     began = time.monotonic()
     with pytest.raises(ConnectionFailed, match="did not answer within 0.5 s"):
@@ -169,9 +176,9 @@ def test_all_addresses_together_have_one_deadline(monkeypatch: pytest.MonkeyPatc
 # ------------------------------------------------------------------------------- no deadline at all
 
 
-def test_without_any_deadline() -> None:
+def test_without_any_deadline(at: Serve, dial: Dial) -> None:
     never = replace(FAST, connect=None, association=None, network=None, dimse=None, pdu=None, idle=None)
-    with serve(timeouts=never) as server, dial(server.address, timeouts=never) as association:
+    with at(timeouts=never) as server, dial(server.address, timeouts=never) as association:
         assert association.echo() == 0
         (result,) = association.store([Instance(1)])
         assert result.status == 0x0122  # nobody handles it, which is an answer
