@@ -21,6 +21,12 @@ from nbdicom.receiver import Receiver
 Serve, Dial = Callable[..., Any], Callable[..., Any]
 
 
+@pytest.fixture(params=["blocking", "asyncio"])
+def scp_driver(request: pytest.FixtureRequest) -> str:
+    """Which driver the acceptor has; in memory there are no connections."""
+    return str(request.param)
+
+
 def has_loopback_6() -> bool:
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):

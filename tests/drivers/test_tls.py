@@ -24,6 +24,12 @@ from nbdicom.tls import PROFILES, TLS, offered_protocols
 Serve, Dial = Callable[..., Any], Callable[..., Any]
 
 
+@pytest.fixture(params=["blocking", "asyncio"])
+def scp_driver(request: pytest.FixtureRequest) -> str:
+    """Which driver the acceptor has; in memory there are no connections."""
+    return str(request.param)
+
+
 class Hospital:
     """An authority, a server's certificate and a client's."""
 
