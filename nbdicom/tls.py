@@ -18,7 +18,17 @@ from typing import Any, Literal
 from nbdicom.errors import ConnectionFailed
 from nbdicom.table import printable
 
-__all__ = ["ALPN", "PROFILES", "PeerCertificate", "TLS", "TLSProfile", "offered_protocols", "why_tls_failed"]
+__all__ = [
+    "ALPN",
+    "PROFILES",
+    "PeerCertificate",
+    "TLS",
+    "TLSProfile",
+    "is_tls",
+    "offered_protocols",
+    "secured_in_words",
+    "why_tls_failed",
+]
 
 ALPN = "dicom"  #: registered by IANA for DICOM over TLS
 
@@ -255,6 +265,11 @@ def secured_in_words(connection: ssl.SSLSocket | ssl.SSLObject, certificate: Pee
     suite = connection.cipher()
     shown = f"certificate of {certificate}" if certificate else "no certificate"
     return f"{connection.version()}, {suite[0] if suite else 'no cipher suite'}; {shown}"
+
+
+def is_tls(error: BaseException) -> bool:
+    """Whether an error is one of TLS, not of the connection below it."""
+    return isinstance(error, ssl.SSLError)
 
 
 def why_tls_failed(error: BaseException) -> tuple[str, str]:

@@ -49,7 +49,6 @@ FLOORS = {
         "nbdicom.tls",
         "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
-        "nbdicom.tls",
     },
     "playback": GROUND | {"nbdicom.core", "nbdicom.trace", "nbdicom.blocking", "nbdicom.playback"},
     "pacs": GROUND | {

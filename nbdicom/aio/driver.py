@@ -201,7 +201,7 @@ class Driver(asyncio.BufferedProtocol):
         """The connection is closed, by whomever."""
         self.closed = True
         known = self.core.error
-        self.core.eof_received()
+        self.core.eof_received(self._told(exc))
         if known is None and self.core.error is not None:
             self.core.error.__cause__ = exc
         self.core.dimse.discard()
@@ -213,6 +213,17 @@ class Driver(asyncio.BufferedProtocol):
         self.resume_writing()
         self._end_thread()
         self._wake()
+
+    def _told(self, error: Exception | None) -> AssociationError | None:
+        """What TLS says about the end of the connection: the peer may refuse our certificate after its own handshake."""
+        if self._tls is None or error is None:
+            return None
+        from nbdicom.tls import is_tls, why_tls_failed
+
+        if not is_tls(error):
+            return None
+        words, hint = why_tls_failed(error)
+        return AssociationAborted(words, hint=hint)
 
     def pause_writing(self) -> None:
         """The kernel takes nothing more for the moment."""

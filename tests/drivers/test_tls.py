@@ -76,7 +76,7 @@ def test_echo(hospital: Hospital, profile: str, secured: Serve, dial: Dial) -> N
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest.mark.parametrize("size", [0, 2, 16_384, 1 << 20, 5 << 20])
+@pytest.mark.parametrize("size", [0, 16_384, 5 << 20])
 def test_objects_of_any_size(
     hospital: Hospital, version: ssl.TLSVersion, size: int, secured: Serve, dial: Dial
 ) -> None:
