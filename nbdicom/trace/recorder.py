@@ -22,7 +22,7 @@ from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 __all__ = ["Recorder", "record", "recorder_of"]
 
 _EVERYTHING = 1 << 62  #: as many payload bytes as there can be
-_SETTLE = 1.0  #: seconds that an acceptor in this process has to see the end of what its requestor has ended
+_SETTLE = 5.0  #: seconds that an acceptor in this process has to see the end of what its requestor has ended
 
 
 class Recorder(Recording):
