@@ -35,6 +35,9 @@ def pacs(port):
         yield pacs
 
 
+@pytest.mark.parity(
+    "A.4 Basic Worklist", "A.4 Modality Performed Procedure Step", "A.4 Storage Commitment", "A.4 Unified Procedure Step"
+)
 def test_pynetdicom_as_a_modality(pacs, port, tmp_path):
     """From the worklist to a workitem, in one process of pynetdicom's."""
     files = []
@@ -94,6 +97,7 @@ def hospital(request, tmp_path, port):
     program.stop()
 
 
+@pytest.mark.parity("A.4 Basic Worklist", "A.4 Modality Performed Procedure Step", "A.4 Storage Commitment")
 def test_pynetdicom_as_a_hospital(hospital):
     peer, listen = hospital
     entries = peer.worklist(Modality="CT")
