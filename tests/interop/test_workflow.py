@@ -36,7 +36,10 @@ def pacs(port):
 
 
 @pytest.mark.parity(
-    "A.4 Basic Worklist", "A.4 Modality Performed Procedure Step", "A.4 Storage Commitment", "A.4 Unified Procedure Step"
+    "A.4 Basic Worklist",
+    "A.4 Modality Performed Procedure Step",
+    "A.4 Storage Commitment",
+    "A.4 Unified Procedure Step",
 )
 def test_pynetdicom_as_a_modality(pacs, port, tmp_path):
     """From the worklist to a workitem, in one process of pynetdicom's."""
