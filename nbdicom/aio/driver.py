@@ -49,6 +49,7 @@ _log = logging.getLogger("nbdicom.association")
 
 _LINGER = 2.0  #: seconds that the peer has to close after our last PDU, so that no reset destroys it
 _TICK = 0.001  #: seconds that an alarm of the loop may ring early
+_MOST_HELD = 500  #: buffers that are held for one write
 _MOST_PERFORMED = 8  #: requests of the peer that are performed at once; a handler may use the association it serves
 _MOST_UNCLAIMED = 4 << 20  #: bytes that may come while answers lie about that nobody takes
 
@@ -113,6 +114,7 @@ class Driver(asyncio.BufferedProtocol):
         self._waiters: set[asyncio.Future[None]] = set()  # who waits for news of any kind
         self._drained: asyncio.Future[None] | None = None  # while the transport has something to send
         self._message_lock = asyncio.Lock()  # one message at a time on the wire
+        self._held: list[Buffer] = []  # whole messages that go out with the next one
         self._settling = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
@@ -539,9 +541,15 @@ class Driver(asyncio.BufferedProtocol):
             raise self._over()
 
     async def _transmit(
-        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        *,
+        more: bool = False,
     ) -> int | None:
-        """Send one message; returns the Message ID of a request.
+        """Send one message, or with *more* keep it for the write of the next one; returns the Message ID of a request.
 
         While the operations window is full, a request waits for the operations of other tasks.
         """
@@ -554,7 +562,7 @@ class Driver(asyncio.BufferedProtocol):
                         continue  # another task was faster
                     assert invocation is not None
                     self._owners[invocation] = asyncio.current_task()
-                await self._send(context_id, message, data, invocation)
+                await self._send(context_id, message, data, invocation, more)
                 return message.message_id if isinstance(message, Request) else None
 
     def _can_wait(self, invocation: Invocation | None) -> bool:
@@ -568,7 +576,12 @@ class Driver(asyncio.BufferedProtocol):
         )
 
     async def _send(
-        self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        more: bool,
     ) -> None:
         if self.core.error is not None:
             raise self._over()
@@ -578,6 +591,12 @@ class Driver(asyncio.BufferedProtocol):
             for batch in batches:
                 if self.core.error is not None:
                     raise self._over()
+                if self._held:
+                    batch = [*self._held, *batch]
+                    self._held.clear()
+                if more and len(batch) < _MOST_HELD:
+                    self._held = batch
+                    continue
                 begun = True
                 await self._write(batch)
         except LocalProtocolError:
@@ -625,8 +644,10 @@ class Driver(asyncio.BufferedProtocol):
                 elif isinstance(effect, Deliver):
                     return Deliver, effect.value
                 elif isinstance(effect, Send):
-                    answer = await self._transmit(effect.context_id, effect.message, effect.data, invocation)
-                    if performing and _is_pending(effect.message):
+                    answer = await self._transmit(
+                        effect.context_id, effect.message, effect.data, invocation, more=effect.more
+                    )
+                    if performing and not effect.more and _is_pending(effect.message):
                         await asyncio.sleep(0)  # a C-CANCEL may have come
                 elif isinstance(effect, Call):
                     answer = await self._call(effect.function, effect.args, in_thread=performing and not effect.ours)
