@@ -66,7 +66,9 @@ def main(arguments: list[str]) -> int:
         print(table([play_at(external(options.address), options)]))
         return 0
     scores = []
-    for name in options.peer or (list(NAMES) if options.peers else ["nbdicom", "nbdicom-aio"]):
+    for name in options.peer or (
+        [name for name in NAMES if name != "nbdicom-full"] if options.peers else ["nbdicom", "nbdicom-aio"]
+    ):
         try:
             scores.append(score_of(name, options))
         except Missing as missing:

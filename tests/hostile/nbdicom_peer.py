@@ -1,4 +1,4 @@
-"""nbdicom as the SCP under test: ``python -m tests.hostile.nbdicom_peer PORT FOLDER TIMERS blocking|aio``."""
+"""nbdicom as the SCP under test: ``python -m tests.hostile.nbdicom_peer PORT FOLDER TIMERS DRIVER DURABILITY``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import logging
 import signal
 import sys
 import threading
+from typing import cast
 
 from nbdicom import aio
 from nbdicom.config import Timeouts
 from nbdicom.pacs import Pacs
+from nbdicom.pacs.durability import Durability
 
 __all__ = ["TITLE"]
 
@@ -30,10 +32,11 @@ async def serve_asyncio(pacs: Pacs, port: int) -> None:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    port, folder, timers, driver = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
+    port, folder, timers = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    driver, durability = sys.argv[4], cast("Durability", sys.argv[5])
     logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s %(message)s")
     timeouts = Timeouts(artim=timers, network=timers, pdu=timers, idle=timers, dimse=timers)
-    pacs = Pacs(folder, ae_title=TITLE, port=port, durability="none", timeouts=timeouts)
+    pacs = Pacs(folder, ae_title=TITLE, port=port, durability=durability, timeouts=timeouts)
     if driver == "aio":
         asyncio.run(serve_asyncio(pacs, port))
         pacs.stop()

@@ -79,10 +79,19 @@ class Target:
         return found
 
 
-def _nbdicom(folder: Path, timers: float, driver: str = "blocking") -> Target:
+def _nbdicom(folder: Path, timers: float, driver: str = "blocking", durability: str = "none") -> Target:
     port = peers.free_port()
     (folder / "store").mkdir(parents=True)
-    argv = [sys.executable, "-m", "tests.hostile.nbdicom_peer", port, folder / "store" / "root", timers, driver]
+    argv = [
+        sys.executable,
+        "-m",
+        "tests.hostile.nbdicom_peer",
+        port,
+        folder / "store" / "root",
+        timers,
+        driver,
+        durability,
+    ]
     root = str(Path(__file__).parents[2])
     program = Program(list(map(str, argv)), folder, port, TITLE, env={"PYTHONPATH": root})
     return Target(f"nbdicom {driver}", ("127.0.0.1", port), TITLE, timers, program, folder / "store", folder)
@@ -90,6 +99,10 @@ def _nbdicom(folder: Path, timers: float, driver: str = "blocking") -> Target:
 
 def _nbdicom_aio(folder: Path, timers: float) -> Target:
     return _nbdicom(folder, timers, "aio")
+
+
+def _nbdicom_full(folder: Path, timers: float) -> Target:
+    return _nbdicom(folder, timers, durability="full")
 
 
 def _of(name: str, program: Program, store: Path) -> Target:
@@ -115,6 +128,7 @@ def _pynetdicom(folder: Path, timers: float) -> Target:
 NAMES: dict[str, Callable[[Path, float], Target]] = {
     "nbdicom": _nbdicom,
     "nbdicom-aio": _nbdicom_aio,
+    "nbdicom-full": _nbdicom_full,
     "storescp": _storescp,
     "dcmqrscp": _dcmqrscp,
     "orthanc": _orthanc,

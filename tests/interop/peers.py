@@ -230,6 +230,13 @@ class Program:
         except OSError:
             return False
 
+    def kill(self) -> None:
+        """End it without a word, as a power cut would, and wait until it is gone; `start` starts it again."""
+        process, self._process = self._process, None
+        if process is not None:
+            _kill_group(process, signal.SIGKILL)
+            process.wait()
+
     def stop(self) -> None:
         """End it and everything that it started."""
         process, self._process = self._process, None
