@@ -193,7 +193,7 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
     out.get_by_label("Port", exact=True).fill("1")
     out.get_by_role("button", name="Test").click()
     out.get_by_text("refused").first.wait_for(timeout=60_000)
-    lab.both_themes(pictures, "panels")
+    lab.picture(pictures / "panels.png")
     out.get_by_role("button", name="Stop").click()
     out.get_by_text("stopped:").wait_for(timeout=60_000)
     lab.close()
