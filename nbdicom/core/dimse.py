@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nbdicom.config import Limits
-from nbdicom.core.command import CStoreRQ, Message, decode_command
+from nbdicom.core.command import CFindRSP, CStoreRQ, Message, decode_command
 from nbdicom.core.negotiation import NegotiatedContext
 from nbdicom.core.streams import DataSink, MemoryBudget, MemorySink
 from nbdicom.errors import RemoteProtocolError
@@ -81,6 +81,8 @@ class Dimse:
         self._complete = complete
         self._refusal = refusal
         self._command = bytearray()
+        self._last_command: bytes | None = None  # that may come again, and what it says
+        self._last: tuple[Message, bool]
         self._views: list[memoryview] = []  # of the data set, not yet given to the sink
         self._empty = 0
         self._size = 0
@@ -195,7 +197,11 @@ class Dimse:
         return context
 
     def _command_complete(self, context: NegotiatedContext) -> None:
-        message, has_data = decode_command(self._command)
+        # The pending responses to a C-FIND have the same command set: read once, they share one message.
+        if self._command != self._last_command:
+            self._last = decode_command(self._command)
+            self._last_command = bytes(self._command) if isinstance(self._last[0], CFindRSP) else None
+        message, has_data = self._last
         if self.command_seen is not None:
             self.command_seen(self._command)
         self._command.clear()
