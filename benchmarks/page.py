@@ -17,7 +17,8 @@ This page is made by `python -m benchmarks.page` from the figures that `python -
 `{source}`; do not edit it. Every contender runs in processes of its own, on the same generated data, in turn,
 several rounds; figures are medians, and ratios are medians of the ratios of each round. *raw* is what plain Python sockets
 reach with the same traffic and no DICOM. The start-up of DCMTK's tools is not counted, except where the whole process is
-what is measured. Trust the ratios, not the digits: on a machine that is shared a ratio moves by up to a third.
+what is measured. Trust the ratios, not the digits: on a machine that is shared a ratio moves by up to a third, and where
+the load is higher than the number of CPUs (it stands at each workload) latencies say more about the others than about us.
 """
 
 

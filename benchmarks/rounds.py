@@ -92,7 +92,7 @@ def run(
             try:
                 told = contender.work()
             except (RuntimeError, OSError) as error:
-                failures[contender.name] = str(error)
+                failures[contender.name] = str(error).strip().rpartition("\n")[2]
                 outcome.values.append(None)
                 continue
             if contender.acceptor is not None:
