@@ -70,7 +70,7 @@ def page(told: dict[str, Any], source: str) -> str:
     """The whole page."""
     parts = [_INTRODUCTION.format(source=source)]
     machine = "; ".join(f"{name}: {value}" for name, value in told["machine"].items())
-    parts.append(f"Measured {told['date']}. {machine}.\n")
+    parts.append(f"Measured {told['date']}, the contenders of a workload in one run. {machine}.\n")
     parts.append(f"## Targets\n\n{target_table(told['targets'])}\n")
     parts.append(
         "## Figures\n\nCPU seconds and memory (what was needed beyond what the process had when it began) are those of"

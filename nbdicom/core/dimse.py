@@ -198,7 +198,7 @@ class Dimse:
 
     def _command_complete(self, context: NegotiatedContext) -> None:
         # The pending responses to a C-FIND have the same command set: read once, they share one message.
-        if self._command != self._last_command:
+        if self._last_command is None or self._command != self._last_command:
             self._last = decode_command(self._command)
             self._last_command = bytes(self._command) if isinstance(self._last[0], CFindRSP) else None
         message, has_data = self._last
