@@ -58,10 +58,9 @@ class Limits:
 
     max_length_received: int = 131_072  #: bytes of one P-DATA-TF that we announce (PS3.8 D.1); 0 announces "no limit"
     associate_pdu: int = 1 << 20  #: bytes of one A-ASSOCIATE-RQ or -AC
-    p_data_tf: int = (
-        1 << 20
-    )  #: bytes of one P-DATA-TF of a peer that ignores what we announced; the longer of both counts
-    #: (0 holds every peer to what was announced)
+    #: bytes of one P-DATA-TF of a peer that does not keep to what we announced; 0 holds everybody to it (PS3.8 D.1).
+    #: Some peers count the header of the PDU wrongly: for them a few bytes more than `max_length_received`.
+    p_data_tf: int = 0
     command_set: int = 1 << 16  #: bytes of one command set
 
     data_set: int = 64 << 20  #: bytes of one data set that is collected in memory (a `DataSink` has no such limit)

@@ -6,6 +6,8 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,6 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; or read everything back, and end."""
     from nbdicom.pacs import Pacs
 
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     pacs = Pacs(
         options.root,
         ae_title=options.ae_title,
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         pacs.stop()
         print(scrubbed)
         return 0 if scrubbed else 1
-    with pacs:
+    with _ended() as ended, pacs:
         if options.sample:
             from nbdicom.pacs.samples import sample_instances
 
@@ -53,6 +52,18 @@ def run(options: argparse.Namespace) -> int:
         ended.wait()
     print("nbdicom pacs: stopped", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _ended() -> Iterator[threading.Event]:
+    """Set by SIGTERM and SIGINT; whoever runs this inside a program of its own gets its handlers back."""
+    ended = threading.Event()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _served(tls: TLS | None) -> TLS | None:

@@ -68,7 +68,8 @@ class Admission:
     support : Support
         What we negotiate with.
     calling : callable, optional
-        ``calling(ae_title, host)`` tells whether a caller is known; else it is rejected 1/1/3.
+        ``calling(ae_title, host)`` tells whether a caller is known; else it is rejected 1/1/3.  Without
+        it everybody is, but those who call themselves by blanks.
     accept : callable, optional
         `Handlers.accept`.
     identity : callable, optional
@@ -125,9 +126,10 @@ class Admission:
             return _reject(_PERMANENT, _USER, 2), None
         if title_problem(rq.called_ae_title) or not (self.any_called or rq.called_ae_title == self.ae_title):
             return _reject(_PERMANENT, _USER, 7), None
-        # A blank title "shall not be used" (PS3.8 9.3.2), but devices do it; where everybody may call they may, too.
-        problem = rq.calling_ae_title and title_problem(rq.calling_ae_title)
-        if problem or not (self.calling is None or self.calling(rq.calling_ae_title, host)):
+        # A blank title "shall not be used" (PS3.8 9.3.2), but devices do it: whoever wants to serve them says so.
+        title = rq.calling_ae_title
+        welcome = bool(title) if self.calling is None else self.calling(title, host)
+        if (title and title_problem(title)) or not welcome:
             return _reject(_PERMANENT, _USER, 3), None
         if titles is not None and rq.calling_ae_title not in titles:
             return _reject(_PERMANENT, _USER, 3), None  # a title alone proves nothing

@@ -333,9 +333,10 @@ class Pacs:
 
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
         """A title alone proves nothing: it has to come from its host, too."""
-        if self._any_calling or _is_loopback(self._requested[0]):
+        title = calling_ae_title.strip(" ")
+        if self._any_calling or (title and _is_loopback(self._requested[0])):
             return True
-        known = self.allow.get(calling_ae_title.strip(" "))
+        known = self.allow.get(title)
         return known is not None and (self._any_host or _plain_address(host) in _addresses(known[0]))
 
     # --------------------------------------------------------------------------- content

@@ -342,7 +342,7 @@ ECHO = c.encode_command(c.CEchoRQ(message_id=1), data_set=False)
         (b"\x04\0\0\0\0\x06\0\0\0\x01\x01\x03", (2, 6), "does not fit"),
         (b"\x04\0\0\0\0\x08\0\0\0\xff\x01\x03ab", (2, 6), "does not fit"),
         (b"\x04\0\0\0\0\x0a\0\0\0\x04\x01\x01ab\0\0", (2, 6), "does not fit"),
-        (b"\x04\0\0\x10\0\x01", (2, 6), "at most 131072"),
+        (b"\x04\0\0\x02\0\x01", (2, 6), "at most 131072"),
         (b"\x04\0\xff\xff\xff\xff", (2, 6), "at most 131072"),
         (b"GET / HTTP/1.1\r\n", (2, 1), "unknown type 47H"),
         (b"\x09\0\0\0\0\0", (2, 1), "unknown type 09H"),

@@ -592,7 +592,7 @@ FINAL = encode_command(CFindRSP(message_id_being_responded_to=1, status=Status(0
         (find_rsp(context_id=11), a_abort(5)),
         (find_rsp(context_id=2), a_abort(5)),
         (find_rsp(context_id=0), a_abort(5)),
-        (bytes.fromhex("04 00 00100001"), a_abort(6)),
+        (bytes.fromhex("04 00 00020001"), a_abort(6)),
         (bytes.fromhex("04 00 ffffffff"), a_abort(6)),
         (bytes.fromhex("04 00 00000000"), a_abort(6)),
         (bytes.fromhex("04 00 00000004 00000000"), a_abort(6)),

@@ -235,6 +235,7 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
         (raw_titles(called=b" " * 16), (1, 1, 7)),
         (raw_titles(called=b"SC\\P".ljust(16)), (1, 1, 7)),
         (raw_titles(called=b"S\0CP".ljust(16)), (1, 1, 7)),
+        (raw_titles(calling=b" " * 16), (1, 1, 3)),
         (raw_titles(calling=b"SCU\n".ljust(16)), (1, 1, 3)),
         (raw_titles(calling=b"SC\xc3\x9c".ljust(16)), (1, 1, 3)),
         (changed(a_associate_rq(), protocol_version=2), (1, 2, 2)),
@@ -254,6 +255,7 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
         "called empty",
         "called with backslash",
         "called with a NUL inside",
+        "calling empty",
         "calling with control character",
         "calling not ASCII",
         "version 2",
@@ -521,7 +523,7 @@ STORE_COMMAND = encode_command(
         (bytes.fromhex("05 00 00000005 0000000000"), a_abort(6)),
         (bytes.fromhex("01 00 ffffffff"), a_abort(6)),
         (bytes.fromhex("04 00 ffffffff"), a_abort(6)),
-        (bytes.fromhex("04 00 00100001"), a_abort(6)),
+        (bytes.fromhex("04 00 00020001"), a_abort(6)),
         (bytes.fromhex("04 00 00000000"), a_abort(6)),
         (bytes.fromhex("04 00 00000006 00000001 0903"), a_abort(6)),
         (bytes.fromhex("04 00 00000006 00000100 0903"), a_abort(6)),
@@ -705,7 +707,7 @@ def test_the_maximum_length_that_is_announced_is_the_one_that_counts(serve: Serv
     plain = Support.of(CONTEXTS)
     for announced in (1000, 400_000):
         support = Support(contexts=plain.contexts, max_length_received=announced)
-        with serve(contexts=support, limits=Limits(p_data_tf=0)) as server:
+        with serve(contexts=support) as server:
             with Wire.associated(server.address) as wire:
                 wire.send(p_data(pdv(STORE_ID, 3, STORE_COMMAND)), p_data(pdv(STORE_ID, 2, bytes(announced - 6))))
                 assert wire.request(CStoreRSP).message.status == 0

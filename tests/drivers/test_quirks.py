@@ -97,7 +97,7 @@ ECHO_ONLY = a_associate_rq([(VERIFICATION, IMPLICIT)])
 )
 def test_association_requests(serve: Serve, request_: bytes, words: str) -> None:
     events: list[Any] = []
-    with serve(trace=events.append) as server, Wire.connect(server.address) as wire:
+    with serve(trace=events.append, calling=lambda title, host: True) as server, Wire.connect(server.address) as wire:
         wire.send(request_)
         wire.expect(AAssociateAC)
         wire.echo()
@@ -216,7 +216,11 @@ def test_pdus_longer_than_announced(serve: Serve, beyond: int) -> None:
     command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2.3"))
     support = Support.of(CONTEXTS, max_length_received=16_384)
     size = 16_384 - 6 + beyond
-    with serve(handlers, contexts=support, trace=events.append) as server, Wire.associated(server.address) as wire:
+    tolerant = Limits(p_data_tf=1 << 20)
+    with (
+        serve(handlers, contexts=support, trace=events.append, limits=tolerant) as server,
+        Wire.associated(server.address) as wire,
+    ):
         wire.send(
             p_data(pdv(STORE_ID, 3, encode_command(command, data_set=True))), p_data(pdv(STORE_ID, 2, bytes(size)))
         )

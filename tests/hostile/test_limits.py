@@ -52,6 +52,7 @@ from tests.drivers.scripted import (
 
 TESTED = {
     "max_length_received": "test_a_pdu_that_is_longer_than_announced",
+    "p_data_tf": "test_a_peer_may_be_allowed_more_than_was_announced",
     "associate_pdu": "test_a_request_that_is_too_long_is_refused_by_its_header",
     "command_set": "test_a_command_set_without_end",
     "data_set": "test_a_data_set_in_memory",
@@ -92,6 +93,16 @@ def test_a_pdu_that_is_longer_than_announced() -> None:
         with Wire.associated(server.address) as wire:
             wire.send(struct.pack(">BxI", 4, 1001))
             assert wire.aborted() == a_abort(6)
+
+
+def test_a_peer_may_be_allowed_more_than_was_announced() -> None:
+    with serve(limits=Limits(max_length_received=1000, p_data_tf=1012)) as server:
+        with Wire.associated(server.address) as wire:
+            wire.send(struct.pack(">BxI", 4, 1013))
+            assert wire.aborted() == a_abort(6)
+        with Wire.associated(server.address) as wire:
+            wire.send(struct.pack(">BxI", 4, 1012) + struct.pack(">IBB", 1008, 99, 0))
+            assert wire.aborted() == a_abort(5)  # the context is not known: the length was taken
 
 
 @pytest.mark.parametrize("length", [1001, 0x7FFFFFFF, 0xFFFFFFFF])
@@ -148,8 +159,13 @@ def _pair(clock: Any, **limits: Any) -> AssociationCore:
 
 
 def _feed(core: AssociationCore, data: bytes) -> None:
-    core.get_buffer()[: len(data)] = data
-    core.buffer_updated(len(data))
+    view = memoryview(data)
+    while view:
+        buffer = core.get_buffer()
+        size = min(len(buffer), len(view))
+        buffer[:size] = view[:size]
+        core.buffer_updated(size)
+        view = view[size:]
 
 
 def test_a_long_pdu_has_more_time() -> None:
