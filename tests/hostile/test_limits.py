@@ -101,7 +101,7 @@ def test_a_peer_may_be_allowed_more_than_was_announced() -> None:
             wire.send(struct.pack(">BxI", 4, 1013))
             assert wire.aborted() == a_abort(6)
         with Wire.associated(server.address) as wire:
-            wire.send(struct.pack(">BxI", 4, 1012) + struct.pack(">IBB", 1008, 99, 0))
+            wire.send(struct.pack(">BxI", 4, 1012) + struct.pack(">IBB", 1008, 99, 0) + b"data")
             assert wire.aborted() == a_abort(5)  # the context is not known: the length was taken
 
 
