@@ -447,7 +447,7 @@ def run_f15() -> None:
     with Server(Handlers(store=lambda request: 0), ae_title="SCP", contexts=contexts, timeouts=timeouts) as server:
         idle, stuck = dial(server.address, timeouts=timeouts), dial(server.address, timeouts=timeouts)
         assert idle.echo() == 0
-        threads = list(server._threads)
+        threads = list(server._served)
         link("down")
         try:
             stuck.echo()
@@ -508,7 +508,7 @@ def test_f18_a_move_is_cancelled(tmp_path: Path) -> None:
             responses.cancel()
             assert responses.status is not None and responses.status in (0xFE00, 0x0000)  # the answer may win the race
             assert association.echo() == 0
-        for thread in list(destination.server._threads):
+        for thread in list(destination.server._served):
             thread.join(LIMIT)
         assert destination.server.associations == []
 
@@ -534,7 +534,7 @@ def run_f19() -> None:
             assert established.echo() == 0
         for wire in flood:
             wire.close()
-        for thread in list(server._threads)[1:]:
+        for thread in list(server._served)[1:]:
             thread.join(LIMIT)
         with dial(server.address) as association:
             assert association.echo() == 0
