@@ -152,9 +152,10 @@ for name in {names!r}:
     [
         ("import nbdicom", HEAVY | {"nbdicom.core", "asyncio", "socket"}),
         ("import nbdicom.blocking", HEAVY - {"tabulate"}),
+        ("import nbdicom.memory, nbdicom.pacs, nbdicom.peer, nbdicom.receiver", {"socket", "select", "ssl", "asyncio"}),
         ("from nbdicom.cli import main; main(['echo', 'X@127.0.0.1:1'])", HEAVY - {"tabulate"}),
     ],
-    ids=["import nbdicom", "the driver", "nbdicom echo"],
+    ids=["import nbdicom", "the driver", "what runs without sockets", "nbdicom echo"],
 )
 def test_light_things_stay_light(program: str, light: set[str]) -> None:
     check = f"{program}\nimport sys\nbad = {light!r} & set(sys.modules)\nassert not bad, bad"

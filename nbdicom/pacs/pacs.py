@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import shutil
-import socket
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -520,6 +519,8 @@ def _plain_address(host: str) -> str:
 
 def _addresses(host: str) -> set[str]:
     """The IP addresses of a host; none if its name cannot be resolved."""
+    import socket  # for those who use it: in memory there is none
+
     try:
         return {_plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
     except OSError:
