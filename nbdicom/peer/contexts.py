@@ -2,7 +2,8 @@
 
 An association has room for 128 contexts and there are more storage SOP Classes, each with a dozen transfer syntaxes.
 The acceptor chooses one transfer syntax per context, and a stored compressed object goes out only if *its* syntax was
-chosen. So: the fewer classes, the more contexts for each; known classes come from the table of answers.
+chosen. So: the fewer classes, the more contexts for each; known classes come from the table of answers.  What one
+association has no room for is asked for on further ones, see `nbdicom.peer.missing`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, sop_class, transfer_syntaxes
 
-__all__ = ["COMMON_STORAGE", "retrieve_contexts"]
+__all__ = ["COMMON_STORAGE", "retrieve_contexts", "single_contexts"]
 
 #: What archives hold, where nothing is known about an archive: the classes of today's equipment, and old ones that are
 #: still met.  With two contexts each they fit into one association.
@@ -67,13 +68,29 @@ def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list
     Returns
     -------
     list of PresentationContext
-        For each class as many contexts as there is room for.
+        For each class as many contexts as there is room for; of more classes than fit, those that the standard knows.
     """
     wanted = sorted(set(map(UID, classes)), key=lambda uid: (sop_class(uid) is None, uid)) or list(COMMON_STORAGE)
     room = MAX_CONTEXTS - reserved
     wanted = wanted[:room]
     groups = _groups(room // len(wanted))
     return [PresentationContext(uid, group, scu_role=False, scp_role=True) for uid in wanted for group in groups]
+
+
+def single_contexts(sop_class_uid: str, transfer_syntaxes: Iterable[str] = ()) -> list[PresentationContext]:
+    """Storage contexts for one SOP Class, with the SCP role for us and each transfer syntax alone.
+
+    Parameters
+    ----------
+    sop_class_uid : str
+        The SOP Class.
+    transfer_syntaxes : iterable of str
+        Those in which a peer has its instances.  The default ones follow, in case that it rather decodes them.  Without
+        any: every transfer syntax.
+    """
+    named = [(UID(syntax),) for syntax in transfer_syntaxes]
+    groups = [*named, DEFAULT_TRANSFER_SYNTAXES] if named else _groups(MAX_CONTEXTS)
+    return [PresentationContext(UID(sop_class_uid), group, scu_role=False, scp_role=True) for group in groups]
 
 
 def _groups(room: int) -> list[tuple[UID, ...]]:

@@ -342,7 +342,7 @@ class RetrieveResult(TransferResult[Retrieved]):
         return sum(row.size or 0 for row in self.rows if row.ok)
 
     def _hints(self) -> list[str]:
-        if not any(answer.failed or answer.failed_uids for answer in self.answers):
+        if self.ok or not any(answer.failed or answer.failed_uids for answer in self.answers):
             return []
         return [
             "what a peer cannot send is often compressed, or of a rare SOP Class: retrieve it by rows of instances(), "

@@ -15,10 +15,10 @@ from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level
 from nbdicom.peer.values import values_of, wire
 from nbdicom.uids import UID
 
-__all__ = ["Target", "keys_above", "records", "sop_classes", "targets"]
+__all__ = ["LIST_OF_UIDS", "Target", "keys_above", "records", "sop_classes", "targets"]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
-_LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
+LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +201,8 @@ def _by_series(rows: list[dict[str, Any]], path: list[str]) -> Iterator[Target]:
             series.setdefault(tuple(one.items()), {})[uid] = None
     for above, instances in series.items():
         uids = tuple(instances)
-        for start in range(0, len(uids), _LIST_OF_UIDS):
-            yield Target(Level.IMAGE, {**dict(above), "SOPInstanceUID": uids[start : start + _LIST_OF_UIDS]})
+        for start in range(0, len(uids), LIST_OF_UIDS):
+            yield Target(Level.IMAGE, {**dict(above), "SOPInstanceUID": uids[start : start + LIST_OF_UIDS]})
 
 
 def _count(row: Mapping[str, Any], level: Level) -> int | None:

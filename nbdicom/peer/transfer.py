@@ -6,8 +6,10 @@ Only an association that cannot be opened at all is an exception: everything lat
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from glob import glob
 from pathlib import Path
@@ -27,6 +29,7 @@ from nbdicom.errors import (
 from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, SubOperations
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
+from nbdicom.peer.missing import Missing, find_instances, in_associations, tried
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from nbdicom.peer.peer import Peer
 
 __all__ = ["get", "move", "store"]
+
+_log = logging.getLogger("nbdicom.peer")
 
 
 def _each(
@@ -157,35 +162,115 @@ def get(
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     sink = FolderSink(folder)
-    rows: list[Retrieved] = []
+    outcomes: list[_Outcome] = []
     answers: list[Answer] = []
-    line = Line(peer, [PresentationContext(model.get), *retrieve_contexts(classes)])
+    known: set[tuple[str, str]] = set()
+    storage = retrieve_contexts(classes)
+    line = Line(peer, [PresentationContext(model.get), *storage])
     counts = [target.expected or len(target.instances) for target in targets]
     total = sum(counts) if all(counts) else None
-    with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar, line.closing():
-        for target, where in _each(line, targets, answers):
-            if isinstance(where, NbdicomError):
-                said, arrived = [Answer(target=target, error=where)], list[Retrieved]()
-            else:
-                said, arrived = _get_one(where, target, sink, model, bar, known_total=total is not None)
-            answers += said
-            rows += arrived
-            rows += _absent(target, said, arrived)
+    with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar:
+        with line.closing():
+            for target, where in _each(line, targets, answers):
+                one = _Outcome(target)
+                outcomes.append(one)
+                if isinstance(where, NbdicomError):
+                    one.answers.append(Answer(target=target, error=where))
+                else:
+                    _get_one(where, one, target, sink, model, bar, known_total=total is not None)
+                    known |= tried(where.negotiation)
+                answers += one.answers
+        left_out = bool({*classes} - {context.abstract_syntax for context in storage})
+        _get_missing(peer, [one for one in outcomes if one.may_lack(left_out)], known, sink, model, bar)
     return RetrieveResult(
-        rows=tuple(rows),
+        rows=tuple(row for one in outcomes for row in (*one.arrived.values(), *one.absent())),
         peer=peer.address,
         seconds=time.monotonic() - started,
         folder=folder,
-        answers=tuple(answers),
+        answers=tuple(answer for one in outcomes for answer in one.answers),
         provenance=peer.provenance(Level.IMAGE, model),
     )
 
 
+@dataclass(slots=True)
+class _Outcome:
+    """What one target came to."""
+
+    target: Target
+    answers: list[Answer] = field(default_factory=list)
+    arrived: dict[str, Retrieved] = field(default_factory=dict)  #: by UID: an instance that is sent twice is one file
+
+    def absent(self) -> list[Retrieved]:
+        return list(_absent(self.target, self.answers, list(self.arrived.values())))
+
+    def may_lack(self, left_out: bool) -> bool:
+        """Whether there may be instances for which there was no presentation context.
+
+        *left_out*: there were more SOP Classes than contexts; then a peer may have sent less and not counted it.
+        """
+        return all(answer.error is None for answer in self.answers) and (left_out or bool(self.absent()))
+
+
+def _get_missing(
+    peer: Peer,
+    outcomes: Sequence[_Outcome],
+    known: Collection[tuple[str, str]],
+    sink: Any,
+    model: InformationModel,
+    bar: Progress,
+) -> None:
+    """Ask once more, by name, for what has not arrived and has a presentation context that was not tried yet."""
+    if not outcomes:
+        return
+    where: dict[str, _Outcome] = {}
+    missing: list[Missing] = []
+    line = Line(peer, [PresentationContext(model.find)])
+    try:
+        with line.closing():
+            for outcome in outcomes:
+                for one in find_instances(line, outcome.target, model):
+                    if one.sop_instance_uid not in outcome.arrived:
+                        where[one.sop_instance_uid] = outcome
+                        missing.append(one)
+    except Interrupted:
+        outcomes[-1].answers.append(Answer(target=outcomes[-1].target, error=_cancelled()))
+        return
+    except NbdicomError as error:
+        _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
+        return
+    for contexts, wanted in in_associations(missing, known, model):
+        line = Line(peer, contexts)
+        asked: list[Answer] = []
+        try:
+            with line.closing():
+                for target, association in _each(line, wanted, asked):
+                    outcome = where[target.instances[0]]
+                    if isinstance(association, NbdicomError):
+                        outcome.answers.append(Answer(target=target, error=association))
+                    else:
+                        _get_one(association, outcome, target, sink, model, bar, known_total=True)
+                    asked.append(outcome.answers[-1])
+        except Interrupted:
+            asked.append(Answer(target=wanted[0], error=_cancelled()))
+            where[wanted[0].instances[0]].answers.append(asked[-1])
+        except (AssociationError, OperationTimeout) as error:
+            where[wanted[0].instances[0]].answers.append(Answer(target=wanted[0], error=error))
+        if asked and isinstance(asked[-1].error, OperationCancelled):
+            return
+
+
 def _get_one(
-    association: Association, target: Target, sink: Any, model: InformationModel, bar: Progress, *, known_total: bool
-) -> tuple[list[Answer], list[Retrieved]]:
-    """One target; instances that a list of UIDs did not bring are asked for one by one."""
-    arrived: dict[str, Retrieved] = {}  # by SOP Instance UID: an instance that is sent twice is one file
+    association: Association,
+    outcome: _Outcome,
+    target: Target,
+    sink: Any,
+    model: InformationModel,
+    bar: Progress,
+    *,
+    known_total: bool,
+) -> None:
+    """One target, for *outcome*; instances that a list of UIDs did not bring are asked for one by one."""
+    arrived: dict[str, Retrieved] = {}
     before = bar.done
 
     def ask(one: Target) -> Answer:
@@ -211,7 +296,8 @@ def _get_one(
             if not association.is_established:
                 break
             answers.append(ask(single))
-    return answers, list(arrived.values())
+    outcome.answers += answers
+    outcome.arrived |= arrived
 
 
 def _retrieved(value: ReceivedInstance, target: Target) -> Retrieved:
