@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import ConnectionFailed
+from nbdicom.errors import ConnectionFailed, QueryError
 
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["connection_failed", "join_address", "listening_socket", "split_address"]
+__all__ = [
+    "connection_failed",
+    "join_address",
+    "listening_address",
+    "listening_socket",
+    "split_address",
+    "split_entity",
+]
 
 
 def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
@@ -37,6 +44,57 @@ def join_address(host: str, port: int) -> str:
     '[::1]:104'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split_entity(address: Any, host: str | None = None, port: int | None = None) -> tuple[str, str, int]:
+    """AE title, host and port of ``"AET@host:port"``, of an object that has such an ``address``, or given one by one.
+
+    >>> split_entity("PACS@127.0.0.1:104")
+    ('PACS', '127.0.0.1', 104)
+
+    Raises
+    ------
+    ConnectionFailed
+        If that is no address.
+    """
+    text = getattr(address, "address", address)
+    if not isinstance(text, str):
+        raise ConnectionFailed(f"a {type(address).__name__} is not an address", hint="write 'AET@host:port'")
+    if host is not None or port is not None:
+        title, rest = text, (host or "", 0 if port is None else port)
+    else:
+        title, at, rest_text = text.rpartition("@")
+        if not at:
+            raise ConnectionFailed(
+                f"{text!r} is not the address of an application entity",
+                hint="write 'AET@host:port', or Peer(AET, host, port)",
+            )
+        head, _, tail = rest_text.rpartition(":")
+        rest = (head, int(tail) if tail.isascii() and tail.isdigit() else 0)
+    try:
+        return (title, *split_address(rest))
+    except ValueError:
+        raise ConnectionFailed(
+            f"{text!r} has no host or no port between 1 and 65535",
+            hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:11112'",
+        ) from None
+
+
+def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:
+    """Where we are to be reached: ``"host:port"``, or the port alone for all addresses of this machine.
+
+    >>> listening_address(11113)
+    ('0.0.0.0', 11113)
+
+    Raises
+    ------
+    QueryError
+        If that is no address.
+    """
+    try:
+        return ("0.0.0.0", listen) if isinstance(listen, int) else split_address(listen)
+    except ValueError as error:
+        raise QueryError(f"listen: {error}") from None
 
 
 def listening_socket(host: str, port: int, backlog: int) -> socket.socket:

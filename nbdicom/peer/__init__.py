@@ -1,8 +1,8 @@
 """One remote application entity as a person in a notebook sees it: verify, find, get, move, store.
 
-``query`` and ``values`` check what is asked before anything is sent; ``peer`` is the door; ``finding``, ``transfer``
-and ``receiving`` are its loops; ``frames`` makes tables of answers, ``results`` tables of transfers, ``report`` the
-table of a verification.
+``entity`` is where it is and how it is called, ``peer`` what can be asked of it; ``selection``, ``query`` and ``values``
+check what is asked before anything is sent; ``finding``, ``transfer`` and ``receiving`` are the loops; ``frames`` makes
+tables of answers, ``results`` tables of transfers, ``report`` the table of a verification.
 """
 
 from nbdicom.peer.notices import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.extended import QueryOptions
 from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
-from nbdicom.errors import AssociationAborted, AssociationReleased
+from nbdicom.errors import AssociationAborted, AssociationReleased, NbdicomError, QueryError
 from nbdicom.peer.line import Line
 from nbdicom.peer.notices import OptionalKeysNotSupported, OptionsNotAgreed, ResponseLimitReached, notify
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nbdicom.peer.peer import Peer
 
-__all__ = ["find", "sop_classes_in_studies"]
+__all__ = ["check", "find", "sop_classes_in_studies"]
 
 _STUDIES = 100  #: named in one request
 
@@ -58,6 +58,22 @@ class Question(Protocol):
     def about(self) -> dict[str, Any]:
         """What it is, for the provenance of the answers."""
         ...
+
+
+def check(limit: int | None, charset: str | None) -> None:
+    """Refuse what no query can be read with, before one is made.
+
+    Raises
+    ------
+    QueryError, DataSetError
+        If *limit* is no number of rows, or *charset* no Specific Character Set.
+    """
+    if limit is not None and limit < 1:
+        raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
+    if charset:
+        from nbdicom.data import check_character_set
+
+        check_character_set(charset)
 
 
 def find(
@@ -190,6 +206,13 @@ def sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
 
     A C-GET can propose exact presentation contexts then, see `nbdicom.peer.contexts`.
     """
+    try:
+        return _sop_classes_in_studies(peer, targets)
+    except NbdicomError:
+        return set()  # a peer without C-FIND can be retrieved from all the same
+
+
+def _sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
     from nbdicom.data import decode_columns
 
     studies = list(dict.fromkeys(str(target.keys.get("StudyInstanceUID", "")) for target in targets))

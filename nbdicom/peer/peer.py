@@ -6,30 +6,20 @@ to the next for a moment.  pydicom and pandas are loaded when a method needs the
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from nbdicom.address import join_address, split_address
-from nbdicom.blocking import Association, associate
-from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.address import listening_address
 from nbdicom.core.extended import QueryOptions
-from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, title_problem
-from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import ConnectionFailed, LocalProtocolError, NbdicomError, NoPresentationContext, QueryError
-from nbdicom.operations.handlers import Handlers
+from nbdicom.core.negotiation import title_problem
+from nbdicom.errors import LocalProtocolError, NoPresentationContext, QueryError
+from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.query import InformationModel, Level, Query
+from nbdicom.peer.query import Query
 from nbdicom.peer.report import EchoReport, examine
-from nbdicom.peer.selection import Target, keys_above, sop_classes, targets
+from nbdicom.peer.selection import asked, each_item, queries, sop_classes
 from nbdicom.peer.worklist import WorklistQuery
-from nbdicom.servers import idle, recalled, remember
-from nbdicom.table import Table
-from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
     import pandas
@@ -39,20 +29,13 @@ if TYPE_CHECKING:
     from nbdicom.peer.procedure_step import PerformedProcedureStep
     from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, TransferResult
     from nbdicom.peer.workitems import Workitems
-    from nbdicom.tls import TLS
 
 __all__ = ["Peer"]
 
 R = TypeVar("R", bound="TransferResult[Any]")
 
-_DEFAULT_CONTEXTS = (
-    "Verification",
-    *(f"{root}RootQueryRetrieveInformationModel{service}" for root in ("Patient", "Study")
-      for service in ("Find", "Move", "Get")),
-)  # fmt: skip
 
-
-class Peer:
+class Peer(RemoteEntity):
     """A remote application entity.
 
     Parameters
@@ -100,48 +83,7 @@ class Peer:
     'PACS@127.0.0.1:11112'
     """
 
-    def __init__(
-        self,
-        address: Any,
-        host: str | None = None,
-        port: int | None = None,
-        *,
-        calling: str = "NBDICOM",
-        timeouts: Timeouts | None = None,
-        limits: Limits | None = None,
-        max_pdu: int | None = None,
-        window: OperationsWindow | None = None,
-        identity: UserIdentity | None = None,
-        tls: TLS | None = None,
-        bind: str | tuple[str, int] | None = None,
-        trace: Trace | Tracer | bool | None = None,
-        charset: str | None = None,
-    ) -> None:
-        self.ae_title, self.host, self.port = _split(address, host, port)
-        self.calling = calling
-        for title in (self.ae_title, calling):
-            if problem := title_problem(title):
-                raise LocalProtocolError(f"AE title {title!r} {problem} [PS3.5 6.2]", hint="1 to 16 ASCII characters")
-        self.timeouts = timeouts or Timeouts()
-        limits = limits or Limits()
-        self.limits = limits if max_pdu is None else replace(limits, max_length_received=max_pdu)
-        self.window = window or OperationsWindow()
-        self.identity = identity
-        self.tls = tls
-        self.bind = bind
-        if tls is not None or identity is not None:
-            remember(self)  # a table says whom it comes from, but no secret: `from_provenance` finds this peer again
-        self.trace = recorder_of(trace)
-        self.charset = charset
-        if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
-            import nbdicom.peer.frames  # noqa: F401
-
-    @property
-    def address(self) -> str:
-        """The address in one string: ``"AET@host:port"``."""
-        return f"{self.ae_title}@{join_address(self.host, self.port)}"
-
-    # ------------------------------------------------------------------------------- verify, associate
+    # ------------------------------------------------------------------------------- verify
 
     def echo(self) -> EchoReport:
         """Verify the peer (C-ECHO), step by step.
@@ -153,50 +95,6 @@ class Peer:
             so, and what to try.
         """
         return examine(self)
-
-    def associate(
-        self,
-        contexts: Iterable[ContextLike] | None = None,
-        *,
-        handlers: Handlers | None = None,
-        window: OperationsWindow | None = None,
-        trace: Trace | Tracer | bool | None = None,
-    ) -> Association:
-        """Open an association for work at the level of DIMSE; use it in a ``with`` block.
-
-        Parameters
-        ----------
-        contexts : iterable, optional
-            What to propose: SOP Classes by UID, keyword or name, ``(SOP Class, transfer syntaxes)`` or
-            `PresentationContext`.  By default Verification and Query/Retrieve.
-        handlers : Handlers, optional
-            Services for requests of the peer on this association.
-        window : OperationsWindow, optional
-            Instead of that of the peer.
-        trace : bool, Recorder or callable, optional
-            True records the association in its ``trace``; a callable gets every `TraceEvent`.  By default what the peer
-            was made with.
-
-        Raises
-        ------
-        ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
-            In the order of the steps; `echo` looks at them one by one.
-        """
-        idle.clear((self.host, self.port))  # a peer that serves one association at a time has to be free
-        return associate(
-            (self.host, self.port),
-            called=self.ae_title,
-            calling=self.calling,
-            contexts=_DEFAULT_CONTEXTS if contexts is None else contexts,
-            handlers=handlers,
-            timeouts=self.timeouts,
-            limits=self.limits,
-            window=window or self.window,
-            identity=self.identity,
-            tls=self.tls,
-            bind=self.bind,
-            trace=self.trace if trace is None else trace,
-        )
 
     # ------------------------------------------------------------------------------- query
 
@@ -281,26 +179,14 @@ class Peer:
         --------
         >>> pacs.find("STUDY", PatientName="DOE*", limit=200)  # doctest: +SKIP
         """
-        from nbdicom.peer.finding import find
+        from nbdicom.peer.finding import check, find
 
-        how: dict[str, Any] = {"limit": limit, "parse": parse, "raw": raw, "progress": progress}
-        self._check_find(limit)
-        if isinstance(level, (Query, WorklistQuery)):
-            if keys or selection is not None:
-                raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
-            return find(self, [level], **how)  # type: ignore[no-any-return]
+        check(limit, self.charset)
         settings: dict[str, Any] = {
             "columns": columns, "defaults": defaults, "model": model, "relational": relational, "options": options,
         }  # fmt: skip
-        at = Level.of(level)
-        if selection is None:
-            queries = Query.each(at, **{**settings, **keys})
-        else:
-            parents: list[dict[str, Any]] = list(keys_above(selection, at, InformationModel.of(model, at)))
-            if stray := next((name for name in parents[0] if name in keys), None):
-                raise QueryError(f"{stray} is given twice: by the table and as a key")
-            queries = [Query.of(at, **{**settings, **parent, **keys}) for parent in parents]
-        return find(self, queries, **how)  # type: ignore[no-any-return]
+        questions = queries(level, selection, keys, settings)
+        return find(self, questions, limit=limit, parse=parse, raw=raw, progress=progress)  # type: ignore[no-any-return]
 
     def patients(self, **keys: Any) -> pandas.DataFrame:
         """Patients, in the Patient Root model; the arguments are those of `find`."""
@@ -356,19 +242,11 @@ class Peer:
         --------
         >>> ris.worklist(Modality="CT", ScheduledStationAETitle="CT1")  # doctest: +SKIP
         """
-        from nbdicom.peer.finding import find
+        from nbdicom.peer.finding import check, find
 
-        self._check_find(limit)
+        check(limit, self.charset)
         query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)
         return find(self, [query], limit=limit, parse=parse, progress=progress)  # type: ignore[no-any-return]
-
-    def _check_find(self, limit: int | None) -> None:
-        if limit is not None and limit < 1:
-            raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
-        if self.charset:
-            from nbdicom.data import check_character_set
-
-            check_character_set(self.charset)
 
     # ------------------------------------------------------------------------------- transfer
 
@@ -423,9 +301,10 @@ class Peer:
             If not everything arrived.
         """
         from nbdicom.peer import transfer
+        from nbdicom.peer.finding import sop_classes_in_studies
 
-        wanted, root = self._targets(selection, keys, level, model)
-        known = sop_classes(selection) or self._classes_of(wanted)
+        wanted, root = asked(selection, keys, level, model)
+        known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
         result = transfer.get(self, wanted, Path(to).expanduser(), model=root, classes=known, progress=progress)
         return _told(result, raise_on_error)
 
@@ -462,7 +341,7 @@ class Peer:
         """
         from nbdicom.peer import transfer
 
-        wanted, root = self._targets(selection, keys, level, model)
+        wanted, root = asked(selection, keys, level, model)
         destination = str(getattr(to, "ae_title", to))
         if problem := title_problem(destination):
             raise LocalProtocolError(
@@ -528,7 +407,7 @@ class Peer:
         if not wait:
             from nbdicom.job import Job
 
-            self._targets(selection, keys, level, model)  # what cannot be asked is said at once
+            asked(selection, keys, level, model)  # what cannot be asked is said at once
             again: dict[str, Any] = {**options, "to": to, "method": method, "listen": listen}
             return Job(
                 lambda job: self.retrieve(selection, **{**again, "progress": job}),
@@ -544,8 +423,8 @@ class Peer:
         from nbdicom.peer.receiving import move_here
 
         assert listen is not None
-        address = _listening(listen)
-        wanted, root = self._targets(selection, keys, level, model)
+        address = listening_address(listen)
+        wanted, root = asked(selection, keys, level, model)
         folder = Path(to).expanduser()
         result = move_here(self, wanted, folder, listen=address, model=root, progress=progress)
         return _told(result, raise_on_error)
@@ -584,11 +463,9 @@ class Peer:
         """
         from nbdicom.peer import transfer
 
-        return _told(transfer.store(self, list(_flat(items)), transcode=transcode, progress=progress), raise_on_error)
-
-    def close(self) -> None:
-        """Release at once what stays open for the next call (see `Timeouts.linger`); the peer can be called again."""
-        idle.clear((self.host, self.port))
+        return _told(
+            transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
+        )
 
     # ------------------------------------------------------------------------------- workflow
 
@@ -632,8 +509,8 @@ class Peer:
         """
         from nbdicom.peer.commitment import commit
 
-        address = None if listen is None else _listening(listen)
-        return _told(commit(self, _flat(items), listen=address, timeout=timeout), raise_on_error)
+        address = None if listen is None else listening_address(listen)
+        return _told(commit(self, each_item(items), listen=address, timeout=timeout), raise_on_error)
 
     def mpps(self, entry: Any = None, /, **attributes: Any) -> PerformedProcedureStep:
         """Perform a scheduled procedure step and keep the peer informed (MPPS, PS3.4 Annex F).
@@ -665,147 +542,6 @@ class Peer:
         from nbdicom.peer.workitems import Workitems
 
         return Workitems(self)
-
-    # ------------------------------------------------------------------------------- what the methods share
-
-    def terms(self) -> tuple[Any, ...] | None:
-        """What an association that is there already must have been opened with, to serve a call.
-
-        None where every call has an association of its own: whoever records one wants to see it from its beginning.
-        """
-        if self.trace is not None or tracers.get():
-            return None
-        return (
-            self.ae_title,
-            self.calling,
-            self.window,
-            self.identity,
-            self.tls,
-            self.bind,
-            self.timeouts,
-            self.limits,
-        )
-
-    def _targets(
-        self, selection: Any, keys: Mapping[str, Any], level: str | None, model: str | None
-    ) -> tuple[Sequence[Target], InformationModel]:
-        if selection is None and not keys:
-            raise QueryError("nothing was asked for", hint="pass rows of an answer, or keys: StudyInstanceUID=...")
-        wanted = targets(selection, keys, level=level, model=model)
-        return wanted, InformationModel.of(model, wanted[0].level)
-
-    def _classes_of(self, wanted: Sequence[Target]) -> set[str]:
-        """What the peer says about the SOP Classes in these studies; empty where it does not say."""
-        from nbdicom.peer.finding import sop_classes_in_studies
-
-        try:
-            return sop_classes_in_studies(self, wanted)
-        except NbdicomError:
-            return set()  # a peer without C-FIND can be retrieved from all the same
-
-    def provenance(self, level: Level | None, model: InformationModel | None) -> dict[str, Any]:
-        """What a table says about where it comes from, in values that JSON knows."""
-        about: dict[str, Any] = {
-            "peer": self.address,
-            "calling": self.calling,
-            "level": None if level is None else level.value,
-            "model": None if model is None else model.value,
-            "when": datetime.now().astimezone().isoformat(timespec="seconds"),
-        }
-        for name, value, default in (("timeouts", self.timeouts, Timeouts()), ("limits", self.limits, Limits())):
-            changed = {key: one for key, one in asdict(value).items() if one != asdict(default)[key]}
-            if changed:
-                about[name] = changed
-        if self.charset:
-            about["charset"] = self.charset
-        return about
-
-    @classmethod
-    def from_provenance(cls, about: Mapping[str, Any]) -> Peer:
-        """The peer that a table says it comes from: the one of this process, if it has TLS or a user identity."""
-        known = recalled(about["peer"], about.get("calling", "NBDICOM"))
-        if isinstance(known, cls):
-            return known
-        return cls(
-            about["peer"],
-            calling=about.get("calling", "NBDICOM"),
-            timeouts=Timeouts(**about.get("timeouts", {})),
-            limits=Limits(**about.get("limits", {})),
-            charset=about.get("charset"),
-        )
-
-    # ------------------------------------------------------------------------------- to look at
-
-    def table(self) -> Table:
-        """The address, and what to type next."""
-        return Table(
-            f"Peer {self.address}, calling AE title {self.calling}",
-            ("call", "what it does"),
-            [
-                ("pacs.echo()", "verify it, step by step"),
-                ('pacs.studies(PatientName="DOE*")', "a table of studies; also patients(), series(), instances()"),
-                ('pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
-                ('pacs.store("folder")', "send files"),
-                ("pacs.associate([...])", "one association, for everything else"),
-            ],
-            notes=["nothing is open but, for a moment after a call, its association: the next call may use it"],
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def __repr__(self) -> str:
-        calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
-        return f"Peer({self.address!r}{calling})\n{self.table()}"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Peer) and (self.address, self.calling) == (other.address, other.calling)
-
-    def __hash__(self) -> int:
-        return hash((self.address, self.calling))
-
-
-def _split(address: Any, host: str | None, port: int | None) -> tuple[str, str, int]:
-    text = getattr(address, "address", address)
-    if not isinstance(text, str):
-        raise ConnectionFailed(f"a {type(address).__name__} is not an address", hint="write 'AET@host:port'")
-    if host is not None or port is not None:
-        title, rest = text, (host or "", 0 if port is None else port)
-    else:
-        title, at, rest_text = text.rpartition("@")
-        if not at:
-            raise ConnectionFailed(
-                f"{text!r} is not the address of an application entity",
-                hint="write 'AET@host:port', or Peer(AET, host, port)",
-            )
-        head, _, tail = rest_text.rpartition(":")
-        rest = (head, int(tail) if tail.isascii() and tail.isdigit() else 0)
-    try:
-        return (title, *split_address(rest))
-    except ValueError:
-        raise ConnectionFailed(
-            f"{text!r} has no host or no port between 1 and 65535",
-            hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:11112'",
-        ) from None
-
-
-def _listening(listen: str | int | tuple[str, int]) -> tuple[str, int]:
-    try:
-        return ("0.0.0.0", listen) if isinstance(listen, int) else split_address(listen)
-    except ValueError as error:
-        raise QueryError(f"listen: {error}") from None
-
-
-def _flat(items: Iterable[Any]) -> Iterable[Any]:
-    """Lists of files as files; a Dataset can be iterated, too, but is one thing."""
-    for item in items:
-        if isinstance(item, (list, tuple, set, frozenset)) or (hasattr(item, "__next__") and not hasattr(item, "read")):
-            yield from _flat(item)
-        else:
-            yield item
 
 
 def _told(result: R, raise_on_error: bool) -> R:

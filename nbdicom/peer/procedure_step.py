@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from nbdicom.errors import LocalProtocolError, QueryError
 from nbdicom.peer.query import attribute
-from nbdicom.peer.selection import records
+from nbdicom.peer.selection import each_item, records
 from nbdicom.peer.values import wire
 from nbdicom.table import Table
 from nbdicom.uids import UID
@@ -105,7 +105,7 @@ class PerformedProcedureStep:
 
         from nbdicom.data import Skipped, scan
 
-        for found in scan(_flat(items)):
+        for found in scan(each_item(items)):
             if isinstance(found, Skipped):
                 continue
             path = getattr(found, "path", None)
@@ -231,10 +231,3 @@ def _value(name: str, value: Any) -> Any:
     if value is None or (not isinstance(value, str) and str(value) in ("<NA>", "NaT", "nan")):
         return ""
     return _wire(name, value)
-
-
-def _flat(items: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
-    for item in items:
-        found += _flat(item) if isinstance(item, (list, tuple)) else [item]
-    return found

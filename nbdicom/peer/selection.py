@@ -6,16 +6,27 @@ table may have been filtered, joined and sorted in any way before.  pandas is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level
+from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level, Query
 from nbdicom.peer.values import values_of, wire
+from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
 
-__all__ = ["LIST_OF_UIDS", "Target", "keys_above", "records", "sop_classes", "targets"]
+__all__ = [
+    "LIST_OF_UIDS",
+    "Target",
+    "asked",
+    "each_item",
+    "keys_above",
+    "queries",
+    "records",
+    "sop_classes",
+    "targets",
+]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
 LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
@@ -136,6 +147,61 @@ def targets(
         for one in _each(row, path, at):
             found[tuple(one.items())] = _count(row, at)
     return [Target(at, dict(items), count) for items, count in found.items()]
+
+
+def asked(
+    selection: Any, keys: Mapping[str, Any], level: str | None, model: str | None
+) -> tuple[list[Target], InformationModel]:
+    """What is to be retrieved, see `targets`, and in which model.
+
+    Raises
+    ------
+    QueryError
+        If a key is missing, or there is neither a selection nor a key.
+    """
+    if selection is None and not keys:
+        raise QueryError("nothing was asked for", hint="pass rows of an answer, or keys: StudyInstanceUID=...")
+    wanted = targets(selection, keys, level=level, model=model)
+    return wanted, InformationModel.of(model, wanted[0].level)
+
+
+def queries(
+    level: str | Query | WorklistQuery, selection: Any, keys: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Sequence[Query | WorklistQuery]:
+    """What is to be found: the query itself if it was made before, else one for each parent in *selection* or *keys*.
+
+    Parameters
+    ----------
+    level, selection, keys
+        See `nbdicom.Peer.find`.
+    settings : mapping
+        The further arguments of `Query.of`.
+
+    Raises
+    ------
+    QueryError
+        If they do not go together.
+    """
+    if isinstance(level, (Query, WorklistQuery)):
+        if keys or selection is not None:
+            raise QueryError("a Query is complete", hint="give the keys to Query.of, or to find without a Query")
+        return [level]
+    at = Level.of(level)
+    if selection is None:
+        return Query.each(at, **{**settings, **keys})
+    parents: list[dict[str, Any]] = list(keys_above(selection, at, InformationModel.of(settings["model"], at)))
+    if stray := next((name for name in parents[0] if name in keys), None):
+        raise QueryError(f"{stray} is given twice: by the table and as a key")
+    return [Query.of(at, **{**settings, **parent, **keys}) for parent in parents]
+
+
+def each_item(items: Iterable[Any]) -> Iterable[Any]:
+    """Lists of files as files; a Dataset can be iterated, too, but is one thing."""
+    for item in items:
+        if isinstance(item, (list, tuple, set, frozenset)) or (hasattr(item, "__next__") and not hasattr(item, "read")):
+            yield from each_item(item)
+        else:
+            yield item
 
 
 def sop_classes(selection: Any) -> set[UID]:
