@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from nbdicom.address import join_address
 from nbdicom.config import Limits, Timeouts
+from nbdicom.core.extended import QueryOptions, RetrieveOptions
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
 from nbdicom.memory import is_memory
@@ -51,6 +52,7 @@ __all__ = ["Added", "Pacs", "demo_pacs"]
 _log = logging.getLogger("nbdicom.pacs")
 
 _VERIFICATION = "1.2.840.10008.1.1"
+_QUERIES, _RETRIEVALS = QueryOptions(relational=True), RetrieveOptions(relational=True)
 
 
 class Pacs:
@@ -296,6 +298,10 @@ class Pacs:
         """
         served = {_VERIFICATION, *SERVED, *(f"{root}.{service}" for root in MODELS for service in (1, 2, 3))}
         contexts = {uid: PresentationContext(UID(uid)) for uid in sorted(served)}
+        for root in MODELS:
+            # Asked by extended negotiation, and agreed to as far as it is done: see `nbdicom.pacs.query`.
+            for service, options in ((1, _QUERIES), (2, _RETRIEVALS), (3, _RETRIEVALS)):
+                contexts[f"{root}.{service}"] = PresentationContext(UID(f"{root}.{service}"), extended=options)
         for entry in sop_classes():
             if entry.uid not in served and entry.service_class is not ServiceClass.STORAGE:
                 contexts[entry.uid] = PresentationContext(entry.uid, ())

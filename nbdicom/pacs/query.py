@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
@@ -105,7 +106,9 @@ def find(
         within *seconds*; C000H where the index fails.
     """
     levels = _model(request.model, "1")
-    plan = plan_find(_identifier(request), levels)
+    agreed = request.context.extended
+    relational = isinstance(agreed, QueryOptions) and agreed.relational
+    plan = plan_find(_identifier(request), levels, relational=relational)
     plan.constants["RetrieveAETitle"] = ae_title
     if not plan.supported:
         request.pending_status = 0xFF01
@@ -198,7 +201,7 @@ def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode("ascii")
 
 
-def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
+def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relational: bool = False) -> Find:
     """One SELECT statement for an identifier.
 
     Parameters
@@ -207,11 +210,15 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
         Keywords (or ``"gggg,eeee"``) and their values as they came.
     levels : sequence of Level
         What the information model has.
+    relational : bool
+        Whether relational queries were agreed to (PS3.4 C.4.1.2.2.1): keys of lower levels count, too.  That unique keys
+        of upper levels may be missing is so for everybody.
     """
     level = _level(identifier, levels)
     plan = Find(level, {"QueryRetrieveLevel": level.name})
     selected: list[str] = []
     conditions: list[str] = []
+    below: list[tuple[str, Column | Computed, Key | None]] = []
     needed = {level}
     ordered = False
     if "InstanceAvailability" in identifier:
@@ -234,6 +241,9 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
                 plan.parameters += parameters
                 ordered |= isinstance(key, AnyOf) and keyword == UNIQUE_KEYS.get(Level(max(level - 1, 0)))
             continue
+        if entry is not None and relational and entry.level in levels:
+            below.append((keyword, entry, parse_key(entry.vr, value)))
+            continue
         vr = None if entry is not None else _dictionary_vr(keyword)
         if vr is None or vr in _NEVER_MATCHED or not _is_kept(keyword, level):
             plan.supported = False
@@ -247,6 +257,8 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
         if key is not None:
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
             plan.matchers.append(key)
+    if below:
+        conditions.append(_below(plan, selected, below))
     for column, keywords in _json_pieces(list(plan.more), level):
         paths = "".join(f", '$.{keyword}'" for keyword in keywords)
         # A path that nothing has is asked for, too, so that the result is always an array.
@@ -260,6 +272,37 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Find:
         f"{order.get(level, '') if ordered else ''}"
     )
     return plan
+
+
+def _below(plan: Find, selected: list[str], keys: Sequence[tuple[str, Column | Computed, Key | None]]) -> str:
+    """The condition that one entity below matches all keys of lower levels; what those have in common is selected.
+
+    An answer has one value for each key: where the matching entities differ it is empty.
+    """
+    lowest = max(entry.level for _, entry, _ in keys)
+    steps = [level for level in Level if plan.level < level <= lowest]
+    tables = [f"{TABLES[level][0]} {TABLES[level][1]}" for level in steps]
+    links = [f"{TABLES[level][1]}.{_PARENTS[level]} = {TABLES[Level(level - 1)][1]}.id" for level in steps]
+    parameters: list[Any] = []
+    for _, entry, key in keys:
+        if key is not None:
+            condition, more = _condition(plan, entry, key)
+            links.append(condition)
+            parameters += more
+    source = f"FROM {', '.join(tables)} WHERE {' AND '.join(links)}"
+    before: list[Any] = []  # what is selected stands before the conditions, and so do its parameters
+    for keyword, entry, _ in keys:
+        plan.columns.append(keyword)
+        if entry.vr not in _ANY_CHARACTER:
+            plan.plain.add(keyword)
+        selected.append(f"(SELECT CASE WHEN count(DISTINCT {entry.sql}) = 1 THEN min({entry.sql}) END {source})")
+        before += parameters
+    plan.parameters = [*before, *plan.parameters, *parameters]
+    return f"EXISTS (SELECT 1 {source})"
+
+
+#: The column that says to what an entity belongs.
+_PARENTS = {Level.STUDY: "patient", Level.SERIES: "study", Level.IMAGE: "series"}
 
 
 def _condition(plan: Find, entry: Column | Computed, key: Key) -> tuple[str, list[Any]]:

@@ -243,6 +243,7 @@ def test_find_asks_for_options(pacs: str) -> None:
     answer = nbdicom("find", pacs, "-k", "PatientName=NOBODY", "--fuzzy", "--relational")
     assert answer.returncode == 0
     assert "did not agree to" in answer.stderr and "fuzzy matching of names" in answer.stderr
+    assert "relational queries" not in answer.stderr  # that is done
 
 
 def test_demo_shows_the_whole_line(tmp_path: Path) -> None:

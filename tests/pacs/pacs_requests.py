@@ -106,18 +106,18 @@ def store(handlers, values, syntax=EXPLICIT, *, piece=1000, **command):
         return refusal.status
 
 
-def find_request(level, model=STUDY_ROOT, syntax=EXPLICIT, **keys):
-    """A C-FIND request."""
+def find_request(level, model=STUDY_ROOT, syntax=EXPLICIT, agreed=None, **keys):
+    """A C-FIND request, on an association with these options *agreed* to."""
     uid = UID(f"{model}.1")
     identifier = {} if level is None else {"QueryRetrieveLevel": level}
-    return FindRequest(
-        **_asked(uid, syntax, CFindRQ(affected_sop_class_uid=uid)), data=encode({**identifier, **keys}, syntax)
-    )
+    asked = _asked(uid, syntax, CFindRQ(affected_sop_class_uid=uid))
+    asked["context"] = replace(asked["context"], extended=agreed)
+    return FindRequest(**asked, data=encode({**identifier, **keys}, syntax))
 
 
-def find(handlers, level, model=STUDY_ROOT, syntax=EXPLICIT, **keys):
+def find(handlers, level, model=STUDY_ROOT, syntax=EXPLICIT, agreed=None, **keys):
     """The matches of a C-FIND, and its pending status."""
-    request = find_request(level, model, syntax, **keys)
+    request = find_request(level, model, syntax, agreed, **keys)
     matches = handlers.find(request)
     try:
         return [match for together in matches for match in together], request.pending_status

@@ -18,6 +18,7 @@ from pacs_requests import (
 )
 
 from nbdicom.config import Limits
+from nbdicom.core.extended import QueryOptions
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs import Pacs
 
@@ -243,6 +244,44 @@ def test_unsupported_optional_keys(handlers, level, keys, empty):
     assert matches
     assert pending == 0xFF01
     assert all({keyword: match[keyword] for keyword in empty} == empty for match in matches)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "expected"),
+    [
+        # keys of lower levels, and what the entities have in common that match
+        ("STUDY", {"Modality": "SR"}, [{"StudyInstanceUID": "1.1", "Modality": "SR"}]),
+        ("STUDY", {"Modality": "XA"}, []),
+        ("STUDY", {"Modality": "CT\\SR", "StudyDate": "20200115"}, [{"StudyInstanceUID": "1.1", "Modality": ""}]),
+        ("STUDY", {"SOPClassUID": MR, "PatientName": "smith*"}, [{"StudyInstanceUID": "2.1", "SOPClassUID": MR}]),
+        ("STUDY", {"OperatorsName": "moe*"}, [{"StudyInstanceUID": "1.2"}]),
+        ("PATIENT", {"StudyDate": "2021-", "StudyTime": "170000-"}, [{"PatientID": "P1", "StudyDate": "20210301"}]),
+        ("PATIENT", {"ModalitiesInStudy": "MR"}, [{"PatientID": "P2", "ModalitiesInStudy": "MR"}]),
+        (
+            "PATIENT",
+            {"SOPInstanceUID": "1.1.2.1", "PatientID": "P*"},
+            [{"PatientID": "P1", "SOPInstanceUID": "1.1.2.1"}],
+        ),
+        ("SERIES", {"InstanceNumber": "2", "Modality": "CT"}, [{"SeriesInstanceUID": "1.1.1", "InstanceNumber": "2"}]),
+        # one entity has to match all keys: the study has a CT series and a series called Dose, but no such CT series
+        ("STUDY", {"Modality": "CT", "SeriesDescription": "Dose"}, []),
+        ("STUDY", {"Modality": "SR", "SeriesDescription": "Dose"}, [{"Modality": "SR", "SeriesDescription": "Dose"}]),
+        # without the unique keys above
+        ("IMAGE", {"SeriesDescription": "Brain", "StudyDate": "20210302"}, [{"SOPInstanceUID": "2.1.1.1"}]),
+    ],
+)
+def test_relational_queries(handlers, level, keys, expected):
+    matches, pending = find(handlers, level, PATIENT_ROOT, agreed=QueryOptions(relational=True), **keys)
+    assert [{key: match[key] for key in wanted} for match, wanted in zip(matches, expected, strict=True)] == expected
+    assert pending == 0xFF00
+
+
+def test_a_relational_query_without_keys_of_lower_levels_is_like_any_other(handlers):
+    plain, _ = find(handlers, "STUDY", PATIENT_ROOT, PatientName="", ModalitiesInStudy="")
+    relational = QueryOptions(relational=True)
+    assert find(handlers, "STUDY", PATIENT_ROOT, agreed=relational, PatientName="", ModalitiesInStudy="")[0] == plain
+    matches, _ = find(handlers, "STUDY", PATIENT_ROOT, agreed=relational, Modality="")  # only to be returned
+    assert [match["Modality"] for match in matches] == ["", "CT", "MR"]
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])

@@ -2,14 +2,18 @@
 
 import os
 import socket
+import warnings
 
 import pytest
 from pacs_requests import CT, EXPLICIT, PATIENT_ROOT, find, made, store, values
 
+from nbdicom.core.extended import QueryOptions, RetrieveOptions
 from nbdicom.core.negotiation import PresentationContext, Proposal, negotiate, propose
 from nbdicom.errors import PacsError
 from nbdicom.pacs import Pacs, demo_pacs
 from nbdicom.pacs.workflow.services import SERVED
+from nbdicom.peer import Peer
+from nbdicom.peer.notices import OptionsNotAgreed
 from nbdicom.uids import UID, ServiceClass, sop_classes, storage_sop_classes, transfer_syntaxes
 
 # ------------------------------------------------------------------------------- life
@@ -267,3 +271,32 @@ def test_over_an_association(demo, tmp_path):
         identifier = {"QueryRetrieveLevel": "SERIES", "SeriesInstanceUID": series[0].SeriesInstanceUID}
         got = [r for r in association.get(identifier, sink=None) if hasattr(r, "sop_instance_uid")]
     assert len(got) == int(series[0].NumberOfSeriesRelatedInstances)
+
+
+# ------------------------------------------------------------------------------- extended negotiation
+
+
+def test_relational_queries_are_agreed_to_and_done():
+    with Pacs(durability="none") as pacs, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store(pacs.handlers(), made())
+        found = Peer(pacs).find("STUDY", relational=True, Modality="CT")
+        assert list(found["StudyInstanceUID"]) == ["1.2.3"]
+        assert Peer(pacs).find("STUDY", relational=True, Modality="MR").empty
+
+
+def test_what_is_not_done_is_not_agreed_to():
+    asked = QueryOptions(date_time=True, fuzzy=True, timezone=True)
+    words = "did not agree to combined date-time matching, fuzzy matching of names, timezone adjustment:"
+    with Pacs(durability="none") as pacs, pytest.warns(OptionsNotAgreed, match=words):
+        Peer(pacs).find("STUDY", relational=True, options=asked)
+
+
+@pytest.mark.parametrize("service", ["Get", "Move"])
+def test_relational_retrieval_is_agreed_to(service):
+    model = UID.of(f"StudyRootQueryRetrieveInformationModel{service}")
+    asked = RetrieveOptions(relational=True, enhanced_conversion=True)
+    with Pacs(durability="none") as pacs:
+        association = Peer(pacs).associate([PresentationContext(model, extended=asked)])
+        with association:
+            assert association.negotiation.contexts[0].extended == RetrieveOptions(relational=True)
