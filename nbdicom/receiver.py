@@ -236,8 +236,11 @@ def serve(
     port: int = 0,
     contexts: Iterable[ContextLike] = ("Verification",),
     any_called: bool = False,
+    tls: TLS | None = None,
 ) -> Receiver | Server:
     """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
+
+    With *tls* it serves associations that are secured by it, and no others (PS3.15 Annex B).
 
     Examples
     --------
@@ -246,6 +249,8 @@ def serve(
     True
     """
     if handlers is None:
-        return Receiver(to, ae_title=ae_title, host=host, port=port, any_called=any_called).start()
-    server = Server(handlers, ae_title=ae_title, contexts=contexts, host=host, port=port, any_called=any_called)
+        return Receiver(to, ae_title=ae_title, host=host, port=port, any_called=any_called, tls=tls).start()
+    server = Server(
+        handlers, ae_title=ae_title, contexts=contexts, host=host, port=port, any_called=any_called, tls=tls
+    )
     return server.start()
