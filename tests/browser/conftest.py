@@ -12,7 +12,7 @@ from .lab import Lab, browser, jupyterlab
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: while Playwright runs, no other event loop can in this thread
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
     for path in NOTEBOOKS.glob("*.ipynb"):
