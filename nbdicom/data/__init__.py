@@ -1,15 +1,18 @@
 """The edge to pydicom: data sets from bytes and back, Part 10 files, sources and sinks (PS3.5, PS3.10).
 
-`codec` is what operations are given; `flat` reads and writes identifiers without making a Dataset; `part10` knows what a
-file begins with; `source` turns paths and Datasets into instances to be sent; `sink` writes what arrives.  pydicom is
-loaded by the first function that needs it.
+`codec` is what operations are given.  `elements` finds elements in bytes and `values` says what theirs mean; from them
+`flat` reads and writes identifiers without making a Dataset, `nested` makes mappings of whole data sets, and `placed` tells
+where everything stands.  `part10` knows what a file begins with; `source` turns paths and Datasets into instances to be
+sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
 """
 
 from nbdicom.data.codec import Codec, codec
-from nbdicom.data.flat import check_character_set, decode_columns, decode_elements, encode_elements, tag_of
+from nbdicom.data.elements import decode_elements
+from nbdicom.data.flat import decode_columns, encode_elements
 from nbdicom.data.part10 import FileHeader, part10_header, read_header
 from nbdicom.data.sink import FolderSink, Part10Sink
 from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
+from nbdicom.data.values import check_character_set, tag_of
 
 __all__ = [
     "Codec",

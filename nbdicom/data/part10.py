@@ -7,7 +7,7 @@ from pathlib import Path
 from struct import Struct
 
 from nbdicom.core.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from nbdicom.data.flat import decode_elements
+from nbdicom.data.elements import decode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.table import printable
 from nbdicom.uids import UID

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nbdicom.config import Limits
-from nbdicom.data.flat import _CHARACTER_SET, _ITEM, _UNDEFINED, _Charset, _element, _plan, _undefined, _value
+from nbdicom.data.elements import CHARACTER_SET, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, element_head, undefined_end
+from nbdicom.data.values import Charset, plan_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
 __all__ = ["PlacedElement", "placed_elements"]
 
-_ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
 _LIMITS = Limits()
 
 
@@ -35,7 +35,7 @@ class PlacedElement(NamedTuple):
     @property
     def holds_others(self) -> bool:
         """True for what has no value of its own: a sequence, an item, encapsulated pixel data."""
-        return self.shown is None and self.tag not in (_ITEM_END, _SEQUENCE_END)
+        return self.shown is None and self.tag not in (ITEM_END, SEQUENCE_END)
 
 
 def placed_elements(data: bytes, transfer_syntax: str, *, cut: bool = False) -> Iterator[PlacedElement]:
@@ -77,7 +77,7 @@ class _Walk:
     def __init__(self, view: memoryview, cut: bool) -> None:
         self._view = view
         self._cut = cut
-        self._charset = _Charset(("",))
+        self._charset = Charset(("",))
 
     def level(self, position: int, stop: int, depth: int, implicit: bool, until: int) -> Iterator[PlacedElement]:
         """The elements from *position* to *stop*, or to the delimiter *until*, which is the last one given."""
@@ -87,20 +87,22 @@ class _Walk:
         while position < stop:
             if self._cut and position + 12 > len(view):
                 return  # too little is left of it to say what it is
-            tag, raw_vr, length, value = _element(view, position, stop, implicit)
-            if tag in (_ITEM_END, _SEQUENCE_END):
+            tag, raw_vr, length, value = element_head(view, position, stop, implicit)
+            if tag in (ITEM_END, SEQUENCE_END):
                 yield PlacedElement(position, value, value, depth, tag, "", _keyword(tag), None)
                 if tag == until:
                     return
                 position = value
                 continue
-            plan = _plan(tag)
+            plan = plan_of(tag)
             vr = raw_vr.decode("latin-1") or plan.vr
             inside_implicit = implicit or vr == "UN"
             cut = False
-            if length == _UNDEFINED:
+            if length == UNDEFINED:
                 try:
-                    end = _undefined(view, value, stop, inside_implicit, _LIMITS, _LIMITS.elements, _LIMITS.elements)[1]
+                    end = undefined_end(
+                        view, value, stop, inside_implicit, _LIMITS, _LIMITS.elements, _LIMITS.elements
+                    )[1]
                 except DataSetError:
                     if not self._cut:
                         raise
@@ -113,10 +115,10 @@ class _Walk:
                     if not self._cut:
                         raise DataSetError(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) passes the end")
                     end, cut = len(view), True
-            parts = vr == "SQ" or length == _UNDEFINED
-            shown = None if parts else _value(view[value:end], vr, self._charset)
-            if tag == _CHARACTER_SET:
-                self._charset = _Charset.of({tag: (vr, view[value:end])}, None)
+            parts = vr == "SQ" or length == UNDEFINED
+            shown = None if parts else value_of(view[value:end], vr, self._charset)
+            if tag == CHARACTER_SET:
+                self._charset = Charset.of({tag: (vr, view[value:end])}, None)
             if isinstance(shown, memoryview):
                 shown = bytes(shown)
             yield PlacedElement(position, value, end, depth, tag, vr, plan.name, shown, cut)
@@ -132,13 +134,13 @@ class _Walk:
         while position < stop:
             if self._cut and position + 8 > len(view):
                 return
-            tag, _, length, value = _element(view, position, stop, True)  # items have no VR
-            if tag != _ITEM:
+            tag, _, length, value = element_head(view, position, stop, True)  # items have no VR
+            if tag != ITEM:
                 yield PlacedElement(position, value, value, depth, tag, "", _keyword(tag), None)
                 position = value
                 continue
-            if length == _UNDEFINED:
-                inside = list(self.level(value, stop, depth + 1, implicit, _ITEM_END))
+            if length == UNDEFINED:
+                inside = list(self.level(value, stop, depth + 1, implicit, ITEM_END))
                 end = inside[-1].stop if inside else value
             else:
                 end = value + length
@@ -153,6 +155,6 @@ class _Walk:
 
 
 def _keyword(tag: int) -> str:
-    return {_ITEM: "Item", _ITEM_END: "ItemDelimitationItem", _SEQUENCE_END: "SequenceDelimitationItem"}.get(
+    return {ITEM: "Item", ITEM_END: "ItemDelimitationItem", SEQUENCE_END: "SequenceDelimitationItem"}.get(
         tag, f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
     )

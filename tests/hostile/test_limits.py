@@ -21,7 +21,7 @@ from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, encode_pdu
 from nbdicom.core.streams import BytesSource
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
-from nbdicom.data.flat import decode_elements
+from nbdicom.data.elements import decode_elements
 from nbdicom.errors import AssociationAborted, DataSetError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, StoreRequest
@@ -414,12 +414,13 @@ def test_a_bomb_in_a_c_store(bomb: str, tmp_path: Path) -> None:
 
 
 def test_tags_that_nobody_has_seen_are_not_remembered_for_ever() -> None:
-    from nbdicom.data.flat import _plan, decode_columns
+    from nbdicom.data.flat import decode_columns
+    from nbdicom.data.values import plan_of
 
     for start in range(0, 30_000, 10_000):
         data = b"".join(struct.pack("<HHI", 0x0013, k, 0) for k in range(start, start + 10_000))
         decode_columns([(data, IMPLICIT)])
-    assert _plan.cache_info().currsize <= 10_000
+    assert plan_of.cache_info().currsize <= 10_000
 
 
 # ------------------------------------------------------------------------------- associations

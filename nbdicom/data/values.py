@@ -1,0 +1,180 @@
+"""What the values of a data set mean: names and VRs of tags, character sets, text and numbers (PS3.5 section 6).
+
+Values are converted by a plan for each tag that comes from pydicom's dictionary once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from struct import calcsize, unpack
+from typing import Any, NamedTuple
+
+from nbdicom.data.elements import CHARACTER_SET
+from nbdicom.errors import DataSetError
+
+__all__ = [
+    "ENCODED", "NUMBERS", "TEXT", "Charset", "Plan", "check_character_set", "encodings_of", "plan_of", "tag_named", "tag_of",
+    "text_of", "value_of",
+]  # fmt: skip
+
+_MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
+_DEFAULT_REPERTOIRE = "iso8859"  #: what pydicom calls ISO-IR 6
+NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "HH"}
+_ONE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  #: a backslash is a character there
+ENCODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  #: in the Specific Character Set (PS3.5 6.1.2.3)
+TEXT = _ONE_TEXT | ENCODED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
+
+
+class Plan(NamedTuple):
+    """How the values of a tag are shown: its name in a table and its VR."""
+
+    name: str
+    vr: str
+
+
+@lru_cache(maxsize=_MOST_PLANS)
+def plan_of(tag: int) -> Plan:
+    """The plan of a tag; ``gggg,eeee`` is the name of one that the dictionary does not know."""
+    from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+    name = keyword_for_tag(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+    try:
+        return Plan(name, dictionary_VR(tag)[:2])  # "US or SS" is read as its first
+    except KeyError:
+        return Plan(name, "UN")
+
+
+@lru_cache(maxsize=_MOST_PLANS)
+def tag_named(key: str) -> int:
+    """The tag of a keyword, or of ``"gggg,eeee"``; remembered."""
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(key)
+    if tag is not None:
+        return int(tag)
+    group, comma, element = key.partition(",")
+    try:
+        if comma:
+            return int(group, 16) << 16 | int(element, 16)
+    except ValueError:
+        pass
+    raise DataSetError(f"{key!r} is neither a keyword nor a tag as gggg,eeee")
+
+
+def tag_of(attribute: str | int) -> int:
+    """The tag of an attribute given as keyword, as "gggg,eeee", or as the number itself.
+
+    >>> f"{tag_of('PatientID'):08X}"
+    '00100020'
+
+    Raises
+    ------
+    DataSetError
+        If it is none of them.
+    """
+    return int(attribute) if isinstance(attribute, int) else tag_named(attribute)
+
+
+def text_of(data: bytes, vr: str, charset: Charset) -> Any:
+    """The text of a value, without its padding; a tuple where there are several."""
+    try:
+        text = data.decode("ascii")
+        if "\x1b" in text and vr in ENCODED:
+            text = charset.decode(data, vr)
+    except UnicodeDecodeError:
+        text = charset.decode(data, vr) if vr in ENCODED else data.decode("latin-1")
+    text = text.rstrip("\0 ")
+    if vr in _ONE_TEXT:
+        return text
+    if "\\" not in text:
+        return text.lstrip(" ")
+    return tuple(part.strip(" \0") for part in text.split("\\"))
+
+
+def value_of(raw: memoryview, vr: str, charset: Charset) -> Any:
+    """Text or numbers, a tuple where there are several; the bytes as they are for every other VR."""
+    if vr in TEXT:
+        return text_of(bytes(raw), vr, charset)
+    kind = NUMBERS.get(vr)
+    if kind is None:
+        return raw
+    size = calcsize("<" + kind)
+    numbers = [unpack("<" + kind, raw[k : k + size]) for k in range(0, len(raw) - size + 1, size)]
+    values = [pair[0] << 16 | pair[1] if vr == "AT" else pair[0] for pair in numbers]
+    if not values:
+        return ""
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+class Charset:
+    """The Specific Character Set of one data set (PS3.3 C.12.1.1.2), looked up only when a value needs it."""
+
+    __slots__ = ("_names", "doubted")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self.doubted = False  #: whether a value was not in it
+
+    @classmethod
+    def of(cls, elements: Mapping[int, tuple[str, memoryview]], fallback: str | None) -> Charset:
+        """That of a data set; *fallback* where it names none."""
+        raw = bytes(elements[CHARACTER_SET][1]) if CHARACTER_SET in elements else b""
+        text = raw.decode("latin-1").strip("\0 ") or (fallback or "")
+        return cls(tuple(name.strip() for name in text.split("\\")))
+
+    def decode(self, data: bytes, vr: str) -> str:
+        """Text; `doubted` tells afterwards whether it was not in the character set."""
+        encodings = encodings_of(self._names)
+        if b"\x1b" in data:
+            from pydicom.charset import decode_bytes
+            from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
+
+            text = decode_bytes(data, encodings, PN_DELIMS if vr == "PN" else TEXT_VR_DELIMS)
+            self.doubted = self.doubted or "\N{REPLACEMENT CHARACTER}" in text
+            return text
+        try:
+            if encodings[0] != _DEFAULT_REPERTOIRE:
+                return data.decode(encodings[0])
+        except UnicodeDecodeError:
+            self.doubted = True
+            return data.decode(encodings[0], errors="replace")
+        # The default repertoire is ASCII (PS3.5 6.1.2.2), and this is not: the peer forgot to name a character set.
+        self.doubted = True
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def encodings_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Python's names for the encodings of a Specific Character Set."""
+    import warnings
+
+    from pydicom.charset import convert_encodings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unknown name is read as the default repertoire
+        try:
+            return tuple(convert_encodings(list(names)))
+        except (LookupError, ValueError):  # an unknown name, or no name at all
+            return (_DEFAULT_REPERTOIRE,)
+
+
+def check_character_set(names: str) -> None:
+    """Refuse what is no Specific Character Set (PS3.3 C.12.1.1.2).
+
+    Raises
+    ------
+    DataSetError
+        With the usual ones in its hint.
+    """
+    from pydicom.charset import python_encoding
+
+    for name in names.split("\\"):
+        if name.strip() not in python_encoding:
+            raise DataSetError(
+                f"{name!r} is not a Specific Character Set of DICOM [PS3.3 C.12.1.1.2]",
+                hint="ISO_IR 192 is UTF-8, ISO_IR 100 Latin-1, ISO_IR 144 Cyrillic, ISO_IR 13 Japanese, GB18030 Chinese",
+            )
