@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -156,7 +156,8 @@ class TLS:
         ConnectionFailed
             If a file cannot be read or holds something else; so for `server_context`.
         """
-        context = self._context(ssl.PROTOCOL_TLS_CLIENT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._prepare(context)
         pinned = self.fingerprint is not None
         context.check_hostname = self.check_hostname and not pinned
         if pinned and self.ca is None:
@@ -167,7 +168,11 @@ class TLS:
 
     @cached_property
     def server_context(self) -> ssl.SSLContext:
-        """For an acceptor."""
+        """For an acceptor.  It refuses who offers other application protocols only (RFC 9325 3.7)."""
+        return self.new_server_context()
+
+    def new_server_context(self, failed: Callable[[ssl.SSLError], object] | None = None) -> ssl.SSLContext:
+        """As `server_context`, for a driver that does not see how its handshakes end: *failed* is told why."""
         if self.certificate is None:
             raise ConnectionFailed(
                 "an acceptor needs a certificate", hint="TLS(certificate='server.pem', key='server.key')"
@@ -177,7 +182,9 @@ class TLS:
                 "nobody's certificate could be verified without certificates to trust",
                 hint="give ca=, or client_certificates='none' to serve requestors without a certificate",
             )
-        context = self._context(ssl.PROTOCOL_TLS_SERVER)
+        context = _AcceptorContext(ssl.PROTOCOL_TLS_SERVER)
+        context.failed = failed
+        self._prepare(context)
         context.verify_mode = {
             "required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE,
         }[self.client_certificates]  # fmt: skip
@@ -186,9 +193,8 @@ class TLS:
         context.num_tickets = 0
         return context
 
-    def _context(self, protocol: int) -> ssl.SSLContext:
+    def _prepare(self, context: ssl.SSLContext) -> None:
         profile = PROFILES[self.profile]
-        context = ssl.SSLContext(protocol)
         context.minimum_version = profile.minimum
         context.set_ciphers(profile.ciphers)
         context.options |= ssl.OP_NO_COMPRESSION | getattr(ssl, "OP_NO_RENEGOTIATION", 0)
@@ -213,7 +219,6 @@ class TLS:
             raise ConnectionFailed(
                 f"cannot use {printable(what)} for TLS: {reason}", hint="check path, format (PEM) and password"
             ) from error
-        return context
 
     # --------------------------------------------------------------------------- the peer
 
@@ -278,7 +283,8 @@ def why_tls_failed(error: BaseException) -> tuple[str, str]:
         words = getattr(error, "verify_message", "") or str(error.args[-1] if error.args else error)
         return f"the peer's certificate is not accepted: {printable(words)}", _certificate_hint(words.lower())
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).replace("_", " ").lower()
+        # An error of our own making has no reason of OpenSSL's.
+        reason = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
         for part, hint in _HINTS:
             if part in reason:
                 return f"TLS failed: {reason}", hint
@@ -324,6 +330,80 @@ _HINTS = (
     ("handshake failure", "the two sides have no cipher suite in common, or the peer wants a certificate of ours"),
     ("no shared cipher", "the two sides have no cipher suite in common"),
 )
+
+
+# ------------------------------------------------------------------------------- an acceptor's handshake
+
+
+class _AcceptorObject(ssl.SSLObject):
+    """The acceptor's side of one connection: the whole ClientHello is looked at before OpenSSL gets it.
+
+    Where nobody sees how the handshake ends (asyncio closes the connection and says nothing to either side), the first
+    error goes to ``failed``, and OpenSSL's alert goes out because more seems to be wanted; then the error is raised.  Who
+    does not speak TLS understands no alert, and would not hang up: there the error is raised at once.
+    """
+
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    failed: Callable[[ssl.SSLError], object] | None = None
+    _hello: bytes | None = b""
+    _speaks_tls = False
+    _error: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._error is not None:
+            raise self._error
+        try:
+            if self._hello is not None:
+                self._look()
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            if self.failed is None:
+                raise
+            self._error = error
+            self.failed(error)
+            if not self._speaks_tls:
+                raise
+            raise ssl.SSLWantReadError from error
+
+    def _look(self) -> None:
+        assert self._hello is not None
+        self._hello += self.incoming.read()
+        self._speaks_tls = self._hello[:1] == b"\x16"  # a handshake record (RFC 8446 5.1)
+        protocols = offered_protocols(self._hello)
+        if protocols is None and len(self._hello) < _MOST_HELLO:
+            raise ssl.SSLWantReadError
+        if protocols and ALPN.encode() not in protocols:
+            self.outgoing.write(_NO_APPLICATION_PROTOCOL)
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no application protocol in common")
+        self.incoming.write(self._hello)
+        self._hello = None
+
+
+class _AcceptorContext(ssl.SSLContext):
+    """Makes `_AcceptorObject`s that know their buffers."""
+
+    sslobject_class = _AcceptorObject
+    failed: Callable[[ssl.SSLError], object] | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(made, _AcceptorObject)
+        made.incoming, made.outgoing, made.failed = incoming, outgoing, self.failed
+        return made
+
+
+_MOST_HELLO = 1 << 18  #: bytes of a ClientHello, after which OpenSSL may say what is wrong with it
+_NO_APPLICATION_PROTOCOL = bytes((21, 3, 3, 0, 2, 2, 120))  #: a fatal alert (RFC 7301 3.2)
 
 
 # ------------------------------------------------------------------------------- what a client offers

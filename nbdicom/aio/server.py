@@ -139,7 +139,7 @@ class Server(Acceptor):
         if self._listener is not None:
             return self
         host, port = self._requested
-        context = None if self.tls is None else self.tls.server_context
+        context = None if self.tls is None else self.tls.new_server_context(self._not_secured)
         seconds = None if self.tls is None else self.timeouts.artim
         if is_memory(host):
             raise ConnectionFailed(
@@ -217,6 +217,12 @@ class Server(Acceptor):
         return self.table().to_frame()
 
     # --------------------------------------------------------------------------- work
+
+    def _not_secured(self, error: Exception) -> None:
+        """A handshake has failed; asyncio does not tell whose."""
+        from nbdicom.tls import why_tls_failed
+
+        _log.info("%s: no association: %s", self.ae_title, why_tls_failed(error)[0])
 
     def _connection(self) -> Driver:
         context = contextvars.copy_context()

@@ -1,7 +1,6 @@
 """A transport that is secured by TLS: the same verbs as a plain one, with OpenSSL between the socket and the core.
 
-OpenSSL works on buffers in memory here, and never on the socket: what is read and written stays under our deadlines, and
-the first message of a requestor can be looked at before it is answered.
+OpenSSL works on buffers in memory here, and never on the socket: what is read and written stays under our deadlines.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from typing import cast
 
 from nbdicom.blocking.transport import Transport
 from nbdicom.core.streams import Buffer
-from nbdicom.tls import ALPN, TLS, offered_protocols, secured_in_words, why_tls_failed
+from nbdicom.tls import TLS, secured_in_words, why_tls_failed
 
 __all__ = ["SecureTransport"]
 
 _RECORDS = 1 << 18  #: bytes that are encrypted at once
-_NO_APPLICATION_PROTOCOL = bytes((21, 3, 3, 0, 2, 2, 120))  #: a fatal alert (RFC 7301 3.2)
 
 
 class SecureTransport(Transport):
@@ -63,7 +61,6 @@ class SecureTransport(Transport):
         OSError
             ssl.SSLError, TimeoutError at the deadline, or ConnectionError.
         """
-        hello: bytearray | None = bytearray() if self._is_server else None
         while True:
             try:
                 self._ssl.do_handshake()
@@ -77,7 +74,7 @@ class SecureTransport(Transport):
                     continue
                 if not data:
                     raise ConnectionResetError("the peer closed the connection in the handshake") from None
-                hello = self._take(data, hello, deadline)
+                self._incoming.write(data)
             except ssl.SSLError:
                 self._flush_until(deadline)  # the alert that says why
                 raise
@@ -86,22 +83,6 @@ class SecureTransport(Transport):
         self._flush_until(deadline)
         self.certificate = self._tls.checked(self._ssl, server=self._is_server)
         self._hot = True  # what the peer sent right behind its last message may be in our buffer: no poll would tell
-
-    def _take(self, data: bytes, hello: bytearray | None, deadline: float | None) -> bytearray | None:
-        """Give OpenSSL what came; the whole ClientHello first, so that its application protocols are known."""
-        if hello is None:
-            self._incoming.write(data)
-            return None
-        hello += data
-        protocols = offered_protocols(hello)
-        if protocols is None and len(hello) < _RECORDS:
-            return hello
-        if protocols and ALPN.encode() not in protocols:
-            self._cipher = memoryview(_NO_APPLICATION_PROTOCOL)
-            self._flush_until(deadline)
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no application protocol in common")
-        self._incoming.write(hello)
-        return None
 
     def explain(self, error: OSError) -> tuple[str, str] | None:
         """As `Transport.explain`; the peer may refuse our certificate only after its own handshake is over."""
