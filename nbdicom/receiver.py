@@ -22,7 +22,7 @@ from nbdicom.core.streams import DataSink
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Refuse, StoreRequest
 from nbdicom.servers import replace_running, stopped
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import UID, transfer_syntaxes
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class StoredFile:
     calling_ae_title: str
 
 
-class Receiver:
+class Receiver(Tabular):
     """Receive instances into a folder.
 
     Parameters
@@ -219,12 +219,6 @@ class Receiver:
         rows = [(printable(uid.name), *count) for uid, count in counts.items()]
         state = "listening" if self._server.running else "stopped"
         return Table(f"Receiver {self.address}, {state}, into {self.folder}", ("SOP Class", "instances", "bytes"), rows)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def serve(

@@ -1,6 +1,7 @@
 """One table model for terminal, notebook and DataFrame.
 
-Whatever nbdicom shows as a table is a `Table`: rows of short texts made by the object that knows them.  Text, HTML and
+Whatever nbdicom shows as a table is a `Table`: rows of short texts made by the object that knows them, which is `Tabular`.
+Text, HTML and
 pandas are three renderings of the same rows, so none can say more than another.  The meaning is in the words of the
 cells: a notebook that is not trusted loses styles, and some readers do not see colours.
 """
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Table", "printable"]
+__all__ = ["Table", "Tabular", "printable"]
 
 _WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
 
@@ -126,6 +127,25 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+class Tabular:
+    """What is shown as its `table`, in a terminal and in a notebook."""
+
+    __slots__ = ()
+
+    def table(self) -> Table:
+        """What it is, to look at."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 def _lines(cell: object) -> str:

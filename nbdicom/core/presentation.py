@@ -16,7 +16,7 @@ from nbdicom.core.extended import Extended, in_short
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.pdu import ContextResult, Item, in_words, reject_in_words
 from nbdicom.errors import NoPresentationContext
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ _WHAT_TO_TRY: dict[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Negotiation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Negotiation(Tabular):
     """The outcome of A-ASSOCIATE as both sides see it.
 
     ``max_length_send`` is what the peer announced and we obey (0: no limit), ``max_length_received`` what we announced.
@@ -380,14 +380,6 @@ class Negotiation:
                 service = printable(_SERVICE_CLASSES.get(c.service_class_uid, c.service_class_uid))
                 notes[f"common extended negotiation, {name}: {service}, related to {general}"] = None
         return tuple(notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """The table as a pandas DataFrame."""

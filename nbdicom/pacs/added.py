@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.pacs.archive import Outcome
 from nbdicom.status import Status
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Added", "flatten", "row_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+@dataclass(frozen=True, slots=True, repr=False)
+class Added(Tabular):
     """What `Pacs.add` did: a row for each object and for each file that is none."""
 
     rows: tuple[tuple[str, str, str, str], ...]  #: source, SOP Class, result, detail
@@ -40,14 +40,6 @@ class Added:
             rows,
             marks=[marks.get(row[2], "") for row in rows],
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """The rows as a pandas DataFrame."""

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nbdicom.pacs.repair import Checked
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 
 __all__ = ["Scrubbed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scrubbed:
+@dataclass(frozen=True, slots=True, repr=False)
+class Scrubbed(Tabular):
     """How many objects were read back, and which of them are not what was received."""
 
     checked: int
@@ -40,11 +40,3 @@ class Scrubbed:
         rows = [(printable(one.sop_instance_uid), one.damage, one.object) for one in self.damaged]
         title = f"{self.checked} objects ({self.bytes:,} bytes) read back, {len(rows)} damaged"
         return Table(title, ("SOP Instance UID", "damage", "object"), rows)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()

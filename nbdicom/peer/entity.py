@@ -21,7 +21,7 @@ from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.servers import idle, recalled, remember
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _DEFAULT_CONTEXTS = (
 )  # fmt: skip
 
 
-class RemoteEntity:
+class RemoteEntity(Tabular):
     """A remote application entity: where it is, who calls, and on which terms; see `nbdicom.Peer` for the parameters."""
 
     def __init__(
@@ -194,15 +194,9 @@ class RemoteEntity:
             notes=["nothing is open but, for a moment after a call, its association: the next call may use it"],
         )
 
-    def __str__(self) -> str:
-        return str(self.table())
-
     def __repr__(self) -> str:
         calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
         return f"Peer({self.address!r}{calling})\n{self.table()}"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RemoteEntity) and (self.address, self.calling) == (other.address, other.calling)

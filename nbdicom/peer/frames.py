@@ -19,7 +19,7 @@ from nbdicom.peer.columns import parse_column
 from nbdicom.peer.display import mask_columns, register
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +167,7 @@ if pd.get_option("display.max_colwidth") == 50:
 
 
 @pd.api.extensions.register_dataframe_accessor("dicom")
-class DicomAccessor:
+class DicomAccessor(Tabular):
     """From a table of answers to the next step: its studies, series or instances, and the instances themselves.
 
     It needs nothing but the key columns, so a table may have been filtered, sorted and joined before.
@@ -322,12 +322,6 @@ class DicomAccessor:
         if about.get("status"):
             text += f", {about['status'].removesuffix(': Success')}"
         return text + (", TRUNCATED: the peer has more" if about.get("truncated") else "")
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def shown_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from nbdicom.errors import LocalProtocolError, QueryError
 from nbdicom.peer.query import attribute
 from nbdicom.peer.selection import each_item, records
 from nbdicom.peer.values import wire
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ PerformedSeriesSequence
 """.split()  # noqa: SIM905
 
 
-class PerformedProcedureStep:
+class PerformedProcedureStep(Tabular):
     """A step that is performed.  `Peer.mpps` makes it; see there.
 
     Attributes
@@ -189,12 +189,6 @@ class PerformedProcedureStep:
             count = sum(len(value) for value in series.values() if isinstance(value, list))
             rows.append(("series", f"{series['SeriesInstanceUID']}, {count} instances"))
         return Table(f"Performed procedure step at {self._peer.address}", ("what", "value"), rows)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _wire(name: str, value: Any) -> Any:

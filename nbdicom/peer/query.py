@@ -17,7 +17,7 @@ from nbdicom import privacy
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 __all__ = ["LEVEL_OF_KEY", "UNIQUE_KEYS", "Attribute", "InformationModel", "Level", "Query", "attribute"]
@@ -210,8 +210,8 @@ def _nearest(name: str) -> str:
     return "keywords are spelled as in PS3.6, such as PatientName; a tag is written 'gggg,eeee'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Query(Tabular):
     """One C-FIND request, checked.  Make it with `Query.of` or `Query.each`.
 
     Examples
@@ -333,12 +333,6 @@ class Query:
         rows = [(name, privacy.shown(name, value), "matching") for name, value in self.matching.items()]
         rows += [(name, "", "return") for name, value in self.keys.items() if name not in self.matching]
         return Table(f"C-FIND at {self.level.value} level, {self.model.find.name}", ("key", "value", "use"), rows)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _is_empty(value: Any) -> bool:

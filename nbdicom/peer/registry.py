@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import NbdicomError, QueryError
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 
 if TYPE_CHECKING:
     from nbdicom.peer.peer import Peer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Peers", "peers"]
 
 
-class Peers:
+class Peers(Tabular):
     """Saved peers by name: ``nbdicom.peers["pacs"]``.
 
     Parameters
@@ -132,12 +132,6 @@ class Peers:
     def to_frame(self) -> Any:
         """Names and addresses as a DataFrame."""
         return self.table().to_frame()
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     @staticmethod
     def _unknown(name: str, entries: dict[str, Any]) -> QueryError:

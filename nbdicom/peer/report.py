@@ -25,7 +25,7 @@ from nbdicom.errors import (
     TLSFailed,
 )
 from nbdicom.memory import is_memory
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 
 if TYPE_CHECKING:
     import pandas
@@ -47,8 +47,8 @@ class Step:
     ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EchoReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class EchoReport(Tabular):
     """What a verification found; true if the peer answered the C-ECHO with Success.
 
     ``steps`` go as far as it came, ``hints`` say what to try, ``error`` is the exception that ended it,
@@ -93,14 +93,6 @@ class EchoReport:
             notes=[f"\N{RIGHTWARDS ARROW} {hint}" for hint in self.hints],
             marks=["ok" if step.ok else "bad" for step in self.steps],
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """The steps as a DataFrame, with numbers for milliseconds."""

@@ -15,7 +15,7 @@ from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.peer.notices import IncompleteTransfer, notify
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ def _code(status: Status | None) -> str | None:
 Row = TypeVar("Row", Retrieved, Sent, Moved, Committed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferResult(Generic[Row]):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TransferResult(Tabular, Generic[Row]):
     """What all results have: rows, what failed of them, and a summary."""
 
     rows: tuple[Row, ...]
@@ -303,14 +303,6 @@ class TransferResult(Generic[Row]):
     def _hints(self) -> list[str]:
         """What to try."""
         return []
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """All rows as a DataFrame; its ``.dicom`` verbs work on what has key columns."""

@@ -15,7 +15,7 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.query import attribute
 from nbdicom.peer.values import wire
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 __all__ = ["WorklistQuery"]
@@ -35,8 +35,8 @@ _COLUMNS = """ScheduledProcedureStepStartDate ScheduledProcedureStepStartTime Mo
 _STEP = "ScheduledProcedureStepSequence"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistQuery:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WorklistQuery(Tabular):
     """One C-FIND request to a worklist, checked.  Make it with `WorklistQuery.of`.
 
     Examples
@@ -107,9 +107,3 @@ class WorklistQuery:
             for name, value in self.keys.items()
         ]
         return Table("C-FIND to a Modality Worklist", ("key", "value", "use"), rows)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()

@@ -16,7 +16,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import ConnectionFailed, TranscriptError
 from nbdicom.playback.player import Player, Wire
 from nbdicom.playback.script import ReplayReport, script
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.recording import Recording
 from nbdicom.trace.transcript import load
 
@@ -86,7 +86,7 @@ def _address(to: Any) -> tuple[str, str, int]:
     return (title, *split_address(rest))
 
 
-class FakePeer:
+class FakePeer(Tabular):
     """An SCP that says what a recorded one said.
 
     The first connection that is made to it is answered like the first of the recording, and so on; further ones are
@@ -207,12 +207,6 @@ class FakePeer:
             rows,
             marks=["ok" if report.ok else "bad" for report in self.reports],
         )
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """The rows of the table."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import TranscriptError
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.arrows import Arrow, Connection
 from nbdicom.trace.pdvs import joined
 
@@ -26,7 +26,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ReplayReport:
+class ReplayReport(Tabular):
     """How far one connection was played; true if the peer did what the recorded one did, to the end.
 
     ``failure`` says what was heard instead, or not heard; it is empty where nothing failed.
@@ -63,14 +63,6 @@ class ReplayReport:
         verdict = "played to the end" if self.ok else f"ended after {self.played} of {len(self.turns)}"
         notes = [self.failure] if self.failure and self.played >= len(self.turns) else []
         return Table(f"{self.title}: {verdict}", ("arrow", "who", "what", "result"), rows, notes=notes, marks=marks)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
     def to_frame(self) -> pandas.DataFrame:
         """The rows of the table."""

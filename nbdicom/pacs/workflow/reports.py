@@ -24,7 +24,7 @@ from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.pacs.workflow.database import Database, dump, load, now
 from nbdicom.privacy import trace_of
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _NoWay(NbdicomError):
     """Neither an association nor an address leads to the recipient."""
 
 
-class Reports:
+class Reports(Tabular):
     """The reports of a PACS that are on their way.
 
     Parameters
@@ -400,12 +400,6 @@ class Reports:
             rows,
             marks=marks,
         )
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _serves(association: Association, abstract_syntax: str) -> bool:

@@ -14,14 +14,14 @@ from nbdicom.operations.requests import (
     Refuse,
 )
 from nbdicom.pacs.workflow.database import Database
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 
 __all__ = ["Service"]
 
 _UNRECOGNIZED_OPERATION = 0x0211
 
 
-class Service:
+class Service(Tabular):
     """One service; what it does not define is answered with 0211H, unrecognized operation."""
 
     def __init__(self, database: Database) -> None:
@@ -50,9 +50,3 @@ class Service:
     def table(self) -> Table:
         """What there is."""
         raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()

@@ -13,7 +13,7 @@ from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.workflow.attributes import Keys, require, text_of
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 
 __all__ = ["FILTERED", "GLOBAL", "WELL_KNOWN", "Subscriptions"]
 
@@ -28,7 +28,7 @@ _STATE_REPORT, _SCP_STATUS_CHANGE = 1, 4
 _NO_KEYS = ("ReceivingAE", "DeletionLock")
 
 
-class Subscriptions:
+class Subscriptions(Tabular):
     """The subscriptions of a PACS."""
 
     def __init__(self, database: Database, reports: Reports) -> None:
@@ -177,12 +177,6 @@ class Subscriptions:
                 )
             ]
         return Table("Subscriptions to workitems", ("AE title", "to", "deletion lock"), rows)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _lock(lock: int) -> str:
