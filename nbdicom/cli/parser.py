@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import nbdicom
-from nbdicom.errors import ConnectionFailed
+from nbdicom.errors import ConnectionFailed, NbdicomError
 
 if TYPE_CHECKING:
+    from nbdicom.core.identity import UserIdentity
     from nbdicom.tls import TLS
 
-__all__ = ["make_parser", "tls_of"]
+__all__ = ["identity_of", "make_parser", "tls_of"]
 
 #: options of `nbdicom find` that are asked for by extended negotiation (PS3.4 C.5.1.1)
 _OPTIONS = {
@@ -119,6 +122,12 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
 def _peer(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
     sub.add_argument("peer", metavar="PEER", help=_PEER)
     sub.add_argument("--calling", default="NBDICOM", metavar="AET", help="our AE title (default: %(default)s)")
+    sub.add_argument("--bind", metavar="ADDRESS", help="our own address to call from, where there are several")
+    sub.add_argument(
+        "--user",
+        metavar="NAME",
+        help="show this user name to the peer; the password is asked for, or taken from the environment: NBDICOM_PASSWORD",
+    )
     _max_pdu(sub)
     _tls(sub)
     shape = sub.add_mutually_exclusive_group()
@@ -166,6 +175,28 @@ def tls_of(options: argparse.Namespace) -> TLS | None:
         return TLS(**given)
     except ValueError as error:
         raise ConnectionFailed(str(error)) from error
+
+
+def identity_of(options: argparse.Namespace) -> UserIdentity | None:
+    """What ``--user`` says, with the password from elsewhere: everybody on a machine can read a command line.
+
+    An empty password means the user name alone (PS3.7 D.3.3.7, type 1).
+    """
+    if options.user is None:
+        return None
+    from nbdicom.core.identity import UserIdentity
+
+    password = os.environ.get("NBDICOM_PASSWORD")
+    if password is None:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise NbdicomError(
+                "there is no password for the user of --user",
+                hint="set NBDICOM_PASSWORD (empty: the name alone is sent), or call in a terminal, where it is asked for",
+            )
+        from getpass import getpass
+
+        password = getpass(f"Password of {options.user}: ")
+    return UserIdentity.with_passcode(options.user, password) if password else UserIdentity.with_name(options.user)
 
 
 def _port(text: str) -> int:

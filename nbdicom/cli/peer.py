@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbdicom.cli.parser import tls_of
+from nbdicom.cli.parser import identity_of, tls_of
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
 from nbdicom.peer.notices import IncompleteTransfer
@@ -47,7 +47,14 @@ class _Shown(Protocol):
 def run(options: argparse.Namespace) -> int:
     """Do what the sub-command says."""
     warnings.simplefilter("ignore", IncompleteTransfer)  # it is said once, as an error
-    peer = Peer(options.peer, calling=options.calling, max_pdu=options.max_pdu, tls=tls_of(options))
+    peer = Peer(
+        options.peer,
+        calling=options.calling,
+        max_pdu=options.max_pdu,
+        tls=tls_of(options),
+        identity=identity_of(options),
+        bind=options.bind,
+    )
     work = {"echo": _echo, "find": _find, "get": _get, "move": _move, "store": _store}[options.command]
     return work(peer, options)
 

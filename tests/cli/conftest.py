@@ -15,10 +15,11 @@ LIMIT = 60
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": ""}
 
 
-def nbdicom(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def nbdicom(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "nbdicom", *map(str, arguments)],
-        capture_output=True, text=True, timeout=LIMIT, cwd=cwd, env=ENVIRONMENT,
+        capture_output=True, text=True, timeout=LIMIT, cwd=cwd, env={**ENVIRONMENT, **environment},
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 

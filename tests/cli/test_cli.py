@@ -6,10 +6,13 @@ import json
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nbdicom.cli.parser import make_parser
+from nbdicom import Server, UserIdentity
+from nbdicom.cli.parser import identity_of, make_parser
+from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs.samples import sample_instances
 
 from .conftest import nbdicom, pacs_process
@@ -237,6 +240,51 @@ def test_tls(tmp_path: Path) -> None:
             assert refused.returncode == 1 and "nbdicom: error: " in refused.stderr, options
         wrong = nbdicom("echo", address, "--tls-fingerprint", "12")
         assert wrong.returncode == 1 and "64 hexadecimal digits" in wrong.stderr and not wrong.stdout
+
+
+def test_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[UserIdentity] = []
+
+    def identity(one: UserIdentity | None, rq: Any) -> bool:
+        assert one is not None
+        shown.append(one)
+        return one.has_passcode("s3cret") or one.name == "bob"
+
+    with Server(Handlers(identity=identity), ae_title="SCP", contexts=["Verification"]) as server:
+        at = f"SCP@127.0.0.1:{server.address[1]}"
+        assert nbdicom("echo", at, "--user", "alice", NBDICOM_PASSWORD="s3cret").returncode == 0
+        assert nbdicom("echo", at, "--user", "bob", NBDICOM_PASSWORD="").returncode == 0
+        assert shown == [UserIdentity.with_passcode("alice", "s3cret"), UserIdentity.with_name("bob")]
+        wrong = nbdicom("echo", at, "--user", "alice", "--debug", NBDICOM_PASSWORD="wr0ng")
+        assert wrong.returncode == 1 and "wr0ng" not in wrong.stdout + wrong.stderr
+        assert "NBDICOM_PASSWORD" in one_line(nbdicom("echo", at, "--user", "alice").stderr)
+        assert len(shown) == 3  # without a password nobody was called
+    # in a terminal it is asked for
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "typed" if "alice" in prompt else "")
+    options = make_parser().parse_args(["echo", "SCP@127.0.0.1:1", "--user", "alice"])
+    assert identity_of(options) == UserIdentity.with_passcode("alice", "typed")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_an_address_of_ours() -> None:
+    called: list[str] = []
+
+    def calling(title: str, host: str) -> bool:
+        called.append(host)
+        return True
+
+    with Server(Handlers(), ae_title="SCP", contexts=["Verification"], calling=calling) as server:
+        at = f"SCP@127.0.0.1:{server.address[1]}"
+        assert nbdicom("echo", at, "--bind", "127.0.0.2").returncode == 0
+        assert called == ["127.0.0.2"]
+        refused = nbdicom("echo", at, "--bind", "192.0.2.1")  # nobody's (RFC 5737)
+        assert refused.returncode == 1 and "nbdicom: error: " in refused.stderr
+        assert called == ["127.0.0.2"]
 
 
 def test_find_asks_for_options(pacs: str) -> None:
