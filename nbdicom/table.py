@@ -1,9 +1,8 @@
 """One table model for terminal, notebook and DataFrame.
 
 Whatever nbdicom shows as a table is a `Table`: rows of short texts made by the object that knows them, which is `Tabular`.
-Text, HTML and
-pandas are three renderings of the same rows, so none can say more than another.  The meaning is in the words of the
-cells: a notebook that is not trusted loses styles, and some readers do not see colours.
+Text, HTML and pandas are three renderings of the same rows, so none can say more than another.  The meaning is in the
+words of the cells: a notebook that is not trusted loses styles, and some readers do not see colours.
 """
 
 from __future__ import annotations
