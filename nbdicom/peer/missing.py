@@ -14,12 +14,13 @@ from itertools import chain
 from typing import Any
 
 from nbdicom.core.negotiation import MAX_CONTEXTS, Negotiation, PresentationContext
-from nbdicom.peer.contexts import single_contexts
+from nbdicom.peer.contexts import retrieve_contexts, single_contexts
 from nbdicom.peer.line import Line
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.selection import LIST_OF_UIDS, Target
+from nbdicom.uids import storage_sop_classes
 
-__all__ = ["Missing", "find_instances", "in_associations", "tried"]
+__all__ = ["Missing", "find_instances", "in_associations", "in_targets", "of_other_classes", "tried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Missing:
 
     series: Mapping[str, str]  #: the unique keys above it
     sop_instance_uid: str
-    sop_class_uid: str
+    sop_class_uid: str  #: "" where the peer does not say (SOP Class UID is an optional key)
     transfer_syntaxes: tuple[str, ...] = ()  #: in which the peer has it; empty where it does not say
 
     @property
@@ -38,7 +39,7 @@ class Missing:
 
 
 def find_instances(line: Line, target: Target, model: InformationModel) -> Iterator[Missing]:
-    """All instances of *target*, or below it, that the peer names together with their SOP Class.
+    """All instances of *target*, or below it, with their SOP Classes as far as the peer names them.
 
     From level to level, with the unique keys of all levels above: that is what every peer has to support (PS3.4 C.4.1.2.1).
     """
@@ -62,9 +63,9 @@ def find_instances(line: Line, target: Target, model: InformationModel) -> Itera
     named = frozenset(target.instances)
     for keys in parents:
         for uids, classes, syntaxes in ask(Level.IMAGE, keys, "SOPClassUID", "AvailableTransferSyntaxUID"):
-            for uid, sop_class in zip(_texts(uids), _texts(classes), strict=False):
+            for uid in _texts(uids):
                 if not named or uid in named:
-                    yield Missing(keys, uid, sop_class, _texts(syntaxes))
+                    yield Missing(keys, uid, (*_texts(classes), "")[0], _texts(syntaxes))
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -102,25 +103,38 @@ def in_associations(
     get = PresentationContext(model.get)
     groups: list[tuple[dict[PresentationContext, None], list[Missing]]] = []
     for one in sorted(missing, key=lambda one: (one.sop_class_uid, one.transfer_syntaxes)):
-        needed = [context for context in one.contexts if _is_new(context, known)]
+        needed = [context for context in one.contexts if _is_new(context, known)] if one.sop_class_uid else []
         if not needed:
             continue
         if not groups or len({**groups[-1][0], **dict.fromkeys(needed)}) > MAX_CONTEXTS:
             groups.append(({get: None}, []))
         groups[-1][0].update(dict.fromkeys(needed))
         groups[-1][1].append(one)
-    return [(list(contexts), list(_targets(ones))) for contexts, ones in groups]
+    return [(list(contexts), in_targets(ones)) for contexts, ones in groups]
+
+
+def of_other_classes(
+    known: Collection[tuple[str, str]], model: InformationModel
+) -> Iterator[list[PresentationContext]]:
+    """For instances of a SOP Class that nobody names: every storage SOP Class that was not proposed yet."""
+    proposed = {sop_class for sop_class, _ in known}
+    others = [uid for uid in storage_sop_classes() if uid not in proposed]
+    room = (MAX_CONTEXTS - 1) // 2  # two contexts for each
+    for start in range(0, len(others), room):
+        yield [PresentationContext(model.get), *retrieve_contexts(others[start : start + room])]
 
 
 def _is_new(context: PresentationContext, known: Collection[tuple[str, str]]) -> bool:
     return all((context.abstract_syntax, syntax) not in known for syntax in context.transfer_syntaxes)
 
 
-def _targets(missing: Iterable[Missing]) -> Iterator[Target]:
+def in_targets(missing: Iterable[Missing]) -> list[Target]:
+    """The requests for these instances: each for instances of one series."""
     series: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for one in missing:
         series.setdefault(tuple(one.series.items()), []).append(one.sop_instance_uid)
-    for keys, uids in series.items():
-        for start in range(0, len(uids), LIST_OF_UIDS):
-            chunk = tuple(uids[start : start + LIST_OF_UIDS])
-            yield Target(Level.IMAGE, {**dict(keys), Level.IMAGE.unique_key: chunk})
+    return [
+        Target(Level.IMAGE, {**dict(keys), Level.IMAGE.unique_key: tuple(uids[start : start + LIST_OF_UIDS])})
+        for keys, uids in series.items()
+        for start in range(0, len(uids), LIST_OF_UIDS)
+    ]

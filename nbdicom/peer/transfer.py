@@ -29,7 +29,7 @@ from nbdicom.errors import (
 from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, SubOperations
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
-from nbdicom.peer.missing import Missing, find_instances, in_associations, tried
+from nbdicom.peer.missing import Missing, find_instances, in_associations, in_targets, of_other_classes, tried
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
@@ -238,7 +238,16 @@ def _get_missing(
     except NbdicomError as error:
         _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
         return
-    for contexts, wanted in in_associations(missing, known, model):
+
+    def rounds() -> Iterator[tuple[list[PresentationContext], list[Target]]]:
+        yield from in_associations(missing, known, model)
+        unknown = [one for one in missing if not one.sop_class_uid]
+        for contexts in of_other_classes(known, model) if unknown else ():
+            left = [one for one in unknown if one.sop_instance_uid not in where[one.sop_instance_uid].arrived]
+            if left:
+                yield contexts, in_targets(left)
+
+    for contexts, wanted in rounds():
         line = Line(peer, contexts)
         asked: list[Answer] = []
         try:

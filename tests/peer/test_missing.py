@@ -97,14 +97,14 @@ def limited(pacs: Pacs, **handlers: Any) -> tuple[Server, list[Any]]:
     return Server(replace(own, **{"get": get, **handlers}), ae_title="SCP", contexts=pacs.support()), asked
 
 
-def without_syntax(pacs: Pacs) -> Any:
+def without(pacs: Pacs, *keys: str) -> Any:
     own = pacs.handlers().find
     assert own is not None
 
     def find(request: Any) -> Iterator[Any]:
         for found in own(request):  # type: ignore[union-attr]
             for match in found if isinstance(found, list) else [found]:
-                yield {key: value for key, value in match.items() if key != "AvailableTransferSyntaxUID"}
+                yield {key: value for key, value in match.items() if key not in keys}
 
     return find
 
@@ -112,12 +112,23 @@ def without_syntax(pacs: Pacs) -> Any:
 def test_a_peer_that_does_not_name_transfer_syntaxes(pacs: Pacs, files: Path, tmp_path: Path) -> None:
     stored = [(uid, EXPLICIT) for uid in CLASSES[:70]] + [(uid, s) for uid in CLASSES[:3] for s in (RLE, HEVC)]
     pacs.add(*written(files, stored))
-    server, asked = limited(pacs, find=without_syntax(pacs))
+    server, asked = limited(pacs, find=without(pacs, "AvailableTransferSyntaxUID"))
     with server:
         result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert result.ok and counted(result.paths) == Counter(stored), result
     # A list of the three series for each of two associations: every syntax alone takes 63 contexts for each SOP Class.
     assert 1 < len(asked) <= 7
+
+
+def test_a_peer_that_names_no_sop_classes(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+    stored = [(uid, EXPLICIT) for uid in CLASSES[:100]]  # many are not commonly held
+    pacs.add(*written(files, stored))
+    find = without(pacs, "AvailableTransferSyntaxUID", "SOPClassUID", "SOPClassesInStudy")
+    server, asked = limited(pacs, find=find)
+    with server:
+        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+    assert result.ok and counted(result.paths) == Counter(stored), result
+    assert len(asked) > 1
 
 
 def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
