@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -314,9 +315,12 @@ def main(arguments: list[str]) -> int:
     if len(names) != 1:
         print(f"atheris fuzzes one target at a time: {', '.join(TARGETS)}")
         return 2
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds:.0f}"], TARGETS[names[0]])
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(SEEDS[names[0]]):
+            Path(corpus, f"seed-{number}").write_bytes(seed)
+        atheris.instrument_all()
+        atheris.Setup([sys.argv[0], corpus, f"-max_total_time={seconds:.0f}", "-max_len=65536"], TARGETS[names[0]])
+        atheris.Fuzz()  # ends the process
     return 0
 
 

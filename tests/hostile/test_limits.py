@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -241,31 +242,33 @@ def test_the_memory_of_one_association() -> None:
 def test_the_memory_of_all_associations() -> None:
     asked: list[int] = []
     with serve(finding(asked), limits=Limits(server_memory=5000)) as server:
+
+        def held(size: int) -> None:
+            """Wait until the associations hold *size* bytes: nothing on the wire tells what has been read."""
+            pause = threading.Event()
+            deadline = time.monotonic() + LIMIT
+            while sum(server._memory._held.values()) != size:
+                assert time.monotonic() < deadline, server._memory._held
+                pause.wait(0.001)
+
         with Wire.associated(server.address) as first, Wire.associated(server.address) as second:
             whole = find_rq(4000)
             first.send(whole[:-100])
-            first.send(whole[-100:-99])
-            # Nothing tells when the server has read what first sent; that its answer to second changes does.
-            attempts = 0
-            while attempts < 1000:
-                attempts += 1
-                second.send(find_rq(4000))
-                if second.request(CFindRSP).message.status == 0xA700:
-                    break
-            assert attempts < 1000
-            first.send(whole[-99:])
+            held(3900)
+            second.send(find_rq(4000))
+            assert second.request(CFindRSP).message.status == 0xA700
+            first.send(whole[-100:])
             assert first.request(CFindRSP).message.status == 0
+            held(0)
             second.send(find_rq(4000))
             assert second.request(CFindRSP).message.status == 0
+            held(0)
             first.send(find_rq(4000)[:-100])
+            held(3900)
             first.close()
-            attempts = 0
-            while attempts < 1000:  # what an association held is given back when it ends
-                attempts += 1
-                second.send(find_rq(4000))
-                if second.request(CFindRSP).message.status == 0:
-                    break
-            assert attempts < 1000
+            held(0)  # what an association held is given back when it ends
+            second.send(find_rq(4000))
+            assert second.request(CFindRSP).message.status == 0
             second.release()
 
 
