@@ -185,12 +185,17 @@ class Driver:
         self.closed = True
         self._stop_reader()
         try:
-            if not self._torn and self._os_error is None:
-                self.flush()
-                if self.core.state is Sta.STA13:
-                    self._hear_out(time.monotonic() + self.timeouts.closing)
-                    self.transport.finish()
-                    self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
+            # Another thread may be writing, and have taken over our last PDU to write it after its own.
+            if self._write_lock.acquire(timeout=_LINGER):
+                try:
+                    if not self._torn and self._os_error is None:
+                        self.flush()
+                finally:
+                    self._write_lock.release()
+            if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
+                self._hear_out(time.monotonic() + self.timeouts.closing)
+                self.transport.finish()
+                self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
         except (OSError, OperationTimeout, AssociationError):
             pass  # the peer is gone: nothing is left to be polite to
         finally:
