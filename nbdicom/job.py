@@ -286,16 +286,15 @@ class Job(Generic[T]):
         while not self._over.wait(PERIOD):
             with self._lock:
                 changed = self._snapshot
-            if changed is not shown:
+            if changed is not shown and not changed.is_over:
                 shown = changed
-                self._show()
-        self._show()
+                self._show(replace(changed, seconds=time.monotonic() - self._began))
+        self._show(self.snapshot)
         self._shown.set()
 
-    def _show(self) -> None:
+    def _show(self, snapshot: Snapshot) -> None:
         with self._lock:
             views = list(self._views)
-        snapshot = self.snapshot
         for view in views:
             try:
                 view(snapshot)

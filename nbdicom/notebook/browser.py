@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.errors import NbdicomError, NoPresentationContext
-from nbdicom.notebook.controls import Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import Filling, Panel, button, html, message, on_enter, status_line, text, widgets
 from nbdicom.notebook.grid import row_details
 from nbdicom.peer.query import Level
 from nbdicom.table import printable
@@ -64,7 +64,7 @@ class Browser(Panel):
         self._frames: dict[Level, pandas.DataFrame] = {}
         self._loading: dict[Level, Job[pandas.DataFrame]] = {}
         self._deepest: Level | None = None
-        self._setting = False
+        self._filling = Filling()
         self.name = text("Patient name", "DOE*, or nothing for all", width="320px")
         self.load_button = button("Load patients", self.load, icon="search", style="primary")
         self.lists: dict[Level, Any] = {}
@@ -130,8 +130,11 @@ class Browser(Panel):
 
     def _open(self, level: Level) -> None:
         """An entry was chosen: show it, and ask for what is below."""
-        if self._setting or self.lists[level].value is None:
-            return
+        with self._filling.choice() as by_user:
+            if by_user and self.lists[level].value is not None:
+                self._go_down(level)
+
+    def _go_down(self, level: Level) -> None:
         self._deepest = level
         row = self._row(level)
         self._details.value = row_details(row, 0)
@@ -145,36 +148,34 @@ class Browser(Panel):
     def _load(self, level: Level, work: Any) -> Job[pandas.DataFrame]:
         from nbdicom.job import Job
 
-        for one in list(Level)[level.depth :]:  # what was below belongs to another entry
-            if one in self._loading:
-                self._loading.pop(one).cancel()
-            self._frames.pop(one, None)
-            self._fill(one)
         job: Job[pandas.DataFrame] = Job(work, label=_NAMES[level])
-        self._loading[level] = job
+        with self._filling:
+            for one in list(Level)[level.depth :]:  # what was below belongs to another entry
+                if one in self._loading:
+                    self._loading.pop(one).cancel()
+                self._frames.pop(one, None)
+                self._fill(one)
+            self._loading[level] = job
         job.watch(lambda now: self._watch(level, job, now))
         return job.start()
 
     def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
-        if self._loading.get(level) is not job:
-            return
         words = str(now)
-        if now.is_over and job.result is not None:
-            frame = _sorted(job.result, level)
-            self._frames[level] = frame
-            self._fill(level)
-            words = f"{len(frame)}" + (f", and more: the list ends at {self.limit}" if frame.dicom.truncated else "")
+        with self._filling:
+            if self._loading.get(level) is not job:
+                return  # another entry was chosen above
+            if now.is_over and job.result is not None:
+                frame = self._frames[level] = _sorted(job.result, level)
+                self._fill(level)
+                more = f", and more: the list ends at {self.limit}" if frame.dicom.truncated else ""
+                words = f"{len(frame)}{more}"
         self._status.value = status_line(f"{job.label}: {words}", *job.notices)
 
     def _fill(self, level: Level) -> None:
         frame, box = self._frames.get(level), self.lists[level]
-        self._setting = True
-        try:
-            box.options = [] if frame is None else [(_says(frame, k, level), k) for k in range(len(frame))]
-            box.value = None
-            box.disabled = frame is None or not len(frame)
-        finally:
-            self._setting = False
+        box.options = [] if frame is None else [(_says(frame, k, level), k) for k in range(len(frame))]
+        box.value = None
+        box.disabled = frame is None or not len(frame)
 
     def _row(self, level: Level) -> pandas.DataFrame:
         row: pandas.DataFrame = self._frames[level].iloc[[self.lists[level].value]]

@@ -6,7 +6,9 @@ set traits, and do nothing that waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -15,6 +17,7 @@ from nbdicom.table import printable
 
 __all__ = [
     "Field",
+    "Filling",
     "Panel",
     "WidgetsNotAvailable",
     "button",
@@ -133,6 +136,43 @@ def status_line(*lines: object) -> str:
 
 def _escaped(words: object) -> str:
     return "<br>".join(escape(printable(line)) for line in str(words).split("\n"))
+
+
+class Filling:
+    """Tells what a list reports while it is being filled from what its user chooses.
+
+    Lists are filled by the thread of a job, and choices arrive on the kernel's: a choice made while a list is filled
+    waits until the list is full, and counts.
+
+    Examples
+    --------
+    >>> filling = Filling()
+    >>> with filling:
+    ...     with filling.choice() as by_user:
+    ...         print(by_user)
+    False
+    >>> with filling.choice() as by_user:
+    ...     print(by_user)
+    True
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        self._lock.release()
+
+    @contextmanager
+    def choice(self) -> Iterator[bool]:
+        """Handle a change in here; true if it was not this thread's own filling that made it."""
+        with self._lock:
+            yield not self._depth
 
 
 class Field:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import Filling, Panel, button, html, message, on_enter, status_line, text, widgets
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import Table, printable
 
@@ -68,7 +68,7 @@ class ResultsGrid(Panel):
         self._found: list[int] = []
         self._chosen: list[int] = []
         self._observers: list[Callable[[], object]] = []
-        self._setting = False
+        self._filling = Filling()
         self.filter = text("Rows with", "part of any value", width="260px")
         self.filter.observe(lambda _: self._list(), "value")
         self.rows = w.SelectMultiple(
@@ -154,28 +154,23 @@ class ResultsGrid(Panel):
                 self._lower = ["\n".join(row).lower() for row in zip(*self._texts, strict=True)]
             self._found = [k for k, line in enumerate(self._lower) if wanted in line]
         shown = self._found[:_MOST_ROWS]
-        self._setting = True
-        try:
+        with self._filling:
             self.rows.options = [(_line([column[k] for column in self._texts], self._widths), k) for k in shown]
             self.rows.rows = max(3, min(12, len(shown)))
             self._chosen = [k for k in self._chosen if k in set(self._found)]
             self.rows.value = [k for k in self._chosen if k in set(shown)]
-        finally:
-            self._setting = False
         self._tell()
 
     def _choose(self, change: Any) -> None:
-        if not self._setting:
-            self._chosen = list(change["new"])
-            self._tell()
+        with self._filling.choice() as by_user:
+            if by_user:
+                self._chosen = list(change["new"])
+                self._tell()
 
     def _choose_all(self) -> None:
         self._chosen = list(self._found)
-        self._setting = True
-        try:
+        with self._filling:
             self.rows.value = self._found[:_MOST_ROWS]
-        finally:
-            self._setting = False
         self._tell()
 
     def _tell(self) -> None:

@@ -131,11 +131,23 @@ class Lab:
     def __init__(self, page: Any, url: str, root: Path) -> None:
         self.page = page
         self.root = root
+        self._url = url
         page.set_default_timeout(60_000)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_function(_STARTED, timeout=60_000)
+        page.on("dialog", lambda dialog: dialog.accept())  # a notebook that was changed does not hold the page
+        self.reload()
+
+    def reload(self) -> None:
+        """A page without notebooks."""
+        self.page.goto(self._url, wait_until="domcontentloaded")
+        self.page.wait_for_function(_STARTED, timeout=60_000)
+        self.errors.clear()
+
+    def text(self) -> str:
+        """What the page says, for a test that failed."""
+        errors = "".join(f"\n! {error}" for error in self.errors)
+        return str(self.page.evaluate("() => document.querySelector('#jp-main-content-panel, body').innerText")) + errors
 
     def write(self, name: str, cells: list[str]) -> None:
         """Write a notebook; the kernel can be another one, to try the versions of ipykernel."""

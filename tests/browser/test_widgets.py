@@ -103,7 +103,7 @@ def choose(lab: Lab, box: int, index: list[int] | int) -> None:
     """Choose entries of a list box when it has them."""
     at = f"document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .nbd-rows select')[{box}]"
     most = max(index) if isinstance(index, list) else index
-    lab.page.wait_for_function(f"() => {at}?.options.length > {most}", timeout=60_000)
+    lab.page.wait_for_function(f"() => !{at}?.disabled && {at}?.options.length > {most}", timeout=60_000)
     lab.outputs().locator(".nbd-rows select").nth(box).select_option(index=index)
 
 
