@@ -147,7 +147,9 @@ class Lab:
     def text(self) -> str:
         """What the page says, for a test that failed."""
         errors = "".join(f"\n! {error}" for error in self.errors)
-        return str(self.page.evaluate("() => document.querySelector('#jp-main-content-panel, body').innerText")) + errors
+        return (
+            str(self.page.evaluate("() => document.querySelector('#jp-main-content-panel, body').innerText")) + errors
+        )
 
     def write(self, name: str, cells: list[str]) -> None:
         """Write a notebook; the kernel can be another one, to try the versions of ipykernel."""
