@@ -23,6 +23,7 @@ __all__ = [
     "button",
     "grid",
     "html",
+    "literal",
     "message",
     "status_line",
     "text",
@@ -132,6 +133,17 @@ def status_line(*lines: object) -> str:
     """How it stands, for an element that screen readers announce."""
     words = "<br>".join(_escaped(line) for line in lines if line)
     return f"<div role='status' aria-live='polite' class='nbd-status'>{words}</div>"
+
+
+def literal(value: Any) -> str:
+    """A value as it stands in code, with double quotes."""
+    if isinstance(value, str):
+        quoted = repr(value)
+        return f'"{quoted[1:-1]}"' if quoted[0] == "'" and '"' not in value else quoted
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(literal, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    return repr(value)
 
 
 def _escaped(words: object) -> str:

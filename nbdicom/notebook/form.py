@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.errors import QueryError
-from nbdicom.notebook.controls import Field, Panel, button, grid, html, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import Field, Panel, button, grid, html, literal, on_enter, status_line, text, widgets
 from nbdicom.notebook.grid import ResultsGrid
 from nbdicom.peer.query import Query, attribute
 from nbdicom.peer.values import wire
@@ -309,15 +309,15 @@ class QueryForm(Panel):
 
     def _line(self, keys: Mapping[str, Any], masked: bool = False) -> str:
         shown = {name: privacy.shown(name, value) if masked else value for name, value in keys.items()}
-        parts = [f"{name}={_literal(value)}" for name, value in shown.items() if name.isidentifier()]
+        parts = [f"{name}={literal(value)}" for name, value in shown.items() if name.isidentifier()]
         others = {name: value for name, value in shown.items() if not name.isidentifier()}
         if self.columns:
-            parts.append(f"columns={_literal(self.columns)}")
+            parts.append(f"columns={literal(self.columns)}")
         if self.limit.value:
             parts.append(f"limit={self.limit.value}")
         if others:
             parts.append(
-                "**{" + ", ".join(f"{_literal(name)}: {_literal(value)}" for name, value in others.items()) + "}"
+                "**{" + ", ".join(f"{literal(name)}: {literal(value)}" for name, value in others.items()) + "}"
             )
         return f"{self._name}.{_KINDS[self.level.value].method}({', '.join(parts)})"
 
@@ -378,17 +378,6 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1:
         return value[0]
     return value.strip() if isinstance(value, str) else value
-
-
-def _literal(value: Any) -> str:
-    """A value as it stands in code, with double quotes."""
-    if isinstance(value, str):
-        quoted = repr(value)
-        return f'"{quoted[1:-1]}"' if quoted[0] == "'" and '"' not in value else quoted
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(map(_literal, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return repr(value)
 
 
 def _keywords() -> list[str]:

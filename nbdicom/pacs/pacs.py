@@ -25,7 +25,7 @@ from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
 from nbdicom.memory import is_memory
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance
+from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.durability import Durability
@@ -44,6 +44,7 @@ from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
 if TYPE_CHECKING:
+    from nbdicom.blocking.association import Association
     from nbdicom.blocking.server import Server
     from nbdicom.tls import TLS
 
@@ -91,6 +92,9 @@ class Pacs:
     transcode : bool
         C-GET and C-MOVE: whether pixel data may be decoded, or encoded without loss, for a peer that takes them in no other
         way.  Without it such an object is a failed sub-operation.
+    on_stored : callable, optional
+        Called with the `StoredInstance` of each object that a C-STORE brought, and with the calling AE title, in the thread
+        of its association, after the object has been stored and before it is answered.
 
     Examples
     --------
@@ -118,6 +122,7 @@ class Pacs:
         tls: TLS | None = None,
         move_tls: TLS | None = None,
         transcode: bool = False,
+        on_stored: Callable[[StoredInstance, str], object] | None = None,
     ) -> None:
         if problem := title_problem(ae_title):
             raise PacsError(f"AE title {ae_title!r} {problem} [PS3.5 6.2]")
@@ -131,6 +136,7 @@ class Pacs:
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
         self._tls, self._move_tls = tls, move_tls
         self._transcode = transcode
+        self._on_stored = on_stored
         self._requested = (host, port)
         self._any_called = any_called
         self._any_calling = any_calling
@@ -232,6 +238,11 @@ class Pacs:
         return self._server is not None
 
     @property
+    def associations(self) -> list[Association]:
+        """The associations that are established now."""
+        return [] if self._server is None else self._server.associations
+
+    @property
     def host(self) -> str:
         """The address that it listens on."""
         return self._requested[0]
@@ -323,9 +334,15 @@ class Pacs:
                 archive.index, request, ae_title=self.ae_title, limit=self.limits.matches, seconds=self.timeouts.query
             )
 
+        def store(request: StoreRequest) -> int:
+            status = archive.accept(request)
+            if self._on_stored is not None:
+                self._tell_stored(archive.instance(request.sop_instance_uid), request)
+            return status
+
         return Handlers(
             sink=archive.sink,
-            store=archive.accept,
+            store=store,
             find=query,
             get=self._select,
             move=self._select,
@@ -373,6 +390,16 @@ class Pacs:
         rows.extend(row_of(outcome) for outcome in self._open().add(instances()))
         results = [row[2] for row in rows]
         return Added(tuple(rows), *(results.count(word) for word in ("stored", "refused", "skipped")))
+
+    def _tell_stored(self, stored: StoredInstance | None, request: StoreRequest) -> None:
+        assert self._on_stored is not None
+        if stored is None:  # somebody took it away since
+            return
+        try:
+            self._on_stored(stored, request.calling_ae_title)
+        except Exception as error:  # the object is stored, and its sender shall hear nothing else
+            _log.warning("on_stored failed: %s", type(error).__name__)
+            _log.debug("details", exc_info=error)
 
     def _select(self, request: RetrieveRequest) -> Sequence[StorableInstance]:
         found = self._open().select(request, self.timeouts.query)

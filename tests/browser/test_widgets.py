@@ -43,8 +43,8 @@ panel
     """
 from nbdicom.pacs.samples import sample_instances
 images = [one for one in sample_instances() if one.Modality == "CT"][:40]
-with nd.Peer(panel.receiver, calling="MODALITY").associate() as association:
-    sent = nd.Peer(panel.receiver, calling="MODALITY").store(images, progress=False)
+with nd.Peer(panel.server, calling="MODALITY").associate() as association:
+    sent = nd.Peer(panel.server, calling="MODALITY").store(images, progress=False)
 print(sent.ok)
 """,
     """

@@ -114,36 +114,92 @@ def image(series: str, number: int):
     return dataset
 
 
-def test_a_server_with_a_switch(tmp_path) -> None:
-    panel = nd.ServerPanel(tmp_path / "in", ae_title="PANEL")
+@pytest.fixture
+def panel(tmp_path):
+    """A function that makes a panel, which is stopped at the end."""
+    made = []
+
+    def make(**options):
+        made.append(nd.ServerPanel(tmp_path / "in", ae_title="PANEL", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop().wait(LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["receiver", "pacs"])
+def test_a_server_with_a_switch(panel, kind) -> None:
+    panel = panel(kind=kind)
     assert panel.stop_button.disabled and "stopped" in panel._status.value
     panel.start_button.click()
-    try:
-        assert panel.start_button.disabled and "listening as PANEL@127.0.0.1" in panel._status.value
-        peer = nd.Peer(panel.receiver, calling="SENDER")
-        with peer.associate():
-            until(lambda: "SENDER" in panel._associations.value)
-        assert peer.store([image("1.2.1", 1), image("1.2.1", 2), image("1.2.2", 1)]).ok
-        until(lambda: "3 objects received" in panel._status.value)
-        panel.thumbnails.wait(LIMIT)
-        assert panel.thumbnails.counts == {"1.2.1": 2, "1.2.2": 1}
-        until(lambda: "CT Image Storage" in panel._received.value)
-    finally:
-        panel.stop_button.click()
-    assert not panel.receiver.running and panel._associations.value == "" and not panel.start_button.disabled
-    assert len(panel.receiver.files) == 3
+    panel.job.wait(LIMIT)
+    until(lambda: panel.start_button.disabled and "listening as PANEL@127.0.0.1" in panel._status.value)
+    peer = nd.Peer(panel.server, calling="SENDER")
+    with peer.associate():
+        until(lambda: "SENDER" in panel._associations.value)
+    assert peer.store([image("1.2.1", 1), image("1.2.1", 2), image("1.2.2", 1)]).ok
+    until(lambda: "3 objects received" in panel._status.value)
+    panel.thumbnails.wait(LIMIT)
+    assert panel.thumbnails.counts == {"1.2.1": 2, "1.2.2": 1}
+    until(lambda: "CT Image Storage" in panel._received.value)
+    if kind == "pacs":
+        until(lambda: "it has 1 patients, 1 studies, 2 series, 3 instances" in panel._status.value)
+        assert len(peer.series(StudyInstanceUID=image("1.2.1", 1).StudyInstanceUID)) == 2
+    panel.stop_button.click()
+    panel.job.wait(LIMIT)
+    until(lambda: "stopped: 3 objects received" in panel._status.value)
+    assert not panel.server.running and panel._associations.value == "" and not panel.start_button.disabled
 
 
+def test_the_server_of_the_panel_is_a_line_of_code(panel) -> None:
+    panel = panel(kind="pacs", allow={"CT1": "127.0.0.1:104"})
+    folder = panel.folder.value
+    assert panel.code == f"""nd.Pacs("{folder}", ae_title="PANEL", allow={{'CT1': '127.0.0.1:104'}}).start()"""
+    panel.kind.value, panel.allow, panel.host.value = "demo", None, "0.0.0.0"
+    assert panel.code == f'nd.demo_pacs(root="{folder}", ae_title="PANEL", host="0.0.0.0")'
+    panel.kind.value, panel.port.value, panel.folder.value = "receiver", 11112, folder + '/a "b"'
+    assert panel.code.endswith("""/a "b"', ae_title="PANEL", host="0.0.0.0", port=11112)""")
+    panel.host.value, panel.port.value = "127.0.0.1", 0
+    with eval(panel.code, {"nd": nd}) as server:  # our own line
+        assert str(server.folder) == panel.folder.value
+
+
+def test_another_server_of_the_panel_takes_the_place_of_the_first(panel) -> None:
+    panel = panel()
+    panel.start().wait(LIMIT)
+    first = panel.server
+    panel.kind.value = "demo"
+    panel.start().wait(LIMIT)
+    assert not first.running and panel.server.running
+    assert len(nd.Peer(panel.server).patients()) >= 5
+    panel.server.stop()  # by other hands
+    until(lambda: "stopped" in panel._status.value and not panel.start_button.disabled)
+
+
+@pytest.mark.parametrize("kind", ["receiver", "pacs"])
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
-    [("folder", " ", "name a folder"), ("host", "203.0.113.1", "cannot listen"), ("ae_title", "", "AE title")],
+    [
+        ("folder", " ", "name a folder"),
+        ("folder", "/proc/nothing", ""),
+        ("host", "203.0.113.1", "cannot listen"),
+        ("ae_title", "", "AE title"),
+    ],
 )
-def test_a_server_that_cannot_start(tmp_path, field, value, problem) -> None:
-    panel = nd.ServerPanel(tmp_path)
+def test_a_server_that_cannot_start(panel, kind, field, value, problem) -> None:
+    panel = panel(kind=kind)
     getattr(panel, field).value = value
     panel.start_button.click()
+    until(lambda: panel._problem.value)
     assert problem in panel._problem.value and "role='alert'" in panel._problem.value
-    assert not panel.start_button.disabled
+    until(lambda: not panel.start_button.disabled and panel.stop_button.disabled)
+    assert panel.server is None
+
+
+def test_nothing_else_is_served() -> None:
+    with pytest.raises(NbdicomError, match="kind is one of receiver, pacs, demo"):
+        nd.ServerPanel(kind="printer")
 
 
 def test_thumbnails_of_what_is_there_and_of_what_is_no_image(tmp_path) -> None:

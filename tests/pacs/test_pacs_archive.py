@@ -50,6 +50,23 @@ def test_data_set_in_memory_is_stored_too(pacs, handlers):
     assert pacs.counts()["instances"] == 1
 
 
+def test_who_wants_to_know_is_told_what_was_stored_and_his_troubles_are_his_own(tmp_path, caplog):
+    told = []
+
+    def on_stored(stored, calling_ae_title):
+        told.append((stored.sop_instance_uid, stored.path.is_file(), calling_ae_title))
+        raise ValueError(stored.sop_instance_uid)
+
+    pacs = Pacs(tmp_path, durability="none", on_stored=on_stored)
+    handlers = pacs.handlers()
+    request, _ = store_request(made())
+    assert store(handlers, made()) == 0x0000
+    assert store(handlers, b"", sop_class=made()["SOPClassUID"], sop_instance="1.2.3.9") == 0xA900
+    pacs.stop()
+    assert told == [("1.2.3.1", True, request.calling_ae_title)]
+    assert "on_stored failed: ValueError" in caplog.text and "1.2.3.1" not in caplog.text
+
+
 def test_private_sop_class(pacs, handlers):
     assert store(handlers, made(SOPClassUID="1.2.999.1.2")) == 0x0000
 
