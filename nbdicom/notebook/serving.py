@@ -158,7 +158,6 @@ class ServerPanel(Panel):
         """Do it in a job: a PACS with a large folder takes its time to open, and a server to close."""
         from nbdicom.job import Job
 
-
         def work(job: Job[None]) -> None:
             with self._switching:
                 action()
