@@ -1,0 +1,446 @@
+"""Bytes between one `AssociationCore` and one `Transport`, moved by whoever calls.
+
+The rules that keep it right:
+
+1. Whoever waits, reads: a caller that needs a message reads if nobody does, files everything that came, and wakes others.
+2. A blocked writer reads, or two peers that stream at each other would wait for ever.
+3. One message at a time on the wire; control PDUs may pass between two of its PDUs.
+4. Requests of the peer are performed by whoever reads, after reading.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from nbdicom.config import Timeouts
+from nbdicom.core.association import AssociationCore, Invocation
+from nbdicom.core.command import Message, Request
+from nbdicom.core.machine import Sta
+from nbdicom.core.streams import Buffer, DataSource
+from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
+
+if TYPE_CHECKING:
+    from nbdicom.blocking.transport import Transport
+    from nbdicom.memory import Connection
+
+__all__ = ["Wire"]
+
+_MOST_HELD = 500  #: buffers that are held for one write (IOV_MAX is 1024)
+_LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
+
+
+class Wire:
+    """Reads and writes for one association.
+
+    Parameters
+    ----------
+    core : AssociationCore
+        The protocol.
+    transport : Transport or Connection
+        The connection; it belongs to the wire from now on.
+    timeouts : Timeouts
+        See `nbdicom.config`.
+    """
+
+    def __init__(self, core: AssociationCore, transport: Transport | Connection, timeouts: Timeouts) -> None:
+        self.core = core
+        self.transport = transport
+        self.timeouts = timeouts
+        self.closed = False
+        self._lock = threading.RLock()  # guards the core
+        self._arrived = threading.Condition(self._lock)  # notified after every read, where somebody waits for it
+        self._waiting = 0  # threads that wait while another one reads
+        self._message_lock = threading.RLock()  # one message at a time on the wire
+        self._write_lock = threading.RLock()  # one list of whole PDUs at a time
+        self._reading = False  # somebody reads
+        self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
+        self._torn = False  # a PDU was written in part
+        self._held: list[Buffer] = []  # whole messages that go out with the next one
+        self._bytes = 0  # received, so that silence can be told from progress
+        self._stop: str | None = None  # why another thread wants this association to end
+        self._os_error: OSError | None = None
+
+    @property
+    def is_established(self) -> bool:
+        """True while operations can be invoked."""
+        return self.core.is_established and not self.closed
+
+    @property
+    def resumable(self) -> bool:
+        """After an interrupt: whether the position in both streams is known."""
+        return self.is_established and not self._in_io and not self._torn
+
+    def _perform_requests(self) -> bool:
+        """Perform the requests of the peer that have arrived; True if there was one."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------- its end
+
+    def look(self) -> None:
+        """See, without waiting, what the peer did while nobody was reading: it may have released or aborted."""
+        if self.closed:
+            return
+        try:
+            self._read_if_readable()
+            self.flush()
+        except AssociationError:
+            pass  # it is over, and known to be
+        if self.core.is_over:
+            self.close()
+
+    def abort(self) -> None:
+        """Abort the association (A-ABORT, PS3.8 7.3); does nothing if it is over already."""
+        if self.closed:
+            return
+        with self._lock:
+            if not self._torn:
+                self.core.abort()
+        self.close()
+
+    def request_end(self, reason: str) -> None:
+        """Make the thread that uses this association abort it soon; may be called from any thread."""
+        self._stop = reason
+        self.transport.wake()
+
+    def close(self) -> None:
+        """Send what is left to send, let the peer close first for a moment, close."""
+        if self.closed:
+            return
+        self.closed = True
+        self._stop_reader()
+        try:
+            # Another thread may be writing, and have taken over our last PDU to write it after its own.
+            if self._write_lock.acquire(timeout=_LINGER):
+                try:
+                    if not self._torn and self._os_error is None:
+                        self.flush()
+                finally:
+                    self._write_lock.release()
+            if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
+                self._hear_out(time.monotonic() + self.timeouts.closing)
+                self.transport.finish()
+                self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
+        except (OSError, OperationTimeout, AssociationError):
+            pass  # the peer is gone: nothing is left to be polite to
+        finally:
+            with self._lock:
+                if self.core.error is None or self.core.state is not Sta.STA1:
+                    self.core.eof_received()  # Evt17: the machine comes to its end in Sta1
+                self.core.dimse.discard()
+                self._arrived.notify_all()
+            self.transport.close()
+
+    def _stop_reader(self) -> None:
+        """Another thread may be waiting for the peer: it sees the end of the stream and leaves the socket to us."""
+        with self._lock:
+            if self._reading:
+                self.transport.wake()
+                until = time.monotonic() + _LINGER
+                while self._reading and (left := until - time.monotonic()) > 0:
+                    self._wait_for_reader(left)
+
+    def _hear_out(self, deadline: float) -> None:
+        """After our last word PDUs still get what Table 9-10 has for them; then our side ends, and the rest is read away."""
+        upper_layer = self.core.upper_layer
+        while upper_layer.listens_on and self._stop is None and (self.transport.hot or self.transport.wait(deadline)):
+            size = self.transport.read(self.core.get_buffer())
+            if size == 0:
+                return
+            if size:
+                with self._lock:
+                    self.core.buffer_updated(size)
+                self.flush()
+
+    def _drain(self, deadline: float) -> None:
+        view = memoryview(bytearray(1 << 16))
+        while self.transport.wait(deadline) and self.transport.read(view) != 0:
+            pass
+
+    def _over(self) -> AssociationError:
+        """Why the association is over, for the caller; nobody needs the connection any more."""
+        self.close()
+        return self.core.error or AssociationAborted("the association is over")
+
+    # --------------------------------------------------------------------------- reading
+
+    def connected(self) -> None:
+        """The transport connection stands."""
+        transport = self.transport
+        addresses = transport.addresses if self.core.traced else None
+        secured = transport.secured
+        self.core.connected(addresses, at=None if secured is None else transport.since, secured=secured)
+
+    def wait(
+        self, ready: Callable[[], object], silence: float | None, what: str = "", *, until: float | None = None
+    ) -> None:
+        """Read and perform until *ready*, until the association is over, or *until* this time.
+
+        Raises
+        ------
+        OperationTimeout
+            After *silence* seconds without a byte; the association is aborted then.
+        """
+        core = self.core
+        bytes_before, since = self._bytes, time.monotonic()
+        while True:
+            if core.requests and self._perform_requests():
+                since = time.monotonic()
+            with self._lock:
+                if ready() or core.is_over:
+                    return
+                if self._reading:
+                    self._wait_for_reader(1.0)  # the limit only bounds a reader that was interrupted
+                    mine = False
+                else:
+                    self._reading = mine = True
+            if mine:
+                try:
+                    patience = silence
+                    if core.receiving and self.timeouts.network is not None:
+                        # A PDU or message that has begun is expected to go on.
+                        patience = min(silence or self.timeouts.network, self.timeouts.network)
+                    deadline = None if patience is None else since + patience
+                    for earlier in (core.deadline(), until):
+                        if earlier is not None and (deadline is None or earlier < deadline):
+                            deadline = earlier
+                    self._read_once(deadline)
+                finally:
+                    self._done_reading()
+            if until is not None and time.monotonic() >= until:
+                return
+            if self._bytes != bytes_before:
+                bytes_before, since = self._bytes, time.monotonic()
+            elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
+                seconds = f"{patience:g} s"
+                timeout = OperationTimeout(
+                    f"the peer was silent for {seconds} while we waited for {what or 'its answer'}",
+                    hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+                )
+                self.abort()
+                raise timeout
+
+    def _read_once(self, deadline: float | None) -> None:
+        """One read from the socket into the core; at the deadline the core is told the time."""
+        if self.transport.hot or self.transport.wait(deadline):
+            self._take()
+            # A peer that sends a byte now and then must not keep the core from being told the time.
+            due = self.core.deadline()
+            late = due is not None and time.monotonic() >= due
+        else:
+            late = True
+        if late:
+            with self._lock:
+                self.core.time_reached(time.monotonic())
+        self.flush()
+
+    def _take(self) -> None:
+        """What is there goes from the socket into the core; only the reader may call it."""
+        core = self.core
+        try:
+            self._in_io = True
+            size = self.transport.read(core.get_buffer())
+            with self._lock:
+                if size:
+                    self._bytes += size
+                    core.buffer_updated(size)
+                elif size is not None:
+                    if self._stop is not None:
+                        core.abort(AssociationAborted(self._stop, source=0, reason_diag=0))
+                    if core.error is None:
+                        core.eof_received()
+            self._in_io = False
+        except OSError as error:
+            self._in_io = False
+            self._lost(error)
+
+    def feed(self, buffers: Sequence[Buffer]) -> None:
+        """What the peer wrote goes into the core at once; for a peer in this process (`nbdicom.memory`)."""
+        core = self.core
+        with self._lock:
+            self._in_io = True
+            for buffer in buffers:
+                left = memoryview(buffer)
+                while left:
+                    window = core.get_buffer()
+                    size = min(len(window), len(left))
+                    window[:size] = left[:size]
+                    self._bytes += size
+                    core.buffer_updated(size)
+                    left = left[size:]
+            self._in_io = False
+            self._arrived.notify_all()
+
+    def feed_end(self) -> None:
+        """The peer in this process will write nothing more."""
+        with self._lock:
+            if self.core.error is None:
+                self.core.eof_received()
+            self._arrived.notify_all()
+
+    def _lost(self, error: OSError) -> None:
+        """The connection broke: the machine is told, and the cause is kept."""
+        self._os_error = error
+        words = self.transport.explain(error)
+        told = AssociationAborted(words[0], hint=words[1]) if words else None
+        with self._lock:
+            known = self.core.error
+            self.core.eof_received(told)
+            if known is None and self.core.error is not None:
+                self.core.error.__cause__ = error
+
+    def _read_if_readable(self) -> None:
+        """Read without waiting, unless somebody else does."""
+        with self._lock:
+            if self._reading:
+                return
+            self._reading = True
+        try:
+            if self.transport.readable():
+                self._take()
+        finally:
+            self._done_reading()
+
+    def _done_reading(self) -> None:
+        """We are no longer the reader: whoever waits looks what has come, and one of them reads."""
+        with self._lock:
+            self._reading = False
+            if self._waiting:
+                self._arrived.notify_all()
+
+    def _wait_for_reader(self, seconds: float) -> None:
+        """Until the reader has read; the lock is ours before and after."""
+        self._waiting += 1
+        try:
+            self._arrived.wait(seconds)
+        finally:
+            self._waiting -= 1
+
+    # --------------------------------------------------------------------------- writing
+
+    def flush(self) -> None:
+        """Write the control PDUs that wait; where another thread is writing, it does so after its PDUs."""
+        if not self.core.has_data_to_send() or not self._write_lock.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                waiting = self.core.data_to_send()
+            if waiting:
+                self._write(waiting)
+        finally:
+            self._write_lock.release()
+
+    def _write(self, buffers: Sequence[Buffer]) -> None:
+        """Write all of *buffers*; while the kernel takes nothing, read."""
+        try:
+            # An interrupt inside the system call leaves open how much was taken: torn until proven whole.
+            self._torn = True
+            taken = self.transport.write(buffers)
+            waiting = [] if taken == sum(map(len, buffers)) else _rest(buffers, taken)
+            while waiting:
+                limit = self.timeouts.network
+                deadline = None if limit is None else time.monotonic() + limit
+                while not (taken := self.transport.write(waiting)):
+                    if not self.transport.wait(deadline, read=not self._reading and not self.closed, write=True):
+                        raise TimeoutError(f"no byte was taken for {limit:g} s")
+                    if not self.closed:
+                        self._read_if_readable()
+                        if self.core.close_transport:
+                            raise ConnectionResetError("the peer closed the connection")
+                waiting = _rest(waiting, taken)
+            self._torn = False
+        except OSError as error:
+            self._lost(error)
+            raise self._over() from error
+
+    def _transmit(
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        *,
+        more: bool = False,
+    ) -> int | None:
+        """Send one message, or with *more* keep it for the write of the next one; returns the Message ID of a request.
+
+        While the operations window is full, a request waits for the operations of other threads.
+        """
+        requesting = isinstance(message, Request)
+        if requesting and not self.core.outstanding:
+            self._read_if_readable()  # the peer may have released or aborted while nobody was reading
+            self.flush()
+        while True:
+            if requesting and self._has_to_wait():
+                self.wait(lambda: not self._has_to_wait(), self.timeouts.dimse)
+            with self._message_lock:
+                if requesting:
+                    if self._has_to_wait():
+                        continue  # another thread was faster
+                    assert invocation is not None
+                    invocation.owner = threading.current_thread()
+                self._send(context_id, message, data, invocation, more)
+                return message.message_id if isinstance(message, Request) else None
+
+    def _has_to_wait(self) -> bool:
+        """The window is full, and another thread will make room; one that waits for itself would wait for ever."""
+        if not self.core.window_full or self.core.is_over:
+            return False
+        with self._lock:
+            owners = self.core.owners
+        return any(owner is not threading.current_thread() and owner.is_alive() for owner in owners if owner)
+
+    def _send(
+        self,
+        context_id: int,
+        message: Message,
+        data: DataSource | None,
+        invocation: Invocation | None,
+        more: bool,
+    ) -> None:
+        with self._lock:
+            if self.core.error is not None:
+                raise self._over()
+            batches = self.core.send(context_id, message, data, invocation)
+        begun = False
+        try:
+            for batch in batches:
+                if self.core.error is not None:
+                    raise self._over()
+                if self._held:
+                    batch = [*self._held, *batch]
+                    self._held.clear()
+                if more and len(batch) < _MOST_HELD:
+                    self._held = batch
+                    continue
+                with self._write_lock:
+                    self._write(batch)
+                begun = True
+                self.flush()
+            # After the last batch nothing is asked: another thread may have read the answer by now, and the end that came
+            # with it.
+        except LocalProtocolError:
+            if self.core.error is not None:
+                raise self._over() from None
+            raise
+        except BaseException:
+            # Nothing but an A-ABORT may follow a message that is cut off between PDUs, and nothing at all a PDU that is
+            # torn.
+            if begun or self._torn:
+                self.abort()
+            else:
+                with self._lock:
+                    self.core.withdraw(message)
+            raise
+
+
+def _rest(buffers: Sequence[Buffer], taken: int) -> list[Buffer]:
+    """What is left of *buffers* when the first *taken* bytes are gone."""
+    for index, buffer in enumerate(buffers):
+        size = len(buffer)
+        if taken < size:
+            return [memoryview(buffer)[taken:], *buffers[index + 1 :]]
+        taken -= size
+    return []
