@@ -818,13 +818,15 @@ def test_an_idle_association_is_aborted(serve: Serve) -> None:
 
 def test_the_requestor_is_gone_before_the_response(serve: Serve, dial: Dial) -> None:
     """F14: the object is stored, the response goes nowhere, nobody is alarmed."""
-    entered, go = threading.Event(), threading.Event()
+    entered, go, left = threading.Event(), threading.Event(), threading.Event()
     stores = Stores()
 
     def store(request: StoreRequest) -> int:
         entered.set()
         assert go.wait(LIMIT)
-        return stores.store(request)
+        status = stores.store(request)
+        left.set()
+        return status
 
     with serve(Handlers(sink=stores.sink, store=store)) as server:
         with Wire.associated(server.address) as wire:
@@ -834,6 +836,7 @@ def test_the_requestor_is_gone_before_the_response(serve: Serve, dial: Dial) -> 
             go.set()
         with dial(server.address) as association:
             assert association.echo() == 0
+        assert left.wait(LIMIT)
     assert stores.stored == 1
     assert stores.sinks[0].closed == [True]
 
