@@ -20,7 +20,9 @@ class Timeouts:
     connect: float | None = 10  #: name resolution and TCP connection
     association: float | None = 30  #: from the connection to A-ASSOCIATE-AC or -RJ, TLS included
     artim: float = 30  #: ARTIM: acceptor's wait for a whole A-ASSOCIATE-RQ; anyone's wait for the close (PS3.8 9.1.5)
-    network: float | None = 60  #: no byte moved although something is expected (a PDU half received, a write blocked)
+    network: float | None = (
+        60  #: in a message, either way: for its end or the next 16 KiB of it; bytes alone are no news
+    )
     dimse: float | None = 60  #: silence between two messages of an operation; starts anew with each pending response
     pdu: float | None = 60  #: from the first byte of a PDU to its last; for a longer one so much for each begun MiB
     idle: float | None = 60  #: acceptor: no message at all on an established association

@@ -147,9 +147,10 @@ class Driver(Wire):
             if self.is_established:
                 self.core.release()
                 self.changed()
-                await self.wait(
-                    lambda: self.core.error is not None, self.timeouts.release if timeout is None else timeout
-                )
+                limit = self.timeouts.release if timeout is None else timeout
+                await self.wait(lambda: self.core.error is not None, None, until=self.loop.time() + limit)
+                if self.core.error is None:
+                    self.abort()
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

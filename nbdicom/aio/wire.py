@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Wire"]
 
+#: bytes of a message that have to move before a wait for the peer starts anew: a byte now and then is no progress
+_PROGRESS = 1 << 14
 _LINGER = 2.0  #: seconds that the peer has to close after our last PDU, so that no reset destroys it
 _TICK = 0.001  #: seconds that an alarm of the loop may ring early
 _MOST_HELD = 500  #: buffers that are held for one write
@@ -302,29 +304,33 @@ class Wire(asyncio.BufferedProtocol):
         Raises
         ------
         OperationTimeout
-            After *silence* seconds without a byte; the association is aborted then.
+            After *silence* seconds without a message or a good piece of one; the association is aborted then.
         """
         core = self.core
-        bytes_before, since, was_busy = self._bytes, self.loop.time(), False
+        since, messages, begun = self.loop.time(), core.messages, core.receiving
+        bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, False
         self._wanted += wants
         try:
             while not (ready() or core.is_over or self._gone.done()):
                 now = self.loop.time()
                 if until is not None and now >= until:
                     return
-                if self._bytes != bytes_before or self._busy or was_busy:
-                    bytes_before, since, was_busy = self._bytes, now, bool(self._busy)
+                moved = self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal)
+                if moved or self._busy or was_busy:
+                    since, messages, begun = now, core.messages, core.receiving
+                    bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, bool(self._busy)
                 patience = None if self._busy else silence
                 if core.receiving and not self._busy and self.timeouts.network is not None:
                     # A PDU or message that has begun is expected to go on.
                     patience = min(silence or self.timeouts.network, self.timeouts.network)
                 if patience is not None and now >= since + patience and core.error is None:
-                    timeout = OperationTimeout(
-                        f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}",
-                        hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+                    silence_was = f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}"
+                    core.give_up(silence_was)
+                    self.changed()
+                    self._close()
+                    raise OperationTimeout(
+                        silence_was, hint="the peer may be busy or stuck; Timeouts sets how long to wait"
                     )
-                    self.abort()
-                    raise timeout
                 await self._news(until if patience is None else min(since + patience, until or since + patience))
         finally:
             self._wanted -= wants
@@ -382,10 +388,10 @@ class Wire(asyncio.BufferedProtocol):
             while self._drained is not None:
                 left = transport.get_write_buffer_size()
                 await asyncio.wait((self._drained,), timeout=limit)
-                if self._drained is not None and transport.get_write_buffer_size() >= left:
+                if self._drained is not None and transport.get_write_buffer_size() > left - _PROGRESS:
                     self.core.eof_received(
                         AssociationAborted(
-                            f"the peer reads nothing: no byte was taken for {limit:g} s",
+                            f"the peer reads nothing: hardly a byte was taken for {limit:g} s",
                             hint="it may be stuck; Timeouts.network sets how long to wait",
                         )
                     )

@@ -73,7 +73,7 @@ class Attendant:
         elif core.requests and not core.is_over:
             self._begin(core.requests.popleft())
         elif driver.timeouts.idle is not None and time.monotonic() > self._since + driver.timeouts.idle:
-            driver.abort()
+            core.give_up(f"the peer was silent for {driver.timeouts.idle:g} s")
         else:
             driver.flush()
         if core.is_over:

@@ -138,7 +138,9 @@ class Driver(Wire):
             if releasing:
                 self.flush()
                 limit = self.timeouts.release if timeout is None else min(timeout, self.timeouts.release)
-                self.wait(lambda: self.core.error is not None, limit)
+                self.wait(lambda: self.core.error is not None, None, until=time.monotonic() + limit)
+                if self.core.error is None:
+                    self.abort()
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

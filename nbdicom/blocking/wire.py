@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Wire"]
 
 _MOST_HELD = 500  #: buffers that are held for one write (IOV_MAX is 1024)
+#: bytes of a message that have to move before a wait for the peer starts anew: a byte now and then is no progress
+_PROGRESS = 1 << 14
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
 
@@ -145,7 +147,7 @@ class Wire:
     def _hear_out(self, deadline: float) -> None:
         """After our last word PDUs still get what Table 9-10 has for them; then our side ends, and the rest is read away."""
         upper_layer = self.core.upper_layer
-        while upper_layer.listens_on and self._stop is None and (self.transport.hot or self.transport.wait(deadline)):
+        while upper_layer.listens_on and self._stop is None and self._more_before(deadline):
             size = self.transport.read(self.core.get_buffer())
             if size == 0:
                 return
@@ -156,8 +158,12 @@ class Wire:
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))
-        while self.transport.wait(deadline) and self.transport.read(view) != 0:
+        while self._more_before(deadline) and self.transport.read(view) != 0:
             pass
+
+    def _more_before(self, deadline: float) -> bool:
+        """Wait for something to read; whoever sends without end is not read beyond the deadline either."""
+        return time.monotonic() < deadline and (self.transport.hot or self.transport.wait(deadline))
 
     def _over(self) -> AssociationError:
         """Why the association is over, for the caller; nobody needs the connection any more."""
@@ -181,10 +187,11 @@ class Wire:
         Raises
         ------
         OperationTimeout
-            After *silence* seconds without a byte; the association is aborted then.
+            After *silence* seconds without a message or a good piece of one; the association is aborted then.
         """
         core = self.core
-        bytes_before, since = self._bytes, time.monotonic()
+        since, messages, begun = time.monotonic(), core.messages, core.receiving
+        bytes_before, goal = self._bytes, self._bytes + _PROGRESS
         while True:
             if core.requests and self._perform_requests():
                 since = time.monotonic()
@@ -211,16 +218,18 @@ class Wire:
                     self._done_reading()
             if until is not None and time.monotonic() >= until:
                 return
-            if self._bytes != bytes_before:
-                bytes_before, since = self._bytes, time.monotonic()
+            if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
+                since, messages, begun = time.monotonic(), core.messages, core.receiving
+                bytes_before, goal = self._bytes, self._bytes + _PROGRESS
             elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
-                seconds = f"{patience:g} s"
-                timeout = OperationTimeout(
-                    f"the peer was silent for {seconds} while we waited for {what or 'its answer'}",
-                    hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+                silence_was = f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}"
+                with self._lock:
+                    if not self._torn:
+                        core.give_up(silence_was)
+                self.close()
+                raise OperationTimeout(
+                    silence_was, hint="the peer may be busy or stuck; Timeouts sets how long to wait"
                 )
-                self.abort()
-                raise timeout
 
     def _read_once(self, deadline: float | None) -> None:
         """One read from the socket into the core; at the deadline the core is told the time."""
@@ -339,16 +348,21 @@ class Wire:
             self._torn = True
             taken = self.transport.write(buffers)
             waiting = [] if taken == sum(map(len, buffers)) else _rest(buffers, taken)
+            limit, goal, deadline = self.timeouts.network, 0, None
             while waiting:
-                limit = self.timeouts.network
-                deadline = None if limit is None else time.monotonic() + limit
+                if goal <= 0:
+                    goal, deadline = _PROGRESS, None if limit is None else time.monotonic() + limit
                 while not (taken := self.transport.write(waiting)):
-                    if not self.transport.wait(deadline, read=not self._reading and not self.closed, write=True):
-                        raise TimeoutError(f"no byte was taken for {limit:g} s")
+                    late = deadline is not None and time.monotonic() >= deadline
+                    if late or not self.transport.wait(
+                        deadline, read=not self._reading and not self.closed, write=True
+                    ):
+                        raise TimeoutError(f"hardly a byte was taken for {limit:g} s")
                     if not self.closed:
                         self._read_if_readable()
                         if self.core.close_transport:
                             raise ConnectionResetError("the peer closed the connection")
+                goal -= taken
                 waiting = _rest(waiting, taken)
             self._torn = False
         except OSError as error:

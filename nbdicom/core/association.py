@@ -240,6 +240,17 @@ class AssociationCore:
         self._over(error or AssociationAborted("we aborted the association", source=0, reason_diag=0))
         self._listen()
 
+    def give_up(self, silence: str) -> None:
+        """The peer was silent for too long, as *silence* says: we abort as the provider, for no reason with a number.
+
+        Whose timer it is decides (PS3.8 9.3.8): `abort` is for the user, who may have lost interest at any time.
+        """
+        if self.state in (Sta.STA1, Sta.STA2, Sta.STA4, Sta.STA13):
+            return  # there is no association, or no more of it
+        self._over(AssociationAborted(f"we aborted the association: {silence}", source=2, reason_diag=0))
+        self.upper_layer.a_p_abort(RemoteProtocolError(silence, rule="Timeouts"))
+        self._listen()
+
     def _established(self, negotiation: Negotiation) -> None:
         self.negotiation = negotiation
         for quirk in negotiation.quirks:

@@ -429,12 +429,10 @@ class UpperLayer:
         if self._pdu_deadline is not None and now >= self._pdu_deadline:
             self._pdu_deadline = None
             if self.receiving and (Evt.EVT15, self.state) in TABLE:
-                # Table 9-10 knows no event for it: we abort as the user that no longer wants to wait.
+                # Before an association ARTIM ends it.
                 self._invalid(
                     RemoteProtocolError(
-                        f"a PDU was not whole {self._pdu_seconds:g} s after its first byte",
-                        rule="Timeouts.pdu",
-                        source=0,
+                        f"a PDU was not whole {self._pdu_seconds:g} s after its first byte", rule="Timeouts.pdu"
                     )
                 )
         if self._artim is not None and now >= self._artim:
@@ -501,6 +499,13 @@ class UpperLayer:
         if error is not None:
             self._deaf = True
             self._indications.append(PAbortIndication(error))
+
+    def a_p_abort(self, error: RemoteProtocolError) -> None:
+        """Abort as the service provider (source 2): the peer does not go on (PS3.8 7.4, 9.3.8).
+
+        Table 9-10 knows no timer but ARTIM.  What it has for a provider that cannot go on is the action of Evt19.
+        """
+        self._fire(Evt.EVT19, error)
 
     def p_data(self, context_id: int, command: bytes, data: DataSource | None) -> Iterator[list[Buffer]]:
         """The P-DATA-TF PDUs of one message, as lists of buffers for gathering writes.

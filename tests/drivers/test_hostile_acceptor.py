@@ -529,7 +529,7 @@ def test_an_identifier_beyond_the_limit_is_an_error_and_not_an_empty_match(dial:
 
 @pytest.mark.parity("A.1 timeouts", "A.2 no answer")
 def test_silence_after_a_request(dial: Dial) -> None:
-    with Scripted(responds(kind=CEchoRQ, expected=A_ABORT_USER)) as acceptor:
+    with Scripted(responds(kind=CEchoRQ, expected=a_abort(0))) as acceptor:
         association = dial(acceptor.address, timeouts=QUICK)
         with pytest.raises(OperationTimeout, match="C-ECHO"):
             association.echo()
@@ -549,7 +549,7 @@ def test_silence_after_a_request(dial: Dial) -> None:
     ids=["half a PDU", "the data set is missing"],
 )
 def test_silence_in_a_response(dial: Dial, piece: bytes) -> None:
-    with Scripted(responds(piece, expected=A_ABORT_USER)) as acceptor:
+    with Scripted(responds(piece, expected=a_abort(0))) as acceptor:
         association = dial(acceptor.address, timeouts=QUICK)
         with pytest.raises(OperationTimeout):
             list(association.find(b"keys"))
