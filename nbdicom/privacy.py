@@ -14,9 +14,7 @@ table are the real ones, and de-identification is another task.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,7 +80,7 @@ HIDDEN = frozenset(_HIDDEN.split())
 
 
 #: One for each process: what is hidden can be compared with what else is hidden, but not looked up.
-_KEY = secrets.token_bytes(16)
+_KEY = os.urandom(16)
 _HERE: ContextVar[bool | None] = ContextVar("nbdicom.privacy", default=None)
 
 
@@ -175,6 +173,8 @@ def shown(keyword: str, value: object, vr: str = "") -> object:
     """
     if not is_masked() or value is None or value == "" or not hides(keyword, vr):
         return value
+    import hashlib  # it loads all of OpenSSL, which nobody needs who hides nothing
+
     text = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
     return f"\N{BULLET}\N{BULLET}\N{BULLET}{hashlib.blake2b(text, key=_KEY, digest_size=2).hexdigest()}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import nbdicom
@@ -27,8 +28,11 @@ _OPTIONS = {
 _PEER = "AET@HOST:PORT of the peer, for instance PACS@127.0.0.1:11112"
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the ``nbdicom`` command; ``module`` in its result names the module that does the work."""
+def make_parser(called: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the ``nbdicom`` command; ``module`` in its result names the module that does the work.
+
+    Where it is known which command is *called*, the others are named without their arguments: those take 6 ms to declare.
+    """
     parser = argparse.ArgumentParser(
         prog="nbdicom",
         description="Interactive DICOM networking for Jupyter, on the command line.",
@@ -36,34 +40,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nbdicom {nbdicom.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="log what happens, and show tracebacks of errors")
-
-    def command(name: str, module: str, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common])
-        sub.set_defaults(module=f"nbdicom.cli.{module}", command=name)
-        return sub
-
-    _demo(command("demo", "demo", "show the whole line: a PACS with sample images, queried and retrieved from"))
-    _lab(command("lab", "lab", "open the notebooks in JupyterLab, with a sample PACS beside them"))
-    _pacs(command("pacs", "pacs", "run the embedded PACS until it is stopped"))
-    _peer(command("echo", "peer", "verify a peer step by step (C-ECHO)"))
-    find = _peer(command("find", "peer", "query a peer (C-FIND)"))
-    _keys(find, "attribute to match, or only to return where there is no value; may be repeated")
-    for name, text in _OPTIONS.items():
-        find.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
-    find.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
-    get = _peer(command("get", "peer", "retrieve from a peer into a folder (C-GET)"))
-    _keys(get, "unique key of what is retrieved, such as StudyInstanceUID=...; may be repeated")
-    get.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
-    move = _peer(command("move", "peer", "have a peer send to another one (C-MOVE)"))
-    _keys(move, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
-    move.add_argument("--to", required=True, metavar="AET", help="AE title of the destination; the peer must know it")
-    store = _peer(command("store", "peer", "send files and folders to a peer (C-STORE)"))
-    store.add_argument(
-        "--transcode", action="store_true", help="decode or losslessly encode pixel data where the peer wants it so"
-    )
-    store.add_argument("paths", nargs="+", metavar="PATH", help="a DICOM file, or a folder with all that is below it")
+    for name, (module, declare, text) in _COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if called in (None, name):
+            sub.add_argument("--debug", action="store_true", help="log what happens, and show tracebacks of errors")
+            sub.set_defaults(module=f"nbdicom.cli.{module}", command=name)
+            declare(sub)
     return parser
 
 
@@ -119,7 +101,35 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
     _tls(sub)
 
 
-def _peer(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _find(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    _keys(sub, "attribute to match, or only to return where there is no value; may be repeated")
+    for name, text in _OPTIONS.items():
+        sub.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
+    sub.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
+
+
+def _get(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    _keys(sub, "unique key of what is retrieved, such as StudyInstanceUID=...; may be repeated")
+    sub.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
+
+
+def _move(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    _keys(sub, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
+    sub.add_argument("--to", required=True, metavar="AET", help="AE title of the destination; the peer must know it")
+
+
+def _store(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    sub.add_argument(
+        "--transcode", action="store_true", help="decode or losslessly encode pixel data where the peer wants it so"
+    )
+    sub.add_argument("paths", nargs="+", metavar="PATH", help="a DICOM file, or a folder with all that is below it")
+
+
+def _peer(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("peer", metavar="PEER", help=_PEER)
     sub.add_argument("--calling", default="NBDICOM", metavar="AET", help="our AE title (default: %(default)s)")
     sub.add_argument("--bind", metavar="ADDRESS", help="our own address to call from, where there are several")
@@ -133,7 +143,6 @@ def _peer(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
     shape = sub.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
     shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print CSV")
-    return sub
 
 
 def _keys(sub: argparse.ArgumentParser, text: str) -> None:
@@ -215,3 +224,16 @@ def _length(text: str) -> int:
     if text.isdigit() and (int(text) == 0 or 1024 <= int(text) < 1 << 32):
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a length from 1024 on")
+
+
+#: command -> (module that does the work, what declares its arguments, what it does)
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], object], str]] = {
+    "demo": ("demo", _demo, "show the whole line: a PACS with sample images, queried and retrieved from"),
+    "lab": ("lab", _lab, "open the notebooks in JupyterLab, with a sample PACS beside them"),
+    "pacs": ("pacs", _pacs, "run the embedded PACS until it is stopped"),
+    "echo": ("peer", _peer, "verify a peer step by step (C-ECHO)"),
+    "find": ("peer", _find, "query a peer (C-FIND)"),
+    "get": ("peer", _get, "retrieve from a peer into a folder (C-GET)"),
+    "move": ("peer", _move, "have a peer send to another one (C-MOVE)"),
+    "store": ("peer", _store, "send files and folders to a peer (C-STORE)"),
+}

@@ -6,7 +6,6 @@ On an association without TLS all of it travels in clear.
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 
 from nbdicom.core.pdu import UserIdentityRQ, UserIdentityType, in_words
@@ -74,6 +73,8 @@ class UserIdentity:
 
     def has_passcode(self, passcode: str | bytes) -> bool:
         """Whether this is a type 2 identity with this passcode; it takes the same time wherever the two differ."""
+        import hmac  # it loads all of OpenSSL, which an association without a user does not need
+
         same = hmac.compare_digest(self.secondary, _bytes(passcode))
         return same and self.kind == UserIdentityType.USERNAME_AND_PASSCODE
 
@@ -96,6 +97,8 @@ class UserIdentity:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, UserIdentity):
             return NotImplemented
+        import hmac
+
         same = hmac.compare_digest(self.primary, other.primary)
         same &= hmac.compare_digest(self.secondary, other.secondary)
         return same and (self.kind, self.positive_response) == (other.kind, other.positive_response)

@@ -6,13 +6,35 @@ where everything stands.  `part10` knows what a file begins with; `source` turns
 sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from nbdicom.data.codec import Codec, codec
 from nbdicom.data.elements import decode_elements
 from nbdicom.data.flat import decode_columns, encode_elements
-from nbdicom.data.part10 import FileHeader, part10_header, read_header
-from nbdicom.data.sink import FolderSink, Part10Sink
-from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
 from nbdicom.data.values import check_character_set, tag_of
+
+if TYPE_CHECKING:
+    from nbdicom.data.part10 import FileHeader, part10_header, read_header
+    from nbdicom.data.sink import FolderSink, Part10Sink
+    from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
+
+#: Where each is that has to do with files, loaded when it is asked for: not every association carries any.
+_LATER = {
+    "FileHeader": "part10",
+    "part10_header": "part10",
+    "read_header": "part10",
+    "FolderSink": "sink",
+    "Part10Sink": "sink",
+    "DatasetInstance": "source",
+    "FileSource": "source",
+    "InstanceFile": "source",
+    "Skipped": "source",
+    "instance": "source",
+    "scan": "source",
+}
 
 __all__ = [
     "Codec",
@@ -34,3 +56,11 @@ __all__ = [
     "scan",
     "tag_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'nbdicom.data' has no attribute {name!r}")
+    value = getattr(import_module(f"nbdicom.data.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

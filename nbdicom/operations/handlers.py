@@ -7,7 +7,6 @@ without data of the request, and the association goes on.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -60,6 +59,8 @@ def known_users(
     >>> users(UserIdentity.with_passcode("alice", "guess"), None)
     False
     """
+    import secrets
+
     nobody = secrets.token_hex()
 
     def identity(identity: UserIdentity | None, rq: AAssociateRQ) -> bool:

@@ -7,7 +7,6 @@ to the next for a moment.  pydicom and pandas are loaded when a method needs the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from nbdicom.address import listening_address
@@ -22,6 +21,8 @@ from nbdicom.peer.selection import asked, each_item, queries, sop_classes
 from nbdicom.peer.worklist import WorklistQuery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     from pydicom import Dataset
 
@@ -300,6 +301,8 @@ class Peer(RemoteEntity):
         IncompleteTransfer
             If not everything arrived.
         """
+        from pathlib import Path
+
         from nbdicom.peer import transfer
         from nbdicom.peer.finding import sop_classes_in_studies
 
@@ -420,6 +423,8 @@ class Peer(RemoteEntity):
             except NoPresentationContext:
                 if method == "get" or listen is None:
                     raise
+        from pathlib import Path
+
         from nbdicom.peer.receiving import move_here
 
         assert listen is not None
