@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbdicom.registry import SOP_CLASS_ROWS, TRANSFER_SYNTAX_ROWS, WELL_KNOWN_ROWS
@@ -152,7 +153,7 @@ class UID(str):
         """
         if text[:1].isdigit():
             return cls(text)
-        found = _BY_NAME.get(_fold(text))
+        found = _by_name().get(_fold(text))
         if found is None:
             import difflib  # only a mistake needs it
 
@@ -217,7 +218,10 @@ def _names(entries: _Entries) -> dict[str, UID]:
     return {_fold(text): entry.uid for entry in entries.values() for text in (entry.keyword, entry.name)}
 
 
-_BY_NAME: Mapping[str, UID] = {**_names(_WELL_KNOWN), **_names(_SOP_CLASSES), **_names(_TRANSFER_SYNTAXES)}
+@cache
+def _by_name() -> Mapping[str, UID]:
+    return {**_names(_WELL_KNOWN), **_names(_SOP_CLASSES), **_names(_TRANSFER_SYNTAXES)}
+
 
 #: What every DICOM implementation speaks, in our order of preference (PS3.5 10.1).
 DEFAULT_TRANSFER_SYNTAXES: tuple[UID, ...] = (UID(_ROOT + "1.2.1"), UID(_ROOT + "1.2"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -248,6 +247,8 @@ class Association:
     def _repr_html_(self) -> str:
         negotiation = self._driver.core.negotiation
         table = negotiation._repr_html_() if negotiation is not None else ""
+        from html import escape
+
         return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
 
     def to_frame(self) -> pandas.DataFrame:

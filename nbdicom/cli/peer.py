@@ -6,7 +6,6 @@ The answer goes to stdout and nothing else does; the exit status is 0 where all 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -162,6 +161,8 @@ def _plain(value: Any) -> Any:
 
 def _records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
     if shape == "json":
+        import json
+
         json.dump(list(records), sys.stdout, ensure_ascii=False, indent=2)
         print()
         return

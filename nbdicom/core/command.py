@@ -15,6 +15,7 @@ from struct import Struct
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from nbdicom.core.fields import OfFields
 from nbdicom.core.layout import Span
 from nbdicom.errors import RemoteProtocolError
 from nbdicom.status import Status
@@ -115,7 +116,7 @@ def _plan(cls: Any) -> tuple[tuple[int, str | None, str], ...]:
 @dataclass_transform(kw_only_default=True)
 def _message(command_field: int, name: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
-        made: Any = dataclass(slots=True, kw_only=True)(cls)
+        made: Any = dataclass(slots=True, kw_only=True, eq=False, repr=False)(cls)
         made.command_field, made.name = command_field, name
         made.table = _TABLE.match(made.__doc__).group()  # type: ignore[union-attr]  # each docstring begins with it
         made.service = name.rpartition("-")[0]
@@ -128,8 +129,8 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
     return declare
 
 
-@dataclass(slots=True, kw_only=True)
-class Message:
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class Message(OfFields):
     """What all DIMSE messages have: a Command Field (0000,0100) and a name."""
 
     command_field: ClassVar[int]
@@ -140,16 +141,17 @@ class Message:
     service: ClassVar[str]  #: the DIMSE service: the name without RQ or RSP
     names: ClassVar[frozenset[str]]  #: the fields
     mandatory: ClassVar[tuple[str, ...]]
+    __hash__ = None  # type: ignore[assignment]  # it can change: its Message ID is given when it is sent
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Request(Message):
     """A request; its Message ID is given by the association when it is sent."""
 
     message_id: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Response(Message):
     """A response, matched to its request by Message ID Being Responded To."""
 
@@ -159,7 +161,7 @@ class Response(Message):
     error_comment: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class SubOperationCounts(Response):
     """The counters of C-GET and C-MOVE responses (PS3.4 C.4.2.1.6 to C.4.2.1.9)."""
 
@@ -261,7 +263,7 @@ class CEchoRSP(Response):
 # ------------------------------------------------------------------------------- DIMSE-N, PS3.7 10.3
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class _NResponse(Response):
     affected_sop_class_uid: UID | None = None
     affected_sop_instance_uid: UID | None = None

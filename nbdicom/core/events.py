@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nbdicom.core.fields import OfFields
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, reject_in_words
 from nbdicom.errors import AssociationAborted
@@ -26,8 +27,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Disconnected(OfFields):
     """The transport connection is closed, or will be as soon as what is left to send is sent."""
 
     time: float
@@ -36,8 +37,8 @@ class Disconnected:
         return "  connection closed"
 
 
-@dataclass(frozen=True, slots=True)
-class DataSent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DataSent(OfFields):
     """Bytes that go out; told only to traces that ask for them (``raw``), since they are copied for it."""
 
     time: float
@@ -47,8 +48,8 @@ class DataSent:
         return f"> {len(self.data)} bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class DataReceived:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DataReceived(OfFields):
     """Bytes of one read from the connection; likewise."""
 
     time: float
@@ -58,8 +59,8 @@ class DataReceived:
         return f"< {len(self.data)} bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Requested(OfFields):
     """A-ASSOCIATE request or indication (PS3.8 7.1)."""
 
     time: float
@@ -70,8 +71,8 @@ class Requested:
         return f"{_arrow(self.by_peer)} association requested: {_who(self.rq)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Accepted(OfFields):
     """A-ASSOCIATE response or confirmation that accepts."""
 
     time: float
@@ -82,8 +83,8 @@ class Accepted:
         return f"{_arrow(self.by_peer)} association accepted"
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rejected(OfFields):
     """A-ASSOCIATE response or confirmation that rejects."""
 
     time: float
@@ -95,8 +96,8 @@ class Rejected:
         return f"{_arrow(self.by_peer)} association rejected: {words}"
 
 
-@dataclass(frozen=True, slots=True)
-class Established:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Established(OfFields):
     """The association stands: operations may be invoked, in the contexts of ``negotiation``."""
 
     time: float
@@ -106,8 +107,8 @@ class Established:
         return f"  association established, {len(self.negotiation.accepted)} presentation contexts"
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Released(OfFields):
     """The association was released in order (PS3.8 7.2)."""
 
     time: float
@@ -117,8 +118,8 @@ class Released:
         return f"{_arrow(self.by_peer)} association released"
 
 
-@dataclass(frozen=True, slots=True)
-class Aborted:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Aborted(OfFields):
     """The association was aborted, or its connection was lost (PS3.8 7.3, 7.4).
 
     ``error`` is what everybody who waits is told: by whom, with which source and reason.

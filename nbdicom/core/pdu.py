@@ -13,6 +13,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
 
+from nbdicom.core.fields import OfFields
 from nbdicom.core.layout import (
     AE_TITLE,
     COUNTED_BYTES,
@@ -84,7 +85,7 @@ DICOM_APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")
 _T = TypeVar("_T", bound=type)
 
 
-class PDU:
+class PDU(OfFields):
     """What all PDUs have: a type and a table."""
 
     __slots__ = ()
@@ -93,7 +94,7 @@ class PDU:
     table: ClassVar[str]
 
 
-class Item:
+class Item(OfFields):
     """What all items and sub-items have: a type and a table."""
 
     __slots__ = ()
@@ -111,7 +112,7 @@ PDU_TYPES: Mapping[int, type[PDU]] = MappingProxyType(_pdu_types)
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def _pdu(pdu_type: int, name: str, table: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
-        made: Any = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made: Any = dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)(cls)
         made.pdu_type, made.name, made.table = pdu_type, name, table
         _pdu_types[pdu_type] = made
         return made  # type: ignore[no-any-return]
@@ -122,14 +123,14 @@ def _pdu(pdu_type: int, name: str, table: str) -> Callable[[_T], _T]:
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def _item(item_type: int, name: str, table: str) -> Callable[[_T], _T]:
     def declare(cls: _T) -> _T:
-        made: Any = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made: Any = dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)(cls)
         made.item_type, made.name, made.table = item_type, name, table
         return made  # type: ignore[no-any-return]
 
     return declare
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class UnknownItem(Item):
     """An item of a type that is not defined here: kept for those who look, and skipped (PS3.8 9.3.1)."""
 

@@ -28,6 +28,7 @@ from nbdicom.core.events import (
     Released,
     Requested,
 )
+from nbdicom.core.fields import OfFields
 from nbdicom.core.machine import Action, Evt, Sta
 from nbdicom.core.pdu import pdu_name
 from nbdicom.table import printable
@@ -50,8 +51,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Connected(OfFields):
     """The transport connection stands, between these two addresses (``host:port``)."""
 
     time: float
@@ -62,8 +63,8 @@ class Connected:
         return f"  {self.local} - {self.peer}"
 
 
-@dataclass(frozen=True, slots=True)
-class PDUSent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PDUSent(OfFields):
     """A PDU went out; ``data`` are its bytes, of a P-DATA-TF the first twelve and the payload that was asked for."""
 
     time: float
@@ -75,8 +76,8 @@ class PDUSent:
         return f"> {pdu_name(self.pdu_type)} ({self.length} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class PDUReceived:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PDUReceived(OfFields):
     """A PDU came in; ``data`` are its bytes, of a P-DATA-TF its header and the payload that was asked for.
 
     With payload it is told when the PDU is whole, without when its header is there; in either case before what it causes.
@@ -92,8 +93,8 @@ class PDUReceived:
         return f"< {pdu_name(self.pdu_type)} ({self.length} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Transition(OfFields):
     """The state machine took one step of Table 9-10."""
 
     time: float
@@ -106,8 +107,8 @@ class Transition:
         return f"  {self.before} {self.event} {self.action} -> {self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class MessageSent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MessageSent(OfFields):
     """A DIMSE message goes out."""
 
     time: float
@@ -118,8 +119,8 @@ class MessageSent:
         return f"> {self.message.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MessageReceived(OfFields):
     """A DIMSE message has come in whole."""
 
     time: float
@@ -130,8 +131,8 @@ class MessageReceived:
         return f"< {self.message.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Secured:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Secured(OfFields):
     """The connection is secured by TLS; ``text`` says how, and what certificate the peer showed."""
 
     time: float
@@ -141,8 +142,8 @@ class Secured:
         return f"  TLS: {printable(self.text)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Quirk:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Quirk(OfFields):
     """The peer did something otherwise than the standard says, and we put up with it; ``text`` completes "the peer ..."."""
 
     time: float

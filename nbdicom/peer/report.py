@@ -189,7 +189,7 @@ class _Examination:
                 (peer.host, peer.port),
                 called=peer.ae_title,
                 calling=peer.calling,
-                contexts=["Verification"],
+                contexts=[_VERIFICATION],
                 timeouts=peer.timeouts,
                 limits=peer.limits,
                 identity=peer.identity,
