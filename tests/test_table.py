@@ -3,6 +3,9 @@
 import html.parser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tabulate import tabulate
 
 from nbdicom.table import Table, printable
 
@@ -12,6 +15,15 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\r\nFORGED"
 def test_text() -> None:
     text = str(Table("Steps", ("step", "result"), [("resolve", "ok"), ("connect", None)], notes=["so it is"]))
     assert text.splitlines() == ["Steps", "step     result", "-------  --------", "resolve  ok", "connect", "so it is"]
+
+
+@given(st.data(), st.integers(1, 4))
+def test_a_plain_table_is_laid_out_as_tabulate_does(data: st.DataObject, width: int) -> None:
+    cell = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+    columns = data.draw(st.lists(cell.map(str.strip), min_size=width, max_size=width))
+    rows = data.draw(st.lists(st.lists(cell, min_size=width, max_size=width), min_size=1, max_size=4))
+    theirs = tabulate(rows, headers=columns, tablefmt="simple", disable_numparse=True)
+    assert str(Table("t", columns, rows)).splitlines()[1:] == [line.rstrip() for line in theirs.splitlines()]
 
 
 def test_a_uid_is_never_cut() -> None:
