@@ -279,8 +279,6 @@ def page() -> str:
         if own:
             table = Table(statuses.title, statuses.columns, own)
             parts.append(_markdown(_without(table, "service class")))
-        if statuses.notes and own:
-            parts.append("Its statuses are those of Query/Retrieve (PS3.4 C).")
         parts.append(_markdown(_without(sop_class_table(one.service_class), "service class", "standard", "name")))
     other = sop_class_table(ServiceClass.OTHER)
     parts += [
