@@ -1,7 +1,8 @@
 """SOP Class Extended Negotiation by name: what its bytes mean for queries, retrievals and storage (PS3.7 D.3.3.5).
 
-The standard defines the bytes for each service class: PS3.4 C.5.1.1 (C-FIND), C.5.2.1 (C-MOVE), C.5.3.1 (C-GET) and B.3.1
-(Storage).  One dataclass for each, a field for each byte.  For everything else the bytes are given and kept as they are.
+The standard defines the bytes for each service class: PS3.4 C.5.1.1 (C-FIND), C.5.2.1 (C-MOVE), C.5.3.1 (C-GET), K.5
+(C-FIND of worklists, and CC.3.2 of workitems) and B.3.1 (Storage).  One dataclass for each, a field for each byte.  For
+everything else the bytes are given and kept as they are.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ class _Options:
 
     __slots__ = ()
     words: ClassVar[tuple[str, ...]]
+    always: ClassVar[int] = 0  #: bytes that are sent in any case; later editions of the standard have added more
 
     def __bytes__(self) -> bytes:
+        whole = self.whole()
+        return whole[: self.always] + whole[self.always :].rstrip(b"\0")
+
+    def whole(self) -> bytes:
+        """Every byte that the standard knows."""
         return bytes(int(value) for value in self._values())
 
     def _values(self) -> list[Any]:
@@ -39,9 +46,11 @@ class _Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryOptions(_Options):
-    r"""Extended negotiation of a C-FIND SOP Class (PS3.4 C.5.1.1).
+    r"""Extended negotiation of a C-FIND SOP Class (PS3.4 C.5.1.1; for worklists and workitems K.5).
 
-    The requestor asks, the acceptor agrees to what it supports; without agreement the baseline behaviour holds.
+    The requestor asks, the acceptor agrees to what it supports; without agreement the baseline behaviour holds.  For
+    worklists only ``fuzzy`` and ``timezone`` have a meaning.  The last two bytes came with the edition of 2022 and are sent
+    only if they are asked for, since older acceptors do not expect them.
 
     Examples
     --------
@@ -56,13 +65,18 @@ class QueryOptions(_Options):
     fuzzy: bool = False  #: person names are matched by sound or spelling
     timezone: bool = False  #: times are adjusted to the Timezone Offset From UTC of the query
     enhanced_conversion: bool = False  #: classic images are shown as enhanced multi-frame ones, or the reverse
+    empty_value: bool = False  #: a key of two quotation marks matches what has no value (PS3.4 C.2.2.2.7)
+    multiple_value: bool = False  #: each of several values has to match (PS3.4 C.2.2.2.8)
 
+    always = 5
     words = (
         "relational queries",
         "combined date-time matching",
         "fuzzy matching of names",
         "timezone adjustment",
         "enhanced multi-frame conversion",
+        "empty value matching",
+        "multiple value matching",
     )
 
 
@@ -73,12 +87,13 @@ class RetrieveOptions(_Options):
     relational: bool = False  #: unique keys of the levels above may be left out
     enhanced_conversion: bool = False  #: classic images are sent as enhanced multi-frame ones, or the reverse
 
+    always = 2
     words = ("relational retrieval", "enhanced multi-frame conversion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageOptions(_Options):
-    """Extended negotiation of a Storage SOP Class (PS3.4 B.3.1): both sides tell what they do, nothing is agreed.
+    """Extended negotiation of a Storage SOP Class (PS3.4 B.3.1, B.4.1): both sides tell what they do, nothing is agreed.
 
     Examples
     --------
@@ -86,15 +101,15 @@ class StorageOptions(_Options):
     '020000000000'
     """
 
-    level: int = (
-        0  #: 0 mandatory attributes, 1 optional ones too, 2 private ones too (everything), 3 not applicable (SCU)
-    )
-    signatures: int = 0  #: 0 unspecified, 1 may be lost, 2 kept, 3 kept and verifiable
-    coercion: int = 0  #: 0 does not coerce, 1 may coerce, 2 unspecified (SCU)
+    level: int = 0  #: what is stored: 0 some attributes, 1 those of type 1 and 2, 2 everything, 3 not applicable (SCU only)
+    signatures: int = 0  #: 0 unspecified, 1 may be lost, 2 checked and replaced by the SCP's own, 3 kept
+    coercion: int = 0  #: 0 does not coerce, 1 may coerce, 2 not applicable (SCU only)
 
+    always = 6
     words = ()
 
-    def __bytes__(self) -> bytes:
+    def whole(self) -> bytes:
+        """Six bytes, every other one reserved."""
         return bytes((self.level, 0, self.signatures, 0, self.coercion, 0))
 
     @classmethod
@@ -106,6 +121,9 @@ class StorageOptions(_Options):
     def __str__(self) -> str:
         return f"storage level {self.level}, digital signatures level {self.signatures}, coercion {self.coercion}"
 
+
+#: Of these workitems are queried (PS3.4 Tables CC.2-2, CC.2-3, CC.2-5).
+_WORKITEMS = frozenset(("UnifiedProcedureStepPull", "UnifiedProcedureStepWatch", "UnifiedProcedureStepQuery"))
 
 #: What stands in a `PresentationContext`: options by name, or the bytes themselves.
 Extended = QueryOptions | RetrieveOptions | StorageOptions | bytes
@@ -126,6 +144,8 @@ def options_of(abstract_syntax: str, information: bytes) -> Extended:
     if entry.service_class is ServiceClass.QUERY_RETRIEVE:
         querying = entry.keyword.endswith("Find") or entry.keyword == "RepositoryQuery"
         return (QueryOptions if querying else RetrieveOptions).of(information)
+    if entry.service_class is ServiceClass.BASIC_WORKLIST or entry.keyword in _WORKITEMS:
+        return QueryOptions.of(information)
     return information
 
 
@@ -137,8 +157,8 @@ def agreed(asked: bytes, ours: Extended | None) -> bytes | None:
     if ours is None:
         return None
     if isinstance(ours, QueryOptions | RetrieveOptions):
-        # Never more bytes than were asked: a requestor of an earlier edition of the standard does not know them.
-        return bytes(a & b for a, b in zip(asked, raw(ours), strict=False))
+        # As many bytes as were asked: a requestor of an earlier edition of the standard does not know more.
+        return bytes(a & b for a, b in zip(asked, ours.whole(), strict=False))
     return raw(ours)
 
 

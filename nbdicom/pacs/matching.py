@@ -4,10 +4,12 @@
 that have a column, and applied as `Key.matches` to those that the index keeps as JSON.  Both renderings of a kind of
 matching stand side by side, and the tests run every case through both.
 
-Rules that the standard leaves to the implementation, as they are decided here: a value that an entity does not have
-matches only the universal key; names are compared without regard to case, component group by component group, and empty
-components at the end do not count; a date or time that is written with less precision stands for the whole interval;
-offsets from UTC are not compared.
+Rules that the standard leaves to the implementation, as they are decided here: names are compared without regard to case,
+component group by component group, and empty components at the end do not count; a date or time that is written with less
+precision stands for the whole interval; offsets from UTC are not compared; of several values any may match.
+
+One rule departs from the standard.  An entity without a value for a required key would match every key (C.2.2.1.2); here
+it matches the universal key alone, as in most archives: who asks for a name does not expect the nameless.
 """
 
 from __future__ import annotations
@@ -173,7 +175,11 @@ class Name(Key):
 
 @dataclass(frozen=True, slots=True)
 class OneOf(Key):
-    """Several values of which any may match (PS3.4 C.2.2.2.8), for more than UIDs: people ask for CT and MR."""
+    r"""Several values of which any may match, for more than UIDs: people ask for ``CT\MR``.
+
+    Without extended negotiation the standard does not say what that means; with it, all have to match (PS3.4 C.2.2.2.8),
+    to which we do not agree.
+    """
 
     keys: tuple[Key, ...]
 

@@ -7,7 +7,7 @@ import pytest
 from nbdicom.config import OperationsWindow
 from nbdicom.core import negotiation as n
 from nbdicom.core import pdu as p
-from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions, options_of
+from nbdicom.core.extended import QueryOptions, RetrieveOptions, StorageOptions, agreed, options_of
 from nbdicom.core.identity import UserIdentity
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import known_users
@@ -40,6 +40,8 @@ def crossed(
         (QueryOptions(fuzzy=True), "00 00 01 00 00"),
         (QueryOptions(timezone=True), "00 00 00 01 00"),
         (QueryOptions(enhanced_conversion=True), "00 00 00 00 01"),
+        (QueryOptions(empty_value=True), "00 00 00 00 00 01"),
+        (QueryOptions(relational=True, multiple_value=True), "01 00 00 00 00 00 01"),
         (RetrieveOptions(relational=True), "01 00"),
         (RetrieveOptions(enhanced_conversion=True), "00 01"),
         (StorageOptions(level=2, signatures=3, coercion=1), "02 00 03 00 01 00"),
@@ -55,10 +57,23 @@ def test_options_are_these_bytes(options: Any, data: str) -> None:
 def test_what_the_bytes_mean_depends_on_the_class() -> None:
     for uid, kind in ((FIND, QueryOptions), (MOVE, RetrieveOptions), (GET, RetrieveOptions), (CT, StorageOptions)):
         assert type(options_of(uid, b"\1")) is kind
+    for keyword in ("ModalityWorklistInformationModelFind", "UnifiedProcedureStepPull", "UnifiedProcedureStepQuery"):
+        assert options_of(UID.of(keyword), b"\0\0\1") == QueryOptions(fuzzy=True)  # PS3.4 K.5, CC.3.2
+    assert options_of(UID.of("UnifiedProcedureStepPush"), b"\0\0\1") == b"\0\0\1"
     assert options_of(PRIVATE, b"\1\2") == options_of(ECHO, b"\1\2") == b"\1\2"
     assert QueryOptions.of(b"\1\2\1\1\1\1\1") == QueryOptions(
-        relational=True, fuzzy=True, timezone=True, enhanced_conversion=True
+        relational=True, fuzzy=True, timezone=True, enhanced_conversion=True, empty_value=True, multiple_value=True
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [("01", "01"), ("01 01", "01 00"), ("01 00 01", "01 00 01"), ("01 01 01 01 01 01 01", "01 00 01 00 00 00 00"),
+     ("01" * 9, "01 00 01 00 00 00 00")],
+)  # fmt: skip
+def test_the_answer_has_as_many_bytes_as_the_question(asked: str, answered: str) -> None:
+    """PS3.4 C.5.1.1: one byte is answered by one; further ones are those of the standard."""
+    assert agreed(bytes.fromhex(asked), BOTH) == bytes.fromhex(answered)
 
 
 BOTH = QueryOptions(relational=True, fuzzy=True)

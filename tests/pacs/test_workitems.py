@@ -144,6 +144,11 @@ def test_a_completed_workitem_has_what_it_needs(pacs, handlers):
         ({STATE: None}, 0x0120),
         ({"ProcedureStepLabel": ""}, 0x0121),
         ({"ProcedureStepLabel": None}, 0x0120),
+        ({"OtherPatientIDsSequence": [{"TypeOfPatientID": "TEXT"}]}, 0x0120),
+        ({"ScheduledHumanPerformersSequence": [{"HumanPerformerName": "Doe^Jane"}]}, 0x0120),
+        ({"ReferencedRequestSequence": [{"AccessionNumber": "A1"}]}, 0x0120),
+        ({"ProcedureStepProgressInformationSequence": [{"ProcedureStepProgress": "0"}]}, 0x0106),
+        (PERFORMED, 0x0106),
     ],
 )
 def test_what_is_pushed(pacs, handlers, changes, status):
@@ -185,6 +190,29 @@ def test_the_state_is_not_set(handlers):
     brought_to(handlers, "IN PROGRESS")
     changes = {"TransactionUID": "9.9", STATE: "COMPLETED"}
     assert normalized(handlers, "n_set", PULL, "1.1", changes, sop_class=UPS) == 0x0106
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "status"),
+    [
+        ("ProcedureStepLabel", "other", None),
+        ("ProcedureStepLabel", "", 0x0121),
+        ("WorklistLabel", "", 0x0121),
+        ("InputReadinessState", "", 0x0121),
+        ("CommentsOnTheScheduledProcedureStep", "", None),
+        ("PatientID", "P1", None),  # it is that already
+        ("PatientID", "P2", 0x0106),
+        ("PatientName", "Roe^Richard", 0x0106),
+        ("AdmissionID", "A1", 0x0106),
+        ("OtherPatientIDsSequence", [{"PatientID": "P2"}], None),
+    ],
+)
+def test_what_may_be_set(pacs, handlers, keyword, value, status):
+    """PS3.4 Table CC.2.5-3, N-SET."""
+    brought_to(handlers, "SCHEDULED")
+    before = pacs.workitems.attributes("1.1")[keyword]
+    assert normalized(handlers, "n_set", PULL, "1.1", {keyword: value}, sop_class=UPS) == status
+    assert pacs.workitems.attributes("1.1")[keyword] == (value if status is None else before)
 
 
 def test_the_transaction_uid_is_never_told(handlers):
@@ -285,6 +313,38 @@ def test_a_lock_on_one_workitem_outlives_a_global_subscription_without(pacs, han
     subscribe(handlers, lock="TRUE")
     subscribe(handlers, GLOBAL, "FALSE")
     assert str(pacs.workitems.subscriptions).count("yes") == 1
+
+
+def test_a_global_subscription_with_a_lock_leaves_one_without_as_it_is(pacs, handlers):
+    pushed(handlers, "1.1")
+    pushed(handlers, "1.2")
+    subscribe(handlers, "1.1", lock="FALSE")
+    assert subscribe(handlers, GLOBAL, "TRUE") is None
+    with pacs._opened()._database.read() as connection:
+        subscribed = connection.execute("SELECT uid, lock FROM subscriptions ORDER BY uid").fetchall()
+        about = [uid for (uid,) in connection.execute("SELECT subject FROM reports ORDER BY id")]
+    assert subscribed == [("1.1", False), ("1.2", True)]
+    assert about == ["1.1", "1.1", "1.2"]  # the first one after the first subscription
+
+
+def test_to_whom_a_workitem_is_assigned(pacs, handlers):
+    """PS3.4 Table CC.2.4-1, event type 5: what is in the workitem, and nothing that is not."""
+    performers = [
+        {
+            "HumanPerformerCodeSequence": [{"CodeValue": number, "CodingSchemeDesignator": "99NB"}],
+            "HumanPerformerName": f"Roe^{number}",
+            "HumanPerformerOrganization": "Ward",
+        }
+        for number in "12"
+    ]
+    subscribe(handlers, GLOBAL)
+    pushed(handlers, ScheduledHumanPerformersSequence=performers)
+    (assigned,) = [information for _, event_type, information in reports(pacs) if event_type == 5]
+    assert "ScheduledStationNameCodeSequence" not in assigned
+    assert [code["CodeValue"] for code in assigned["HumanPerformerCodeSequence"]] == ["1", "2"]
+    assert assigned["HumanPerformerOrganization"] == "Ward"
+    assert normalized(handlers, "n_set", PULL, "1.1", {"ScheduledHumanPerformersSequence": []}, sop_class=UPS) is None
+    assert reports(pacs)[-1] == ("WATCHER", 5, {})
 
 
 def test_suspended_and_ended_subscriptions(pacs, handlers):

@@ -101,8 +101,8 @@ def require(attributes: Attributes, types: str) -> None:
     attributes : mapping
         The data set.
     types : str
-        Lines of a keyword and its type.  ``1`` has a value; ``2`` may be empty, and becomes so where it is missing.  A line
-        that is indented belongs to the items of the sequence above it.
+        Lines of a keyword and its type.  ``1`` has a value; ``2`` may be empty, and becomes so where it is missing; ``3``
+        may be missing.  A line that is indented belongs to the items of the sequence above it.
 
     Raises
     ------
@@ -136,7 +136,8 @@ def _require(attributes: Attributes, tree: _Tree, where: str) -> None:
         if value is None:
             if kind == "1":
                 raise Refuse(_MISSING_ATTRIBUTE, f"{where}{keyword} is missing")
-            attributes[keyword] = ""
+            if kind == "2":
+                attributes[keyword] = ""
         elif kind == "1" and value in ("", [], b""):
             raise Refuse(_MISSING_VALUE, f"{where}{keyword} has no value")
         for item in value if children and isinstance(value, list) else ():

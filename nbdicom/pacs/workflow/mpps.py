@@ -73,14 +73,17 @@ PerformedSeriesSequence {}
   ReferencedImageSequence 2
   ReferencedNonImageCompositeSOPInstanceSequence 2
 """
-#: A step that ended without an image has no series.
+#: The standard wants a series even of a step that was discontinued (note 2); modalities that stop before the first image
+#: have none, and are not refused for it.
 _FINAL = {"COMPLETED": _ENDED + _SERIES.format(1), "DISCONTINUED": _ENDED + _SERIES.format(2)}
 #: The same table: what N-SET is not allowed to change.
 _FIXED = words(
     """
 ScheduledStepAttributesSequence PatientName PatientID PatientBirthDate PatientSex ReferencedPatientSequence
 PerformedProcedureStepID PerformedStationAETitle PerformedStationName PerformedLocation PerformedProcedureStepStartDate
-PerformedProcedureStepStartTime Modality StudyID
+PerformedProcedureStepStartTime Modality StudyID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence
+OtherPatientIDsSequence AdmissionID IssuerOfAdmissionIDSequence ServiceEpisodeID IssuerOfServiceEpisodeIDSequence
+ServiceEpisodeDescription
     """
 )
 

@@ -63,19 +63,20 @@ class Subscriptions(Tabular):
         self._reports.wake(ae_title)
 
     def _to_all(self, connection: sqlite3.Connection, ae_title: str, locked: bool, keys: Attributes | None) -> None:
-        """A global subscription reaches the workitems that exist; a lock that one has stays (Table CC.2.3-2)."""
+        """A global subscription reaches the workitems that exist; what an AE said of one stays (Table CC.2.3-2).
+
+        With a lock it is followed by a report about each of them, also of those that were subscribed to (CC.2.4.3).
+        """
         wanted = None if keys is None else Keys.of(keys)
         for uid, text in connection.execute("SELECT uid, attributes FROM workitems ORDER BY rowid").fetchall():
             attributes = load(text)
             if wanted is not None and not wanted.match(attributes):
                 continue
+            connection.execute(
+                "INSERT OR IGNORE INTO subscriptions (ae_title, uid, lock) VALUES (?, ?, ?)", (ae_title, uid, locked)
+            )
             if locked:
-                self._put(connection, ae_title, uid, True)
                 self._tell_state(connection, ae_title, uid, attributes)
-            else:
-                connection.execute(
-                    "INSERT OR IGNORE INTO subscriptions (ae_title, uid, lock) VALUES (?, ?, 0)", (ae_title, uid)
-                )
 
     def unsubscribe(self, uid: str, information: Attributes) -> None:
         """Action 4, Unsubscribe from Receiving UPS Event Reports; globally it ends all subscriptions."""

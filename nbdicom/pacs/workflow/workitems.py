@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import FindRequest, NActionRequest, NCreateRequest, NGetRequest, NSetRequest, Refuse
-from nbdicom.pacs.workflow.attributes import Keys, attributes_of, chosen, read, require, text_of
+from nbdicom.pacs.workflow.attributes import Keys, attributes_of, chosen, read, require, text_of, words
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
 from nbdicom.pacs.workflow.service import Service
@@ -62,6 +62,10 @@ ScheduledProcessingParametersSequence 2
 ScheduledStationNameCodeSequence 2
 ScheduledStationClassCodeSequence 2
 ScheduledStationGeographicLocationCodeSequence 2
+ScheduledHumanPerformersSequence 3
+  HumanPerformerCodeSequence 1
+  HumanPerformerName 1
+  HumanPerformerOrganization 1
 ScheduledProcedureStepStartDateTime 1
 ScheduledWorkitemCodeSequence 2
 CommentsOnTheScheduledProcedureStep 2
@@ -70,13 +74,36 @@ InputInformationSequence 2
 PatientName 2
 PatientID 2
 IssuerOfPatientID 2
+OtherPatientIDsSequence 2
+  PatientID 1
 PatientBirthDate 2
 PatientSex 2
 AdmissionID 2
+IssuerOfAdmissionIDSequence 2
 AdmittingDiagnosesDescription 2
+AdmittingDiagnosesCodeSequence 2
 ReferencedRequestSequence 2
+  StudyInstanceUID 1
+  AccessionNumber 2
+  IssuerOfAccessionNumberSequence 2
 ProcedureStepState 1
+ProcedureStepProgressInformationSequence 2
+UnifiedProcedureStepPerformedProcedureSequence 2
 """
+#: The same column: what is created empty, since nothing has been done yet.
+_EMPTY = ("ProcedureStepProgressInformationSequence", "UnifiedProcedureStepPerformedProcedureSequence")
+#: The same table, N-SET: what always has a value, and what is not allowed.
+_VALUED = words(
+    """
+ScheduledProcedureStepPriority ProcedureStepLabel WorklistLabel ScheduledProcedureStepStartDateTime InputReadinessState
+    """
+)
+_FIXED = words(
+    """
+PatientName PatientID PatientBirthDate PatientSex AdmissionID IssuerOfAdmissionIDSequence AdmittingDiagnosesDescription
+AdmittingDiagnosesCodeSequence ReferencedRequestSequence ReplacedProcedureStepSequence
+    """
+)
 #: The same table, final state: "P" is what a COMPLETED workitem has to have (CC.2.5.1.1).
 _PERFORMED = """
 UnifiedProcedureStepPerformedProcedureSequence 1
@@ -164,6 +191,9 @@ class Workitems(Service):
         require(attributes, _CREATED)
         if text_of(attributes, _STATE) != _SCHEDULED:
             raise Refuse(_NOT_SCHEDULED, "a workitem is created as SCHEDULED")
+        for keyword in _EMPTY:
+            if attributes[keyword]:
+                raise Refuse(0x0106, f"{keyword} of a new workitem is empty")
         attributes = {keyword: value for keyword, value in attributes.items() if keyword not in _OURS}
         attributes["WorklistLabel"] = attributes["WorklistLabel"] or "Worklist"
         attributes |= _identity(uid, _SCHEDULED)
@@ -195,6 +225,11 @@ class Workitems(Service):
                 raise Refuse(_WRONG_TRANSACTION, "the correct Transaction UID was not provided")
             if changes.get(_STATE, state) != state:
                 raise Refuse(0x0106, "the state of a workitem is changed by N-ACTION")
+            for keyword, value in changes.items():
+                if keyword in _FIXED and value != attributes.get(keyword, ""):
+                    raise Refuse(0x0106, f"{keyword} may not be changed")
+                if keyword in _VALUED and value in ("", []):
+                    raise Refuse(0x0121, f"{keyword} has no value")
             before = dict(attributes)
             attributes |= {keyword: value for keyword, value in changes.items() if keyword not in _OURS}
             attributes |= _identity(uid, state)
@@ -397,11 +432,16 @@ def _state_of(attributes: Attributes) -> Attributes:
 
 
 def _assignment_of(attributes: Attributes) -> Attributes:
-    information = {"ScheduledStationNameCodeSequence": attributes.get("ScheduledStationNameCodeSequence") or []}
-    for performer in attributes.get("ScheduledHumanPerformersSequence") or ():
-        keywords = ("HumanPerformerCodeSequence", "HumanPerformerOrganization")
-        information |= {keyword: performer[keyword] for keyword in keywords if performer.get(keyword)}
-    return information
+    """Who shall do it, as far as that is known; an event has one organization, and the codes of all performers."""
+    performers = attributes.get("ScheduledHumanPerformersSequence") or []
+    information = {
+        "ScheduledStationNameCodeSequence": attributes.get("ScheduledStationNameCodeSequence"),
+        "HumanPerformerCodeSequence": [
+            code for performer in performers for code in performer.get("HumanPerformerCodeSequence") or ()
+        ],
+        "HumanPerformerOrganization": next((text_of(p, "HumanPerformerOrganization") for p in performers), ""),
+    }
+    return {keyword: value for keyword, value in information.items() if value}
 
 
 def _explain_cancellation(attributes: Attributes, information: Attributes) -> None:
