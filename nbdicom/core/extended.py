@@ -101,7 +101,9 @@ class StorageOptions(_Options):
     '020000000000'
     """
 
-    level: int = 0  #: what is stored: 0 some attributes, 1 those of type 1 and 2, 2 everything, 3 not applicable (SCU only)
+    level: int = (
+        0  #: what is stored: 0 some attributes, 1 those of type 1 and 2, 2 everything, 3 not applicable (SCU only)
+    )
     signatures: int = 0  #: 0 unspecified, 1 may be lost, 2 checked and replaced by the SCP's own, 3 kept
     coercion: int = 0  #: 0 does not coerce, 1 may coerce, 2 not applicable (SCU only)
 
