@@ -67,8 +67,8 @@ A710|QUERY_RETRIEVE|C-FIND|Invalid prior record key (Repository Query)|PS3.4 C.6
 A900|QUERY_RETRIEVE|C-FIND|Data set does not match SOP Class|PS3.4 C.4.1.1.4
 B001|QUERY_RETRIEVE|C-FIND|Matching reached response limit (Repository Query)|PS3.4 C.6.4
 C000-CFFF|QUERY_RETRIEVE|C-FIND|Unable to process|PS3.4 C.4.1.1.4
-A701|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Refused: out of resources, unable to calculate number of matches|PS3.4 C.4.2.1.5, C.4.3.1.4
-A702|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Refused: out of resources, unable to perform sub-operations|PS3.4 C.4.2.1.5, C.4.3.1.4
+A701|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Refused: out of resources, unable to count matches|PS3.4 C.4.2.1.5, C.4.3.1.4
+A702|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Refused: out of resources for sub-operations|PS3.4 C.4.2.1.5, C.4.3.1.4
 A801|QUERY_RETRIEVE LIKE_WORKLIST|C-MOVE|Refused: move destination unknown|PS3.4 C.4.2.1.5
 A900|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Data set does not match SOP Class|PS3.4 C.4.2.1.5, C.4.3.1.4
 AA00|QUERY_RETRIEVE|C-GET C-MOVE|None of the frames requested were found in the SOP Instance|PS3.4 Y.4.1.1.4, Y.4.2.1.4
@@ -76,7 +76,7 @@ AA01|QUERY_RETRIEVE|C-GET C-MOVE|Unable to create new object for this SOP Class|
 AA02|QUERY_RETRIEVE|C-GET C-MOVE|Unable to extract frames|PS3.4 Y.4.1.1.4, Y.4.2.1.4
 AA03|QUERY_RETRIEVE|C-GET C-MOVE|Time-based request for a SOP Instance that is not time-based|PS3.4 Y.4.1.1.4, Y.4.2.1.4
 AA04|QUERY_RETRIEVE|C-GET C-MOVE|Invalid request|PS3.4 Y.4.1.1.4, Y.4.2.1.4
-B000|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Sub-operations complete, one or more failures or warnings|PS3.4 C.4.2.1.5, C.4.3.1.4
+B000|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Sub-operations complete, failures or warnings|PS3.4 C.4.2.1.5, C.4.3.1.4
 C000-CFFF|QUERY_RETRIEVE LIKE_WORKLIST|C-GET C-MOVE|Unable to process|PS3.4 C.4.2.1.5, C.4.3.1.4
 A700|BASIC_WORKLIST LIKE_WORKLIST|C-FIND|Refused: out of resources|PS3.4 K.4.1.1.4
 A900|BASIC_WORKLIST LIKE_WORKLIST|C-FIND|Data set does not match SOP Class|PS3.4 K.4.1.1.4
@@ -119,8 +119,8 @@ B600|PRINT_MANAGEMENT|N-CREATE N-SET|Memory allocation not supported|PS3.4 H.4.1
 B601|PRINT_MANAGEMENT|N-ACTION|Film session printing (collation) is not supported|PS3.4 H.4.1.2.4.2
 B602|PRINT_MANAGEMENT|N-ACTION|The Film Session has no Image Boxes (empty page)|PS3.4 H.4.1.2.4.2
 B603|PRINT_MANAGEMENT|N-ACTION|The Film Box has no Image Boxes (empty page)|PS3.4 H.4.2.2.4.2
-B604|PRINT_MANAGEMENT|N-SET N-ACTION|Image larger than the image box, demagnified|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
-B605|PRINT_MANAGEMENT|N-CREATE N-SET|Density outside of the printer's range, its limit is used|PS3.4 H.4.2.2.1.2, H.4.3.1.2.1.2, H.4.9.2.1.2
+B604|PRINT_MANAGEMENT|N-SET N-ACTION|Image larger than image box, demagnified|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
+B605|PRINT_MANAGEMENT|N-CREATE N-SET|Density out of range, limit used|PS3.4 H.4.2.2.1.2, H.4.3.1.2.1.2, H.4.9.2.1.2
 B609|PRINT_MANAGEMENT|N-SET N-ACTION|Image larger than the image box, cropped|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
 B60A|PRINT_MANAGEMENT|N-SET N-ACTION|Image larger than the image box, decimated|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
 C600|PRINT_MANAGEMENT|N-ACTION|The Film Session has no Film Boxes|PS3.4 H.4.1.2.4.2
@@ -128,7 +128,7 @@ C601|PRINT_MANAGEMENT|N-ACTION|Unable to create Print Job, print queue is full (
 C602|PRINT_MANAGEMENT|N-ACTION|Unable to create Print Job, print queue is full (Film Box)|PS3.4 H.4.2.2.4.2
 C603|PRINT_MANAGEMENT|N-SET N-ACTION|Image size is larger than image box size|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
 C605|PRINT_MANAGEMENT|N-SET|Insufficient memory in printer to store the image|PS3.4 H.4.3.1.2.1.2
-C613|PRINT_MANAGEMENT|N-SET N-ACTION|Combined print image is larger than the image box|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
+C613|PRINT_MANAGEMENT|N-SET N-ACTION|Combined image larger than image box|PS3.4 H.4.1.2.4.2, H.4.2.2.4.2, H.4.3.1.2.1.2
 C616|PRINT_MANAGEMENT|N-CREATE N-SET|A Film Box waits to be printed; Film Session printing is not supported|PS3.4 H.4.2.2.1.2
 0001|MEDIA_CREATION|N-GET|Requested optional attributes are not supported|PS3.4 S.3.2.4.4
 A510|MEDIA_CREATION|N-CREATE N-ACTION|Failed: media creation has been initiated already for this SOP Instance|PS3.4 S.3.2.1.4

@@ -164,3 +164,43 @@ def test_the_table_of_a_service(service: str, code: str, words: str) -> None:
 def test_a_service_that_nobody_knows() -> None:
     with pytest.raises(ValueError, match="neither"):
         status_table("Coffee Making")
+
+
+#: the section that defines a status, as it was read in the standard: (service, code) and the source in the table
+SECTIONS = [
+    *[
+        ("C-ECHO" if code in (0x0122, 0x0210, 0x0211, 0x0212) else "N-GET", code, f"PS3.7 C.5.{number}")
+        for code, number in {
+            0x0122: 6, 0x0119: 7, 0x0111: 8, 0x0210: 9, 0x0115: 10, 0x0106: 11, 0x0117: 12, 0x0120: 13, 0x0121: 14,
+            0x0212: 15, 0x0114: 16, 0x0105: 17, 0x0113: 18, 0x0112: 19, 0x0118: 20, 0x0110: 21, 0x0213: 22, 0x0211: 23,
+            0x0123: 24, 0x0124: 25,
+        }.items()
+    ],
+    (ServiceClass.NON_PATIENT_OBJECT_STORAGE, 0xC000, "PS3.4 GG.4.2"),
+    (ServiceClass.QUERY_RETRIEVE, 0xA710, "PS3.4 C.6.4.5.3"),
+    (ServiceClass.QUERY_RETRIEVE, 0xAA02, "PS3.4 Y.4.1.1.4, Y.4.2.1.4"),
+    (ServiceClass.HANGING_PROTOCOL, 0xA900, "PS3.4 K.4.1.1.4"),
+    (ServiceClass.RELEVANT_PATIENT_INFORMATION, 0xC100, "PS3.4 Q.2.1.1.4"),
+    (ServiceClass.SUBSTANCE_ADMINISTRATION, 0xA700, "PS3.4 V.4.1.1.4"),
+    (ServiceClass.UNIFIED_PROCEDURE_STEP, 0xC308, "PS3.4 CC.2.3.4"),
+    (ServiceClass.UNIFIED_PROCEDURE_STEP, 0xC310, "PS3.4 CC.2.1.4, CC.2.6.4"),
+    (ServiceClass.UNIFIED_PROCEDURE_STEP, 0xC312, "PS3.4 CC.2.2.4"),
+    (ServiceClass.PRINT_MANAGEMENT, 0xC602, "PS3.4 H.4.2.2.4.2"),
+    (ServiceClass.PRINT_MANAGEMENT, 0xC605, "PS3.4 H.4.3.1.2.1.2"),
+    (ServiceClass.MEDIA_CREATION, 0xA510, "PS3.4 S.3.2.1.4"),
+    (ServiceClass.MEDIA_CREATION, 0xC201, "PS3.4 S.3.2.3.4"),
+    (ServiceClass.STORAGE_MANAGEMENT, 0xB010, "PS3.4 KK.2.2.3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("service", "code", "source"), SECTIONS)
+def test_a_status_names_the_section_that_defines_it(service: object, code: int, source: str) -> None:
+    sources = {row[5] for row in status_table(service).rows if row[0] == f"{code:04X}H"}
+    assert source in sources
+
+
+def test_storage_of_what_is_of_no_patient_has_no_ranges() -> None:
+    """GG.4.2 has A700H, A900H and C000H; storage (B.2.3) has ranges."""
+    uid = sop_classes(ServiceClass.NON_PATIENT_OBJECT_STORAGE)[0].uid
+    assert Status(0xC000, "C-STORE", sop_class=uid).is_defined
+    assert not any(Status(code, "C-STORE", sop_class=uid).is_defined for code in (0xA701, 0xA9FF, 0xC001))
