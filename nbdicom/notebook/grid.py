@@ -1,7 +1,7 @@
 """`ResultsGrid`: a table of answers to choose rows from, and to retrieve them.
 
-It is a list box: what a keyboard and a screen reader know how to use, in every front end.  It shows a few hundred rows at
-a time, and its filter looks at all.
+It is a list box: what a keyboard and a screen reader know how to use, in every front end.  It shows a page of a few
+hundred rows at a time; filter and order are those of all rows, and what is selected stays so on every page.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom import privacy
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import Filling, Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.lines import Lines
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import Table, printable
 
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ResultsGrid", "row_details"]
 
-_MOST_ROWS = 500  #: in the list at once
-_MOST_WIDTH = 26  #: characters of a column in the list; all of it is in the details
+_PAGE = 500  #: rows in the list at once
 _PIXELS = 7.3  #: width of a character in the list
-_SPACE = "\N{NO-BREAK SPACE}"  # a list box folds ordinary spaces
+_AS_FOUND = "as found"
 
 
 class ResultsGrid(Panel):
@@ -63,35 +63,53 @@ class ResultsGrid(Panel):
         self.listen = listen
         self.job: Job[RetrieveResult] | None = None  #: the retrieval that was started last
         self._frame = frame
-        self._texts: list[list[str]] = []
-        self._lower: list[str] | None = None
-        self._found: list[int] = []
+        self._lines = Lines(frame)
+        self._found: list[int] = []  # the rows that the filter lets through, in order
         self._chosen: list[int] = []
+        self._all = False  # whether they were chosen by the button
         self._observers: list[Callable[[], object]] = []
         self._filling = Filling()
         self.filter = text("Rows with", "part of any value", width="260px")
-        self.filter.observe(lambda _: self._list(), "value")
+        wide = {"description_width": "initial"}
+        self.sort = w.Dropdown(
+            options=[_AS_FOUND], description="Sort by", tooltip="Sort by", style=wide, layout={"width": "auto"}
+        )
+        self.descending = w.Checkbox(
+            description="descending", tooltip="The last one first", indent=False, layout={"width": "auto"}
+        )
+        self.page = w.BoundedIntText(
+            value=1, min=1, max=1, description="Page", tooltip="Page of the list", style=wide, layout={"width": "110px"}
+        )
+        self.previous_button = button("Previous", lambda: self._turn(-1), icon="arrow-left", tooltip="Previous page")
+        self.next_button = button("Next", lambda: self._turn(1), icon="arrow-right", tooltip="Next page")
+        for control in (self.filter, self.sort, self.descending):
+            control.observe(lambda _: self._changed(self._find), "value")
+        self.page.observe(lambda _: self._changed(lambda: self._list(self.page.value)), "value")
         self.rows = w.SelectMultiple(
             rows=12, description="", layout={"width": "auto"}, tooltip="Rows; choose several by Shift or Ctrl"
         )
         self.rows.add_class("nbd-rows")
         self.rows.observe(self._choose, "value")
         self.all_button = button("Select all", self._choose_all, icon="check-square-o")
+        self.none_button = button("Select none", self._choose_none, icon="square-o")
         self.folder = text("Folder", value=str(to), width="260px")
         self.retrieve_button = button("Retrieve", self.retrieve, icon="download", style="primary")
         self.show_button = button("Show images", self._open_viewer, icon="picture-o")
         self.show_button.disabled = True
-        self._head, self._count, self._problem, self._details = html(), html(), html(), html()
+        self._head, self._count, self._problem, self._details, self._place = html(), html(), html(), html(), html()
         self._jobs, self._viewer = w.VBox(), w.VBox()
         on_enter(self.folder, self.retrieve)
-        tools = w.HBox(
-            [self.filter, self.all_button, self._count], layout={"flex_flow": "row wrap", "align_items": "center"}
-        )
+        row = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "0 10px"}
+        tools = w.HBox([self.filter, self.sort, self.descending], layout=row)
+        choosing = w.HBox([self.all_button, self.none_button, self._count], layout=row)
+        self._pages = w.HBox([self.previous_button, self.page, self.next_button, self._place], layout=row)
         self._actions = actions = w.HBox(
             [self.folder, self.retrieve_button, self.show_button], layout={"flex_flow": "row wrap"}
         )
         self._list_box = w.VBox([self._head, self.rows], layout={"overflow": "auto"})
-        self._show(tools, self._list_box, self._details, actions, self._problem, self._jobs, self._viewer)
+        self._show(
+            tools, self._list_box, self._pages, choosing, self._details, actions, self._problem, self._jobs, self._viewer
+        )
         self.frame = frame
 
     # --------------------------------------------------------------------------- what it has
@@ -103,19 +121,17 @@ class ResultsGrid(Panel):
 
     @frame.setter
     def frame(self, frame: pandas.DataFrame) -> None:
-        self._frame = frame
-        self._lower = None
-        names, self._texts = _columns(frame)
-        names = [printable(name) for name in names]
-        pairs = zip(names, self._texts, strict=True)
-        self._widths = [min(_MOST_WIDTH, max(map(len, [name, *column[:_MOST_ROWS]]))) for name, column in pairs]
-        self._head.value = f"<div class='nbd-head'>{escape(_line(names, self._widths))}</div>"
-        width = (
-            f"{(sum(self._widths) + 2 * len(names)) * _PIXELS + 30:.0f}px"  # a list box alone would not scroll sideways
-        )
-        self.rows.layout.min_width = self._head.layout.min_width = width
-        self._chosen = []
-        self._list()
+        lines = Lines(frame)
+        with self._filling:
+            self._frame, self._lines, self._chosen, self._all = frame, lines, [], False
+            self._head.value = f"<div class='nbd-head'>{escape(lines.head)}</div>"
+            # A list box alone would not scroll sideways.
+            width = f"{(sum(lines.widths) + 2 * len(lines.widths)) * _PIXELS + 30:.0f}px"
+            self.rows.layout.min_width = self._head.layout.min_width = width
+            by = self.sort.value
+            self.sort.options = [_AS_FOUND, *lines.names]
+            self.sort.value = by if by in lines.names else _AS_FOUND
+            self._find()
 
     @property
     def selection(self) -> pandas.DataFrame:
@@ -143,46 +159,79 @@ class ResultsGrid(Panel):
 
     # --------------------------------------------------------------------------- list and selection
 
-    def _list(self) -> None:
-        """Fill the list with the rows that the filter lets through."""
-        wanted = self.filter.value.strip().lower()
-        count = len(self._frame)
-        if not wanted:
-            self._found = list(range(count))
-        else:
-            if self._lower is None:
-                self._lower = ["\n".join(row).lower() for row in zip(*self._texts, strict=True)]
-            self._found = [k for k, line in enumerate(self._lower) if wanted in line]
-        shown = self._found[:_MOST_ROWS]
+    def _changed(self, action: Callable[[], object]) -> None:
+        with self._filling.choice() as by_user:
+            if by_user:
+                action()
+
+    def _find(self) -> None:
+        """Find the rows that the filter lets through, in the order that is asked for, and list their first page."""
         with self._filling:
-            self.rows.options = [(_line([column[k] for column in self._texts], self._widths), k) for k in shown]
+            found = self._lines.matching(self.filter.value)
+            if self.sort.value != _AS_FOUND:
+                kept = set(found)
+                found = [k for k in self._lines.order(self.sort.value, descending=self.descending.value) if k in kept]
+            elif self.descending.value:
+                found.reverse()
+            kept = set(found)
+            self._found, self._chosen = found, [k for k in self._chosen if k in kept]
+            self._list(1)
+
+    def _list(self, page: int) -> None:
+        """Fill the list with a page of what was found."""
+        with self._filling:
+            self.page.max = max(1, -(-len(self._found) // _PAGE))
+            self.page.value = min(max(1, page), self.page.max)
+            shown, chosen = self._shown(), set(self._chosen)
+            self.rows.value = ()
+            self.rows.options = [(self._lines[k], k) for k in shown]
             self.rows.rows = max(3, min(12, len(shown)))
-            self._chosen = [k for k in self._chosen if k in set(self._found)]
-            self.rows.value = [k for k in self._chosen if k in set(shown)]
-        self._tell()
+            self.rows.value = [k for k in shown if k in chosen]
+            self._tell()
+
+    def _turn(self, pages: int) -> None:
+        self._list(self.page.value + pages)
+
+    def _shown(self) -> list[int]:
+        """The rows of the page that is listed."""
+        return self._found[(self.page.value - 1) * _PAGE : self.page.value * _PAGE]
 
     def _choose(self, change: Any) -> None:
         with self._filling.choice() as by_user:
             if by_user:
-                self._chosen = list(change["new"])
+                # Of other pages, what was chosen there stays; after "Select all" a choice begins anew.
+                here = set(self._shown())
+                elsewhere = [] if self._all else [k for k in self._chosen if k not in here]
+                self._chosen, self._all = [*elsewhere, *change["new"]], False
                 self._tell()
 
     def _choose_all(self) -> None:
-        self._chosen = list(self._found)
         with self._filling:
-            self.rows.value = self._found[:_MOST_ROWS]
-        self._tell()
+            self._chosen, self._all = list(self._found), True
+            self.rows.value = self._shown()
+            self._tell()
+
+    def _choose_none(self) -> None:
+        with self._filling:
+            self._chosen, self._all = [], False
+            self.rows.value = ()
+            self._tell()
 
     def _tell(self) -> None:
         total, found, chosen = len(self._frame), len(self._found), len(self._chosen)
         words = f"{chosen} of {total} rows selected"
+        if elsewhere := chosen - len(self.rows.value):
+            words += f", {elsewhere} of them on other pages"
         if found != total:
             words += f", {found} match"
-        if found > _MOST_ROWS:
-            words += f"; the first {_MOST_ROWS} are listed, the filter looks at all"
         self._count.value = status_line(words)
+        pages, page = self.page.max, self.page.value
+        self._pages.layout.display = "" if pages > 1 else "none"
+        self._place.value = f"of {pages}: rows {(page - 1) * _PAGE + 1} to {min(page * _PAGE, found)} of {found}"
+        self.previous_button.disabled, self.next_button.disabled = page == 1, page == pages
         self.all_button.description = f"Select all {found}"
-        self.retrieve_button.disabled = not chosen
+        self.none_button.disabled = not chosen
+        self.retrieve_button.disabled = not chosen or self._is_retrieving
         self._details.value = row_details(self._frame, sorted(self._chosen)[0]) if chosen else ""
         for action in self._observers:
             action()
@@ -197,6 +246,9 @@ class ResultsGrid(Panel):
         if not self._chosen:
             self._problem.value = message("nothing is selected")
             return None
+        if self._is_retrieving:
+            self._problem.value = message("a retrieval is under way: wait for it, or cancel it")
+            return None
         if not self.folder.value.strip():
             self._problem.value = message("name a folder for the files")
             return None
@@ -208,6 +260,7 @@ class ResultsGrid(Panel):
             self._problem.value = message(error)
             return None
         self.job = job
+        self.retrieve_button.disabled = True
         strip, folder = Thumbnails(), self.folder.value.strip()
         strip.look(folder)
         self._jobs.children = (progress_widget(job), strip.widget)
@@ -218,6 +271,12 @@ class ResultsGrid(Panel):
     def _watch(self, now: Snapshot) -> None:
         arrived = self.result is not None and bool(self.result.paths)
         self.show_button.disabled = not (now.is_over and arrived)
+        if now.is_over:
+            self.retrieve_button.disabled = not self._chosen
+
+    @property
+    def _is_retrieving(self) -> bool:
+        return self.job is not None and not self.job.snapshot.is_over
 
     def _open_viewer(self) -> None:
         """Show the images; the headers of a large retrieval take a moment, so they are read in a job."""
@@ -237,32 +296,6 @@ class ResultsGrid(Panel):
         self._viewer.children = (progress_widget(job),)
         job.watch(show)
         job.start()
-
-
-def _columns(frame: pandas.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Names and texts of the columns that the list shows: those with values, without UIDs, which are in the details."""
-    from nbdicom.peer.frames import shown_text
-
-    names, texts = [], []
-    for name in frame.columns:
-        if str(name).endswith("UID") or str(name).endswith("UIDs") or str(name) == "SOPClassesInStudy":
-            continue
-        column = [str(privacy.shown(str(name), shown_text(value))) for value in frame[name]]
-        if any(column):
-            names.append(str(name))
-            texts.append([printable(value) for value in column])
-    if not names:
-        names = [str(name) for name in frame.columns]
-        texts = [[printable(shown_text(value)) for value in frame[name]] for name in frame.columns]
-    return names, texts
-
-
-def _line(cells: list[str], widths: list[int]) -> str:
-    cut = (
-        cell if len(cell) <= width else cell[: width - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        for cell, width in zip(cells, widths, strict=True)
-    )
-    return (_SPACE * 2).join(cell.ljust(width).replace(" ", _SPACE) for cell, width in zip(cut, widths, strict=True))
 
 
 def row_details(frame: pandas.DataFrame, position: int) -> str:

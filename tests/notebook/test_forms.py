@@ -245,19 +245,108 @@ def test_the_filter_looks_at_all_rows(grid) -> None:
     assert grid.rows.options == () and len(grid.selection) == 0
 
 
-def test_a_hundred_thousand_rows() -> None:
+@pytest.fixture(scope="module")
+def many() -> pd.DataFrame:
     count = 100_000
-    frame = pd.DataFrame({
+    return pd.DataFrame({
         "StudyInstanceUID": pd.Series([f"1.2.{k}" for k in range(count)], dtype="string"),
         "PatientID": pd.Series([f"P{k}" for k in range(count)], dtype="string"),
+        "StudyDate": pd.date_range("2000-01-01", periods=count, freq="D", unit="s"),
+        "NumberOfStudyRelatedInstances": pd.Series([None if k == 7 else k * 7919 % count for k in range(count)], dtype="Int64"),
     })  # fmt: skip
-    grid = nd.ResultsGrid(frame, peer=nd.Peer("GONE@127.0.0.1:9"))
-    assert len(grid.rows.options) == 500 and "the filter looks at all" in grid._count.value
+
+
+def test_a_hundred_thousand_rows(many) -> None:
+    grid = nd.ResultsGrid(many, peer=nd.Peer("GONE@127.0.0.1:9"))
+    assert len(grid.rows.options) == 500 and "of 200: rows 1 to 500 of 100000" in grid._place.value
     grid.filter.value = "p99999"
-    assert grid.rows.options == ((grid.rows.options[0][0], 99_999),)
+    assert grid.rows.options == ((grid.rows.options[0][0], 99_999),) and grid._pages.layout.display == "none"
     grid.filter.value = ""
+    grid.sort.value = "NumberOfStudyRelatedInstances"
+    numbers = many.NumberOfStudyRelatedInstances.fillna(-1)
+    assert [k for _, k in grid.rows.options[:2]] == [0, (numbers == 1).idxmax()]
+    grid.descending.value = True
+    assert grid.rows.options[0][1] == (numbers == 99_999).idxmax()
+    grid.page.value = 200
+    assert grid.next_button.disabled and grid.rows.options[-1][1] == 7  # the one without a value
     grid.all_button.click()
-    assert len(grid.selection) == count
+    assert len(grid.selection) == len(many)
+
+
+def test_what_is_chosen_stays_chosen_on_every_page(many) -> None:
+    grid = nd.ResultsGrid(many, peer=nd.Peer("GONE@127.0.0.1:9"))
+    assert grid.previous_button.disabled and not grid.next_button.disabled
+    grid.rows.value = (3, 4)
+    grid.next_button.click()
+    assert grid.rows.value == () and grid.page.value == 2
+    grid.rows.value = (501,)
+    assert grid.selection.index.tolist() == [3, 4, 501]
+    assert "3 of 100000 rows selected, 2 of them on other pages" in grid._count.value
+    grid.previous_button.click()
+    assert grid.rows.value == (3, 4)
+    grid.rows.value = (4,)
+    assert grid.selection.index.tolist() == [4, 501]
+    grid.sort.value, grid.descending.value = "PatientID", True
+    assert grid.selection.index.tolist() == [4, 501]
+    grid.all_button.click()
+    grid.rows.value = (99_999,)  # begins anew
+    assert grid.selection.index.tolist() == [99_999]
+    grid.none_button.click()
+    assert len(grid.selection) == 0 and grid.none_button.disabled and grid.retrieve_button.disabled
+
+
+MIXED = pd.DataFrame({
+    "StudyInstanceUID": ["1", "2", "3", "4"],
+    "PatientName": pd.Series(["doe^b", "Doe^A", None, ""], dtype="string"),
+    "SeriesNumber": pd.Series([10, None, 9, 2], dtype="Int64"),
+    "StudyDate": pd.to_datetime(["2024-02-01", None, "2023-01-31", "2024-01-01"]),
+    "SliceThickness": [2.5, 10.0, float("nan"), -1.0],
+    "ModalitiesInStudy": [("MR", "CT"), ("CT",), (), None],
+    "When": pd.to_datetime(["2024-02-01 10:00:00.5", "2024-02-01 09:00", None, "2024-02-01"], format="ISO8601"),
+    "Codes": [[{"CodeMeaning": "b"}], [{"CodeMeaning": "a"}], None, []],
+    "Empty": ["", None, "", ""],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "upwards", "downwards"),
+    [
+        ("PatientName", [1, 0, 2, 3], [0, 1, 2, 3]),
+        ("SeriesNumber", [3, 2, 0, 1], [0, 2, 3, 1]),
+        ("StudyDate", [2, 3, 0, 1], [0, 3, 2, 1]),
+        ("SliceThickness", [3, 0, 1, 2], [1, 0, 3, 2]),
+        ("ModalitiesInStudy", [1, 0, 2, 3], [0, 1, 2, 3]),
+        ("When", [3, 1, 0, 2], [0, 1, 3, 2]),
+        ("Codes", [1, 0, 2, 3], [0, 1, 2, 3]),
+    ],
+)
+def test_sorted_as_what_they_are_and_nothing_last(name, upwards, downwards) -> None:
+    grid = nd.ResultsGrid(MIXED, peer=nd.Peer("GONE@127.0.0.1:9"))
+    assert "Empty" not in grid.sort.options and "StudyInstanceUID" not in grid.sort.options
+    grid.sort.value = name
+    assert [k for _, k in grid.rows.options] == upwards
+    grid.descending.value = True
+    assert [k for _, k in grid.rows.options] == downwards
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("DOE", [0, 1]), ("2024-0", [0, 1, 3]), ("10:00", [0]), ("mr, ct", [0]), ("9", [1, 2]), ("00:00", [0, 1])],
+)
+def test_the_filter_reads_what_is_shown(words, found) -> None:
+    grid = nd.ResultsGrid(MIXED, peer=nd.Peer("GONE@127.0.0.1:9"))
+    grid.filter.value = words
+    assert [k for _, k in grid.rows.options] == found
+
+
+def test_the_texts_of_a_column_are_those_of_its_values() -> None:
+    from nbdicom.notebook.lines import Lines, _texts
+
+    lines = Lines(MIXED)
+    for k, name in enumerate(MIXED.columns):
+        if name in lines.names:
+            column = [lines.cells(row)[lines.names.index(name)] for row in range(len(MIXED))]
+            assert list(_texts(name, MIXED.iloc[:, k])) == column, name
 
 
 def test_what_a_peer_sent_is_escaped() -> None:
