@@ -193,6 +193,9 @@ class Browser(Panel):
         if row is None or not folder:
             self._problem.value = message("choose an entry first" if row is None else "name a folder for the files")
             return None
+        if self.job is not None and not self.job.snapshot.is_over:
+            self._problem.value = message("a retrieval is under way: wait for it, or cancel it")
+            return None
         level = self._deepest
         assert level is not None
         try:

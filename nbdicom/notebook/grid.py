@@ -108,7 +108,15 @@ class ResultsGrid(Panel):
         )
         self._list_box = w.VBox([self._head, self.rows], layout={"overflow": "auto"})
         self._show(
-            tools, self._list_box, self._pages, choosing, self._details, actions, self._problem, self._jobs, self._viewer
+            tools,
+            self._list_box,
+            self._pages,
+            choosing,
+            self._details,
+            actions,
+            self._problem,
+            self._jobs,
+            self._viewer,
         )
         self.frame = frame
 

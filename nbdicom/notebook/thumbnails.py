@@ -100,6 +100,9 @@ class Thumbnails(Panel):
                 self._draw(series.frames[len(series.frames) // 2], image)
                 self._strip.children = (*self._strip.children, w.VBox([image, label], layout={"margin": "2px"}))
             words = escape(f"{series.name} ({self.counts[series.uid]})")
+            self._boxes[series.uid][
+                0
+            ].tooltip = f"{series.name} ({self.counts[series.uid]})"  # its name when it is read out
             self._boxes[series.uid][1].value = f"<div style='font-size:11px;line-height:1.2'>{words}</div>"
 
     def _draw(self, frame: Frame, image: Any) -> None:

@@ -264,6 +264,7 @@ class SeriesViewer(Panel):
                 )
             else:
                 self.image.value = picture(frame, values, None if colour else self.window)
+                self.image.tooltip = words  # its name when it is read out
             self._says.value = status_line(words)
             self._describe()
 
