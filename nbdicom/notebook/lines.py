@@ -79,7 +79,7 @@ class Lines:
         return [k for k, text in enumerate(self._words) if wanted in text]
 
     def order(self, name: str, *, descending: bool = False) -> list[int]:
-        """The positions of all rows in the order of a column: numbers and dates by size, texts by letters, empty ones last."""
+        """The positions of all rows in the order of a column: numbers and dates by size, texts by letters, nothing last."""
         from pandas.api.types import is_numeric_dtype, is_object_dtype
 
         column = self._frame.iloc[:, self._columns[self.names.index(name)]].reset_index(drop=True)

@@ -112,7 +112,7 @@ def test_every_public_view_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_models_are_those_of_ipywidgets(models, name) -> None:
-    """So that every front end with ipywidgets shows them: no JavaScript of our own but the canvas, no code from the network."""
+    """So that every front end with ipywidgets shows them: no JavaScript of ours but the canvas, none from the network."""
     for widget in models[name][1]:
         module = widget._model_module
         if module == "anywidget":
