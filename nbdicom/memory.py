@@ -8,8 +8,8 @@ A server that listens on the host ``"memory"`` is found there by whoever connect
 True
 
 Two cores are joined: what one side writes goes straight into the core of the other.  There is no thread that serves, so
-the work of either side is done by whoever waits for it.  Where the system has no sockets (Pyodide in a browser), every host
-is in memory, and examples run there as they are.
+the work of either side is done by whoever waits for it, or by an event loop (`nbdicom.aio`).  Where the system has no sockets
+(Pyodide in a browser), every host is in memory, and examples run there as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.streams import Buffer
@@ -42,6 +42,9 @@ def is_memory(host: str) -> bool:
     return host == HOST or sys.platform == "emscripten"
 
 
+C = TypeVar("C", bound="Connection")
+
+
 class Driver(Protocol):
     """What a connection needs of the driver at its end."""
 
@@ -57,7 +60,10 @@ class Driver(Protocol):
 
 
 class Connection:
-    """One end of a connection; has the verbs of `nbdicom.blocking.transport.Transport`."""
+    """One end of a connection; has the verbs of `nbdicom.blocking.transport.Transport`.
+
+    `take`, `takes`, `backlog`, `end` and `tell_room` are for the other end, which may be one of an event loop.
+    """
 
     certificate = None
     secured = None
@@ -69,11 +75,13 @@ class Connection:
         self.other: Connection
         self.driver: Driver | None = None
         self.work: Callable[[], object] = lambda: None  #: does what this side has to do, as far as it comes
+        self.pass_time: Callable[[], object] = lambda: None  #: no time passes by itself: what is overdue happens now
         self.moved = 0  # counts what went out, so that work can be told from idleness
         self._news = threading.Condition()
         self._fed = False  # something came since the last read
         self._ended = False  # nothing more will come
         self._woken = False  # another thread wants it to end
+        self._waits: int | None = None  # the thread that waits here
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -81,23 +89,50 @@ class Connection:
         return self.address, self.other.address
 
     def write(self, buffers: Sequence[Buffer]) -> int:
-        """Into the other core; all of it is taken."""
-        other = self.other
-        if self._ended or other.driver is None:
+        """To the other side; how many bytes it took."""
+        if self._ended:
             raise BrokenPipeError("the other side is closed")
-        # Nobody else gives the other side time, and what it has not performed lies in memory.
-        while len(other.driver.core.requests) >= _MOST_WAITING and other.go_on():
-            pass
+        other = self.other
+        other.catch_up()
         self.moved += 1
-        other.driver.feed(buffers)
-        other._tell()
+        return other.take(buffers)
+
+    def catch_up(self) -> None:
+        """Nobody else gives this side time, and what it has not performed lies in memory."""
+        while self.backlog and self.go_on():
+            pass
+
+    def take(self, buffers: Sequence[Buffer]) -> int:
+        """What the other side writes, into our core; all of it is taken."""
+        self.pass_time()
+        driver = self.driver
+        if driver is None:
+            raise BrokenPipeError("the other side is closed")
+        driver.feed(buffers)
+        self._tell()
         return sum(map(len, buffers))
+
+    @property
+    def backlog(self) -> int:
+        """How much waits here for our work, if that is too much."""
+        waiting = 0 if self.driver is None else len(self.driver.core.requests)
+        return waiting if waiting >= _MOST_WAITING else 0
+
+    @property
+    def takes(self) -> bool:
+        """Whether something that is written to us is taken now."""
+        return True
 
     def go_on(self) -> bool:
         """Do the work of this side; False if there was nothing to do."""
         before = self.moved
         self.work()
         return self.moved != before
+
+    @property
+    def waits_here(self) -> bool:
+        """True if it is this thread that waits here: it may do more of its work, since it does nothing else."""
+        return self._waits == threading.get_ident()
 
     def read(self, view: memoryview) -> int | None:
         """0 at the end of the stream; else None, since what came is in the core."""
@@ -106,11 +141,25 @@ class Connection:
 
     def readable(self) -> bool:
         """True if a read would tell something."""
+        self.other.pass_time()
+        return self._has_news()
+
+    def _has_news(self) -> bool:
         return self._fed or self._ended or self._woken
 
     def wait(self, deadline: float | None, *, read: bool = True, write: bool = False) -> bool:
         """Do the work of the other side until something comes; False at the deadline (of `time.monotonic`)."""
-        while not (write or self.readable()):
+        before, self._waits = self._waits, threading.get_ident()
+        try:
+            return self._wait(deadline, read=read, write=write)
+        finally:
+            self._waits = before
+
+    def _wait(self, deadline: float | None, *, read: bool, write: bool) -> bool:
+        def ready() -> bool:
+            return (write and self.other.takes) or (read and self._has_news())
+
+        while not ready():
             if self.other.go_on():
                 continue
             left = None if deadline is None else deadline - time.monotonic()
@@ -121,7 +170,7 @@ class Connection:
                     raise ConnectionAbortedError("nobody else runs here: nothing can come")
                 continue
             with self._news:  # another thread may do something
-                self._news.wait_for(self.readable, _GLANCE if left is None else min(left, _GLANCE))
+                self._news.wait_for(ready, _GLANCE if left is None else min(left, _GLANCE))
         return True
 
     def _tell(self) -> None:
@@ -129,16 +178,24 @@ class Connection:
             self._fed = True
             self._news.notify_all()
 
+    def tell_room(self) -> None:
+        """The other side takes something again."""
+        with self._news:
+            self._news.notify_all()
+
     def finish(self) -> None:
         """Nothing more will be written, or read: no byte is under way that a reset could destroy."""
         self._ended = True
         self.moved += 1
-        other = self.other
-        if not other._ended:
-            other._ended = True
-            if other.driver is not None:
-                other.driver.feed_end()
-            other._tell()
+        self.other.end()
+
+    def end(self) -> None:
+        """The other side will write nothing more."""
+        if not self._ended:
+            self._ended = True
+            if self.driver is not None:
+                self.driver.feed_end()
+            self._tell()
 
     def wake(self) -> None:
         """Make a `wait` in another thread see the end of the stream."""
@@ -155,20 +212,33 @@ class Connection:
         """Close the connection; the other side gets time to do so, too."""
         self.finish()
         self.driver = None
-        self.work = lambda: None
+        self.work = self.pass_time = lambda: None
         self.other.work()
+
+
+#: What serves a connection: the end that is to be its own, and where the requestor is.
+Accept = Callable[[Connection, tuple[str, int]], None]
 
 
 class Network:
     """The ports of a memory, and who listens on them; `nbdicom.servers` has the one of this process."""
 
     def __init__(self) -> None:
-        self._accept: dict[int, Callable[[Connection, tuple[str, int]], None]] = {}
+        self._listening: dict[int, tuple[Accept, Callable[[str], Connection]]] = {}
         self._numbers = itertools.count(_FIRST_FREE)
         self._lock = threading.Lock()
 
-    def listen(self, port: int, accept: Callable[[Connection, tuple[str, int]], None]) -> int:
+    def listen(self, port: int, accept: Accept, end: Callable[[str], Connection] = Connection) -> int:
         """Have ``accept(connection, address)`` called for each connection; returns the port, a free one for 0.
+
+        Parameters
+        ----------
+        port : int
+            0 takes a free one.
+        accept : callable
+            Gets our end of the connection, and the host and port of the other; called by who connects.
+        end : callable
+            Makes our end of a connection from its address.
 
         Raises
         ------
@@ -176,20 +246,20 @@ class Network:
             If somebody listens there.
         """
         with self._lock:
-            while not port or (port in self._accept and port >= _FIRST_FREE):
+            while not port or (port in self._listening and port >= _FIRST_FREE):
                 port = next(self._numbers)
-            if port in self._accept:
+            if port in self._listening:
                 raise OSError("Address already in use")
-            self._accept[port] = accept
+            self._listening[port] = accept, end
         return port
 
     def deaf(self, port: int) -> None:
         """Nobody listens there any more."""
         with self._lock:
-            self._accept.pop(port, None)
+            self._listening.pop(port, None)
 
-    def connect(self, port: int) -> Connection:
-        """A connection to who listens there.
+    def connect(self, port: int, ours: Callable[[str], C]) -> C:
+        """A connection to who listens there; *ours* makes our end of it.
 
         Raises
         ------
@@ -197,14 +267,15 @@ class Network:
             If nobody does.
         """
         with self._lock:
-            accept = self._accept.get(port)
+            found = self._listening.get(port)
             number = next(self._numbers)
-        if accept is None:
+        if found is None:
             raise ConnectionFailed(
                 f"{HOST}:{port} refused the connection: nothing listens on this port of this process",
                 hint="start the server first, with host='memory'",
             ) from ConnectionRefusedError()
-        ours, theirs = Connection(f"{HOST}:{number}"), Connection(f"{HOST}:{port}")
-        ours.other, theirs.other = theirs, ours
-        accept(theirs, (HOST, number))
-        return ours
+        accept, end = found
+        here, there = ours(f"{HOST}:{number}"), end(f"{HOST}:{port}")
+        here.other, there.other = there, here
+        accept(there, (HOST, number))
+        return here

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import pytest
 
 import nbdicom as nd
-from nbdicom.errors import AssociationAborted, ConnectionFailed
+from nbdicom import aio
+from nbdicom.errors import AssociationAborted, ConnectionFailed, LocalProtocolError
 from nbdicom.memory import Network, is_memory
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest
@@ -146,36 +152,44 @@ def test_an_acceptor_asks_its_requestor() -> None:
     assert told == [1]
 
 
+class Counting:
+    """A sink that holds nothing."""
+
+    size = most = 0
+
+    def write(self, views: list[memoryview]) -> None:
+        size = sum(map(len, views))
+        self.size += size
+        self.most = max(self.most, size)
+
+    def close(self, complete: bool) -> None:
+        assert complete
+
+class Big:
+    """An object that is longer than what may be held of it."""
+
+    sop_class_uid = nd.UID("1.2.840.10008.5.1.4.1.1.2")
+    sop_instance_uid = nd.UID("1.2.3")
+    transfer_syntax = nd.UID("1.2.840.10008.1.2")
+
+    def __init__(self, size: int = 200 << 20) -> None:
+        self.size = size
+
+    def open(self, transfer_syntax: str) -> Big:
+        return self
+
+    def chunks(self, size: int) -> object:
+        piece = bytes(size)
+        for _ in range(self.size // size):
+            yield piece, False
+        yield piece, True
+
+    def close(self) -> None:
+        pass
+
+
 def test_nothing_is_held_of_a_big_object() -> None:
     """Its bytes go from the source to the sink piece by piece."""
-
-    class Counting:
-        size = most = 0
-
-        def write(self, views: list[memoryview]) -> None:
-            size = sum(map(len, views))
-            self.size += size
-            self.most = max(self.most, size)
-
-        def close(self, complete: bool) -> None:
-            assert complete
-
-    class Big:
-        sop_class_uid = nd.UID("1.2.840.10008.5.1.4.1.1.2")
-        sop_instance_uid = nd.UID("1.2.3")
-        transfer_syntax = nd.UID("1.2.840.10008.1.2")
-
-        def open(self, transfer_syntax: str) -> Big:
-            return self
-
-        def chunks(self, size: int) -> object:
-            piece = bytes(size)
-            for _ in range(200):
-                yield piece, False
-            yield piece, True
-
-        def close(self) -> None:
-            pass
 
     sink = Counting()
     handlers = Handlers(sink=lambda request: sink, store=lambda request: 0)
@@ -190,3 +204,166 @@ def test_nothing_is_held_of_a_big_object() -> None:
 def test_there_is_nothing_to_secure() -> None:
     with pytest.raises(ConnectionFailed, match="memory"):
         nd.associate("memory:104", called="SCP", contexts=["Verification"], tls=nd.TLS())
+
+FIND = "StudyRootQueryRetrieveInformationModelFind"
+COMMITMENT = "1.2.840.10008.1.20.1"
+
+
+def test_a_handler_asks_the_association_that_it_serves() -> None:
+    """And the handler that is asked asks back: each side works while the other one waits, in one thread."""
+    said: list[str] = []
+
+    def n_action(request: object) -> None:
+        (theirs,) = server.associations
+        said.append("acceptor asks")
+        assert theirs.n_event_report(COMMITMENT, "1.2.3", 1, {"TransactionUID": "1.2.4"}).status == 0
+        said.append("acceptor knows")
+
+    def n_event_report(request: object) -> None:
+        said.append("requestor asks back")
+        assert ours.echo() == 0
+        said.append("requestor knows")
+
+    contexts = ["Verification", COMMITMENT]
+    with nd.Server(Handlers(n_action=n_action), ae_title="SCP", contexts=contexts, host="memory") as server:
+        handlers = Handlers(n_event_report=n_event_report)
+        window = nd.OperationsWindow(invoked=4, performed=4)  # or each would wait for its own operation
+        options = {"called": "SCP", "contexts": contexts, "handlers": handlers, "window": window}
+        with nd.associate(server.address, **options) as ours:  # type: ignore[arg-type]
+            assert ours.n_action(COMMITMENT, "1.2.3", 1, {"TransactionUID": "1.2.4"}).status == 0
+    assert said == ["acceptor asks", "requestor asks back", "requestor knows", "acceptor knows"]
+
+
+def test_the_end_of_an_association_takes_no_time() -> None:
+    """Nothing is under way in memory that somebody would have to wait for."""
+    never = nd.Timeouts(closing=3600, release=3600)
+    with nd.Server(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory", timeouts=never) as server:
+        for _ in range(3):
+            with nd.associate(server.address, called="SCP", contexts=["Verification"], timeouts=never) as association:
+                assert association.echo() == 0
+
+
+@pytest.mark.parametrize("what", ["a request", "a look", "another connection"])
+def test_an_association_that_is_idle_for_too_long_ends(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes by itself; whoever looks next finds it aborted, as it would be elsewhere."""
+    timeouts = nd.Timeouts(idle=5)
+    options = {"called": "SCP", "contexts": ["Verification"]}
+    with nd.Server(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory", timeouts=timeouts) as server:
+        association = nd.associate(server.address, **options)  # type: ignore[arg-type]
+        assert association.echo() == 0
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 4)
+        assert association.is_alive() and association.echo() == 0
+        monkeypatch.setattr(time, "monotonic", lambda: now + 8)
+        assert association.echo() == 0  # the last message was not so long ago
+        monkeypatch.setattr(time, "monotonic", lambda: now + 14)
+        if what == "a request":
+            with pytest.raises(AssociationAborted):
+                association.echo()
+        elif what == "a look":
+            assert not association.is_alive()
+        else:
+            with nd.associate(server.address, **options) as other:  # type: ignore[arg-type]
+                assert other.echo() == 0
+        assert server.associations == []
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(main, 60))
+
+
+def test_an_event_loop_with_an_acceptor_that_blocks() -> None:
+    """The loop does the acceptor's work; its handlers run where they are called from."""
+    where: list[int] = []
+
+    def find(request: FindRequest) -> Iterator[bytes]:
+        for _ in range(1000):
+            where.append(threading.get_ident())
+            yield b"match "
+
+    async def main() -> None:
+        async with aio.associate(server.address, called="SCP", contexts=[FIND, "Verification"]) as association:
+            assert len([match async for match in association.find(b"keys", model=FIND)]) == 1000
+            async with association.find(b"keys", model=FIND) as matches:
+                await anext(matches)
+            assert matches.status == 0xFE00
+            assert await association.echo() == 0
+
+    with nd.Server(Handlers(find=find), ae_title="SCP", contexts=[FIND, "Verification"], host="memory") as server:
+        run(main())
+        assert server.associations == []
+    assert set(where) == {threading.get_ident()}
+
+
+def test_a_blocking_call_cannot_wait_for_the_loop_of_its_own_thread() -> None:
+    """It is told at once, wherever it is made."""
+    told: list[str] = []
+
+    def n_action(request: object) -> None:
+        (theirs,) = blocking.associations
+        try:
+            theirs.n_event_report(COMMITMENT, "1.2.3", 1, {"TransactionUID": "1.2.4"})
+        except LocalProtocolError as error:
+            told.append(error.message)
+            raise
+
+    async def main() -> None:
+        async with aio.serve(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory") as server:
+            with pytest.raises(ConnectionFailed, match="event loop of this thread"):
+                nd.associate(server.address, called="SCP", contexts=["Verification"])
+
+            def elsewhere() -> nd.Status:
+                with nd.associate(server.address, called="SCP", contexts=["Verification"]) as association:
+                    return association.echo()
+
+            assert await asyncio.to_thread(elsewhere) == 0
+        options = {"called": "SCP", "contexts": [COMMITMENT], "timeouts": nd.Timeouts(dimse=3600)}
+        async with aio.associate(blocking.address, **options) as association:  # type: ignore[arg-type]
+            with pytest.raises(nd.NbdicomError):
+                await association.n_action(COMMITMENT, "1.2.3", 1, {"TransactionUID": "1.2.4"})
+
+    with nd.Server(Handlers(n_action=n_action), ae_title="SCP", contexts=[COMMITMENT], host="memory") as blocking:
+        run(main())
+    assert told and "cannot answer a blocking call of its own thread" in told[0]
+
+
+def test_a_server_whose_loop_is_closed() -> None:
+    async def main() -> aio.Server:
+        return await aio.serve(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory")
+
+    server = run(main())
+    try:
+        with pytest.raises(ConnectionFailed, match="loop of the server is closed"):
+            nd.associate(server.address, called="SCP", contexts=["Verification"])
+    finally:
+        run(server.close())
+
+
+def test_nothing_is_held_of_a_big_object_in_a_loop() -> None:
+    """A sender waits until the other side has read; a blocking acceptor's object goes to its sink in pieces."""
+    size = 24 << 20
+    stored = Big(size)
+    sink = Counting()
+    handlers = Handlers(sink=lambda request: sink, store=lambda request: 0, get=lambda request: [stored])
+    model = "StudyRootQueryRetrieveInformationModelGet"
+    roles = [
+        nd.PresentationContext(Big.sop_class_uid, (Big.transfer_syntax,), scu_role=True, scp_role=True),
+        nd.PresentationContext(nd.UID.of(model)),
+    ]
+
+    async def use(address: tuple[str, int]) -> None:
+        async with aio.associate(address, called="SCP", contexts=roles) as association:
+            assert [one.ok async for one in association.store([stored])] == [True]
+            got = Counting()
+            answers = association.get(b"keys", model=model, sink=lambda request: got)
+            assert [answer async for answer in answers]
+            assert got.size >= size and got.most <= 1 << 18
+
+    async def main() -> None:
+        async with aio.serve(handlers, ae_title="SCP", contexts=roles, host="memory") as server:
+            await use(server.address)
+        await use(blocking.address)
+
+    with nd.Server(handlers, ae_title="SCP", contexts=roles, host="memory") as blocking:
+        run(main())
+    assert sink.size >= 2 * size and sink.most <= 1 << 18

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.aio.memory import MemoryTransport
 from nbdicom.aio.wire import Wire
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
@@ -302,7 +303,12 @@ class Driver(Wire):
             self._not_busy(in_thread)
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a plain function of a handler in the thread of this association, so that the loop goes on."""
+        """Run a plain function of a handler in the thread of this association, so that the loop goes on.
+
+        In memory there are no threads: it runs in the loop.
+        """
+        if isinstance(self.transport, MemoryTransport):
+            return _guarded(function, args)
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"nbdicom {self.peer}")
         run = contextvars.copy_context().run

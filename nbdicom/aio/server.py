@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbdicom.address import join_address, listening_socket
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
+from nbdicom.aio.memory import Listener
 from nbdicom.aio.opening import Opening
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
@@ -122,7 +123,7 @@ class Server(Acceptor):
         )
         self.tls = tls
         self._requested = (host, port)
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | Listener | None = None
         self._address: tuple[str, int] = self._requested
         self._served: dict[asyncio.Task[None], Served[Driver]] = {}  # in the order of their coming
 
@@ -139,32 +140,33 @@ class Server(Acceptor):
         if self._listener is not None:
             return self
         host, port = self._requested
-        context = None if self.tls is None else self.tls.new_server_context(self._not_secured)
-        seconds = None if self.tls is None else self.timeouts.artim
-        if is_memory(host):
-            raise ConnectionFailed(
-                "the asyncio driver has no way into the memory of this process", hint="nbdicom.Server has"
-            )
-        loop = asyncio.get_running_loop()
         try:
-            # One socket for both families, not one for each: with port 0 they would have two ports.
-            self._listener = await loop.create_server(
-                self._connection,
-                sock=listening_socket(host, port, _BACKLOG),
-                backlog=_BACKLOG,
-                ssl=context,
-                ssl_handshake_timeout=seconds,
-            )
+            self._listener, self._address = await self._listen(host, port)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
                 f"cannot listen on {join_address(host, port)}: {reason}",
                 hint="choose another port (0 takes a free one) or host",
             ) from error
-        self._address = self._listener.sockets[0].getsockname()[:2]
         self.tracers = tracers.get()
         listening(self)
         return self
+
+    async def _listen(self, host: str, port: int) -> tuple[asyncio.Server | Listener, tuple[str, int]]:
+        if is_memory(host):
+            if self.tls is not None:
+                raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or listen on an address")
+            listener = Listener(host, port, self._connection)
+            return listener, listener.address
+        server = await asyncio.get_running_loop().create_server(
+            self._connection,
+            # One socket for both families, not one for each: with port 0 they would have two ports.
+            sock=listening_socket(host, port, _BACKLOG),
+            backlog=_BACKLOG,
+            ssl=None if self.tls is None else self.tls.new_server_context(self._not_secured),
+            ssl_handshake_timeout=None if self.tls is None else self.timeouts.artim,
+        )
+        return server, server.sockets[0].getsockname()[:2]
 
     @property
     def address(self) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbdicom.address import connection_failed, join_address
+from nbdicom.aio import memory
 from nbdicom.config import Timeouts
 from nbdicom.core.streams import Buffer
 from nbdicom.errors import ConnectionFailed, TLSFailed
@@ -52,9 +53,9 @@ async def open_connection(
         If the handshake fails.
     """
     if is_memory(host):
-        raise ConnectionFailed(
-            "the asyncio driver has no way into the memory of this process", hint="nbdicom.associate has, and Peer"
-        )
+        if tls is not None:
+            raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or connect to an address")
+        return memory.connect(factory, port)
     if tls is not None:
         tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
     loop = asyncio.get_running_loop()

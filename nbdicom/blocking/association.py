@@ -148,7 +148,7 @@ def _dial(
     if is_memory(host):
         if tls is not None:
             raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or connect to an address")
-        return network.connect(port), None
+        return network.connect(port, Connection), None
     from nbdicom.blocking.transport import Transport, connect  # sockets are for those who use them
 
     if tls is not None:

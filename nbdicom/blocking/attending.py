@@ -38,6 +38,7 @@ class Attendant:
         self._answer = answer
         self._over = over
         self._busy = threading.Lock()  # a handler may wait for something in its turn; it must not meet itself
+        self._thread: int | None = None  # who is at it
         self._received: Received | None = None  # what is performed
         self._operation: Operation | None = None
         self._invocation = Invocation()
@@ -47,11 +48,24 @@ class Attendant:
     def step(self) -> None:
         """Do what there is to do until the peer has something to look at."""
         if not self._busy.acquire(blocking=False):
+            if self._thread == threading.get_ident():
+                self._driver.attend()  # a handler of ours asked the peer, whose handler asks back
             return
+        self._thread = threading.get_ident()
         try:
             self._step()
         finally:
+            self._thread = None
             self._busy.release()
+
+    def pass_time(self) -> None:
+        """No time passes by itself: an association that has been idle for too long ends when somebody looks at it."""
+        if not self._driver.core.requests and self._is_overdue():
+            self.step()
+
+    def _is_overdue(self) -> bool:
+        idle = self._driver.timeouts.idle
+        return idle is not None and self._operation is None and time.monotonic() > self._since + idle
 
     def stop(self, reason: str) -> None:
         """Abort the association for *reason*."""
@@ -72,7 +86,7 @@ class Attendant:
             self._go_on()
         elif core.requests and not core.is_over:
             self._begin(core.requests.popleft())
-        elif driver.timeouts.idle is not None and time.monotonic() > self._since + driver.timeouts.idle:
+        elif self._is_overdue():
             core.give_up(f"the peer was silent for {driver.timeouts.idle:g} s")
         else:
             driver.flush()

@@ -151,10 +151,16 @@ class Driver(Wire):
     # --------------------------------------------------------------------------- requests of the peer
 
     def attend(self) -> None:
-        """Do what a peer in this process waits for, unless somebody is at it."""
-        if not self._reading and not self.closed:
+        """Do what a peer in this process waits for, unless another thread is at it."""
+        reading = self._reading
+        if self.closed or (reading and not cast("Connection", self.transport).waits_here):
+            return
+        self._reading = False  # a handler may wait for something in its turn, in this very thread
+        try:
             self._perform_requests()
             self.flush()
+        finally:
+            self._reading = reading
 
     def _perform_requests(self) -> bool:
         """Perform the requests of the peer that have arrived; True if there was one."""

@@ -242,7 +242,7 @@ class Server(Acceptor):
         with self._lock:
             self._served[attendant] = served
             waiting = [worker for worker in self._served if isinstance(worker, Attendant)]
-        connection.driver, connection.work = driver, attendant.step
+        connection.driver, connection.work, connection.pass_time = driver, attendant.step, attendant.pass_time
         driver.connected()
         for other in waiting:
             other.step()  # no time passes by itself: those that are idle for too long end now

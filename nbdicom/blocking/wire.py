@@ -21,10 +21,10 @@ from nbdicom.core.command import Message, Request
 from nbdicom.core.machine import Sta
 from nbdicom.core.streams import Buffer, DataSource
 from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
+from nbdicom.memory import Connection
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
-    from nbdicom.memory import Connection
 
 __all__ = ["Wire"]
 
@@ -122,7 +122,8 @@ class Wire:
                 finally:
                     self._write_lock.release()
             if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
-                self._hear_out(time.monotonic() + self.timeouts.closing)
+                if not isinstance(self.transport, Connection):  # nothing is under way in memory
+                    self._hear_out(time.monotonic() + self.timeouts.closing)
                 self.transport.finish()
                 self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
         except (OSError, OperationTimeout, AssociationError):

@@ -1,7 +1,7 @@
 """What every test of the drivers has: each driver in each role, nothing may be left over, and nobody waits for ever.
 
 A test that takes `dial` runs with both drivers as the requestor, one that takes `serve` with both as the acceptor; one that
-takes both, and no bytes of its own, also in the memory network.
+takes both, and no bytes of its own, also in the memory network, where either driver meets either.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from nbdicom.blocking import Server
 from nbdicom.operations.handlers import Handlers
 
 DRIVERS = ["blocking", "asyncio"]
+IN_MEMORY = ["blocking in memory", "asyncio in memory"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The memory network joins two blocking drivers, and nobody else has a wire to it."""
+    """The memory network joins our drivers, and nobody else has a wire to it."""
     items[:] = [item for item in items if _makes_sense(item)]
 
 
 def _makes_sense(item: pytest.Item) -> bool:
     values = getattr(getattr(item, "callspec", None), "params", {})
-    return values.get("scp_driver") != "memory" or values.get("scu_driver") == "blocking"
+    return values.get("scp_driver") not in IN_MEMORY or "scu_driver" in values
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def scu_driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[*DRIVERS, "memory"])
+@pytest.fixture(params=[*DRIVERS, *IN_MEMORY])
 def scp_driver(request: pytest.FixtureRequest) -> str:
     """Which driver the acceptor has."""
     return str(request.param)
@@ -85,8 +86,10 @@ def serve(scp_driver: str, loop: Loop) -> Callable[..., Any]:
     def server(handlers: Handlers | None = None, **changes: Any) -> Any:
         handlers = handlers or Handlers(store=lambda request: 0)
         given = {"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, **changes}
-        if scp_driver == "asyncio":
+        if scp_driver in IN_MEMORY:
+            given = {"host": "memory", **given}
+        if scp_driver.startswith("asyncio"):
             return LoopServer(loop, handlers, **given)
-        return Server(handlers, **({"host": "memory"} if scp_driver == "memory" else {}), **given)
+        return Server(handlers, **given)
 
     return server
