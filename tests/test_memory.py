@@ -165,6 +165,7 @@ class Counting:
     def close(self, complete: bool) -> None:
         assert complete
 
+
 class Big:
     """An object that is longer than what may be held of it."""
 
@@ -204,6 +205,7 @@ def test_nothing_is_held_of_a_big_object() -> None:
 def test_there_is_nothing_to_secure() -> None:
     with pytest.raises(ConnectionFailed, match="memory"):
         nd.associate("memory:104", called="SCP", contexts=["Verification"], tls=nd.TLS())
+
 
 FIND = "StudyRootQueryRetrieveInformationModelFind"
 COMMITMENT = "1.2.840.10008.1.20.1"
