@@ -8,8 +8,8 @@ A server that listens on the host ``"memory"`` is found there by whoever connect
 True
 
 Two cores are joined: what one side writes goes straight into the core of the other.  There is no thread that serves, so
-the work of either side is done by whoever waits for it, or by an event loop (`nbdicom.aio`).  Where the system has no sockets
-(Pyodide in a browser), every host is in memory, and examples run there as they are.
+the work of either side is done by whoever waits for it, or by an event loop (`nbdicom.aio`).  Where the system has no
+sockets (Pyodide in a browser), every host is in memory, and examples run there as they are.
 """
 
 from __future__ import annotations
