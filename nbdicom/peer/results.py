@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 _SHOWN = 25  #: rows of a table on the screen; all are in the DataFrame
-_NAMED = 10  #: failures that the summary names
+_NAMED = 3  #: of each reason for a failure, so many are named in the summary
+_REASONS = 5  #: and so many reasons
 
 
 @dataclass(slots=True, kw_only=True)
@@ -444,11 +445,21 @@ class CommitResult(TransferResult[Committed]):
 
 
 def _named(failures: Sequence[tuple[str, str]]) -> str:
+    """The failures of a summary: each reason once, with a few of those whom it met."""
     if not failures:
         return ""
-    lines = [f"  {name}: {message}" for name, message in failures[:_NAMED]]
-    if len(failures) > _NAMED:
-        lines.append(f"  and {len(failures) - _NAMED} more")
+    reasons: dict[str, list[str]] = {}
+    for name, message in failures:
+        reasons.setdefault(message, []).append(name)
+    lines = []
+    for message, names in list(reasons.items())[:_REASONS]:
+        if len(names) <= _NAMED:
+            lines += [f"  {name}: {message}" for name in names]
+        else:
+            lines.append(f"  {', '.join(names[:_NAMED])} and {len(names) - _NAMED} more: {message}")
+    if len(reasons) > _REASONS:
+        others = sum(len(names) for names in list(reasons.values())[_REASONS:])
+        lines.append(f"  and {others} more for other reasons")
     return f"; {len(failures)} FAILED:\n" + "\n".join(lines)
 
 

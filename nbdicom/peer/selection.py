@@ -145,6 +145,11 @@ def targets(
     found: dict[tuple[tuple[str, str], ...], int | None] = {}
     for row in rows:
         for one in _each(row, path, at):
+            if any(not value or "*" in value or "?" in value for value in one.values()):
+                raise QueryError(
+                    "a retrieval names one entity; * and ? stand for nothing in it [PS3.4 C.4.2.2.1]",
+                    hint="find first, and pass the rows that you want: pacs.patients(...).dicom.get(to=...)",
+                )
             found[tuple(one.items())] = _count(row, at)
     return [Target(at, dict(items), count) for items, count in found.items()]
 

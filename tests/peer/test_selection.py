@@ -74,6 +74,7 @@ def test_counts_of_the_table_are_expected():
         (None, {"StudyInstanceUID": []}, "empty|none of the key columns"),
         (None, {"StudyInstanceUID": "x"}, "not a UID"),
         (pd.DataFrame({"StudyInstanceUID": ["1", None]}), {}, "1 of 2 rows have no StudyInstanceUID"),
+        (None, {"PatientID": "*"}, "stand for nothing"),
         (5, {}, "int says nothing"),
         ("1.2.3", {}, "str says nothing"),
     ],
