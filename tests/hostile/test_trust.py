@@ -177,7 +177,7 @@ def test_a_peer_of_one_byte_a_moment_delays_nobody() -> None:
 # ------------------------------------------------------------------------------- names are no paths
 
 NAMES = [  # what stands in SOP Instance UIDs and elsewhere
-    "../../hostile", "/tmp/hostile-names", "..", ".", "", "...", "1.2.3/../../../hostile", "..\\..\\hostile", "C:\\hostile",
+    "../../named-by-a-peer", "/tmp/named-by-a-peer", "..", ".", "", "...", "1.2.3/../../../named-by-a-peer", "..\\..\\hostile", "C:\\hostile",
     "\\\\host\\share", "a" * 300, "1." * 100, "1.2\0.3", "1.2\n3", "CON", "NUL.dcm", "~", "~/hostile",
     "$HOME/hostile", "%2e%2e%2f", ".hidden", "-rf", "1.2.3.dcm", "incoming", "lock",
 ]  # fmt: skip
@@ -214,7 +214,7 @@ def test_an_scp_chooses_its_names(mode: str, tmp_path: Path) -> None:
     files = everything(tmp_path)
     assert len(files) > 10 and all(root in path.parents for path in files)
     assert all(path.resolve().is_relative_to(root.resolve()) for path in files)
-    assert not list(Path("/tmp").glob("hostile*"))
+    assert not list(Path("/tmp").glob("named-by-a-peer*"))
     assert not any(path.stat().st_mode & 0o111 for path in files)
 
 
@@ -239,7 +239,7 @@ def test_an_scu_chooses_its_names(uid: str, tmp_path: Path) -> None:
     files = everything(tmp_path)
     assert len(files) == 1 and all(folder in path.parents for path in files), files
     assert len(received) == 2  # the instance, and the counters
-    assert not list(Path("/tmp").glob("hostile*"))
+    assert not list(Path("/tmp").glob("named-by-a-peer*"))
 
 
 def test_a_link_in_the_folder_leads_nowhere(tmp_path: Path) -> None:
