@@ -177,7 +177,8 @@ def test_a_peer_of_one_byte_a_moment_delays_nobody() -> None:
 # ------------------------------------------------------------------------------- names are no paths
 
 NAMES = [  # what stands in SOP Instance UIDs and elsewhere
-    "../../named-by-a-peer", "/tmp/named-by-a-peer", "..", ".", "", "...", "1.2.3/../../../named-by-a-peer", "..\\..\\hostile", "C:\\hostile",
+    "../../named-by-a-peer", "/tmp/named-by-a-peer", "..", ".", "", "...", "1.2.3/../../../named-by-a-peer",
+    "..\\..\\hostile", "C:\\hostile",
     "\\\\host\\share", "a" * 300, "1." * 100, "1.2\0.3", "1.2\n3", "CON", "NUL.dcm", "~", "~/hostile",
     "$HOME/hostile", "%2e%2e%2f", ".hidden", "-rf", "1.2.3.dcm", "incoming", "lock",
 ]  # fmt: skip
