@@ -1,9 +1,9 @@
 """The edge to pydicom: data sets from bytes and back, Part 10 files, sources and sinks (PS3.5, PS3.10).
 
 `codec` is what operations are given.  `elements` finds elements in bytes and `values` says what theirs mean; from them
-`flat` reads and writes identifiers without making a Dataset, `nested` makes mappings of whole data sets, and `placed` tells
-where everything stands.  `part10` knows what a file begins with; `source` turns paths and Datasets into instances to be
-sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
+`columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data sets,
+and `placed` tells where everything stands.  `part10` knows what a file begins with; `source` turns paths and Datasets into
+instances to be sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.data.codec import Codec, codec
+from nbdicom.data.columns import decode_columns
 from nbdicom.data.elements import decode_elements
-from nbdicom.data.flat import decode_columns, encode_elements
+from nbdicom.data.flat import encode_elements
 from nbdicom.data.values import check_character_set, tag_of
 
 if TYPE_CHECKING:

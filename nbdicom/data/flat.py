@@ -1,8 +1,6 @@
-"""The flat codec: one level of a data set as tags and values, without making a Dataset (PS3.5 sections 6 and 7).
+"""A data set from a mapping of names to values, without making a Dataset (PS3.5 sections 6 and 7).
 
-For identifiers and headers.  Sequences are stepped over unless they are asked for; values are converted by a plan for each
-tag that comes from pydicom's dictionary once.  A C-FIND identifier of 17 elements takes about 10 us, against
-200 us through a Dataset.
+For identifiers and answers; `nbdicom.data.columns` reads them.
 """
 
 from __future__ import annotations
@@ -11,120 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
-from nbdicom.config import Limits
-from nbdicom.data.elements import (
-    CHARACTER_SET,
-    EXPLICIT_HEAD,
-    IMPLICIT_HEAD,
-    LONG,
-    LONG_VRS,
-    Buffer,
-    decode_elements,
-    elements_of,
-    sequence_items,
-)
-from nbdicom.data.values import ENCODED, NUMBERS, TEXT, Charset, encodings_of, plan_of, tag_named, text_of, value_of
+from nbdicom.data.elements import CHARACTER_SET, EXPLICIT_HEAD, IMPLICIT_HEAD, LONG, LONG_VRS
+from nbdicom.data.values import ENCODED, NUMBERS, TEXT, encodings_of, plan_of, tag_named
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
-__all__ = ["decode_columns", "encode_elements"]
-
-# ------------------------------------------------------------------------------- reading
-
-
-def decode_columns(
-    identifiers: Iterable[tuple[Buffer, str]],
-    *,
-    fallback_charset: str | None = None,
-    sequences: bool = False,
-    doubtful: dict[str, int] | None = None,
-) -> dict[str, list[Any]]:
-    """Many data sets as columns: keyword -> one value for each data set.
-
-    Parameters
-    ----------
-    identifiers : iterable of (bytes, str)
-        Encoded data sets with their transfer syntaxes.
-    fallback_charset : str, optional
-        A Specific Character Set for data sets that name none although they need one, such as ``"ISO_IR 100"``.
-    sequences : bool
-        Read sequences, too: as tuples of items, each a mapping of keywords to values.
-    doubtful : dict, optional
-        Takes for each keyword how many values are not in their character set.  What cannot be decoded has U+FFFD in its
-        place; where no character set is named, UTF-8 and then Latin-1 are a guess.
-
-    Returns
-    -------
-    dict
-        Keywords (``"gggg,eeee"`` where there is none) in the order of their tags.  None is absent, ``""`` is empty, text
-        is text, several values are a tuple, numbers are numbers, sequences and bulk data are views of bytes.
-
-    Raises
-    ------
-    DataSetError
-        If a data set cannot be read.
-    """
-    bounds = Limits()
-    columns: dict[int, list[Any]] = {}
-    count = 0
-    for data, syntax in identifiers:
-        elements = decode_elements(data, syntax, bounds)
-        charset = Charset.of(elements, fallback_charset)
-        for tag, (vr, value) in elements.items():
-            if tag & 0xFFFF == 0:
-                continue  # group length, retired
-            column = columns.get(tag)
-            if column is None:
-                column = columns[tag] = [None] * count
-            elif len(column) < count:
-                column += [None] * (count - len(column))
-            known = vr if vr not in ("", "UN") else plan_of(tag).vr
-            if known in TEXT:
-                column.append(text_of(bytes(value), known, charset))
-            elif sequences and known == "SQ":
-                column.append(_read_items(value, vr != known, charset, bounds, [bounds.elements]))
-            else:
-                column.append(value_of(value, known, charset))
-            if charset.doubted:
-                charset.doubted = False
-                if doubtful is not None:
-                    name = plan_of(tag).name
-                    doubtful[name] = doubtful.get(name, 0) + 1
-        count += 1
-    for column in columns.values():
-        column += [None] * (count - len(column))
-    return {plan_of(tag).name: columns[tag] for tag in sorted(columns)}
-
-
-def _read_items(
-    view: memoryview, implicit: bool, charset: Charset, limits: Limits, room: list[int], depth: int = 1
-) -> tuple[dict[str, Any], ...]:
-    """The items of a sequence; an item inherits the character set, and may name its own.
-
-    *room* is how many elements are still allowed, in all items on all levels.
-    """
-    if depth > limits.sequence_depth:
-        raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
-    items: list[dict[str, Any]] = []
-    for data in sequence_items(view, implicit, limits):
-        elements = elements_of(data, implicit, limits)
-        room[0] -= len(elements) + 1
-        if room[0] < 0:
-            raise DataSetError(f"a data set of more than {limits.elements} elements")
-        inner = Charset.of(elements, None) if CHARACTER_SET in elements else charset
-        item = {}
-        for one, (vr, value) in elements.items():
-            known = vr if vr not in ("", "UN") else plan_of(one).vr
-            if known == "SQ":
-                item[plan_of(one).name] = _read_items(value, vr != known, inner, limits, room, depth + 1)
-            else:
-                item[plan_of(one).name] = value_of(value, known, inner)
-        charset.doubted = charset.doubted or inner.doubted
-        items.append(item)
-    return tuple(items)
-
-
-# ------------------------------------------------------------------------------- writing
+__all__ = ["encode_elements"]
 
 
 def encode_elements(elements: Mapping[Any, Any], transfer_syntax: str) -> bytes:

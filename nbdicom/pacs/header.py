@@ -30,8 +30,8 @@ def read_values(data: memoryview, transfer_syntax: str, limits: Limits | None = 
     DataSetError
         If the data set cannot be read to its end, or goes beyond one of *limits*.
     """
+    from nbdicom.data.columns import decode_columns
     from nbdicom.data.elements import decode_elements
-    from nbdicom.data.flat import decode_columns
 
     elements = decode_elements(data, transfer_syntax, limits)
     explicit = any(vr for vr, _ in elements.values())

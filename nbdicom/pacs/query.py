@@ -426,7 +426,7 @@ def _level(identifier: Mapping[str, Any], levels: Sequence[Level]) -> Level:
 
 
 def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
-    from nbdicom.data.flat import decode_columns
+    from nbdicom.data.columns import decode_columns
 
     if len(request.data) > _MOST_IDENTIFIER:
         raise Refuse(0xA700, f"identifier of more than {_MOST_IDENTIFIER} bytes")

@@ -45,53 +45,65 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
     numbers has both as missing; one of several values as ``()``.
     """
     parse = _PARSERS.get(known.vr, _text)
-    bad = 0
-    items: list[Any] = []
-    read: dict[str, Any] = {}  # what single words mean: most columns have few different ones
-    simple = not known.multiple and known.vr not in _RAW_VRS
-    for value in values:
-        if simple and type(value) is str and (item := read.get(value, _MISSING)) is not _MISSING:
-            items.append(item)
-            continue
-        if isinstance(value, tuple):
-            several = tuple(one for one in value if not _is_empty(one))
-        else:
-            several = () if _is_empty(value) else (value,)
-        if known.vr == "SQ":
-            items.append(value if isinstance(value, tuple) else ())
-        elif known.multiple or known.vr in _RAW_VRS:
-            found = [parsed for one in several if (parsed := _try(parse, one)) is not _MISSING]
-            bad += len(several) - len(found)
-            items.append(tuple(found) if known.multiple else found[0] if found else None)
-        elif not several:
-            # Text tells an empty value from an attribute that is not there; dates and numbers have one word for both.
-            items.append(None if value is None or known.vr in _ONE_WORD_VRS else "")
-        elif len(several) == 1 or parse in (_text, _name):
-            # A backslash in text that should have one value: it is what the peer has, so it stays text.
-            parsed = _try(parse, several[0] if len(several) == 1 else "\\".join(map(str, several)))
-            bad += parsed is _MISSING
-            items.append(None if parsed is _MISSING else parsed)
-            if parsed is not _MISSING and isinstance(value, str):
-                read[value] = parsed
-        else:
-            bad += 1
-            items.append(None)
+    words = _different(known, values)
+    read = [_read(known, parse, word) for word in words]
+    items, unreadable = [item for item, _ in read], [wrong for _, wrong in read]
+    if len(words) < len(values):
+        where = dict(zip(words, range(len(words)), strict=True))
+        places = np.fromiter(map(where.__getitem__, values), np.intp, len(values))
+        array, bad = _array(known, items).take(places), int(np.array(unreadable)[places].sum())
+    else:
+        array, bad = _array(known, items), sum(unreadable)
     if bad:
         what = f"{bad} value{'s' if bad > 1 else ''} of {known.keyword} cannot be read as {known.vr}"
         notify(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"), stacklevel=4)
-    return _series(known, items)
+    return pd.Series(array)
 
 
-def _series(known: Attribute, items: list[Any]) -> pd.Series[Any]:
+def _different(known: Attribute, values: Sequence[Any]) -> Sequence[Any]:
+    """Each value once: most columns have few different ones, and only those are read."""
+    if known.vr in _RAW_VRS:
+        return values
+    try:
+        return list(dict.fromkeys(values))
+    except TypeError:  # a list, say: it has no hash
+        return values
+
+
+def _read(known: Attribute, parse: Callable[[Any], Any], value: Any) -> tuple[Any, int]:
+    """What a value of the wire is in the table, and how many of its values cannot be read."""
+    if parse is _text and type(value) is str and not known.multiple:
+        return value.strip(" \0"), 0
+    if known.vr == "SQ":
+        return value if isinstance(value, tuple) else (), 0
+    if isinstance(value, tuple):
+        several = tuple(one for one in value if not _is_empty(one))
+    else:
+        several = () if _is_empty(value) else (value,)
     if known.multiple or known.vr in _RAW_VRS:
-        return pd.Series(items, dtype="object")
+        found = tuple(parsed for one in several if (parsed := _try(parse, one)) is not _MISSING)
+        item = found if known.multiple else found[0] if found else None
+        return item, len(several) - len(found)
+    if not several:
+        # Text tells an empty value from an attribute that is not there; dates and numbers have one word for both.
+        return None if value is None or known.vr in _ONE_WORD_VRS else "", 0
+    if len(several) == 1 or parse in (_text, _name):
+        # A backslash in text that should have one value: it is what the peer has, so it stays text.
+        parsed = _try(parse, several[0] if len(several) == 1 else "\\".join(map(str, several)))
+        return (None, 1) if parsed is _MISSING else (parsed, 0)
+    return None, 1
+
+
+def _array(known: Attribute, items: list[Any]) -> Any:
+    if known.multiple or known.vr in _RAW_VRS:
+        return pd.Series(items, dtype="object").array
     if known.vr == "DA":
-        return pd.Series(np.array(items, dtype="datetime64[s]"))  # in seconds: birth dates of the year 1111 do occur
+        return np.array(items, dtype="datetime64[s]")  # in seconds: birth dates of the year 1111 do occur
     if known.vr in _INTEGER_VRS:
-        return pd.Series(items, dtype="Int64")
+        return pd.array(items, dtype="Int64")
     if known.vr in _FLOAT_VRS:
-        return pd.Series(items, dtype="float64")
-    return pd.Series(items, dtype="string")
+        return np.array(items, dtype="float64")
+    return pd.array(items, dtype="string")
 
 
 def _is_empty(value: Any) -> bool:

@@ -11,6 +11,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.filereader import read_dataset
 
 from nbdicom.data import codec, decode_columns, decode_elements, encode_elements
+from nbdicom.data.columns import _Columns
 from nbdicom.errors import DataSetError
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
@@ -45,6 +46,32 @@ def test_round_trip(syntax: str, values: dict) -> None:
     columns = decode_columns([(encode_elements(values, syntax), syntax)])
     columns.pop("SpecificCharacterSet", None)
     assert {name: column[0] for name, column in columns.items()} == values
+
+
+CHARACTER_SETS = st.sampled_from(["", "ISO_IR 100", "ISO_IR 192", "\\ISO 2022 IR 87", "nonsense"])
+
+
+@given(
+    answers=st.lists(st.tuples(st.fixed_dictionaries({}, optional=VALUES), st.sampled_from([IMPLICIT, EXPLICIT, BIG]))),
+    named=CHARACTER_SETS,
+    fallback=st.sampled_from([None, "ISO_IR 144"]),
+    sequences=st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_is_looked_up_is_what_is_read_one_by_one(answers, named, fallback, sequences) -> None:
+    item = {"ScheduledProcedureStepSequence": [{"Modality": "CT"}]}
+    pairs = []
+    for values, syntax in answers:
+        data = encode_elements({**values, **item}, syntax)
+        # The name of the character set is changed under the text, so that some of it is not in it.
+        head = struct.pack("<HH2sH", 8, 5, b"CS", 10) if syntax != IMPLICIT else struct.pack("<HHI", 8, 5, 10)
+        pairs.append((data.replace(head + b"ISO_IR 192", head + named[:10].encode().ljust(10)), syntax))
+    alike, one_by_one = {}, {}
+    columns = _Columns(fallback, sequences, one_by_one)
+    for pair in pairs:
+        columns.take(*pair)
+    assert decode_columns(pairs, fallback_charset=fallback, sequences=sequences, doubtful=alike) == columns.named()
+    assert alike == one_by_one
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])

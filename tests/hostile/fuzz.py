@@ -35,7 +35,7 @@ from nbdicom.core.pdu import AAssociateAC, AAssociateRQ, annotate, decode_pdu, e
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
 from nbdicom.data.codec import deflate
-from nbdicom.data.flat import decode_columns
+from nbdicom.data.columns import decode_columns
 from nbdicom.errors import DataSetError, RemoteProtocolError
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.matching import parse_key

@@ -417,7 +417,7 @@ def test_a_bomb_in_a_c_store(bomb: str, tmp_path: Path) -> None:
 
 
 def test_tags_that_nobody_has_seen_are_not_remembered_for_ever() -> None:
-    from nbdicom.data.flat import decode_columns
+    from nbdicom.data.columns import decode_columns
     from nbdicom.data.values import plan_of
 
     for start in range(0, 30_000, 10_000):
