@@ -75,6 +75,9 @@ class Receiver(Tabular):
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     on_stored : callable, optional
         Called with each `StoredFile`, in the thread of its association.
+    sink : callable, optional
+        Takes a `StoreRequest` and gives the sink for its data set, which has a ``path`` and a ``size``; by default a file
+        in the folder.
     timeouts, limits : optional
         See `nbdicom.config`.
 
@@ -95,6 +98,7 @@ class Receiver(Tabular):
         any_called: bool = False,
         tls: TLS | None = None,
         on_stored: Callable[[StoredFile], None] | None = None,
+        sink: Callable[[StoreRequest], DataSink] | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -102,7 +106,7 @@ class Receiver(Tabular):
 
         self.ae_title = ae_title
         self.folder = Path(tempfile.mkdtemp(prefix="nbdicom-")) if to is None else Path(to)
-        self._sink = FolderSink(self.folder, free_space=(limits or Limits()).free_space)
+        self._sink = sink or FolderSink(self.folder, free_space=(limits or Limits()).free_space)
         self._on_stored = on_stored
         self._lock = threading.Lock()
         self._files: list[StoredFile] = []

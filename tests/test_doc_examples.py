@@ -9,7 +9,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["asyncio.md", "dimse_n.md", "events.md", "memory.md"])
+@pytest.mark.parametrize("name", ["asyncio.md", "dimse_n.md", "events.md", "memory.md", "pull.md"])
 def test_the_examples_of_a_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / name).read_text(), flags=re.M | re.S)
     assert blocks

@@ -115,6 +115,23 @@ def _get(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
 
 
+def _pull(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    _keys(sub, "unique key of what is pulled, such as StudyInstanceUID=...; may be repeated")
+    sub.add_argument("--cohort", metavar="FILE", help="a table with the unique keys, .csv or .parquet, instead of -k")
+    sub.add_argument(
+        "--to", required=True, metavar="DIR", help="the folder; what is there already is not fetched again"
+    )
+    sub.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where we receive by C-MOVE if the peer offers no C-GET; it must know our AE title with this address",
+    )
+    sub.add_argument("--move", action="store_true", help="take C-MOVE although the peer offers C-GET")
+    sub.add_argument("--check", action="store_true", help="fetch nothing: compare the folder with what the peer has")
+    sub.add_argument("--recheck", action="store_true", help="read every file again and compare it with its digest")
+
+
 def _move(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
     _keys(sub, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
@@ -234,6 +251,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], object], str
     "echo": ("peer", _peer, "verify a peer step by step (C-ECHO)"),
     "find": ("peer", _find, "query a peer (C-FIND)"),
     "get": ("peer", _get, "retrieve from a peer into a folder (C-GET)"),
+    "pull": ("peer", _pull, "bring a cohort into a folder, with proof that it is complete; resumes"),
     "move": ("peer", _move, "have a peer send to another one (C-MOVE)"),
     "store": ("peer", _store, "send files and folders to a peer (C-STORE)"),
 }

@@ -1,4 +1,4 @@
-"""``nbdicom echo``, ``find``, ``get``, ``move`` and ``store``: what a `Peer` does, for scripts.
+"""``nbdicom echo``, ``find``, ``get``, ``pull``, ``move`` and ``store``: what a `Peer` does, for scripts.
 
 The answer goes to stdout and nothing else does; the exit status is 0 where all of it succeeded.
 """
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         identity=identity_of(options),
         bind=options.bind,
     )
-    work = {"echo": _echo, "find": _find, "get": _get, "move": _move, "store": _store}[options.command]
+    work = {"echo": _echo, "find": _find, "get": _get, "pull": _pull, "move": _move, "store": _store}[options.command]
     return work(peer, options)
 
 
@@ -99,6 +99,26 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
 def _get(peer: Peer, options: argparse.Namespace) -> int:
     keys = _unique_keys(options.key)
     return _result(peer.get(to=options.to, level=options.level, **keys), options)
+
+
+def _pull(peer: Peer, options: argparse.Namespace) -> int:
+    keys = _unique_keys(options.key)
+    cohort = None
+    if options.cohort:
+        from nbdicom.peer.rows import read_table
+
+        cohort = read_table(options.cohort)
+    result = peer.pull(
+        cohort,
+        to=options.to,
+        method="move" if options.move else "auto",
+        listen=options.listen,
+        level=options.level,
+        tries=0 if options.check else 3,
+        recheck=options.recheck,
+        **keys,
+    )
+    return _result(result, options)
 
 
 def _move(peer: Peer, options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from nbdicom.data.part10 import part10_header
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name", "sender_of"]
 
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
 
@@ -195,12 +195,12 @@ class FolderSink:
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
             transfer_syntax=request.transfer_syntax,
-            source_ae_title=_sender(request),
+            source_ae_title=sender_of(request),
         )
         return Part10Sink(self.folder / safe_name(request.sop_instance_uid), header, **self._options)
 
 
-def _sender(request: Any) -> str:
+def sender_of(request: Any) -> str:
     """Who sent it: the requestor of the association, or for a C-GET the peer that we called."""
     negotiation = request.negotiation
     title = negotiation.called_ae_title if negotiation.requestor else negotiation.calling_ae_title

@@ -21,7 +21,7 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import RemoteEntity
 
 __all__ = ["check", "find", "sop_classes_in_studies"]
 
@@ -77,7 +77,7 @@ def check(limit: int | None, charset: str | None) -> None:
 
 
 def find(
-    peer: Peer,
+    peer: RemoteEntity,
     queries: Sequence[Question],
     *,
     limit: int | None,
@@ -201,7 +201,7 @@ def _common_keys(queries: Sequence[Question]) -> dict[str, Any]:
     return {key: value if isinstance(value, (str, int, float)) else str(value) for key, value in shared.items()}
 
 
-def sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
+def sop_classes_in_studies(peer: RemoteEntity, targets: Sequence[Target]) -> set[str]:
     """The SOP Classes in the studies of *targets*, if the peer knows them (SOPClassesInStudy), else an empty set.
 
     A C-GET can propose exact presentation contexts then, see `nbdicom.peer.contexts`.
@@ -212,7 +212,7 @@ def sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
         return set()  # a peer without C-FIND can be retrieved from all the same
 
 
-def _sop_classes_in_studies(peer: Peer, targets: Sequence[Target]) -> set[str]:
+def _sop_classes_in_studies(peer: RemoteEntity, targets: Sequence[Target]) -> set[str]:
     from nbdicom.data import decode_columns
 
     studies = list(dict.fromkeys(str(target.keys.get("StudyInstanceUID", "")) for target in targets))

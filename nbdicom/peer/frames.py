@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from nbdicom.job import Job
     from nbdicom.peer.peer import Peer
     from nbdicom.peer.plots import Plots
-    from nbdicom.peer.results import MoveResult, RetrieveResult
+    from nbdicom.peer.pulled import PullResult
+    from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult
 
 __all__ = ["DicomAccessor", "answer_frame", "has_nothing", "plain_frame", "shown_text"]
 
@@ -278,6 +279,27 @@ class DicomAccessor(Tabular):
         result = (peer or self.peer).retrieve(self._frame, to=to, method=method, **options)
         return result
 
+    def pull(self, to: Any, *, peer: Peer | None = None, **options: Any) -> PullResult | Job[PullResult]:
+        """Bring everything into the folder *to*, with proof that it is complete; the options are those of `Peer.pull`.
+
+        The same call again fetches what is missing, and nothing else.
+        """
+        result: PullResult | Job[PullResult]
+        result = (peer or self.peer).pull(self._frame, to=to, **options)
+        return result
+
+    def store(self, peer: Peer, **options: Any) -> StoreResult:
+        """Send the files of the table to another peer (C-STORE): its ``path`` column says where they are.
+
+        The options are those of `Peer.store`.
+
+        Raises
+        ------
+        QueryError
+            If the table has no ``path`` column: retrieve first, and use ``result.to_frame()``.
+        """
+        return peer.store(_paths(self._frame), **options)
+
     # ------------------------------------------------------------------------------- to look at
 
     @property
@@ -322,6 +344,19 @@ class DicomAccessor(Tabular):
         if about.get("status"):
             text += f", {about['status'].removesuffix(': Success')}"
         return text + (", TRUNCATED: the peer has more" if about.get("truncated") else "")
+
+
+def _paths(frame: pd.DataFrame) -> list[str]:
+    """The files of a table of what was retrieved."""
+    if "path" not in frame.columns:
+        raise QueryError(
+            "a table of answers has no files to be stored",
+            hint="retrieve first: df.dicom.pull('folder').instances().dicom.store(peer); or df.dicom.move('AET')",
+        )
+    paths = [str(path) for path in frame["path"] if not pd.isna(path)]
+    if not paths:
+        raise QueryError("no row of the table has a file", hint="its path column is empty: nothing has arrived")
+    return paths
 
 
 def shown_text(value: Any) -> str:

@@ -18,7 +18,7 @@ from nbdicom.memory import is_memory
 from nbdicom.servers import idle
 
 if TYPE_CHECKING:
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import RemoteEntity
 
 __all__ = ["Line"]
 
@@ -34,7 +34,7 @@ class Line:
         What to propose each time.  An association that was proposed more fits, too.
     """
 
-    def __init__(self, peer: Peer, contexts: Sequence[PresentationContext]) -> None:
+    def __init__(self, peer: RemoteEntity, contexts: Sequence[PresentationContext]) -> None:
         self._peer = peer
         self._contexts = tuple(contexts)
         self._proposed = self._contexts

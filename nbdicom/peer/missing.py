@@ -8,70 +8,16 @@ as it takes, each transfer syntax in a context of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 from nbdicom.core.negotiation import MAX_CONTEXTS, Negotiation, PresentationContext
+from nbdicom.peer.content import Held
 from nbdicom.peer.contexts import retrieve_contexts, single_contexts
-from nbdicom.peer.line import Line
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.selection import LIST_OF_UIDS, Target
 from nbdicom.uids import storage_sop_classes
 
-__all__ = ["Missing", "find_instances", "in_associations", "in_targets", "of_other_classes", "tried"]
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """One instance that a peer has, and did not send."""
-
-    series: Mapping[str, str]  #: the unique keys above it
-    sop_instance_uid: str
-    sop_class_uid: str  #: "" where the peer does not say (SOP Class UID is an optional key)
-    transfer_syntaxes: tuple[str, ...] = ()  #: in which the peer has it; empty where it does not say
-
-    @property
-    def contexts(self) -> list[PresentationContext]:
-        """In which it may come."""
-        return single_contexts(self.sop_class_uid, self.transfer_syntaxes)
-
-
-def find_instances(line: Line, target: Target, model: InformationModel) -> Iterator[Missing]:
-    """All instances of *target*, or below it, with their SOP Classes as far as the peer names them.
-
-    From level to level, with the unique keys of all levels above: that is what every peer has to support (PS3.4 C.4.1.2.1).
-    """
-    from nbdicom.data import decode_columns
-
-    def ask(level: Level, keys: Mapping[str, str], *more: str) -> list[tuple[Any, ...]]:
-        names = (level.unique_key, *more)
-        identifier = {"QueryRetrieveLevel": level.value, **keys, **dict.fromkeys(names, "")}
-        with line.association().find(identifier, model=model.find) as responses:
-            found = [(match.data, match.transfer_syntax) for match in responses]
-        columns = decode_columns(found)
-        return list(zip(*(columns.get(name, [None] * len(found)) for name in names), strict=True))
-
-    parents = [{key: str(value) for key, value in target.keys.items() if key != Level.IMAGE.unique_key}]
-    for level in (one for one in Level if target.level.depth < one.depth < Level.IMAGE.depth):
-        parents = [
-            {**keys, level.unique_key: uid}
-            for keys in parents
-            for uid in chain.from_iterable(_texts(value) for (value,) in ask(level, keys))
-        ]
-    named = frozenset(target.instances)
-    for keys in parents:
-        for uids, classes, syntaxes in ask(Level.IMAGE, keys, "SOPClassUID", "AvailableTransferSyntaxUID"):
-            for uid in _texts(uids):
-                if not named or uid in named:
-                    yield Missing(keys, uid, (*_texts(classes), "")[0], _texts(syntaxes))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    """The values of a UID attribute, which may have none."""
-    values = value if isinstance(value, (tuple, list)) else str(value or "").split("\\")
-    return tuple(text for text in (str(one).strip(" \0") for one in values) if text)
+__all__ = ["in_associations", "in_targets", "of_other_classes", "tried"]
 
 
 def tried(negotiation: Negotiation) -> set[tuple[str, str]]:
@@ -87,13 +33,13 @@ def tried(negotiation: Negotiation) -> set[tuple[str, str]]:
 
 
 def in_associations(
-    missing: Iterable[Missing], known: Collection[tuple[str, str]], model: InformationModel
+    missing: Iterable[Held], known: Collection[tuple[str, str]], model: InformationModel
 ) -> list[tuple[list[PresentationContext], list[Target]]]:
     """What to propose and what to ask for, one association after the other.
 
     Parameters
     ----------
-    missing : iterable of Missing
+    missing : iterable of Held
         What has not arrived.
     known : collection
         See `tried`: what has no other context to come in is not asked for again.
@@ -101,9 +47,10 @@ def in_associations(
         Its C-GET takes one context of each association.
     """
     get = PresentationContext(model.get)
-    groups: list[tuple[dict[PresentationContext, None], list[Missing]]] = []
+    groups: list[tuple[dict[PresentationContext, None], list[Held]]] = []
     for one in sorted(missing, key=lambda one: (one.sop_class_uid, one.transfer_syntaxes)):
-        needed = [context for context in one.contexts if _is_new(context, known)] if one.sop_class_uid else []
+        contexts = single_contexts(one.sop_class_uid, one.transfer_syntaxes) if one.sop_class_uid else []
+        needed = [context for context in contexts if _is_new(context, known)]
         if not needed:
             continue
         if not groups or len({**groups[-1][0], **dict.fromkeys(needed)}) > MAX_CONTEXTS:
@@ -128,7 +75,7 @@ def _is_new(context: PresentationContext, known: Collection[tuple[str, str]]) ->
     return all((context.abstract_syntax, syntax) not in known for syntax in context.transfer_syntaxes)
 
 
-def in_targets(missing: Iterable[Missing]) -> list[Target]:
+def in_targets(missing: Iterable[Held]) -> list[Target]:
     """The requests for these instances: each for instances of one series."""
     series: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for one in missing:

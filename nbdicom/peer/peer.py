@@ -7,36 +7,29 @@ to the next for a moment.  pydicom and pandas are loaded when a method needs the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbdicom.address import listening_address
 from nbdicom.core.extended import QueryOptions
-from nbdicom.core.negotiation import title_problem
-from nbdicom.errors import LocalProtocolError, NoPresentationContext, QueryError
-from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import Query
 from nbdicom.peer.report import EchoReport, examine
-from nbdicom.peer.selection import asked, each_item, queries, sop_classes
+from nbdicom.peer.selection import each_item, queries
+from nbdicom.peer.transfers import Transfers, told
 from nbdicom.peer.worklist import WorklistQuery
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas
     from pydicom import Dataset
 
-    from nbdicom.job import Job
     from nbdicom.peer.procedure_step import PerformedProcedureStep
-    from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, TransferResult
+    from nbdicom.peer.results import CommitResult
     from nbdicom.peer.workitems import Workitems
 
 __all__ = ["Peer"]
 
-R = TypeVar("R", bound="TransferResult[Any]")
 
-
-class Peer(RemoteEntity):
+class Peer(Transfers):
     """A remote application entity.
 
     Parameters
@@ -249,229 +242,6 @@ class Peer(RemoteEntity):
         query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)
         return find(self, [query], limit=limit, parse=parse, progress=progress)  # type: ignore[no-any-return]
 
-    # ------------------------------------------------------------------------------- transfer
-
-    def get(
-        self,
-        selection: Any = None,
-        /,
-        *,
-        to: str | Path,
-        level: str | None = None,
-        model: str | None = None,
-        progress: ProgressLike = None,
-        raise_on_error: bool = False,
-        **keys: Any,
-    ) -> RetrieveResult:
-        """Retrieve instances into files, on the same association (C-GET, PS3.4 C.4.3).
-
-        Parameters
-        ----------
-        selection : DataFrame, row or mapping, optional
-            Answers of `find`: everything in them is retrieved, down from their deepest unique key.
-        to : str or Path
-            The folder for the files.  A file gets its name when it is whole.
-        level : str, optional
-            To retrieve whole studies (series) although the table is about something smaller.
-        model : str, optional
-            ``"patient"`` root instead of study root.
-        progress : bool or callable, optional
-            None: a bar if somebody watches; see `nbdicom.peer.progress`.
-        raise_on_error : bool
-            Raise OperationFailed if not everything arrived, instead of a warning.
-        **keys
-            Unique keys instead of a selection: ``StudyInstanceUID=...``; a list stands for several.
-
-        Returns
-        -------
-        RetrieveResult
-            What we received and stored, one row for each instance, and what did not arrive.
-
-        Raises
-        ------
-        QueryError
-            If a key is missing, before anything is sent.
-        NoPresentationContext
-            If the peer does not offer C-GET.
-        AssociationError
-            If there is no association; one that breaks later is told in the result.
-
-        Warns
-        -----
-        IncompleteTransfer
-            If not everything arrived.
-        """
-        from pathlib import Path
-
-        from nbdicom.peer import transfer
-        from nbdicom.peer.finding import sop_classes_in_studies
-
-        wanted, root = asked(selection, keys, level, model)
-        known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-        result = transfer.get(self, wanted, Path(to).expanduser(), model=root, classes=known, progress=progress)
-        return _told(result, raise_on_error)
-
-    def move(
-        self,
-        selection: Any = None,
-        /,
-        *,
-        to: Any,
-        level: str | None = None,
-        model: str | None = None,
-        progress: ProgressLike = None,
-        raise_on_error: bool = False,
-        **keys: Any,
-    ) -> MoveResult:
-        """Have the peer send instances to another AE (C-MOVE, PS3.4 C.4.2).
-
-        Parameters
-        ----------
-        selection, level, model, progress, raise_on_error, **keys
-            See `get`.
-        to : str or object
-            AE title of the destination, or an object that has an ``ae_title``.  The *peer* must know where that is.
-
-        Returns
-        -------
-        MoveResult
-            One row for each request, with the peer's counters.
-
-        Raises
-        ------
-        QueryError, NoPresentationContext, AssociationError
-            See `get`.
-        """
-        from nbdicom.peer import transfer
-
-        wanted, root = asked(selection, keys, level, model)
-        destination = str(getattr(to, "ae_title", to))
-        if problem := title_problem(destination):
-            raise LocalProtocolError(
-                f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
-                hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
-            )
-        result = transfer.move(self, wanted, destination, model=root, progress=progress)
-        return _told(result, raise_on_error)
-
-    @overload
-    def retrieve(
-        self, selection: Any = None, /, *, to: str | Path, wait: Literal[True] = True, **options: Any
-    ) -> RetrieveResult: ...
-
-    @overload
-    def retrieve(
-        self, selection: Any = None, /, *, to: str | Path, wait: Literal[False], **options: Any
-    ) -> Job[RetrieveResult]: ...
-
-    def retrieve(
-        self,
-        selection: Any = None,
-        /,
-        *,
-        to: str | Path,
-        method: Literal["auto", "get", "move"] = "auto",
-        listen: str | int | tuple[str, int] | None = None,
-        level: str | None = None,
-        model: str | None = None,
-        progress: ProgressLike = None,
-        raise_on_error: bool = False,
-        wait: bool = True,
-        **keys: Any,
-    ) -> RetrieveResult | Job[RetrieveResult]:
-        """Retrieve instances into files by whatever the peer offers.
-
-        Parameters
-        ----------
-        selection, to, level, model, progress, raise_on_error, **keys
-            See `get`.
-        method : str
-            ``"get"``: C-GET.  ``"move"``: C-MOVE to a storage SCP that we start for the time being, under our calling
-            AE title.  ``"auto"``: C-GET, and C-MOVE if the peer does not offer C-GET and *listen* is given.
-        listen : str, int or (str, int), optional
-            ``"host:port"`` of that storage SCP, or the port alone for all addresses of this machine.  The peer must
-            have our calling AE title registered with this port at an address of this machine.
-        wait : bool
-            False returns a `Job` at once: displayed it is a bar with a Cancel button, ``job.wait()`` gives the result.
-
-        Raises
-        ------
-        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
-            See `get`; ConnectionFailed, too, if the port is taken.
-        """
-        if method not in ("auto", "get", "move"):
-            raise QueryError(f"method {method!r} is not known", hint="'auto', 'get' or 'move'")
-        if method == "move" and listen is None:
-            raise QueryError(
-                "C-MOVE needs a port on which we receive",
-                hint=f"listen='0.0.0.0:11113', and register {self.calling!r} with this machine and port at the peer",
-            )
-        options: dict[str, Any] = {"level": level, "model": model, "progress": progress, **keys}
-        if not wait:
-            from nbdicom.job import Job
-
-            asked(selection, keys, level, model)  # what cannot be asked is said at once
-            again: dict[str, Any] = {**options, "to": to, "method": method, "listen": listen}
-            return Job(
-                lambda job: self.retrieve(selection, **{**again, "progress": job}),
-                label=f"retrieve from {self.ae_title}",
-                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
-            ).start()
-        if method != "move":
-            try:
-                return self.get(selection, to=to, raise_on_error=raise_on_error, **options)
-            except NoPresentationContext:
-                if method == "get" or listen is None:
-                    raise
-        from pathlib import Path
-
-        from nbdicom.peer.receiving import move_here
-
-        assert listen is not None
-        address = listening_address(listen)
-        wanted, root = asked(selection, keys, level, model)
-        folder = Path(to).expanduser()
-        result = move_here(self, wanted, folder, listen=address, model=root, progress=progress)
-        return _told(result, raise_on_error)
-
-    def store(
-        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
-    ) -> StoreResult:
-        """Send instances to the peer (C-STORE, PS3.4 Annex B).
-
-        Parameters
-        ----------
-        *items
-            Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, or lists of these.
-        transcode : bool
-            Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
-            result says in which transfer syntax each instance went.
-        progress : bool or callable, optional
-            None: a bar if somebody watches; see `nbdicom.peer.progress`.
-        raise_on_error : bool
-            Raise OperationFailed if not everything was stored, instead of a warning.
-
-        Returns
-        -------
-        StoreResult
-            One row for each file, with the peer's status; files that are not DICOM are skipped and say why.
-
-        Raises
-        ------
-        AssociationError
-            If there is no association; one that breaks later is told in the result.
-
-        Warns
-        -----
-        IncompleteTransfer
-            If not everything was stored.
-        """
-        from nbdicom.peer import transfer
-
-        return _told(
-            transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
-        )
-
     # ------------------------------------------------------------------------------- workflow
 
     def commit(
@@ -515,7 +285,7 @@ class Peer(RemoteEntity):
         from nbdicom.peer.commitment import commit
 
         address = None if listen is None else listening_address(listen)
-        return _told(commit(self, each_item(items), listen=address, timeout=timeout), raise_on_error)
+        return told(commit(self, each_item(items), listen=address, timeout=timeout), raise_on_error)
 
     def mpps(self, entry: Any = None, /, **attributes: Any) -> PerformedProcedureStep:
         """Perform a scheduled procedure step and keep the peer informed (MPPS, PS3.4 Annex F).
@@ -547,11 +317,3 @@ class Peer(RemoteEntity):
         from nbdicom.peer.workitems import Workitems
 
         return Workitems(self)
-
-
-def _told(result: R, raise_on_error: bool) -> R:
-    """A result that is not complete speaks up."""
-    if raise_on_error:
-        result.raise_on_failure()
-    result.tell()
-    return result

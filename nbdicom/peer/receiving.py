@@ -1,4 +1,4 @@
-"""C-MOVE to ourselves: a storage SCP for the time of one call, so that the instances arrive here.
+"""Retrieving by whatever the peer offers; C-MOVE to ourselves needs a storage SCP for the time of one call.
 
 The peer opens the association for the instances (PS3.4 C.4.2.2), so it must know our AE title, and reach this machine
 at the port that it has registered for it.
@@ -8,35 +8,84 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbdicom.errors import OperationCancelled
+from nbdicom.core.streams import DataSink
+from nbdicom.errors import NoPresentationContext, OperationCancelled, QueryError
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.results import Retrieved, RetrieveResult
 from nbdicom.peer.selection import Target
-from nbdicom.peer.transfer import move
+from nbdicom.peer.transfer import get, move
 from nbdicom.receiver import Receiver, StoredFile
 from nbdicom.status import Status
 
 if TYPE_CHECKING:
-    from nbdicom.peer.peer import Peer
+    from nbdicom.operations.requests import StoreRequest
+    from nbdicom.peer.entity import RemoteEntity
 
-__all__ = ["move_here"]
+__all__ = ["check_method", "fetch", "move_here"]
+
+
+def check_method(peer: RemoteEntity, method: str, listen: object) -> None:
+    """Refuse what is no way to retrieve, before anything is asked.
+
+    Raises
+    ------
+    QueryError
+        If *method* is not known, or needs a port.
+    """
+    if method not in ("auto", "get", "move"):
+        raise QueryError(f"method {method!r} is not known", hint="'auto', 'get' or 'move'")
+    if method == "move" and listen is None:
+        raise QueryError(
+            "C-MOVE needs a port on which we receive",
+            hint=f"listen='0.0.0.0:11113', and register {peer.calling!r} with this machine and port at the peer",
+        )
+
+
+def fetch(
+    peer: RemoteEntity,
+    targets: Sequence[Target],
+    folder: Path,
+    *,
+    method: str,
+    listen: tuple[str, int] | None,
+    model: InformationModel,
+    classes: Iterable[str] = (),
+    progress: ProgressLike = None,
+    sink: Callable[[StoreRequest], DataSink] | None = None,
+) -> RetrieveResult:
+    """Retrieve into *folder*, or *sink*, by C-GET or C-MOVE; ``"auto"`` takes C-MOVE if the peer does not offer C-GET.
+
+    Raises
+    ------
+    NoPresentationContext, AssociationError, ConnectionFailed
+        See `nbdicom.peer.transfer.get` and `move_here`.
+    """
+    if method != "move":
+        try:
+            return get(peer, targets, folder, model=model, classes=classes, progress=progress, sink=sink)
+        except NoPresentationContext:
+            if method == "get" or listen is None:
+                raise
+    assert listen is not None
+    return move_here(peer, targets, folder, listen=listen, model=model, progress=progress, sink=sink)
 
 
 def move_here(
-    peer: Peer,
+    peer: RemoteEntity,
     targets: Sequence[Target],
     folder: Path,
     *,
     listen: tuple[str, int],
     model: InformationModel,
     progress: ProgressLike = None,
+    sink: Callable[[StoreRequest], DataSink] | None = None,
 ) -> RetrieveResult:
-    """Retrieve by C-MOVE into *folder*, receiving on *listen* under our calling AE title.
+    """Retrieve by C-MOVE into *folder*, or *sink*, receiving on *listen* under our calling AE title.
 
     Raises
     ------
@@ -70,6 +119,7 @@ def move_here(
         host=listen[0],
         port=listen[1],
         on_stored=on_stored,
+        sink=sink,
         timeouts=peer.timeouts,
         limits=peer.limits,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.peer.notices import IncompleteTransfer, notify
@@ -31,6 +31,8 @@ __all__ = [
     "Sent",
     "StoreResult",
     "TransferResult",
+    "named",
+    "sized",
 ]
 
 _SHOWN = 25  #: rows of a table on the screen; all are in the DataFrame
@@ -230,7 +232,34 @@ def _code(status: Status | None) -> str | None:
     return None if status is None else f"{int(status):04X}H"
 
 
-Row = TypeVar("Row", Retrieved, Sent, Moved, Committed)
+class Outcome(Protocol):
+    """What a row of a result can tell."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is what was wanted."""
+        ...
+
+    @property
+    def status(self) -> Status | None:
+        """What the peer answered, if it did."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """The outcome in words."""
+        ...
+
+    def row(self) -> tuple[object, ...]:
+        """The row of the table."""
+        ...
+
+    def record(self) -> dict[str, Any]:
+        """The row of the DataFrame."""
+        ...
+
+
+Row = TypeVar("Row", bound=Outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -244,6 +273,7 @@ class TransferResult(Tabular, Generic[Row]):
 
     _columns: ClassVar[tuple[str, ...]]
     _integers: ClassVar[tuple[str, ...]] = ()
+    _mark_column: ClassVar[str] = "message"
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -298,7 +328,7 @@ class TransferResult(Tabular, Generic[Row]):
             [row.row() for row in shown],
             notes=notes,
             marks=["ok" if row.ok else "" if getattr(row, "skipped", False) else "bad" for row in shown],
-            mark_column="message",
+            mark_column=self._mark_column,
         )
 
     def _hints(self) -> list[str]:
@@ -348,9 +378,9 @@ class RetrieveResult(TransferResult[Retrieved]):
         good = len(self.rows) - len(self.failed)
         text = (
             f"{good} of {sum(row.count for row in self.rows)} instances retrieved from {self.peer} into {self.folder} "
-            f"({_size(self.bytes)}, {self.seconds:.1f} s)"
+            f"({sized(self.bytes)}, {self.seconds:.1f} s)"
         )
-        return text + _named([(row.name, row.message) for row in self.failed])
+        return text + named([(row.name, row.message) for row in self.failed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -385,7 +415,7 @@ class MoveResult(TransferResult[Moved]):
             f"{good} of {len(self.rows)} requests moved from {self.peer} to {self.destination}: "
             f"{self.completed} instances by the peer's count ({self.seconds:.1f} s)"
         )
-        return text + _named([(str(row.answer.target), row.message) for row in self.failed])
+        return text + named([(str(row.answer.target), row.message) for row in self.failed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -416,7 +446,7 @@ class StoreResult(TransferResult[Sent]):
         text = f"{good} of {len(self.rows) - len(self.skipped)} instances stored at {self.peer} ({self.seconds:.1f} s)"
         if self.skipped:
             text += f", {len(self.skipped)} files skipped"
-        return text + _named([(row.source, row.message) for row in self.failed])
+        return text + named([(row.source, row.message) for row in self.failed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -433,7 +463,7 @@ class CommitResult(TransferResult[Committed]):
         """How many are committed, and why others are not."""
         good = len(self.rows) - len(self.failed)
         text = f"{good} of {len(self.rows)} instances committed by {self.peer} ({self.seconds:.1f} s)"
-        return text + _named([(str(row.sop_instance_uid), row.message) for row in self.failed])
+        return text + named([(str(row.sop_instance_uid), row.message) for row in self.failed])
 
     def _hints(self) -> list[str]:
         if self.event_type is not None:
@@ -444,7 +474,7 @@ class CommitResult(TransferResult[Committed]):
         ]
 
 
-def _named(failures: Sequence[tuple[str, str]]) -> str:
+def named(failures: Sequence[tuple[str, str]], what: str = "FAILED") -> str:
     """The failures of a summary: each reason once, with a few of those whom it met."""
     if not failures:
         return ""
@@ -460,10 +490,11 @@ def _named(failures: Sequence[tuple[str, str]]) -> str:
     if len(reasons) > _REASONS:
         others = sum(len(names) for names in list(reasons.values())[_REASONS:])
         lines.append(f"  and {others} more for other reasons")
-    return f"; {len(failures)} FAILED:\n" + "\n".join(lines)
+    return f"; {len(failures)} {what}:\n" + "\n".join(lines)
 
 
-def _size(size: int) -> str:
+def sized(size: int) -> str:
+    """Bytes as people read them."""
     value = float(size)
     for unit in ("bytes", "kB", "MB"):
         if value < 1000:

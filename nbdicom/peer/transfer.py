@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.blocking import Association, Responses
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
+from nbdicom.core.streams import DataSink
 from nbdicom.errors import (
     AssociationError,
     NbdicomError,
@@ -26,10 +27,11 @@ from nbdicom.errors import (
     OperationError,
     OperationTimeout,
 )
-from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, SubOperations
+from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, StoreRequest, SubOperations
+from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
-from nbdicom.peer.missing import Missing, find_instances, in_associations, in_targets, of_other_classes, tried
+from nbdicom.peer.missing import in_associations, in_targets, of_other_classes, tried
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
@@ -37,7 +39,7 @@ from nbdicom.peer.selection import Target
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import RemoteEntity
 
 __all__ = ["get", "move", "store"]
 
@@ -132,13 +134,14 @@ def _until_the_end(responses: Responses[Any], answer: Answer) -> Iterator[Any]:
 
 
 def get(
-    peer: Peer,
+    peer: RemoteEntity,
     targets: Sequence[Target],
     folder: Path,
     *,
     model: InformationModel,
     classes: Iterable[str] = (),
     progress: ProgressLike = None,
+    sink: Callable[[StoreRequest], DataSink] | None = None,
 ) -> RetrieveResult:
     """Retrieve by C-GET into files (PS3.4 C.4.3).
 
@@ -156,12 +159,14 @@ def get(
         The SOP Classes to be expected; without any, those that archives commonly hold.
     progress : optional
         See `nbdicom.peer.progress`.
+    sink : callable, optional
+        Gives the sink for each instance, which has a ``path`` and a ``size``; by default a file in *folder*.
     """
     from nbdicom.data import FolderSink
 
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    sink = FolderSink(folder)
+    sink = sink or FolderSink(folder)
     outcomes: list[_Outcome] = []
     answers: list[Answer] = []
     known: set[tuple[str, str]] = set()
@@ -212,7 +217,7 @@ class _Outcome:
 
 
 def _get_missing(
-    peer: Peer,
+    peer: RemoteEntity,
     outcomes: Sequence[_Outcome],
     known: Collection[tuple[str, str]],
     sink: Any,
@@ -223,7 +228,7 @@ def _get_missing(
     if not outcomes:
         return
     where: dict[str, _Outcome] = {}
-    missing: list[Missing] = []
+    missing: list[Held] = []
     line = Line(peer, [PresentationContext(model.find)])
     try:
         with line.closing():
@@ -366,7 +371,7 @@ def _one_of(target: Target, key: str) -> str | None:
 
 
 def move(
-    peer: Peer,
+    peer: RemoteEntity,
     targets: Sequence[Target],
     destination: str,
     *,
@@ -406,7 +411,9 @@ def move(
 # ------------------------------------------------------------------------------- C-STORE
 
 
-def store(peer: Peer, items: Iterable[Any], *, transcode: bool = False, progress: ProgressLike = None) -> StoreResult:
+def store(
+    peer: RemoteEntity, items: Iterable[Any], *, transcode: bool = False, progress: ProgressLike = None
+) -> StoreResult:
     """Send files, folders and Datasets (PS3.4 Annex B), with as many associations as the contexts need."""
     from nbdicom.data import Skipped, codec, instance, scan
     from nbdicom.operations.contexts import group_by_association, storage_contexts

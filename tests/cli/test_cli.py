@@ -17,7 +17,7 @@ from nbdicom.pacs.samples import sample_instances
 
 from .conftest import nbdicom, pacs_process
 
-COMMANDS = ["demo", "lab", "pacs", "echo", "find", "get", "move", "store"]
+COMMANDS = ["demo", "lab", "pacs", "echo", "find", "get", "pull", "move", "store"]
 
 
 def one_line(stderr: str) -> str:
@@ -140,6 +140,22 @@ def test_get_of_what_is_not_there_fails(pacs: str, tmp_path: Path) -> None:
     done = nbdicom("get", pacs, "-k", "StudyInstanceUID=1.2.3.4.5", "--to", tmp_path)
     assert done.returncode == 1
     assert "no such study" in one_line(done.stderr)
+
+
+def test_pull_is_complete_and_resumes(pacs: str, study: str, tmp_path: Path) -> None:
+    arguments = ["pull", pacs, "-k", f"StudyInstanceUID={study}", "--to", tmp_path / "cohort", "--json"]
+    for new in (2, 0):
+        done = nbdicom(*arguments)
+        assert done.returncode == 0, done.stderr
+        series = json.loads(done.stdout)
+        assert {one["state"] for one in series} == {"complete"} and sum(one["new"] for one in series) == new
+    next((tmp_path / "cohort").rglob("*.dcm")).unlink()
+    done = nbdicom(*arguments, "--check")
+    assert done.returncode == 1
+    assert "1 missing: nothing was fetched" in one_line(done.stderr)
+    (tmp_path / "cohort.csv").write_text(f"StudyInstanceUID,mine\n{study},1\n")
+    done = nbdicom("pull", pacs, "--cohort", tmp_path / "cohort.csv", "--to", tmp_path / "cohort")
+    assert done.returncode == 0 and "1 new" in done.stdout
 
 
 def test_move_to_an_unknown_destination_fails(pacs: str, study: str) -> None:

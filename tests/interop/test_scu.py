@@ -332,6 +332,17 @@ def test_get_of_a_class_that_we_did_not_negotiate_fails_aloud(peer):
         assert answers.status is not None and not answers.status.is_success, answers.status
 
 
+@by_peer("get", *ARCHIVES)
+def test_pull(peer, files, tmp_path):
+    cohort = peer.find("STUDY", PatientID="IT-*")
+    result = cohort.dicom.pull(tmp_path)
+    assert result.ok, result
+    corpus.assert_same(files, corpus.by_uid(result.paths), bits=False)
+    result.paths[0].unlink()
+    again = cohort.dicom.pull(tmp_path)
+    assert again.ok and again.new == 1, again
+
+
 # ------------------------------------------------------------------------------- move
 
 
@@ -352,6 +363,14 @@ def test_move_to_nbdicom(name, peer, receiver, what, files):
 def test_retrieve_by_move_in_one_call(peer, move_port, files, tmp_path):
     keys, chosen = RETRIEVALS["a series"]
     result = peer.retrieve(to=tmp_path / "got", method="move", listen=f"127.0.0.1:{move_port}", **keys)
+    assert result.ok, result
+    corpus.assert_same(wanted_of(files, chosen), corpus.by_uid(result.paths), bits=False)
+
+
+@by_peer("move", *ARCHIVES)
+def test_pull_by_move(peer, move_port, files, tmp_path):
+    keys, chosen = RETRIEVALS["a study"]
+    result = peer.pull(to=tmp_path, method="move", listen=f"127.0.0.1:{move_port}", **keys)
     assert result.ok, result
     corpus.assert_same(wanted_of(files, chosen), corpus.by_uid(result.paths), bits=False)
 

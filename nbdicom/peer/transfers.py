@@ -1,0 +1,348 @@
+"""What a `Peer` does with instances: `get`, `move`, `retrieve`, `pull` and `store`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from nbdicom.address import listening_address
+from nbdicom.core.negotiation import title_problem
+from nbdicom.errors import LocalProtocolError
+from nbdicom.peer.entity import RemoteEntity
+from nbdicom.peer.progress import ProgressLike
+from nbdicom.peer.selection import asked, each_item, sop_classes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbdicom.job import Job
+    from nbdicom.peer.pulled import PullResult
+    from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
+
+__all__ = ["Transfers", "told"]
+
+R = TypeVar("R", bound="TransferResult[Any]")
+
+
+class Transfers(RemoteEntity):
+    """The verbs of a `nbdicom.Peer` that bring instances from one place to another."""
+
+    def get(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files, on the same association (C-GET, PS3.4 C.4.3).
+
+        Parameters
+        ----------
+        selection : DataFrame, row or mapping, optional
+            Answers of `find`: everything in them is retrieved, down from their deepest unique key.
+        to : str or Path
+            The folder for the files.  A file gets its name when it is whole.
+        level : str, optional
+            To retrieve whole studies (series) although the table is about something smaller.
+        model : str, optional
+            ``"patient"`` root instead of study root.
+        progress : bool or callable, optional
+            None: a bar if somebody watches; see `nbdicom.peer.progress`.
+        raise_on_error : bool
+            Raise OperationFailed if not everything arrived, instead of a warning.
+        **keys
+            Unique keys instead of a selection: ``StudyInstanceUID=...``; a list stands for several.
+
+        Returns
+        -------
+        RetrieveResult
+            What we received and stored, one row for each instance, and what did not arrive.
+
+        Raises
+        ------
+        QueryError
+            If a key is missing, before anything is sent.
+        NoPresentationContext
+            If the peer does not offer C-GET.
+        AssociationError
+            If there is no association; one that breaks later is told in the result.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything arrived.
+        """
+        from pathlib import Path
+
+        from nbdicom.peer import transfer
+        from nbdicom.peer.finding import sop_classes_in_studies
+
+        wanted, root = asked(selection, keys, level, model)
+        known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
+        result = transfer.get(self, wanted, Path(to).expanduser(), model=root, classes=known, progress=progress)
+        return told(result, raise_on_error)
+
+    def move(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: Any,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> MoveResult:
+        """Have the peer send instances to another AE (C-MOVE, PS3.4 C.4.2).
+
+        Parameters
+        ----------
+        selection, level, model, progress, raise_on_error, **keys
+            See `get`.
+        to : str or object
+            AE title of the destination, or an object that has an ``ae_title``.  The *peer* must know where that is.
+
+        Returns
+        -------
+        MoveResult
+            One row for each request, with the peer's counters.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError
+            See `get`.
+        """
+        from nbdicom.peer import transfer
+
+        wanted, root = asked(selection, keys, level, model)
+        destination = str(getattr(to, "ae_title", to))
+        if problem := title_problem(destination):
+            raise LocalProtocolError(
+                f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
+                hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
+            )
+        result = transfer.move(self, wanted, destination, model=root, progress=progress)
+        return told(result, raise_on_error)
+
+    @overload
+    def retrieve(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[True] = True, **options: Any
+    ) -> RetrieveResult: ...
+
+    @overload
+    def retrieve(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[False], **options: Any
+    ) -> Job[RetrieveResult]: ...
+
+    def retrieve(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        wait: bool = True,
+        **keys: Any,
+    ) -> RetrieveResult | Job[RetrieveResult]:
+        """Retrieve instances into files by whatever the peer offers.
+
+        Parameters
+        ----------
+        selection, to, level, model, progress, raise_on_error, **keys
+            See `get`.
+        method : str
+            ``"get"``: C-GET.  ``"move"``: C-MOVE to a storage SCP that we start for the time being, under our calling
+            AE title.  ``"auto"``: C-GET, and C-MOVE if the peer does not offer C-GET and *listen* is given.
+        listen : str, int or (str, int), optional
+            ``"host:port"`` of that storage SCP, or the port alone for all addresses of this machine.  The peer must
+            have our calling AE title registered with this port at an address of this machine.
+        wait : bool
+            False returns a `Job` at once: displayed it is a bar with a Cancel button, ``job.wait()`` gives the result.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `get`; ConnectionFailed, too, if the port is taken.
+        """
+        from pathlib import Path
+
+        from nbdicom.peer.finding import sop_classes_in_studies
+        from nbdicom.peer.receiving import check_method, fetch
+
+        check_method(self, method, listen)
+        wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
+        if not wait:
+            from nbdicom.job import Job
+
+            again: dict[str, Any] = {
+                "to": to,
+                "method": method,
+                "listen": listen,
+                "level": level,
+                "model": model,
+                **keys,
+            }
+            return Job(
+                lambda job: self.retrieve(selection, **again, progress=job),
+                label=f"retrieve from {self.ae_title}",
+                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
+            ).start()
+        address = None if listen is None else listening_address(listen)
+        known: Iterable[str] = ()
+        if method != "move":
+            known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
+        result = fetch(
+            self, wanted, Path(to).expanduser(),
+            method=method, listen=address, model=root, classes=known, progress=progress,
+        )  # fmt: skip
+        return told(result, raise_on_error)
+
+    @overload
+    def pull(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[True] = True, **options: Any
+    ) -> PullResult: ...
+
+    @overload
+    def pull(
+        self, selection: Any = None, /, *, to: str | Path, wait: Literal[False], **options: Any
+    ) -> Job[PullResult]: ...
+
+    def pull(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        tries: int = 3,
+        recheck: bool = False,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        wait: bool = True,
+        **keys: Any,
+    ) -> PullResult | Job[PullResult]:
+        """Bring a cohort into a folder, with proof that it is complete; the same call again resumes.
+
+        The peer is asked what it has, down to the instances; what is not in the folder is fetched; the peer is asked
+        again.  Every file is checked for the UIDs in its data set and has a line in ``manifest.jsonl``, with its SHA-256.
+        The files are ``<study>/<series>/<instance>.dcm``, named by their UIDs.
+
+        Parameters
+        ----------
+        selection, level, model, progress, raise_on_error, wait, **keys
+            See `get` and `retrieve`.
+        to : str or Path
+            The folder; what is there from an earlier pull is not fetched again.
+        method, listen
+            See `retrieve`.
+        tries : int
+            How often what is missing is asked for; 0 fetches nothing and only says what is there.
+        recheck : bool
+            Read every file that is there and compare it with its SHA-256, instead of its length alone.
+
+        Returns
+        -------
+        PullResult
+            One row for each series: complete, incomplete, or unproven where the peer does not say enough, and why.  It is
+            true if all are complete.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `retrieve`.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything is proven to be there.
+
+        Examples
+        --------
+        >>> cohort = pacs.studies(StudyDate=("2024-01-01", None), ModalitiesInStudy="CT")  # doctest: +SKIP
+        >>> pacs.pull(cohort, to="cohort")  # doctest: +SKIP
+        """
+        from pathlib import Path
+
+        from nbdicom.peer.pulling import pull
+        from nbdicom.peer.receiving import check_method
+
+        check_method(self, method, listen)
+        wanted, root = asked(selection, keys, level, model)
+        if not wait:
+            from nbdicom.job import Job
+
+            again: dict[str, Any] = {
+                "to": to, "method": method, "listen": listen, "level": level, "model": model, "tries": tries,
+                "recheck": recheck, **keys,
+            }  # fmt: skip
+            return Job(
+                lambda job: self.pull(selection, **again, progress=job),
+                label=f"pull from {self.ae_title}",
+                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
+            ).start()
+        result = pull(
+            self, wanted, Path(to).expanduser(), method=method,
+            listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
+            progress=progress,
+        )  # fmt: skip
+        return told(result, raise_on_error)
+
+    def store(
+        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
+    ) -> StoreResult:
+        """Send instances to the peer (C-STORE, PS3.4 Annex B).
+
+        Parameters
+        ----------
+        *items
+            Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, or lists of these.
+        transcode : bool
+            Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
+            result says in which transfer syntax each instance went.
+        progress : bool or callable, optional
+            None: a bar if somebody watches; see `nbdicom.peer.progress`.
+        raise_on_error : bool
+            Raise OperationFailed if not everything was stored, instead of a warning.
+
+        Returns
+        -------
+        StoreResult
+            One row for each file, with the peer's status; files that are not DICOM are skipped and say why.
+
+        Raises
+        ------
+        AssociationError
+            If there is no association; one that breaks later is told in the result.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything was stored.
+        """
+        from nbdicom.peer import transfer
+
+        return told(
+            transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
+        )
+
+
+def told(result: R, raise_on_error: bool) -> R:
+    """A result that is not complete speaks up."""
+    if raise_on_error:
+        result.raise_on_failure()
+    result.tell()
+    return result

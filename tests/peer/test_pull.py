@@ -1,0 +1,365 @@
+"""A pull is complete only where that is proven: peers that lose, miscount, name nothing or break; and it resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pydicom
+import pytest
+
+from nbdicom import Job, Peer
+from nbdicom.data import codec, instance
+from nbdicom.errors import AssociationError, OperationFailed, QueryError
+from nbdicom.operations.requests import Refuse
+from nbdicom.peer.notices import IncompleteTransfer
+from tests.peer.conftest import MODELS, ct
+from tests.peer.test_transfer import CT, role
+
+SERIES = {"1.2.3.1": 3, "1.2.3.2": 4}
+
+
+class Archive:
+    """One study of two series; what it says and what it does can be bent."""
+
+    def __init__(self) -> None:
+        self.images = {str(i.SOPInstanceUID): i for s, n in SERIES.items() for i in (ct(s, k + 1) for k in range(n))}
+        self.counts: dict[str, Any] = dict(SERIES)  #: NumberOfSeriesRelatedInstances
+        self.unnamed: set[str] = set()  #: instances that C-FIND does not name
+        self.lost: dict[str, int] = {}  #: how often an instance is not sent
+        self.refused: set[str] = set()  #: levels at which C-FIND fails
+        self.asked: list[Any] = []  #: identifiers of C-GET and C-MOVE
+
+    def find(self, request: Any) -> Iterator[dict[str, Any]]:
+        query = request.identifier()
+        level = query.QueryRetrieveLevel
+        if level in self.refused:
+            raise Refuse(0xA900, "not at this level")
+        if level == "STUDY":
+            yield {"StudyInstanceUID": "1.2.3", "SOPClassesInStudy": CT}
+        series = [query.get("SeriesInstanceUID")] if query.get("SeriesInstanceUID") else list(SERIES)
+        for uid in series if level != "STUDY" and query.StudyInstanceUID == "1.2.3" else ():
+            if level == "SERIES":
+                yield {"SeriesInstanceUID": uid, "Modality": "CT", "NumberOfSeriesRelatedInstances": self.counts[uid]}
+            else:
+                names = [one for one, image in self.images.items() if image.SeriesInstanceUID == uid]
+                for one in names:
+                    if one not in self.unnamed:
+                        yield {"SOPInstanceUID": one, "SOPClassUID": CT}
+
+    def get(self, request: Any) -> list[Any]:
+        wanted = request.identifier()
+        self.asked.append(wanted)
+        found = []
+        for uid, image in self.images.items():
+            named = wanted.get("SOPInstanceUID") or uid
+            series = wanted.get("SeriesInstanceUID") or image.SeriesInstanceUID
+            if uid not in ([named] if isinstance(named, str) else named) or series != image.SeriesInstanceUID:
+                continue
+            if self.lost.get(uid):
+                self.lost[uid] -= 1
+            else:
+                found.append(instance(image))
+        return found
+
+
+@pytest.fixture
+def archive() -> Archive:
+    return Archive()
+
+
+@pytest.fixture
+def pacs(scp: Any, archive: Archive) -> Peer:
+    peer: Peer = scp(
+        contexts=[role(c) for c in (CT, *MODELS)], find=lambda r: archive.find(r), get=lambda r: archive.get(r)
+    )
+    return peer
+
+
+def pull(peer: Peer, to: Path, **options: Any) -> Any:
+    return peer.pull(StudyInstanceUID="1.2.3", to=to, **options)
+
+
+def states(result: Any) -> dict[str, str]:
+    return {row.series: row.state for row in result}
+
+
+def test_a_study_is_complete(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    result = pull(pacs, tmp_path / "cohort")
+    assert result and result.ok
+    assert states(result) == dict.fromkeys(SERIES, "complete")
+    assert [(row.named, row.counted, len(row.files), row.new) for row in result] == [(3, 3, 3, 3), (4, 4, 4, 4)]
+    assert "2 of 2 series complete: 7 of 7 instances" in result.summary
+    assert "by name" in repr(result) and "complete" in result._repr_html_()
+    for path in result.paths:
+        image = pydicom.dcmread(path)
+        assert path == tmp_path / "cohort" / "1.2.3" / image.SeriesInstanceUID / f"{image.SOPInstanceUID}.dcm"
+    assert not list((tmp_path / "cohort").rglob(".*"))
+
+
+def test_the_results_are_tables(pacs: Peer, tmp_path: Path) -> None:
+    result = pull(pacs, tmp_path)
+    frame = result.to_frame()
+    assert frame["here"].tolist() == [3, 4] and str(frame["here"].dtype) == "Int64"
+    assert frame.dicom.peer == pacs
+    instances = result.instances()
+    assert len(instances) == 7 and instances["ok"].all()
+    assert sorted(map(Path, instances["path"])) == sorted(result.paths)
+
+
+def test_the_manifest_has_digests_and_no_person(pacs: Peer, tmp_path: Path) -> None:
+    result = pull(pacs, tmp_path)
+    text = result.manifest.read_text()
+    assert "DOE" not in text and '"P1"' not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    files = [line for line in lines if "sha256" in line]
+    assert len(files) == 7 and {line["from"] for line in files} == {pacs.address}
+    assert [line["state"] for line in lines if "state" in line] == ["complete", "complete"]
+    assert len(pd.read_json(result.manifest, lines=True, dtype=str)) == 9
+
+
+def test_the_second_time_nothing_is_fetched(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    pull(pacs, tmp_path)
+    before = len(archive.asked)
+    again = pull(pacs, tmp_path)
+    assert again.ok and again.new == 0 and len(again.paths) == 7
+    assert len(archive.asked) == before
+
+
+def test_an_interrupted_pull_resumes(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        if total == 7 and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(pacs, tmp_path, progress=interrupt)
+    there = {path.stem for path in tmp_path.rglob("*.dcm")}
+    assert 2 <= len(there) < 7
+    with (tmp_path / "manifest.jsonl").open("a") as manifest:
+        manifest.write('{"SOPInstanceUID": "1.2.')  # torn off by a power cut, say
+    archive.asked.clear()
+    result = pull(pacs, tmp_path)
+    assert result.ok and result.new == 7 - len(there), result
+    for one in archive.asked:  # by name in the series that was begun, as a whole in the other one
+        names = one.get("SOPInstanceUID") or [uid for uid in archive.images if uid.startswith(one.SeriesInstanceUID)]
+        assert not there & {names} if isinstance(names, str) else not there & set(names)
+    assert pull(pacs, tmp_path).new == 0
+
+
+def test_a_file_without_a_line_is_taken_over(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    result = pull(pacs, tmp_path)
+    result.manifest.unlink()
+    archive.asked.clear()
+    again = pull(pacs, tmp_path)
+    assert again.ok and again.new == 0 and not archive.asked
+    assert {one.sha256 for row in again for one in row.files} == {one.sha256 for row in result for one in row.files}
+
+
+@pytest.mark.parametrize("recheck", [False, True])
+def test_a_file_that_has_changed(pacs: Peer, tmp_path: Path, recheck: bool) -> None:
+    result = pull(pacs, tmp_path)
+    shorter, other, *_ = result.paths
+    shorter.write_bytes(shorter.read_bytes()[:-2])
+    data = other.read_bytes()
+    other.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    again = pull(pacs, tmp_path, recheck=recheck)
+    assert again.ok and again.new == (2 if recheck else 1)
+    assert (other.read_bytes() == data) is recheck
+
+
+def test_what_is_lost_once_is_asked_for_again(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    archive.lost = {"1.2.3.1.2": 1, "1.2.3.2.4": 1}
+    result = pull(pacs, tmp_path)
+    assert result.ok, result
+
+
+def test_what_stays_lost_is_named(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    archive.lost = {"1.2.3.1.2": 99}
+    with pytest.warns(IncompleteTransfer, match=r"1\.2\.3\.1: incomplete, 1 missing: the peer answered Success"):
+        result = pull(pacs, tmp_path)
+    assert not result
+    assert result.missing == ("1.2.3.1.2",)
+    assert states(result) == {"1.2.3.1": "incomplete", "1.2.3.2": "complete"}
+    assert result.instances()["ok"].tolist().count(False) == 1
+    with pytest.raises(OperationFailed, match="incomplete"):
+        pull(pacs, tmp_path, raise_on_error=True)
+    archive.lost = {}
+    assert pacs.pull(result, to=tmp_path).ok  # the result itself says what to ask for
+
+
+def test_what_comes_meanwhile_is_fetched(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    def late(done: int, total: int | None) -> None:
+        if done == 1:
+            archive.images["1.2.3.2.5"] = ct("1.2.3.2", 5)
+            archive.counts["1.2.3.2"] = 5
+
+    result = pull(pacs, tmp_path, progress=late)
+    assert result.ok and len(result.paths) == 8
+
+
+@pytest.mark.parametrize(
+    ("count", "named", "state", "words"),
+    [
+        (3, True, "complete", "by name"),
+        (2, True, "complete", "it counts 2"),
+        (5, True, "unproven", "the peer counts 5 and names 3"),
+        ("", True, "complete", "by name"),
+        (3, False, "complete", "by count"),
+        (2, False, "unproven", "counts 2 and has sent 3"),
+        (5, False, "incomplete", "2 missing by the peer's count"),
+        ("", False, "unproven", "does not say what it has"),
+    ],
+)
+def test_counters_that_lie(
+    pacs: Peer, archive: Archive, tmp_path: Path, count: Any, named: bool, state: str, words: str
+) -> None:
+    archive.counts["1.2.3.1"] = count
+    if not named:
+        archive.refused = {"IMAGE"}
+    if state == "complete" and named:
+        result = pull(pacs, tmp_path)
+    else:
+        with pytest.warns() if state != "complete" else nullcontext():
+            result = pull(pacs, tmp_path)
+    (row,) = [row for row in result if row.series == "1.2.3.1"]
+    assert (row.state, row.ok) == (state, state == "complete")
+    assert words in row.message
+    assert len(row.files) == 3
+
+
+def test_a_peer_that_does_not_answer_queries(scp: Any, archive: Archive, tmp_path: Path) -> None:
+    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=archive.get)
+    with pytest.warns(IncompleteTransfer, match="the peer does not say what it has"):
+        result = pull(peer, tmp_path)
+    assert [(row.name, row.state, len(row.files)) for row in result] == [("study 1.2.3", "unproven", 7)]
+
+
+def test_what_the_peer_does_not_have(pacs: Peer, tmp_path: Path) -> None:
+    with pytest.warns(IncompleteTransfer, match="the peer says that it has nothing there"):
+        result = pacs.pull(StudyInstanceUID="1.2.99", to=tmp_path)
+    assert [row.state for row in result] == ["incomplete"]
+
+
+def test_instances_by_name(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    keys = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.2"}
+    result = pacs.pull(**keys, SOPInstanceUID=["1.2.3.2.1", "1.2.3.2.2"], to=tmp_path)
+    assert result.ok and len(result.paths) == 2
+    with pytest.warns(IncompleteTransfer):
+        result = pacs.pull(**keys, SOPInstanceUID=["1.2.3.2.1", "1.2.3.2.99"], to=tmp_path)
+    assert result.missing == ("1.2.3.2.99",) and result.new == 0
+
+
+def test_only_looking(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    with pytest.warns(IncompleteTransfer, match="nothing was fetched"):
+        result = pull(pacs, tmp_path, tries=0)
+    assert len(result.missing) == 7 and not archive.asked
+    pull(pacs, tmp_path)
+    assert pull(pacs, tmp_path, tries=0).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"SeriesInstanceUID": "1.2.3.7"}, "names another study or series"),
+        ({"SOPInstanceUID": "1.2.3.1.77"}, "another SOP Instance UID"),
+    ],
+)
+def test_files_that_are_not_what_they_should_be(
+    pacs: Peer, archive: Archive, tmp_path: Path, change: dict[str, str], words: str
+) -> None:
+    class Other:
+        """Another data set than the command names."""
+
+        def __init__(self) -> None:
+            self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax = CT, "1.2.3.1.1", "1.2.840.10008.1.2.1"
+
+        def open(self, transfer_syntax: str) -> Any:
+            from nbdicom.core.streams import BytesSource
+
+            return BytesSource(codec.encode(ct("1.2.3.1", 1, **change), transfer_syntax))
+
+    class Wrong(Archive):
+        def get(self, request: Any) -> list[Any]:
+            return [Other() if one.sop_instance_uid == "1.2.3.1.1" else one for one in super().get(request)]
+
+    archive.__class__ = Wrong
+    with pytest.warns(IncompleteTransfer, match=words):
+        result = pull(pacs, tmp_path)
+    assert result.missing == ("1.2.3.1.1",)
+
+
+def test_a_peer_that_breaks_is_called_again(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    own, broken = archive.get, []
+
+    def get(request: Any) -> Any:
+        if not broken and request.identifier().get("SeriesInstanceUID") == "1.2.3.2":
+            broken.append(True)
+            for association in pacs.server.associations:  # type: ignore[attr-defined]
+                association.abort()
+        return own(request)
+
+    archive.get = get  # type: ignore[method-assign]
+    peer = pacs
+    result = pull(peer, tmp_path)
+    assert result.ok and len(result.paths) == 7
+
+
+def test_a_peer_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(AssociationError):
+        Peer("PACS@127.0.0.1:1").pull(StudyInstanceUID="1.2.3", to=tmp_path)
+    with pytest.raises(QueryError, match="nothing was asked for"):
+        Peer("PACS@127.0.0.1:1").pull(to=tmp_path)
+
+
+def test_from_a_frame_and_in_a_job(pacs: Peer, tmp_path: Path) -> None:
+    studies = pacs.studies(StudyInstanceUID="1.2.3")
+    assert studies.dicom.pull(tmp_path / "a").ok
+    job = studies.dicom.pull(tmp_path / "b", wait=False)
+    assert isinstance(job, Job)
+    assert job.wait(timeout=30).ok and "series complete" in str(job.snapshot)
+
+
+def test_a_cancelled_job_tells_what_is_missing(pacs: Peer, tmp_path: Path) -> None:
+    def work(job: Job[Any]) -> Any:
+        def progress(done: int, total: int | None) -> None:
+            if total == 7 and done == 1:
+                job.cancel()
+            job.check()
+
+        return pull(pacs, tmp_path, progress=progress)
+
+    job = Job(work, label="pull").start()
+    with pytest.warns(IncompleteTransfer, match="cancelled before it was done"):
+        result = job.wait(timeout=30)
+    assert job.state == "cancelled" and 1 <= len(result.paths) < 7
+    again = pull(pacs, tmp_path)
+    assert again.ok and again.new == 7 - len(result.paths)
+
+
+def test_by_move(scp: Any, archive: Archive, tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    peer = scp(
+        contexts=["StudyRootQueryRetrieveInformationModelMove", "StudyRootQueryRetrieveInformationModelFind"],
+        find=archive.find,
+        move=archive.get,
+        destination=lambda title: ("127.0.0.1", port),
+    )
+    archive.lost = {"1.2.3.1.2": 1}
+    result = pull(peer, tmp_path, listen=f"127.0.0.1:{port}")
+    assert result.ok and len(result.paths) == 7, result
+
+
+def test_what_was_pulled_can_be_stored(pacs: Peer, scp: Any, tmp_path: Path) -> None:
+    stored = []
+    other = scp(contexts=[CT], ae_title="OTHER", store=lambda request: stored.append(request) or 0)
+    result = pull(pacs, tmp_path)
+    assert result.instances().dicom.store(other).ok and len(stored) == 7
+    with pytest.raises(QueryError, match="has no files"):
+        pacs.studies(StudyInstanceUID="1.2.3").dicom.store(other)
