@@ -26,15 +26,16 @@ def scp():
 
     def start(*, contexts=("Verification", *MODELS), ae_title="SCP", server=None, **handlers):
         one = Server(Handlers(**handlers), ae_title=ae_title, contexts=list(contexts), **(server or {})).start()
-        running.append(one)
         host, port = one.address
         peer = Peer(ae_title, host, port, calling="TESTER", timeouts=QUICK)
         peer.server = one
+        running.append(peer)
         return peer
 
     yield start
-    for one in running:
-        one.close()
+    for peer in running:
+        peer.close()
+        peer.server.close()
 
 
 @pytest.fixture
