@@ -174,7 +174,9 @@ def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
         if isinstance(asked, QueryOptions):
             given = answered if isinstance(answered, QueryOptions) else QueryOptions()
             return [
-                word for word, wanted, got in zip(asked.words, bytes(asked), bytes(given), strict=True) if wanted > got
+                word
+                for word, wanted, got in zip(asked.words, asked.whole(), given.whole(), strict=True)
+                if wanted > got
             ]
     return []
 
