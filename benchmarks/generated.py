@@ -46,6 +46,7 @@ class Data:
         self._quick = quick
         self._folder = tempfile.TemporaryDirectory(dir=fast_folder(), prefix="nbdicom-benchmarks-")
         self._slices: list[str] = []
+        self._small: list[str] = []
         self._large: dict[int, str] = {}
 
     def close(self) -> None:
@@ -60,6 +61,15 @@ class Data:
             path.write_bytes(_object(CT, f"{_ROOT}.3.{number + 10000}", number + 1, 512, pixels))
             self._slices.append(str(path))
         return self._slices[:count]
+
+    def small(self, count: int) -> list[str]:
+        """Slices of 50 kB, one series."""
+        pixels = Random(3).randbytes(158 * 158 * 2)
+        for number in range(len(self._small), count):
+            path = Path(self._folder.name) / f"small-{number:05}.dcm"
+            path.write_bytes(_object(CT, f"{_ROOT}.5.{number + 10000}", number + 1, 158, pixels))
+            self._small.append(str(path))
+        return self._small[:count]
 
     def large(self, megabytes: int) -> str:
         """One object of so many MB."""

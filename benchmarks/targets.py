@@ -97,6 +97,7 @@ TARGETS = (
         at_most=True,
     ),
     Target("25 ms each way, window 32", 15, "x window 1", _ratio("link", "window 32", "window 1")),
+    Target("10 ms round trip, 50 kB objects, window 16", 10, "x window 1", _ratio("small", "window 16", "window 1")),
     Target("import nbdicom", 0.3, "x import pydicom", _ratio("import", "import nbdicom", "import pydicom"), at_most=True),
     Target(
         "nbdicom echo, the whole process", 0.4, "x pynetdicom's echoscu",

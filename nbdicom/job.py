@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -157,13 +158,17 @@ class Job(Generic[T]):
     # --------------------------------------------------------------------------- called by people
 
     def start(self) -> Self:
-        """Begin; returns the job at once."""
+        """Begin; returns the job at once (in a browser, which has no threads, when it is over)."""
         with self._lock:
             if self._ticker is not None:
                 return self
             self._began = time.monotonic()
             self._snapshot = replace(self._snapshot, state="running")
             self._ticker = self._thread(self._tick, "progress")
+        if sys.platform == "emscripten":  # a browser has no threads for us: it is done here and now
+            self._run()
+            self._tick()
+            return self
         worker = self._thread(self._run, "work")
         self._ticker.start()
         worker.start()

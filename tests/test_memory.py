@@ -369,3 +369,31 @@ def test_nothing_is_held_of_a_big_object_in_a_loop() -> None:
     with nd.Server(handlers, ae_title="SCP", contexts=roles, host="memory") as blocking:
         run(main())
     assert sink.size >= 2 * size and sink.most <= 1 << 18
+
+
+def test_a_hospital_reports_without_a_thread() -> None:
+    """Commitment and the events of workitems are delivered by whoever waits, on an open association or a new one."""
+    heard: list[int] = []
+    event = nd.UID.of("UnifiedProcedureStepEvent")
+    before = set(threading.enumerate())
+    watching = nd.PresentationContext(event, scu_role=True, scp_role=True)
+    with (
+        nd.Server(
+            Handlers(n_event_report=lambda request: heard.append(request.event_type_id)),
+            ae_title="WATCHER",
+            contexts=[watching],
+            host="memory",
+        ) as watcher,
+        nd.demo_pacs(host="memory", allow={"WATCHER": f"memory:{watcher.address[1]}"}, report_pauses=(0.01,)) as pacs,
+    ):
+        peer = nd.Peer(pacs)
+        studies = peer.studies(limit=1)
+        promise = peer.commit(peer.instances(peer.series(studies)), timeout=30)
+        assert promise and promise.event_type == 1
+        peer.workitems.subscribe(receiver="WATCHER")
+        uid = peer.workitems.create(ProcedureStepLabel="to be watched")
+        with peer.workitems.claim(uid) as work:
+            work.perform(station="CAD1")
+        assert pacs.reports.wait(30)
+        assert heard.count(1) >= 3  # SCHEDULED, IN PROGRESS, COMPLETED
+        assert set(threading.enumerate()) == before

@@ -52,16 +52,21 @@ def echo(stage: Stage) -> Iterator[Workload]:
 
 
 def link(stage: Stage) -> Iterator[Workload]:
-    """C-STORE of CT slices over a link with 25 ms each way, with operations windows."""
-    count = stage.size(200, 8)
-    files = stage.data.slices(count)
-    acceptor = stage.python("nbdicom", folder=True, window=32)
-    proxy = stage.python("proxy", port=acceptor.port, delay=0.025)
+    """C-STORE over links with delay, with operations windows: CT slices at 50 ms round trip, small objects at 10 ms."""
+    yield _link(stage, "link", stage.data.slices(stage.size(200, 8)), "CT slices", 0.025, (1, 8, 32))
+    yield _link(stage, "small", stage.data.small(stage.size(400, 8)), "objects of 50 kB", 0.005, (1, 8, 16, 0))
+
+
+def _link(stage: Stage, name: str, files: list[str], what: str, delay: float, windows: tuple[int, ...]) -> Workload:
+    acceptor = stage.python("nbdicom", folder=True, window=0)
+    proxy = stage.python("proxy", port=acceptor.port, delay=delay)
     contenders = []
-    for window in (1, 8, 32) if not stage.quick else (1, 8):
+    for window in windows if not stage.quick else windows[:2]:
 
         def work(window: int = window) -> dict:
             return stage.run("nbdicom", "store", files=files, window=window, called="NBDICOM", port=proxy.port)
 
-        contenders.append(Contender(f"window {window}", work, count, acceptor, rounds=2 if window == 1 else None))
-    yield Workload("link", f"C-STORE of {count} CT slices, 25 ms each way", "/s", contenders, ("window 1",))
+        called = f"window {window}" if window else "window unlimited"
+        contenders.append(Contender(called, work, len(files), acceptor, rounds=2 if window == 1 else None))
+    title = f"C-STORE of {len(files)} {what}, {delay * 1000:g} ms each way"
+    return Workload(name, title, "/s", contenders, ("window 1",))

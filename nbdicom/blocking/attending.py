@@ -31,12 +31,17 @@ class Attendant:
         Answers the association request that has come.
     over : callable
         Called when the association is over and closed.
+    chores : callable
+        Called when the association has nothing to do: what the server has put off.
     """
 
-    def __init__(self, driver: Driver, answer: Callable[[], None], over: Callable[[], None]) -> None:
+    def __init__(
+        self, driver: Driver, answer: Callable[[], None], over: Callable[[], None], chores: Callable[[], None]
+    ) -> None:
         self._driver = driver
         self._answer = answer
         self._over = over
+        self._chores = chores
         self._busy = threading.Lock()  # a handler may wait for something in its turn; it must not meet itself
         self._thread: int | None = None  # who is at it
         self._received: Received | None = None  # what is performed
@@ -90,6 +95,8 @@ class Attendant:
             core.give_up(f"the peer was silent for {driver.timeouts.idle:g} s")
         else:
             driver.flush()
+            if core.is_established:
+                self._chores()
         if core.is_over:
             self._end()
             driver.close()

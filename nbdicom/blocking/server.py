@@ -12,9 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nbdicom.address import join_address
 from nbdicom.blocking.association import Association, open_destination
@@ -112,6 +115,7 @@ class Server(Acceptor):
         self._listener: _Listener | None = None
         self._lock = threading.Lock()
         self._served: dict[object, Served[Driver]] = {}  # by what does the work, in the order of their coming
+        self._chores: deque[Callable[[], object]] = deque()  # in memory: what `later` was given
 
     # --------------------------------------------------------------------------- life
 
@@ -184,6 +188,29 @@ class Server(Acceptor):
             if isinstance(worker, threading.Thread) and worker is not threading.current_thread():
                 worker.join(max(0.0, deadline - time.monotonic()))
 
+    def later(self, function: Callable[..., object], *args: Any) -> None:
+        """Have ``function(*args)`` called after a handler has returned: what it tells a peer goes out after the answer.
+
+        It is called in a thread of its own; in memory by whoever waits for one of our associations.  That is how a report is
+        sent on the association that asked for it, which is busy while the handler runs (PS3.4 J.3.3).
+
+        Parameters
+        ----------
+        function : callable
+            `Association.n_event_report` of one of `associations`, for instance.
+        *args
+            What it is called with.
+        """
+        work = partial(copy_context().run, function, *args)  # who records the request records what follows from it
+        if is_memory(self._requested[0]):
+            self._chores.append(work)
+        else:
+            threading.Thread(target=work, name=f"nbdicom {self.ae_title} later", daemon=True).start()
+
+    def _do_chores(self) -> None:
+        for _ in range(len(self._chores)):  # what is put off meanwhile has to wait
+            self._chores.popleft()()
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -238,7 +265,7 @@ class Server(Acceptor):
             with self._lock:
                 self._served.pop(attendant, None)
 
-        attendant = Attendant(driver, lambda: self._answer(served, address), over)
+        attendant = Attendant(driver, lambda: self._answer(served, address), over, self._do_chores)
         with self._lock:
             self._served[attendant] = served
             waiting = [worker for worker in self._served if isinstance(worker, Attendant)]

@@ -7,6 +7,7 @@ themselves: window and level follow the mouse in the browser, and the wheel goes
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -187,7 +188,8 @@ class SeriesViewer(Panel):
                 self.preset.value = _OWN
             self._window()
         stack = self._stack
-        threading.Thread(target=self._ahead, args=(stack,), name="nbdicom viewer", daemon=True).start()
+        if sys.platform != "emscripten":  # a browser has no threads for us: each slice is decoded when it is shown
+            threading.Thread(target=self._ahead, args=(stack,), name="nbdicom viewer", daemon=True).start()
 
     def _ahead(self, stack: Stack) -> None:
         """Decode what will be wanted next, nearest first, until all is there or no room is left."""

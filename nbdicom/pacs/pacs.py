@@ -196,7 +196,7 @@ class Pacs:
                 hint="choose another port (0 takes a free one), or stop the server that has this one",
             ) from error
         try:
-            self._opened().start(lambda: server.associations)
+            self._opened().start(lambda: server.associations, server.later if is_memory(host) else None)
         except BaseException:
             server.close()
             raise

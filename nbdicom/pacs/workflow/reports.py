@@ -5,7 +5,8 @@ one, on which we propose to be the SCP.  Where neither is possible, or it is not
 after pauses that grow, a bounded number of times; what is left then waits for the next start, or for news of the recipient.
 
 There is a thread for each recipient while there is something to deliver to it, and none otherwise; one that cannot be
-reached keeps no other waiting.  The reports of one recipient keep their order.
+reached keeps no other waiting.  The reports of one recipient keep their order.  In memory there are no threads: whoever
+waits for the PACS there, or for `Reports.wait`, does it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ class _NoWay(NbdicomError):
     """Neither an association nor an address leads to the recipient."""
 
 
+class _Occupied(NbdicomError):
+    """The recipient's association has something to be answered first; whoever waits for that will be back."""
+
+
 class Reports(Tabular):
     """The reports of a PACS that are on their way.
 
@@ -107,6 +112,9 @@ class Reports(Tabular):
         # recipient -> whether to try at once; for whom something was added since their thread last looked
         self._news: dict[str, bool] = {}
         self._lines: dict[str, Association] = {}  # associations of our own
+        # In memory: puts off work until somebody gives us time, and when each recipient is due.
+        self._later: Callable[[Callable[[], None]], None] | None = None
+        self._due: dict[str, float] = {}
 
     def completed_by(self, sop_class: str, function: Callable[[Report], tuple[int, dict[str, Any]]]) -> None:
         """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``."""
@@ -114,10 +122,14 @@ class Reports(Tabular):
 
     # --------------------------------------------------------------------------- life
 
-    def start(self, associations: Callable[[], Iterable[Association]]) -> None:
-        """Deliver from now on; *associations* gives those that are open with us."""
+    def start(
+        self,
+        associations: Callable[[], Iterable[Association]],
+        later: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """Deliver from now on: *associations* gives those that are open with us; *later* is for where there are no threads."""
         with self._changed:
-            self._associations = associations
+            self._associations, self._later = associations, later
         with self._database.write() as connection:
             connection.execute("UPDATE reports SET attempts = 0 WHERE delivered IS NULL")
             connection.execute(
@@ -174,6 +186,12 @@ class Reports(Tabular):
         with self._changed:
             if self._associations is None:
                 return
+            if self._later is not None:
+                for ae_title in ae_titles:
+                    self._due[ae_title] = self._due.get(ae_title, 0.0) if patiently else 0.0
+                if self._due:
+                    self._later(self._work_here)
+                return
             for ae_title in ae_titles:
                 if ae_title in self._threads:
                     self._news[ae_title] = self._news.get(ae_title, False) or not patiently
@@ -215,9 +233,32 @@ class Reports(Tabular):
         bool
             Whether everything is delivered.
         """
+        if self._later is not None:
+            until = None if timeout is None else time.monotonic() + timeout
+            self._work_here()
+            while self._due and (until is None or time.monotonic() < until):
+                time.sleep(0.01)  # nobody else has anything to do meanwhile
+                self._work_here()
         with self._changed:
             self._changed.wait_for(lambda: not self._threads, timeout)
         return self.pending() == 0
+
+    def _work_here(self) -> None:
+        """Where there are no threads: deliver what is due; the rest is put off."""
+        for ae_title, due in list(self._due.items()):
+            if time.monotonic() < due or not self._running:
+                continue
+            del self._due[ae_title]
+            pause: float | None = 0
+            try:
+                while pause == 0 and self._running:
+                    pause = self._attempt(ae_title)
+            finally:
+                self._hang_up(ae_title)
+            if pause is not None:
+                self._due.setdefault(ae_title, time.monotonic() + pause)
+        if self._due and self._later is not None:
+            self._later(self._work_here)
 
     def _oldest(self, ae_title: str) -> tuple[Report, int] | None:
         with self._database.read() as connection:
@@ -270,6 +311,8 @@ class Reports(Tabular):
         attempts += 1
         try:
             self._deliver(self._completed(report))
+        except _Occupied:
+            return 0.01
         except NbdicomError as error:
             self._hang_up(ae_title)
             if not self._running:
@@ -315,6 +358,8 @@ class Reports(Tabular):
         abstract_syntax = _ABSTRACT_SYNTAX[report.sop_class]
         association = self._association(report.ae_title, abstract_syntax)
         if association is not None:
+            if self._later is not None and not association.wait_until_served(0):
+                raise _Occupied("the recipient's association is busy")
             try:
                 # What the report answers has to be answered first, or the peer would take the one for the other.
                 if association.wait_until_served(self._timeouts.dimse):

@@ -110,10 +110,17 @@ class Workflow:
         )
         self.workitems = Workitems(database, self.reports, limit=limits.matches)
 
-    def start(self, associations: Callable[[], Iterable[Association]]) -> None:
-        """The server listens: deliver what waits, and tell the subscribers that we are there again."""
+    def start(
+        self,
+        associations: Callable[[], Iterable[Association]],
+        later: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """The server listens: deliver what waits, and tell the subscribers that we are there again.
+
+        *later* puts off work where there are no threads (`nbdicom.memory`).
+        """
         self.workitems.subscriptions.restarted()
-        self.reports.start(associations)
+        self.reports.start(associations, later)
 
     def close(self) -> None:
         """Close the database, when nobody uses it any more."""
