@@ -127,7 +127,7 @@ class Reports(Tabular):
         associations: Callable[[], Iterable[Association]],
         later: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
-        """Deliver from now on; *associations* gives those that are open with us; *later* serves where there are no threads."""
+        """Deliver from now on; *associations* gives those that are open with us; *later* puts off what is to be done."""
         with self._changed:
             self._associations, self._later = associations, later
         with self._database.write() as connection:
