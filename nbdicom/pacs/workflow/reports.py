@@ -237,7 +237,8 @@ class Reports(Tabular):
             until = None if timeout is None else time.monotonic() + timeout
             self._work_here()
             while self._due and (until is None or time.monotonic() < until):
-                time.sleep(0.01)  # nobody else has anything to do meanwhile
+                with self._changed:
+                    self._changed.wait(0.01)  # nobody else has anything to do meanwhile
                 self._work_here()
         with self._changed:
             self._changed.wait_for(lambda: not self._threads, timeout)
