@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nbdicom.core.pdu import AAbort, AAssociateAC, AAssociateRJ, AReleaseRP
 
 __all__ = [
-    "Abort", "Accepted", "Answer", "Closed", "Either", "Event", "Message", "Rejected", "Released", "Served", "Several",
+    "Abort", "Accepted", "Answer", "Closed", "Either", "Event", "Message", "Rejected", "Released", "Releases", "Responds",
+    "Served", "Several",
 ]  # fmt: skip
 
 
@@ -16,7 +17,7 @@ __all__ = [
 class Event:
     """One thing that a peer did: a PDU, a DIMSE response, the answer to our probe, the end of the connection, or nothing."""
 
-    kind: str  #: AC, RJ, ABORT, RP, RSP, ECHO, END, SILENT, JUNK
+    kind: str  #: AC, RJ, ABORT, RP, RSP, ECHO, END, SILENT, JUNK; of a requestor also RQ, RELEASE and names of messages
     pdu: object = None
     status: int | None = None
 
@@ -98,6 +99,29 @@ class Released(Answer):
 
     def __str__(self) -> str:
         return "RP"
+
+
+class Releases(Answer):
+    """A requestor's A-RELEASE-RQ: it has what it wanted, or knows that it will not get it."""
+
+    def match(self, events: Sequence[Event]) -> int | None:
+        return 1 if events and events[0].kind == "RELEASE" else None
+
+    def __str__(self) -> str:
+        return "RELEASE"
+
+
+class Responds(Answer):
+    """A requestor's message of this name, such as the C-STORE-RSP of a retrieval."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def match(self, events: Sequence[Event]) -> int | None:
+        return 1 if events and events[0].kind == self.name else None
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Accepted(Answer):

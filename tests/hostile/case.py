@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nbdicom.core.pdu import AAssociateRQ, encode_pdu
 from tests.drivers.scripted import a_associate_rq
 from tests.hostile.answers import Answer
 
-__all__ = ["Case", "bytes_of", "rq_of", "sized"]
+__all__ = ["ABSOLUTE", "PATHS", "Case", "bytes_of", "rq_of", "sized"]
+
+ABSOLUTE = Path("/tmp/hostile-absolute")  #: whoever believes an absolute path writes here
+
+#: What comes as a UID and would be a path, a command or a line of a log if somebody believed it.
+PATHS = (
+    "../../../hostile",
+    str(ABSOLUTE),
+    "..",
+    ".",
+    "..\\..\\hostile",
+    "1.2.3/../../hostile",
+    "a" * 300,
+    "1.2\n3",
+    "1.2\x1b[31m",
+    "",
+    "%s%n",
+    "$(id)",
+    "`id`",
+    "|id",
+    "NUL",
+    "1.2.3;DROP TABLE instances",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from nbdicom.core.command import CEchoRQ, Response, decode_command
+from nbdicom.core.command import CEchoRQ, Message, Response, decode_command
 from nbdicom.core.pdu import (
     PDU,
     AAbort,
     AAssociateAC,
     AAssociateRJ,
+    AAssociateRQ,
     AReleaseRP,
+    AReleaseRQ,
     PDataTF,
     decode_pdu,
     encode_pdu,
@@ -21,14 +24,18 @@ from nbdicom.core.pdu import (
 from nbdicom.errors import RemoteProtocolError
 from tests.drivers.scripted import A_RELEASE_RQ, ECHO_ID, a_associate_rq, message
 from tests.hostile.answers import Event
+from tests.hostile.case import ABSOLUTE
 from tests.hostile.cases import WITHIN, Case
 
-__all__ = ["Observed", "NotApplicable", "echoes", "play"]
+__all__ = ["LAST", "Listener", "NotApplicable", "Observed", "echoes", "play", "send"]
 
 PROBE = 0x7777  #: Message ID of the echo that tells whether the association goes on
 QUIET = 0.15  #: seconds without an event after which the probe is sent
 _WITHIN = frozenset(case.name for case in WITHIN)
 _PIECE = 1 << 16
+_KINDS: dict[type[PDU], str] = {
+    AAssociateAC: "AC", AAssociateRJ: "RJ", AAbort: "ABORT", AReleaseRP: "RP", AAssociateRQ: "RQ", AReleaseRQ: "RELEASE",
+}  # fmt: skip
 
 
 class NotApplicable(Exception):
@@ -47,14 +54,15 @@ class Observed:
         return ", ".join(map(str, self.events[:6])) + (", ..." if len(self.events) > 6 else "")
 
 
-class _Listener:
+class Listener:
     """Events from the bytes of a connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._data = bytearray()
         self._command = bytearray()
-        self._response: Response | None = None
+        self._context_id = 0
+        self._message: Message | None = None
 
     def next(self, seconds: float) -> Event | None:
         """The next event; None if there is none in time."""
@@ -96,7 +104,7 @@ class _Listener:
         return None
 
     def _event_of(self, pdu: PDU) -> Event | None:
-        for cls, kind in ((AAssociateAC, "AC"), (AAssociateRJ, "RJ"), (AAbort, "ABORT"), (AReleaseRP, "RP")):
+        for cls, kind in _KINDS.items():
             if isinstance(pdu, cls):
                 return Event(kind, pdu)
         if not isinstance(pdu, PDataTF):
@@ -105,11 +113,9 @@ class _Listener:
             if item.is_command:
                 self._command += item.fragment
                 if item.is_last:
-                    decoded, has_data = decode_command(self._command)
+                    self._message, has_data = decode_command(self._command)
+                    self._context_id = item.context_id
                     self._command.clear()
-                    if not isinstance(decoded, Response):
-                        return Event("JUNK", pdu)
-                    self._response = decoded
                     if not has_data:
                         return self._complete()
             elif item.is_last:
@@ -117,21 +123,33 @@ class _Listener:
         return None
 
     def _complete(self) -> Event:
-        response, self._response = self._response, None
-        if response is None:
+        message, self._message = self._message, None
+        if message is None:
             return Event("JUNK")
-        if response.message_id_being_responded_to == PROBE:
+        return self.complete(self._context_id, message)
+
+    def complete(self, context_id: int, message: Message) -> Event:
+        """The event of a message."""
+        if not isinstance(message, Response):
+            return Event("JUNK")
+        if message.message_id_being_responded_to == PROBE:
             return Event(
-                "ECHO" if response.status == 0 else "RSP", None, None if response.status == 0 else response.status
+                "ECHO" if message.status == 0 else "RSP", None, None if message.status == 0 else message.status
             )
-        return Event("RSP", None, int(response.status))
+        return Event("RSP", None, int(message.status))
 
 
-_LAST = ("RJ", "ABORT", "RP", "END", "JUNK")
+LAST = ("RJ", "ABORT", "RP", "END", "JUNK")
 
 
 def play(
-    address: tuple[str, int], called: str, case: Case, *, patience: float = 3.0, timers: float = 0.0, pace: float = 0.02
+    address: tuple[str, int],
+    called: str,
+    case: Case,
+    *,
+    patience: float = 3.0,
+    timers: float = 0.0,
+    absolute: Path = ABSOLUTE,
 ) -> Observed:
     """Play one case.
 
@@ -141,6 +159,8 @@ def play(
         Seconds that a peer may take for an answer.
     timers : float
         Seconds of the peer's timers, for the cases that wait for them.
+    absolute : Path
+        Stands instead of `ABSOLUTE`, and is as long.
 
     Raises
     ------
@@ -152,18 +172,18 @@ def play(
     within = case.name in _WITHIN
     with socket.create_connection(address, patience) as connection:
         connection.settimeout(patience)
-        listener = _Listener(connection)
+        listener = Listener(connection)
         if within:
             _associate(connection, listener, called, case, patience)
         limit = patience + (timers if case.timer else 0.0)
-        pieces = case.play(called)
+        pieces = [piece.replace(bytes(ABSOLUTE), bytes(absolute)) for piece in case.play(called)]
         for number, piece in enumerate(pieces):
             if number and piece:
                 event = listener.next(limit)
                 observed.events.append(event or Event("SILENT"))
             # A byte at a time: within half a second, or beyond the timers where the case is about them.
             pace = (2 * timers if case.timer else 0.5) / max(len(piece), 1) if case.drip else 0.0
-            _send(connection, piece, pace)
+            send(connection, piece, pace)
         sent = time.monotonic()
         up = within
         answers = sum(event.kind == "RSP" for event in observed.events)
@@ -179,20 +199,20 @@ def play(
                 break
             observed.seconds = observed.seconds or time.monotonic() - sent
             observed.events.append(event)
-            if event.kind in _LAST:
+            if event.kind in LAST:
                 break
             if event.kind == "AC":
                 up = True
             answers += event.kind == "RSP" and event.status not in (0xFF00, 0xFF01)
             if up and answers >= case.answer.messages and (event.kind == "AC" or answers):
                 break
-        if up and not case.timer and (not observed.events or observed.events[-1].kind not in (*_LAST, "SILENT")):
+        if up and not case.timer and (not observed.events or observed.events[-1].kind not in (*LAST, "SILENT")):
             _probe(connection, listener, observed, patience)
     observed.ended = time.monotonic() - started
     return observed
 
 
-def _associate(connection: socket.socket, listener: _Listener, called: str, case: Case, patience: float) -> None:
+def _associate(connection: socket.socket, listener: Listener, called: str, case: Case, patience: float) -> None:
     connection.sendall(encode_pdu(a_associate_rq(called=called)))
     event = listener.next(patience)
     if event is None or not isinstance(event.pdu, AAssociateAC):
@@ -202,7 +222,8 @@ def _associate(connection: socket.socket, listener: _Listener, called: str, case
         raise NotApplicable(f"presentation contexts {sorted(missing)} are not accepted")
 
 
-def _send(connection: socket.socket, piece: bytes, pace: float) -> None:
+def send(connection: socket.socket, piece: bytes, pace: float = 0.0) -> None:
+    """Send a piece; an empty one ends our side.  *pace* is the pause after each byte, in seconds."""
     pause = threading.Event()
     try:
         if not piece:
@@ -217,20 +238,20 @@ def _send(connection: socket.socket, piece: bytes, pace: float) -> None:
         pass  # the peer does not want it: what it says instead is read next
 
 
-def _probe(connection: socket.socket, listener: _Listener, observed: Observed, patience: float) -> None:
+def _probe(connection: socket.socket, listener: Listener, observed: Observed, patience: float) -> None:
     """An echo and a release: whether the association goes on as if nothing had been."""
     answer = next((event.pdu for event in observed.events if isinstance(event.pdu, AAssociateAC)), None)
     echo = answer is None or any(c.context_id == ECHO_ID and c.result == 0 for c in answer.presentation_contexts)
     if echo:
-        _send(connection, message(ECHO_ID, CEchoRQ(message_id=PROBE)), 0.0)
+        send(connection, message(ECHO_ID, CEchoRQ(message_id=PROBE)), 0.0)
     while echo:
         event = listener.next(patience)
         observed.events.append(event or Event("SILENT"))
-        if event is None or event.kind in _LAST:
+        if event is None or event.kind in LAST:
             return
         if event.kind == "ECHO":
             break
-    _send(connection, A_RELEASE_RQ, 0.0)
+    send(connection, A_RELEASE_RQ, 0.0)
     event = listener.next(patience)
     if event is not None:
         observed.events.append(event)
@@ -244,7 +265,7 @@ def echoes(address: tuple[str, int], called: str, seconds: float) -> float | Non
         try:
             with socket.create_connection(address, seconds) as connection:
                 connection.settimeout(seconds)
-                listener = _Listener(connection)
+                listener = Listener(connection)
                 connection.sendall(
                     encode_pdu(a_associate_rq([("1.2.840.10008.1.1", "1.2.840.10008.1.2")], called=called))
                 )

@@ -1,27 +1,40 @@
-"""Plays all cases against one SCP and counts: survived, hung, late, exact, flags."""
+"""Plays a case against an SCP and counts: survived, hung, late, exact, flags."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from nbdicom.table import Table
 from tests.hostile.cases import Case
 from tests.hostile.player import NotApplicable, Observed, echoes, play
 from tests.hostile.targets import Target
 
-__all__ = ["Result", "Score", "run", "table"]
+__all__ = ["LATE", "Playable", "Result", "Score", "as_markdown", "run_case", "table"]
 
+_NOT_TRIED = ("not applicable", "not played")
 LATE = 2.0  #: seconds after which an answer, or the echo of somebody else, is late
+
+
+class Playable(Protocol):
+    """A case of either list."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shall(self) -> bool: ...
+    @property
+    def timer(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case on one SCP."""
+    """One case on one peer."""
 
-    case: Case
-    verdict: str  #: exact, different, silent, died, hung, not applicable
+    case: Playable
+    verdict: str  #: exact, different, silent, died, hung, not applicable, not played
     observed: str = ""
     flags: tuple[str, ...] = ()
     late: bool = False
@@ -29,7 +42,7 @@ class Result:
 
 @dataclass(slots=True)
 class Score:
-    """All cases on one SCP."""
+    """All cases on one peer."""
 
     name: str
     results: list[Result] = field(default_factory=list)
@@ -39,7 +52,7 @@ class Score:
 
     @property
     def tried(self) -> int:
-        return len(self.results) - self.count("not applicable")
+        return len(self.results) - self.count(*_NOT_TRIED)
 
     @property
     def survived(self) -> int:
@@ -47,7 +60,7 @@ class Score:
 
     @property
     def shall(self) -> int:
-        return sum(r.case.shall and r.verdict != "not applicable" for r in self.results)
+        return sum(r.case.shall and r.verdict not in _NOT_TRIED for r in self.results)
 
     @property
     def flags(self) -> Counter[str]:
@@ -62,7 +75,9 @@ def run_case(target: Target, case: Case, *, patience: float = 3.0) -> Result:
     """Play one case, and see whether somebody else is served after it."""
     before = target.memory()
     try:
-        observed = play(target.address, target.called, case, patience=patience, timers=2 * target.timers)
+        observed = play(
+            target.address, target.called, case, patience=patience, timers=2 * target.timers, absolute=target.absolute
+        )
     except NotApplicable as reason:
         return Result(case, "not applicable", str(reason))
     except OSError as error:
@@ -83,26 +98,8 @@ def run_case(target: Target, case: Case, *, patience: float = 3.0) -> Result:
     return Result(case, verdict, shown, tuple(target.flags(before)), late)
 
 
-def run(
-    target: Target,
-    cases: Sequence[Case],
-    *,
-    restart: Callable[[], None] = lambda: None,
-    told: Callable[[Result], None] = lambda result: None,
-) -> Score:
-    """Play all cases; *restart* is called when the peer has died or hangs."""
-    score = Score(target.name)
-    for case in cases:
-        result = run_case(target, case)
-        score.results.append(result)
-        told(result)
-        if result.verdict in ("died", "hung"):
-            restart()
-    return score
-
-
-def table(scores: Sequence[Score]) -> Table:
-    """The scores side by side."""
+def table(title: str, what: str, scores: Sequence[Score]) -> Table:
+    """The scores side by side; *what* the peers are."""
     rows = []
     for score in scores:
         exact, shall = score.count("exact", shall=True), score.shall
@@ -121,5 +118,11 @@ def table(scores: Sequence[Score]) -> Table:
                 flags or "none",
             )
         )
-    columns = ("SCP", "inputs", "survived", "died", "hung", "silent", "late", 'exact ("shall")', "exact (all)", "flags")
-    return Table("Malformed and hostile input", columns, rows)
+    columns = (what, "inputs", "survived", "died", "hung", "silent", "late", 'exact ("shall")', "exact (all)", "flags")
+    return Table(title, columns, rows)
+
+
+def as_markdown(shown: Table) -> str:
+    """A table for a page."""
+    lines = [" | ".join(map(str, row)) for row in (shown.columns, ["---"] * len(shown.columns), *shown.rows)]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -5,7 +5,6 @@ Further arguments go to pytest (``-k orthanc``, ``-x``). The exit status is 0 if
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -19,8 +18,8 @@ def versions() -> dict[str, str]:
     found = {}
     for peer, version in {
         "DCMTK": peers.dcmtk_version,
-        "Orthanc": lambda: peers.run([peers.orthanc(), "--version"]).stdout.split()[1],
-        "pynetdicom": lambda: peers.pynetdicom() and importlib.metadata.version("pynetdicom"),
+        "Orthanc": peers.orthanc_version,
+        "pynetdicom": peers.pynetdicom_version,
     }.items():
         try:
             found[peer] = version()

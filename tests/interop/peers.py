@@ -7,6 +7,7 @@ here waits without a deadline.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -75,6 +76,18 @@ def pynetdicom() -> str:
     return sys.executable
 
 
+@functools.cache
+def orthanc_version() -> str:
+    """Orthanc's version, such as "1.10.1"."""
+    return run([orthanc(), "--version"]).stdout.split()[1]
+
+
+def pynetdicom_version() -> str:
+    """pynetdicom's version, such as "3.0.4"."""
+    pynetdicom()
+    return importlib.metadata.version("pynetdicom")
+
+
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on, and that was not given out before."""
     while True:
@@ -89,7 +102,8 @@ def free_port() -> int:
 # ------------------------------------------------------------------------------- programs
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """That of every program that is started."""
     # Proxies are not for the loopback interface; tools speak English.
     kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
@@ -122,7 +136,7 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=_environment(env),
+        env=environment(env),
         start_new_session=True,
     )
     try:
@@ -200,7 +214,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(self.env),
+                env=environment(self.env),
                 start_new_session=True,
             )
         try:
