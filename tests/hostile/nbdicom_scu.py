@@ -12,7 +12,7 @@ from nbdicom.blocking import associate
 from nbdicom.config import Timeouts
 from nbdicom.core.negotiation import ContextLike, PresentationContext
 from nbdicom.data import FolderSink, codec
-from nbdicom.data.flat import decode_columns
+from nbdicom.data.columns import decode_columns
 from nbdicom.errors import NbdicomError
 from tests.drivers.scripted import CT, FIND, GET, IMPLICIT, VERIFICATION
 

@@ -35,6 +35,10 @@ class Requestor(Protocol):
         """Stands instead of `ABSOLUTE`, and is as long."""
         ...
 
+    def start(self) -> None:
+        """Be ready to be asked."""
+        ...
+
     def begin(self, service: str, port: int) -> None:
         """Ask for a service at a port of the loopback interface."""
         ...
@@ -101,23 +105,29 @@ class Worker:
     def absolute(self) -> Path:
         return self._folder.absolute
 
+    def start(self) -> None:
+        log = self._folder.log.open("ab")
+        self._process = subprocess.Popen(
+            [*self._argv, str(self._folder.inside)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=self._folder.around,
+            env=peers.environment({"PYTHONPATH": _ROOT}),
+        )
+        log.close()
+        said = self._line(3 * peers.START)
+        assert said == "ready", f"{self.name} does not start ({said}): {self._folder.log.read_text()[-2000:]}"
+
     def begin(self, service: str, port: int) -> None:
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = self._process = subprocess.Popen(
-                [*self._argv, str(self._folder.inside)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._folder.log.open("ab"),
-                text=True,
-                cwd=self._folder.around,
-                env=peers.environment({"PYTHONPATH": _ROOT}),
-            )
-            assert self._line(3 * peers.START) == "ready", f"{self.name} does not start"
-        self._memory = resident_memory(process.pid)
-        assert process.stdin is not None
-        process.stdin.write(f"{service} {port}\n")
-        process.stdin.flush()
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self.start()
+        assert self._process is not None and self._process.stdin is not None
+        self._memory = resident_memory(self._process.pid)
+        self._process.stdin.write(f"{service} {port}\n")
+        self._process.stdin.flush()
 
     def outcome(self, seconds: float) -> str | None:
         said = self._line(seconds)
@@ -158,6 +168,9 @@ class Tools:
         self._argv = argv
         self._folder = _Folder(folder)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """There is nothing to start before it is asked."""
 
     @property
     def absolute(self) -> Path:
@@ -238,6 +251,7 @@ def requestor(name: str, *, timers: float = 1.5) -> Iterator[Requestor]:
     with tempfile.TemporaryDirectory(prefix="nbdicom-hostile-") as folder:
         made = REQUESTORS[name](Path(folder) / "requestor", timers)
         try:
+            made.start()
             yield made
         finally:
             made.close()
