@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import operator
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbdicom.data.part10 import part10_header
+from nbdicom.data.part10 import part10_header, read_header
+from nbdicom.errors import DataSetError
 from nbdicom.uids import UID
 
 __all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name", "sender_of"]
 
+_PIECE = 1 << 20  #: bytes that are compared at once
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
 
 
@@ -65,7 +68,8 @@ class Part10Sink:
     sync : bool
         Ask the disk to have it before the file gets its name.
     overwrite : bool
-        Replace a file of that name; else FileExistsError.
+        Replace a file of that name.  Otherwise it stays: the same data set again is not kept twice, and another one gets a
+        name of its own beside it, with its digest.  ``path`` has the name in any case.
     free : FreeSpace, optional
         Asked while it is written.
     """
@@ -127,13 +131,68 @@ class Part10Sink:
             if complete and self._overwrite:
                 self._part.replace(self.path)
             elif complete:
-                os.link(self._part, self.path)
-                self._part.unlink()
+                self.path = self._kept()
             else:
                 self._part.unlink(missing_ok=True)
         except BaseException:
             self._part.unlink(missing_ok=True)
             raise
+
+    def _kept(self) -> Path:
+        """Give the file a name that nobody has, unless its data set is there already; where it is, then."""
+        path = self.path
+        while not _take_name(self._part, path):
+            if _same_data_set(self._part, path):
+                self._part.unlink()
+                return path
+            stem = f"{self.path.stem}-{_digest_of(self._part)[:16]}"
+            if path.stem.startswith(stem):  # somebody else's file under a name that only ours should have
+                stem += f"-{secrets.token_hex(4)}"
+            path = self.path.with_name(stem + self.path.suffix)
+        return path
+
+
+def _take_name(part: Path, path: Path) -> bool:
+    """Rename *part* to *path*, unless there is something of that name: never over it, whoever is how fast."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    except OSError:  # no links there, as on FAT: the name is taken first, and the file put under it
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
+        except FileExistsError:
+            return False
+        part.replace(path)
+    else:
+        part.unlink()
+    return True
+
+
+def _same_data_set(one: Path, other: Path) -> bool:
+    """Whether two files have the same data set in the same transfer syntax; who sent them is of no importance."""
+    if other.is_symlink():
+        return False  # what somebody laid there is not looked into
+    try:
+        a, b = read_header(one), read_header(other)
+        same = a.transfer_syntax == b.transfer_syntax and (
+            one.stat().st_size - a.data_offset == other.stat().st_size - b.data_offset
+        )
+        return same and all(map(operator.eq, _pieces(one, a.data_offset), _pieces(other, b.data_offset)))
+    except (OSError, DataSetError):
+        return False
+
+
+def _pieces(path: Path, offset: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _digest_of(part: Path) -> str:
+    with part.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_all(descriptor: int, views: Sequence[memoryview]) -> None:
@@ -171,6 +230,9 @@ def safe_name(sop_instance_uid: str) -> str:
 class FolderSink:
     """Give each arriving instance a `Part10Sink` in one folder; fits `Handlers.sink`.
 
+    What is in the folder stays: an instance that comes again is kept once, and one that comes with other bytes under the
+    same SOP Instance UID is kept beside the first.
+
     Parameters
     ----------
     folder : str or Path
@@ -183,7 +245,8 @@ class FolderSink:
 
     def __init__(self, folder: str | Path, *, digest: bool = False, sync: bool = False, free_space: int = 0) -> None:
         self.folder = Path(folder)
-        self._options: dict[str, Any] = {"digest": digest, "sync": sync, "free": FreeSpace(self.folder, free_space)}
+        free = FreeSpace(self.folder, free_space)
+        self._options: dict[str, Any] = {"digest": digest, "sync": sync, "free": free, "overwrite": False}
         self._made = False
 
     def __call__(self, request: Any) -> Part10Sink:

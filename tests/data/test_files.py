@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,6 @@ from nbdicom.data import (
     FileSource,
     FolderSink,
     InstanceFile,
-    Part10Sink,
     Skipped,
     codec,
     instance,
@@ -272,10 +272,55 @@ def test_names_from_the_wire_are_never_paths(tmp_path: Path, uid: str) -> None:
     assert [p.relative_to(tmp_path).parts for p in tmp_path.rglob("*.dcm")] == [("in", name)]
 
 
-def test_a_file_is_not_overwritten_where_that_is_not_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "x.dcm"
-    path.write_bytes(b"first")
-    sink = Part10Sink(path, b"header", overwrite=False)
-    with pytest.raises(FileExistsError):
-        sink.close(True)
-    assert path.read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
+def receive(folder: Path, data: bytes, uid: str = "1.2.3", sender: str = "PACS") -> Path:
+    wanted = request(uid)
+    wanted.negotiation.called_ae_title = sender
+    sink = FolderSink(folder)(wanted)
+    sink.write([memoryview(data)])
+    sink.close(True)
+    return sink.path
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "a file system without"])
+def test_what_is_in_the_folder_stays(tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same data set again, whoever sends it, is kept once; another one under the same UID beside the first."""
+    if not links:
+
+        def link(source: object, target: object) -> None:
+            raise PermissionError(1, "Operation not permitted")  # as FAT says it
+
+        monkeypatch.setattr("os.link", link)
+    data, other = bare(EXPLICIT), bare(EXPLICIT)[:-2] + b"!!"
+    first = receive(tmp_path, data)
+    assert receive(tmp_path, data, sender="ANOTHER") == first
+    beside = receive(tmp_path, other)
+    assert beside != first and beside.name.startswith("1.2.3-") and beside.suffix == ".dcm"
+    assert receive(tmp_path, other) == beside and receive(tmp_path, data) == first
+    assert sorted(tmp_path.iterdir()) == sorted([first, beside])
+    for path, sent in ((first, data), (beside, other)):
+        assert path.read_bytes()[read_header(path).data_offset :] == sent
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no DICOM at all", None], ids=["empty", "something else", "a link to nowhere"]
+)
+def test_what_is_no_object_of_ours_stays_too(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "1.2.3.dcm"
+    if content is None:
+        path.symlink_to(tmp_path / "nowhere")
+    else:
+        path.write_bytes(content)
+    ours = receive(tmp_path, bare(EXPLICIT))
+    assert ours != path and ours.is_file() and len(list(tmp_path.iterdir())) == 2
+    assert content is None or path.read_bytes() == content
+
+
+def test_two_at_once_under_one_uid(tmp_path: Path) -> None:
+    """Both are begun before either is whole: each of the data sets is kept, whoever is first."""
+    sinks = [FolderSink(tmp_path)(request()) for _ in range(4)]
+    for number, sink in enumerate(sinks):
+        sink.write([memoryview(bare(EXPLICIT)[:-1] + bytes([number % 2]))])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda sink: sink.close(True), sinks))
+    assert sinks[0].path == sinks[2].path != sinks[1].path == sinks[3].path
+    assert sorted(tmp_path.iterdir()) == sorted({sink.path for sink in sinks})

@@ -244,7 +244,7 @@ def test_an_scu_chooses_its_names(uid: str, tmp_path: Path) -> None:
 
 
 def test_a_link_in_the_folder_leads_nowhere(tmp_path: Path) -> None:
-    """A file that somebody laid there as a link is replaced, not followed."""
+    """A link that somebody laid there is not followed: the file gets another name."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     root = tmp_path / "root"
@@ -256,7 +256,26 @@ def test_a_link_in_the_folder_leads_nowhere(tmp_path: Path) -> None:
             wire.send(message(STORE_ID, command, _data("1.2.3")))
             assert wire.request(CStoreRSP).message.status == 0
             wire.release()
-    assert victim.read_text() == "precious" and not (root / "1.2.3.dcm").is_symlink()
+        (stored,) = receiver.files
+    assert victim.read_text() == "precious" and stored.path.parent == root and not stored.path.is_symlink()
+
+
+def test_a_receiver_loses_nothing(tmp_path: Path) -> None:
+    """The same object again is one file, another one under its UID is a second; both are answered with Success."""
+    with Receiver(tmp_path / "here", ae_title="STORE", timeouts=FAST) as receiver:
+        with Wire.associated(receiver._server.address, a_associate_rq(called="STORE")) as wire:
+            for comment in ("first", "first", "second"):
+                data = codec.encode(
+                    {"SOPClassUID": CT, "SOPInstanceUID": "1.2.3", "PatientComments": comment}, IMPLICIT
+                )
+                command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2.3"))
+                wire.send(message(STORE_ID, command, data))
+                assert wire.request(CStoreRSP).message.status == 0
+            wire.release()
+        first, again, second = receiver.files
+    assert first.path == again.path != second.path
+    assert sorted((tmp_path / "here").glob("*")) == sorted([first.path, second.path])
+    assert b"first" in first.path.read_bytes() and b"second" in second.path.read_bytes()
 
 
 # ------------------------------------------------------------------------------- privacy
