@@ -158,7 +158,9 @@ class Server(Acceptor):
                 raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or listen on an address")
             listener = Listener(host, port, self._connection)
             return listener, listener.address
-        context = None if self.tls is None else self.tls.new_server_context(self._not_secured)  # may fail: no socket yet
+        context = (
+            None if self.tls is None else self.tls.new_server_context(self._not_secured)
+        )  # may fail: no socket yet
         server = await asyncio.get_running_loop().create_server(
             self._connection,
             # One socket for both families, not one for each: with port 0 they would have two ports.
