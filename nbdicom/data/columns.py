@@ -37,7 +37,7 @@ def decode_columns(
     *,
     fallback_charset: str | None = None,
     sequences: bool = False,
-    doubtful: dict[str, int] | None = None,
+    doubtful: dict[str, list[int]] | None = None,
 ) -> dict[str, list[Any]]:
     """Many data sets as columns: keyword -> one value for each data set.
 
@@ -50,8 +50,8 @@ def decode_columns(
     sequences : bool
         Read sequences, too: as tuples of items, each a mapping of keywords to values.
     doubtful : dict, optional
-        Takes for each keyword how many values are not in their character set.  What cannot be decoded has U+FFFD in its
-        place; where no character set is named, UTF-8 and then Latin-1 are a guess.
+        Takes for each keyword the data sets, by their positions, whose value is not in its character set.  What cannot
+        be decoded has U+FFFD in its place; where no character set is named, UTF-8 and then Latin-1 are a guess.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def decode_columns(
 class _Columns:
     """Columns that grow by one value with each data set."""
 
-    def __init__(self, fallback: str | None, sequences: bool, doubtful: dict[str, int]) -> None:
+    def __init__(self, fallback: str | None, sequences: bool, doubtful: dict[str, list[int]]) -> None:
         self._fallback = fallback or ""
         self._sequences = sequences
         self._doubtful = doubtful
@@ -115,7 +115,7 @@ class _Columns:
 
     def _doubt(self, tag: int) -> None:
         name = plan_of(tag).name
-        self._doubtful[name] = self._doubtful.get(name, 0) + 1
+        self._doubtful.setdefault(name, []).append(self._count)
 
     # ------------------------------------------------------------------------- those that are alike
 
@@ -167,9 +167,9 @@ class _Columns:
                 column += [None] * (count - len(column))
             column.append(value)
         else:
-            self._count += 1
             for tag in doubted:
                 self._doubt(tag)
+            self._count += 1
             return True
         for column in self._columns.values():
             del column[count:]

@@ -16,7 +16,7 @@ import nbdicom.peer.names  # noqa: F401  registers .dicom of columns
 from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
-from nbdicom.peer.display import mask_columns, register
+from nbdicom.peer.display import DOUBT, WHAT_IS_DOUBTFUL, doubtful_in, mask_columns, register, shown_text
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
 from nbdicom.table import Table, Tabular
@@ -76,7 +76,7 @@ def answer_frame(
     from nbdicom.data import decode_columns
 
     pairs = list(identifiers)
-    doubtful: dict[str, int] = {}
+    doubtful: dict[str, list[int]] = {}
     options: dict[str, Any] = {"fallback_charset": charset, "sequences": True, "doubtful": doubtful}
     try:
         decoded = decode_columns(pairs, **options)
@@ -87,14 +87,15 @@ def answer_frame(
         doubtful.clear()
         pairs, decoded = readable, decode_columns(readable, **options)
     if doubtful:
-        names = ", ".join(f"{count} of {name}" for name, count in doubtful.items())
+        names = ", ".join(f"{len(rows)} of {name}" for name, rows in doubtful.items())
         what = f"values that are not in the character set which the peer names, or it names none: {names}"
         hint = (
-            "guessed, or marked with \N{REPLACEMENT CHARACTER}; Peer(..., charset='ISO_IR 100') says how to read them"
+            "guessed, or marked with \N{REPLACEMENT CHARACTER}; df.dicom.doubtful says which, and "
+            "Peer(..., charset='ISO_IR 100') how to read them"
         )
         notify(UndecodableValues(f"{what}; {hint}"), stacklevel=4)
     if _STEP in decoded:
-        decoded = _steps(decoded)
+        decoded, doubtful = _steps(decoded, doubtful)
     count = len(next(iter(decoded.values()), pairs))
     extra = [name for name in decoded if name not in wanted and name not in _NOT_COLUMNS]
     columns = {}
@@ -107,12 +108,24 @@ def answer_frame(
         if empty or absent:
             missing[name] = [empty, absent]
     frame = pd.DataFrame(columns, columns=list(columns), index=pd.RangeIndex(count))
-    frame.attrs["nbdicom"] = {**provenance, **({"missing": missing} if missing else {})}
+    about: dict[str, Any] = {**provenance, **({"missing": missing} if missing else {})}
+    if doubtful:
+        about["doubtful"] = {
+            name: sorted({shown_text(columns[name].iloc[row]) for row in rows})
+            for name, rows in doubtful.items()
+            if name in columns
+        }
+    frame.attrs["nbdicom"] = about
     return frame
 
 
-def _steps(decoded: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """A worklist: one row for each Scheduled Procedure Step, its attributes beside those of the answer (PS3.4 K.6.1)."""
+def _steps(
+    decoded: Mapping[str, list[Any]], doubtful: Mapping[str, list[int]]
+) -> tuple[dict[str, list[Any]], dict[str, list[int]]]:
+    """A worklist: one row for each Scheduled Procedure Step, its attributes beside those of the answer (PS3.4 K.6.1).
+
+    And the rows of what is doubtful; in a step that is what is not ASCII.
+    """
     nothing: tuple[dict[str, Any], ...] = ({},)
     items = [item for value in decoded[_STEP] for item in (value or nothing)]
     counts = [len(value) if value else 1 for value in decoded[_STEP]]
@@ -122,7 +135,17 @@ def _steps(decoded: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         for name, values in decoded.items()
         if name != _STEP
     }
-    return {**flat, **{name: [item.get(name) for item in items] for name in names}}
+    inner = {name: [item.get(name) for item in items] for name in names}
+    answers = [answer for answer, count in enumerate(counts) for _ in range(count)]
+    rows = {
+        name: [row for row, answer in enumerate(answers) if answer in doubted]
+        for name, doubted in ((name, set(one)) for name, one in doubtful.items())
+    }
+    for row in rows.pop(_STEP, ()):
+        for name, values in inner.items():
+            if not shown_text(values[row]).isascii():
+                rows.setdefault(name, []).append(row)
+    return {**flat, **inner}, rows
 
 
 def has_nothing(column: pd.Series[Any]) -> bool:
@@ -222,6 +245,19 @@ class DicomAccessor(Tabular):
         rows = [(name, empty, absent) for name, (empty, absent) in counts.items()]
         return Table(f"Missing values in {total} answers", ("attribute", "empty", "absent"), rows)
 
+    @property
+    def doubtful(self) -> pd.DataFrame:
+        """Where the text is not what the peer meant, for certain or perhaps: True and False in the shape of the table.
+
+        What could not be decoded has U+FFFD in it.  Where an answer named no character set although it needs one, or
+        another one, its text is a guess: `Peer(..., charset=)` says how to read it.
+
+        Examples
+        --------
+        >>> df[df.dicom.doubtful.any(axis=1)]  # doctest: +SKIP
+        """
+        return doubtful_in(self._frame)
+
     def datasets(self) -> list[Dataset]:
         """The rows as pydicom Datasets, made from what the table has; ``find(raw=True)`` gives those that came."""
         from nbdicom.peer.rows import dataset_of
@@ -313,11 +349,17 @@ class DicomAccessor(Tabular):
         """The rows with whole UIDs, to read and to copy from; at most *limit* of them."""
         shown = self._frame.head(limit)
         names = [str(name) for name in shown.columns]
+        doubtful = doubtful_in(shown)
         rows = [
-            tuple(privacy.shown(name, shown_text(value)) for name, value in zip(names, row, strict=True))
-            for row in shown.itertuples(index=False)
+            tuple(
+                f"{privacy.shown(name, shown_text(value))}{DOUBT if doubt else ''}"
+                for name, value, doubt in zip(names, row, doubts, strict=True)
+            )
+            for row, doubts in zip(shown.itertuples(index=False), doubtful.itertuples(index=False), strict=True)
         ]
         notes = [] if len(shown) == len(self._frame) else [f"... and {len(self._frame) - limit} more rows"]
+        if doubtful.any(axis=None):
+            notes.append(WHAT_IS_DOUBTFUL)
         return Table(self.caption, names, rows, notes=notes)
 
     def show(self) -> Table:
@@ -357,20 +399,6 @@ def _paths(frame: pd.DataFrame) -> list[str]:
     if not paths:
         raise QueryError("no row of the table has a file", hint="its path column is empty: nothing has arrived")
     return paths
-
-
-def shown_text(value: Any) -> str:
-    """A value of a table as people read it; nothing for what is missing."""
-    if isinstance(value, (tuple, list)) or type(value).__name__ == "ndarray":  # Parquet gives arrays
-        return ", ".join(shown_text(one) for one in value)
-    if isinstance(value, Mapping):  # an item of a sequence: a code by its meaning, all else by its attributes
-        inner = {name: privacy.shown(str(name), shown_text(one)) for name, one in value.items()}
-        return str(inner.get("CodeMeaning") or "; ".join(f"{name}={one}" for name, one in inner.items()))
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
-        return ""
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}" if value == value.normalize() else str(value)
-    return str(value)
 
 
 register()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from pydicom import Dataset
 
+from nbdicom import privacy
 from nbdicom.data import decode_columns, encode_elements
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer import Peer, UndecodableValues
@@ -101,6 +102,72 @@ def test_text_and_its_character_set(raw, named, fallback, text, doubt, recwarn) 
     told = [str(w.message) for w in recwarn if isinstance(w.message, UndecodableValues)]
     assert bool(told) is doubt
     assert all("1 of PatientName" in one and "hler" not in one for one in told)
+
+
+def doubted(frame) -> set[tuple[str, str]]:
+    marks = frame.dicom.doubtful
+    assert marks.shape == frame.shape and list(marks.columns) == list(frame.columns)
+    return {
+        (frame.StudyInstanceUID.iloc[row], name) for name in frame for row in range(len(frame)) if marks[name].iloc[row]
+    }
+
+
+@pytest.fixture
+def some_doubtful():
+    with pytest.warns(UndecodableValues, match="2 of PatientName.*doubtful says which"):
+        return frame_of(
+            {"PatientName": "Köhler".encode("latin-1"), "StudyInstanceUID": "1"},
+            {"SpecificCharacterSet": "ISO_IR 192", "PatientName": b"M\xfcller", "StudyInstanceUID": "2"},
+            {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller".encode(), "StudyInstanceUID": "3"},
+            {"PatientName": b"Doe", "StudyInstanceUID": "4"},
+        )
+
+
+def test_doubtful_text_is_marked_and_the_mark_stays(some_doubtful, tmp_path) -> None:
+    df, wanted = some_doubtful, {("1", "PatientName"), ("2", "PatientName")}
+    assert doubted(df) == wanted
+    assert doubted(df.sort_values("StudyInstanceUID", ascending=False)) == wanted
+    assert doubted(df[df.StudyInstanceUID != "1"]) == {("2", "PatientName")}
+    assert doubted(pd.concat([df, df.head(1)])) == wanted
+    df.dicom.save(tmp_path / "df.parquet")
+    assert doubted(read_table(tmp_path / "df.parquet")) == wanted
+    df.dicom.save(tmp_path / "df.csv")  # keeps no provenance, so no guess; what was not readable can still be seen
+    assert doubted(read_table(tmp_path / "df.csv")) == {("2", "PatientName")}
+
+
+def test_the_mark_is_seen(some_doubtful) -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    from nbdicom.peer.display import register
+
+    formatter = DisplayFormatter()
+    register(formatter)
+    for text in (*formatter.format(some_doubtful)[0].values(), str(some_doubtful.dicom.table())):
+        assert "Köhler (?)" in text and "M\ufffdller (?)" in text and "Müller (?)" not in text and "Doe (?)" not in text
+        assert "not in the character set" in text
+    with privacy.masked():
+        for text in (*formatter.format(some_doubtful)[0].values(), str(some_doubtful.dicom.table())):
+            assert "hler" not in text and " (?)" in text
+    assert "hler" not in str(some_doubtful.dicom.masked().attrs)
+
+
+def test_a_doubtful_step_of_a_worklist(scp) -> None:
+    step = {"Modality": "CT", "ScheduledPerformingPhysicianName": "Köhler".encode("latin-1")}
+    other = {**step, "ScheduledPerformingPhysicianName": "Roe"}
+    answer = [
+        {"StudyInstanceUID": "1", "ScheduledProcedureStepSequence": [other]},
+        {
+            "StudyInstanceUID": "2",
+            "PatientName": "Ö".encode("latin-1"),
+            "ScheduledProcedureStepSequence": [other, step],
+        },
+    ]
+    peer = scp(find=lambda request: answer, contexts=["ModalityWorklistInformationModelFind"])
+    with pytest.warns(UndecodableValues):
+        df = peer.worklist()
+    marks = df.dicom.doubtful
+    assert marks.ScheduledPerformingPhysicianName.tolist() == [False, False, True]
+    assert marks.PatientName.tolist() == [False, True, True]
 
 
 def test_the_fallback_of_a_peer(scp) -> None:
