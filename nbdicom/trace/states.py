@@ -1,4 +1,4 @@
-"""The path of one side through the state machine: Table 9-10 with the cells that it came through (PS3.8 9.2)."""
+"""The path of one side through the state machine: drawn, and in the cells of Table 9-10 (PS3.8 9.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from nbdicom.core.pdu import PDataTF
 from nbdicom.core.trace import PDUReceived, PDUSent, Transition
 from nbdicom.errors import LocalProtocolError
 from nbdicom.table import Table
-from nbdicom.trace.page import page
+from nbdicom.trace.diagram import state_diagram
+from nbdicom.trace.page import page, with_fallback
 
 if TYPE_CHECKING:
     import pandas
@@ -98,7 +99,17 @@ class StatePath:
         return pandas.DataFrame(rows, columns=columns)
 
     def _repr_html_(self) -> str:
-        return page(self._grid()) + self.table()._repr_html_()
+        drawn = with_fallback(f"{self.title}\n{self._line()}", self._drawing())
+        return drawn + page(self._grid()) + self.table()._repr_html_()
+
+    def _drawing(self) -> str:
+        """The states, and the transitions of the path with the numbers of their steps."""
+        taken: dict[tuple[Sta, Sta], list[str]] = {}
+        for number, step in enumerate(self.steps, 1):
+            words = f"[{number}] {step.event} {step.action}{_times(step)}"
+            taken.setdefault((step.before, step.after), []).append(words)
+        now = self.steps[-1].after if self.steps else None
+        return state_diagram(taken, now, f"State machine. {self.title}. Path: {self._line()}")
 
     def _grid(self) -> str:
         """Table 9-10; a cell on the path says at which steps."""
