@@ -5,11 +5,11 @@
 ...     privacy.shown("PatientID", "4711") == "4711", privacy.shown("Modality", "CT")
 (False, 'CT')
 
-Hidden is what the Basic Application Level Confidentiality Profile (PS3.15 Table E.1-1) removes or replaces, with the options
-that keep a table of use: Retain UIDs, Retain Longitudinal Temporal Information with Full Dates (the date of birth is hidden
-nevertheless) and Retain Patient Characteristics.  Descriptions of studies, series and protocols are shown, too, since they
-are what people look for; whoever types a name there defeats that.  It hides from eyes, not from code: the values behind a
-table are the real ones, and de-identification is another task.
+Hidden is what the Basic Application Level Confidentiality Profile (PS3.15 2026c, Table E.1-1) removes or replaces, with the
+options that keep a table of use: Retain UIDs, Retain Longitudinal Temporal Information with Full Dates (the date of birth is
+hidden nevertheless) and Retain Patient Characteristics.  Descriptions, labels and names of studies, series, protocols, plans
+and what is in them are shown, too, since they are what people look for; whoever types a name there defeats that.  It hides
+from eyes, not from code: the values behind a table are the real ones, and de-identification is another task.
 """
 
 from __future__ import annotations
@@ -73,9 +73,33 @@ DischargeDiagnosisDescription InterpretationText InterpretationDiagnosisDescript
 TextValue Signature DigitalSignaturesSequence EncryptedAttributesSequence ModifiedAttributesSequence
 OriginalAttributesSequence GraphicAnnotationSequence ContentSequence IconImageSequence EncapsulatedDocument
 RequestAttributesSequence ReferencedPatientPhotoSequence
+RetrieveAETitle NetworkID OtherClinicalTrialProtocolIDsSequence IssuerOfClinicalTrialTimePointID
+IssuerOfClinicalTrialSeriesID SecondaryCaptureDeviceID HardcopyCreationDeviceID TransducerIdentificationSequence
+WaveformAnnotationSequence UnformattedTextValue SelectorAEValue SelectorASValue SelectorOBValue SelectorLOValue
+SelectorLTValue SelectorSHValue SelectorUNValue SelectorSTValue SelectorUTValue SelectorURValue ReceivingAE RequestingAE
+CertificateOfSigner CertifiedTimestamp NonconformingModifiedAttributesSequence NonconformingDataElementValue
+ModifyingSystem SourceOfPreviousValues ReasonForTheAttributeModification Originator DestinationAE ROICreatorSequence
+ROIInterpreterSequence ResultsID AdmittingDiagnosesCodeSequence MakerNote DeviceSettingDescription
+ReasonForVisitCodeSequence ReasonForRequestedProcedureCodeSequence LongDeviceDescription LabelText
+RTPhysicianIntentNarrative ReasonForSuperseding PriorTreatmentDoseDescription TreatmentTechniqueNotes PrescriptionNotes
+FractionationNotes PrescriptionNotesSequence PatientPrimaryLanguageModifierCodeSequence ClinicalTrialTimePointID
+ClinicalTrialSeriesID GPSVersionID GPSLatitudeRef GPSLatitude GPSLongitudeRef GPSLongitude GPSAltitudeRef GPSAltitude
+GPSSatellites GPSStatus GPSMeasureMode GPSDOP GPSSpeedRef GPSSpeed GPSTrackRef GPSTrack GPSImgDirectionRef
+GPSImgDirection GPSMapDatum GPSDestLatitudeRef GPSDestLatitude GPSDestLongitudeRef GPSDestLongitude GPSDestBearingRef
+GPSDestBearing GPSDestDistanceRef GPSDestDistance GPSProcessingMethod GPSAreaInformation GPSDifferential
+ModifyingDeviceID ModifiedImageDescription FlowIdentifierSequence FlowIdentifier SourceIdentifier
+ReferencedPatientAliasSequence IssuerOfTheContainerIdentifierSequence IssuerOfTheSpecimenIdentifierSequence
+SlideIdentifier PatientTransportArrangements ConfidentialityConstraintOnPatientDataDescription AddressTrial
+TelephoneNumberTrial VerbalSourceIdentifierCodeSequenceTrial ContainerComponentID
+ContentCreatorIdentificationCodeSequence TopicTitle TopicSubject TopicKeywords ReferencedDigitalSignatureSequence
+ReferencedSOPInstanceMACSequence MAC InstanceOriginStatus BarcodeValue RTAccessoryHolderSlotID RTAccessoryDeviceSlotID
+DeviceAlternateIdentifier DataSetTrailingPadding LensSpecification LensMake LensModel GeneratorID XRaySourceID
+XRayDetectorLabel DeviceDescription TreatmentMachineName SourceManufacturer DeviceLabel ManufacturerDeviceIdentifier
+AcquisitionContextSequence SpecimenPreparationSequence CurveData CurveLabel AudioComments AudioSampleData OverlayData
+OverlayComments
 """
-#: Keywords that are hidden, beside private attributes and those of VR PN.  Most are of other VRs; the names are here for
-#: callers that know no VR.
+#: Keywords that are hidden, beside attributes without a keyword and those of VR PN.  Most are of other VRs; the names are
+#: here for callers that know no VR.
 HIDDEN = frozenset(_HIDDEN.split())
 
 
@@ -152,13 +176,8 @@ def hides(keyword: str, vr: str = "") -> bool:
     """
     if vr in ("PN", "UN") or keyword in HIDDEN:
         return True
-    group, comma, _ = keyword.partition(",")
-    if not comma:
-        return False
-    try:
-        return bool(int(group, 16) & 1)  # private, or of no known meaning: it can have anything in it
-    except ValueError:
-        return True
+    # What has no keyword is private or newer than the dictionary: it can have anything in it.
+    return "," in keyword
 
 
 def shown(keyword: str, value: object, vr: str = "") -> object:
