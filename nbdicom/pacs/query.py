@@ -246,9 +246,7 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relatio
             continue
         vr = None if entry is not None else _dictionary_vr(keyword)
         if vr is None or vr in _NEVER_MATCHED or not _is_kept(keyword, level):
-            plan.supported = False
-            if entry is not None or vr is not None:
-                plan.constants[keyword] = ""
+            plan.supported = False  # and it is not in the answer (PS3.4 C.2.2.1.3)
             continue
         plan.more[keyword] = vr
         plan.constants[keyword] = ""
