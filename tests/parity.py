@@ -137,7 +137,7 @@ A.6 role selection|`build_role`, the table of outcomes|`PresentationContext(scu_
 A.6 extended negotiation|raw bytes|`QueryOptions`, `RetrieveOptions`, `StorageOptions`, or raw bytes
 A.6 common extended negotiation|`SOPClassCommonExtendedNegotiation`|`PresentationContext(service_class=, related=)`
 A.6 user identity|types 1 to 5, positive response|`UserIdentity`
-A.6 reject triples|1/1/3, 1/1/7, 2/2/1, 2/3/2|those of the standard; a refused identity is 1/1/1
+A.6 reject triples|1/1/3, 1/1/7, 2/2/1, 2/3/2|those of the standard; a refused identity is 1/2/1
 A.6 context results|0 to 4|0 to 4, in words, with what to try
 A.7 TLS|an `SSLContext` of the user|`TLS`: profiles by name, certificates bound to titles
 A.7 IPv6|addresses and names|both families of a name are tried

@@ -24,7 +24,7 @@ from nbdicom.table import printable
 __all__ = ["Admission", "Verdict"]
 
 _PERMANENT, _TRANSIENT = 1, 2
-_USER, _PRESENTATION = 1, 3
+_USER, _ACSE, _PRESENTATION = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Admission:
     accept : callable, optional
         `Handlers.accept`.
     identity : callable, optional
-        `Handlers.identity`; what it refuses is rejected 1/1/1.
+        `Handlers.identity`; what it refuses is rejected 1/2/1.
     """
 
     ae_title: str
@@ -139,7 +139,7 @@ class Admission:
         if self.identity is not None:
             verdict, items = _verify(self.identity, rq)
             if not verdict:
-                return _reject(_PERMANENT, _USER, 1), None
+                return _reject(_PERMANENT, _ACSE, 1), None  # PS3.7 D.3.3.7.3
         support = self.support
         if self.accept is not None:
             decision = self.accept(rq, f"{host}:{port}")

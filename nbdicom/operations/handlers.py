@@ -90,7 +90,7 @@ class Handlers:
     identity : callable, optional
         ``identity(identity, rq)`` is given the `UserIdentity` of the requestor (None where it sent none, or one of a type
         that the standard does not define) and its A-ASSOCIATE-RQ.  True accepts, bytes accept and are the response that
-        a Kerberos, SAML or JWT requestor may ask for, False rejects the association 1/1/1.  `known_users` makes one from
+        a Kerberos, SAML or JWT requestor may ask for, False rejects the association 1/2/1.  `known_users` makes one from
         names and passcodes.  Without it no identity is looked at, and none is confirmed (PS3.7 D.3.3.7).
     echo : callable
         ``echo(request) -> status``.

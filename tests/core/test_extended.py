@@ -227,7 +227,7 @@ def test_accepted_identities(identity: Any, handler: Any, response: bytes | None
 def test_refused_identities(identity: Any, handler: Any) -> None:
     answer, negotiation = decided(identity, handler)
     assert negotiation is None
-    assert (answer.result, answer.source, answer.reason_diag) == (1, 1, 1)
+    assert (answer.result, answer.source, answer.reason_diag) == (1, 2, 1)
 
 
 def test_an_identity_handler_that_gives_nonsense() -> None:
