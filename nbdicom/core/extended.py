@@ -131,9 +131,18 @@ _WORKITEMS = frozenset(("UnifiedProcedureStepPull", "UnifiedProcedureStepWatch",
 Extended = QueryOptions | RetrieveOptions | StorageOptions | bytes
 
 
-def raw(extended: Extended) -> bytes:
-    """The bytes that go into the item."""
-    return bytes(extended)
+def raw(extended: Extended, abstract_syntax: str) -> bytes:
+    """The bytes that go into the item of this SOP Class."""
+    information = bytes(extended)
+    if isinstance(extended, QueryOptions) and _has_one_level(abstract_syntax):
+        return b"\1\1" + information[2:4]
+    return information
+
+
+def _has_one_level(abstract_syntax: str) -> bool:
+    """Whether what is queried is a worklist: bytes 1 and 2 are always 1 then, and there are four at most (PS3.4 K.5.1.1)."""
+    entry = sop_class(abstract_syntax)
+    return entry is not None and (entry.service_class is ServiceClass.BASIC_WORKLIST or entry.keyword in _WORKITEMS)
 
 
 def options_of(abstract_syntax: str, information: bytes) -> Extended:
@@ -146,12 +155,12 @@ def options_of(abstract_syntax: str, information: bytes) -> Extended:
     if entry.service_class is ServiceClass.QUERY_RETRIEVE:
         querying = entry.keyword.endswith("Find") or entry.keyword == "RepositoryQuery"
         return (QueryOptions if querying else RetrieveOptions).of(information)
-    if entry.service_class is ServiceClass.BASIC_WORKLIST or entry.keyword in _WORKITEMS:
-        return QueryOptions.of(information)
+    if _has_one_level(abstract_syntax):
+        return QueryOptions.of(b"\0\0" + information[2:4])
     return information
 
 
-def agreed(asked: bytes, ours: Extended | None) -> bytes | None:
+def agreed(asked: bytes, ours: Extended | None, abstract_syntax: str) -> bytes | None:
     """The acceptor's answer: what was asked and is supported; None is no answer, and means the baseline.
 
     Bytes, and what a storage SCP tells of itself, are answered as they are.
@@ -160,8 +169,9 @@ def agreed(asked: bytes, ours: Extended | None) -> bytes | None:
         return None
     if isinstance(ours, QueryOptions | RetrieveOptions):
         # As many bytes as were asked: a requestor of an earlier edition of the standard does not know more.
-        return bytes(a & b for a, b in zip(asked, ours.whole(), strict=False))
-    return raw(ours)
+        both = bytes(a & b for a, b in zip(asked, ours.whole(), strict=False))
+        return (b"\1\1" + both[2:4])[: len(both)] if _has_one_level(abstract_syntax) else both
+    return raw(ours, abstract_syntax)
 
 
 def in_short(extended: Extended | None) -> str:

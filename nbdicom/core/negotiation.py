@@ -136,7 +136,9 @@ def _class_items(context: PresentationContext) -> list[Item]:
         items.append(SCPSCURoleSelection(sop_class_uid=uid, scu_role=scu, scp_role=scp))
     if context.extended is not None:
         items.append(
-            SOPClassExtendedNegotiation(sop_class_uid=uid, service_class_application_information=raw(context.extended))
+            SOPClassExtendedNegotiation(
+                sop_class_uid=uid, service_class_application_information=raw(context.extended, uid)
+            )
         )
     if context.service_class_uid is not None or context.related_general_sop_classes:
         items.append(
@@ -399,7 +401,7 @@ def _class_answers(uid: UID, offered: _Classes, ours: PresentationContext) -> li
         scu, scp = roles[0] and ours.scu_role is not False, roles[1] and ours.scp_role is not False
         items.append(SCPSCURoleSelection(sop_class_uid=uid, scu_role=int(scu), scp_role=int(scp)))
     if (asked := offered.extended.get(uid)) is not None:
-        if (information := agreed_information(asked, ours.extended)) is not None:
+        if (information := agreed_information(asked, ours.extended, uid)) is not None:
             items.append(
                 SOPClassExtendedNegotiation(sop_class_uid=uid, service_class_application_information=information)
             )

@@ -59,6 +59,7 @@ def test_what_the_bytes_mean_depends_on_the_class() -> None:
         assert type(options_of(uid, b"\1")) is kind
     for keyword in ("ModalityWorklistInformationModelFind", "UnifiedProcedureStepPull", "UnifiedProcedureStepQuery"):
         assert options_of(UID.of(keyword), b"\0\0\1") == QueryOptions(fuzzy=True)  # PS3.4 K.5, CC.3.2
+        assert options_of(UID.of(keyword), b"\1\1\1\0") == QueryOptions(fuzzy=True)
     assert options_of(UID.of("UnifiedProcedureStepPush"), b"\0\0\1") == b"\0\0\1"
     assert options_of(PRIVATE, b"\1\2") == options_of(ECHO, b"\1\2") == b"\1\2"
     assert QueryOptions.of(b"\1\2\1\1\1\1\1") == QueryOptions(
@@ -73,7 +74,32 @@ def test_what_the_bytes_mean_depends_on_the_class() -> None:
 )  # fmt: skip
 def test_the_answer_has_as_many_bytes_as_the_question(asked: str, answered: str) -> None:
     """PS3.4 C.5.1.1: one byte is answered by one; further ones are those of the standard."""
-    assert agreed(bytes.fromhex(asked), BOTH) == bytes.fromhex(answered)
+    assert agreed(bytes.fromhex(asked), BOTH, FIND) == bytes.fromhex(answered)
+
+
+@pytest.mark.parametrize("keyword", ["ModalityWorklistInformationModelFind", "UnifiedProcedureStepWatch"])
+@pytest.mark.parametrize(
+    ("asked", "ours", "answered"),
+    [
+        (QueryOptions(fuzzy=True), QueryOptions(fuzzy=True, timezone=True), "01 01 01 00"),
+        (QueryOptions(timezone=True), QueryOptions(fuzzy=True), "01 01 00 00"),
+        (bytes.fromhex("01 01 01"), QueryOptions(fuzzy=True, relational=True), "01 01 01"),
+        (QueryOptions(fuzzy=True, multiple_value=True), QueryOptions(multiple_value=True), "01 01 00 00"),
+    ],
+)
+def test_a_worklist_has_four_bytes_and_the_first_two_are_one(
+    keyword: str, asked: Any, ours: Any, answered: str
+) -> None:
+    """PS3.4 K.5.1.1 and K.5.1.2."""
+    uid = UID.of(keyword)
+    support = n.Support.of([n.PresentationContext(uid, extended=ours)])
+    requestor, _, rq = crossed(n.PresentationContext(uid, extended=asked), support=support)
+    (item,) = rq.user_information.every(p.SOPClassExtendedNegotiation)
+    sent = item.service_class_application_information
+    assert sent[:2] == b"\1\1" and len(sent) == (len(asked) if isinstance(asked, bytes) else 4)
+    (item,) = n.negotiate(rq, support)[0].user_information.every(p.SOPClassExtendedNegotiation)
+    assert item.service_class_application_information == bytes.fromhex(answered)
+    assert requestor.contexts[0].extended == options_of(uid, bytes.fromhex(answered))
 
 
 BOTH = QueryOptions(relational=True, fuzzy=True)

@@ -176,3 +176,15 @@ def test_the_table_can_be_masked(handlers, pacs):
         shown = str(pacs.worklist)
     assert "Silva" not in shown
     assert "MR1" in shown
+
+
+def test_specimens_stand_beside_the_step_and_protocols_in_it(pacs):
+    """Table K.6-1."""
+    reference = [{"ReferencedSOPClassUID": "1.2.3", "ReferencedSOPInstanceUID": "1.2.4"}]
+    entry = pacs.worklist.add(
+        PatientName="Doe^Jane", PatientID="1", Modality="SM", ScheduledStationAETitle="SM1",
+        ScheduledSpecimenSequence=[{"ContainerIdentifier": "C1"}], ReferencedDefinedProtocolSequence=reference,
+    )  # fmt: skip
+    assert entry["ScheduledSpecimenSequence"] == [{"ContainerIdentifier": "C1"}]
+    (step,) = entry["ScheduledProcedureStepSequence"]
+    assert step["ReferencedDefinedProtocolSequence"] == reference and "ScheduledSpecimenSequence" not in step
