@@ -39,6 +39,10 @@ from nbdicom.core.command import (
     CMoveRSP,
     CStoreRQ,
     CStoreRSP,
+    NActionRQ,
+    NDeleteRQ,
+    NEventReportRQ,
+    NGetRQ,
     encode_command,
 )
 from nbdicom.core.negotiation import PresentationContext, Support
@@ -48,6 +52,7 @@ from nbdicom.errors import AssociationAborted, AssociationRejected, NoPresentati
 from nbdicom.operations.handlers import Handlers
 from nbdicom.uids import UID
 
+COMMITMENT = UID("1.2.840.10008.1.20.1")
 Dial, Serve = Callable[..., Any], Callable[..., Any]
 
 
@@ -350,6 +355,24 @@ def test_responses_without_what_is_optional(dial: Dial) -> None:
     with Scripted(script) as acceptor:
         association = dial(acceptor.address)
         assert association.echo() == association.echo() == 0
+        association.release()
+
+
+def test_normalized_responses_without_what_is_optional(dial: Dial) -> None:
+    """Neither classes and instances nor Action and Event Type IDs come back."""
+
+    def script(wire: Wire) -> None:
+        for kind in (NActionRQ, NGetRQ, NEventReportRQ, NDeleteRQ):
+            wire.answer(wire.request(kind), 0)
+        wire.released()
+
+    with Scripted(script) as acceptor:
+        contexts = [PresentationContext(COMMITMENT, scu_role=True, scp_role=True)]
+        association = dial(acceptor.address, contexts=contexts)
+        assert association.n_action(COMMITMENT, "1.2.3", 1).status == 0
+        assert association.n_get(COMMITMENT, "1.2.3").status == 0
+        assert association.n_event_report(COMMITMENT, "1.2.3", 2).status == 0
+        assert association.n_delete(COMMITMENT, "1.2.3").status == 0
         association.release()
 
 
