@@ -124,8 +124,15 @@ class StorageOptions(_Options):
         return f"storage level {self.level}, digital signatures level {self.signatures}, coercion {self.coercion}"
 
 
-#: Of these workitems are queried (PS3.4 Tables CC.2-2, CC.2-3, CC.2-5).
+#: By these workitems are queried (PS3.4 Tables CC.2-2, CC.2-3, CC.2-5).
 _WORKITEMS = frozenset(("UnifiedProcedureStepPull", "UnifiedProcedureStepWatch", "UnifiedProcedureStepQuery"))
+#: Whose C-FIND is negotiated like that of a worklist (PS3.4 U.5, X.5, BB.5, HH.5).
+_LIKE_WORKLIST = (
+    ServiceClass.HANGING_PROTOCOL,
+    ServiceClass.COLOR_PALETTE,
+    ServiceClass.IMPLANT_TEMPLATE,
+    ServiceClass.DEFINED_PROCEDURE_PROTOCOL,
+)
 
 #: What stands in a `PresentationContext`: options by name, or the bytes themselves.
 Extended = QueryOptions | RetrieveOptions | StorageOptions | bytes
@@ -140,9 +147,13 @@ def raw(extended: Extended, abstract_syntax: str) -> bytes:
 
 
 def _has_one_level(abstract_syntax: str) -> bool:
-    """Whether what is queried is a worklist: bytes 1 and 2 are always 1 then, and there are four at most (PS3.4 K.5.1.1)."""
+    """Whether it is queried like a worklist: bytes 1 and 2 are always 1 then, and there are four at most (PS3.4 K.5.1.1)."""
     entry = sop_class(abstract_syntax)
-    return entry is not None and (entry.service_class is ServiceClass.BASIC_WORKLIST or entry.keyword in _WORKITEMS)
+    if entry is None:
+        return False
+    if entry.service_class in _LIKE_WORKLIST:
+        return entry.keyword.endswith("Find")
+    return entry.service_class is ServiceClass.BASIC_WORKLIST or entry.keyword in _WORKITEMS
 
 
 def options_of(abstract_syntax: str, information: bytes) -> Extended:

@@ -77,7 +77,14 @@ def test_the_answer_has_as_many_bytes_as_the_question(asked: str, answered: str)
     assert agreed(bytes.fromhex(asked), BOTH, FIND) == bytes.fromhex(answered)
 
 
-@pytest.mark.parametrize("keyword", ["ModalityWorklistInformationModelFind", "UnifiedProcedureStepWatch"])
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "ModalityWorklistInformationModelFind",
+        "UnifiedProcedureStepWatch",
+        "ColorPaletteQueryRetrieveInformationModelFind",
+    ],
+)
 @pytest.mark.parametrize(
     ("asked", "ours", "answered"),
     [
