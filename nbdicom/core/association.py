@@ -293,7 +293,7 @@ class AssociationCore:
                 for received in self._performing.values():
                     received.cancelled = True
                 return
-            # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2.7).
+            # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2).
             if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
                 self.upper_layer.a_release_response()
             if isinstance(said, ReleaseConfirmation):

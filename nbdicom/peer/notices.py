@@ -36,7 +36,7 @@ class OptionsNotAgreed(PeerWarning):
 
 
 class ResponseLimitReached(PeerWarning):
-    """Final status B001H: the peer has more matches than it is willing to send (PS3.4 C.4.1.1.4)."""
+    """Final status B001H: the peer has more matches than it is willing to send (PS3.4 C.6.4)."""
 
 
 class UndecodableValues(PeerWarning):
