@@ -25,7 +25,9 @@ _STEP_KEYS = """ScheduledStationAETitle ScheduledProcedureStepStartDate Schedule
     ScheduledProcedureStepStartDateTime ScheduledProcedureStepEndDate ScheduledProcedureStepEndTime Modality
     ScheduledPerformingPhysicianName ScheduledProcedureStepDescription ScheduledStationName
     ScheduledProcedureStepLocation ScheduledProtocolCodeSequence PreMedication ScheduledProcedureStepID
-    RequestedContrastAgent ScheduledProcedureStepStatus CommentsOnTheScheduledProcedureStep"""
+    RequestedContrastAgent ScheduledProcedureStepStatus CommentsOnTheScheduledProcedureStep
+    ScheduledPerformingPhysicianIdentificationSequence ReferencedDefinedProtocolSequence
+    ReferencedPerformedProtocolSequence"""
 _OF_THE_STEP = frozenset(_STEP_KEYS.split())
 #: What an answer has when nothing else is asked for, in the order of the columns.
 _COLUMNS = """ScheduledProcedureStepStartDate ScheduledProcedureStepStartTime Modality ScheduledStationAETitle
