@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
     from nbdicom.job import Job as Job
     from nbdicom.notebook import show as show
     from nbdicom.notebook.browser import Browser as Browser
+    from nbdicom.notebook.explorer import TraceExplorer as TraceExplorer
     from nbdicom.notebook.form import QueryForm as QueryForm
     from nbdicom.notebook.grid import ResultsGrid as ResultsGrid
     from nbdicom.notebook.manager import PeerManager as PeerManager
@@ -110,6 +111,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "TLS": ("nbdicom.tls", "TLS"),
     "Table": ("nbdicom.table", "Table"),
     "Timeouts": ("nbdicom.config", "Timeouts"),
+    "TraceExplorer": ("nbdicom.notebook.explorer", "TraceExplorer"),
     "UID": ("nbdicom.uids", "UID"),
     "UserIdentity": ("nbdicom.core.identity", "UserIdentity"),
     "aio": ("nbdicom.aio", ""),

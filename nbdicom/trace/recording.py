@@ -225,11 +225,14 @@ class Recording:
 
         return Ladder(self.connections)
 
-    def states(self, association: int | None = None) -> StatePath:
-        """The path of one side through the state machine (PS3.8 Table 9-10); by default of the first one."""
+    def states(self, association: int | None = None, *, until: int | None = None) -> StatePath:
+        """The path of one side through the state machine (PS3.8 Table 9-10); by default of the first one.
+
+        With *until*, the number of an arrow, the path as far as that arrow and what it caused.
+        """
         from nbdicom.trace.states import state_path
 
-        return state_path(self, association)
+        return state_path(self, association, until)
 
     def to_frame(self) -> pandas.DataFrame:
         """Every event as a row: seconds since the first, association, kind, name, bytes, Message ID, status, state."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import inf
 from typing import TYPE_CHECKING
 
 from nbdicom.core.machine import TABLE, Action, Evt, Sta
 from nbdicom.core.pdu import PDataTF
 from nbdicom.core.trace import PDUReceived, PDUSent, Transition
+from nbdicom.core.upper_layer import Role
 from nbdicom.errors import LocalProtocolError
 from nbdicom.table import Table
 from nbdicom.trace.diagram import state_diagram
@@ -18,7 +20,7 @@ from nbdicom.trace.page import page, with_fallback
 if TYPE_CHECKING:
     import pandas
 
-    from nbdicom.trace.recording import Recording, TracedAssociation
+    from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
 __all__ = ["StatePath", "Step", "state_path"]
 
@@ -149,8 +151,8 @@ def _cell(evt: Evt, sta: Sta, been: list[str] | None) -> str:
     return f"<td title='{title}'>{action}</td>"
 
 
-def state_path(recording: Recording, association: int | None) -> StatePath:
-    """The path of the side with this number, or of the first one.
+def state_path(recording: Recording, association: int | None, until: int | None = None) -> StatePath:
+    """The path of the side with this number, or of the first one, as far as the arrow *until*.
 
     Raises
     ------
@@ -161,20 +163,35 @@ def state_path(recording: Recording, association: int | None) -> StatePath:
     if side is None:
         there = ", ".join(str(a.number) for a in recording.associations) or "none"
         raise LocalProtocolError(f"no association {association} in this recording", hint=f"there are: {there}")
-    return StatePath(_title(side), _steps(recording, side))
+    end = inf if until is None else _end(recording, side, until)
+    steps = _steps(side, [entry for entry in recording.entries if entry.number < end])
+    now = side.state if until is None else steps[-1].after if steps else Sta.STA1
+    return StatePath(_title(side, now), steps)
 
 
-def _title(side: TracedAssociation) -> str:
+def _end(recording: Recording, side: TracedAssociation, until: int) -> float:
+    """The number of the event with which the next arrow after *until* begins, for this side."""
+    connection = next(c for c in recording.connections if side in c.sides)
+    requestor = side.role is Role.REQUESTOR
+    ends = (
+        a.sent_entry if a.from_requestor == requestor else a.received_entry
+        for a in connection.arrows
+        if a.number > until
+    )
+    return next((number for number in ends if number is not None), inf)
+
+
+def _title(side: TracedAssociation, now: Sta) -> str:
     whom = f" with {side.peer}" if side.peer else ""
-    return f"Association {side.number}, {side.role}{whom}: {side.state} now, {side.state.meaning}"
+    return f"Association {side.number}, {side.role}{whom}: {now} now, {now.meaning}"
 
 
-def _steps(recording: Recording, side: TracedAssociation) -> tuple[Step, ...]:
+def _steps(side: TracedAssociation, entries: Iterable[Entry]) -> tuple[Step, ...]:
     steps: list[Step] = []
     counted: dict[Evt, int] = {}  # steps of P-DATA-TF in this stay in a state
     state = None
     start = side.began or 0.0
-    for entry in recording.entries:
+    for entry in entries:
         event = entry.event
         if entry.association != side.number:
             continue
