@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Wildcard", "fold_name", "parse_key"]
+__all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Period", "Wildcard", "fold_name", "parse_key"]
 
 Condition = tuple[str, list[Any]]
 
@@ -120,6 +120,45 @@ class Between(Key):
         """The same on a value that may be written in the way of ACR-NEMA."""
         value = plain_date_time(value)
         return (not self.first or value >= self.first) and (not self.last or value <= self.last + _HIGH)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A range of dates and a range of times that mean one period (PS3.4 C.2.2.2.5.3): where both sides agreed to that.
+
+    From the first date at the first time to the last date at the last time, not these hours of each of these days.  It is
+    no `Key`, since it is about two attributes.
+    """
+
+    dates: Between
+    times: Between
+
+    @classmethod
+    def of(cls, dates: Key | None, times: Key | None) -> Period | None:
+        """The period of two keys; None where they are no two ranges, or of one day, for which both readings are the same."""
+        if isinstance(dates, Between) and isinstance(times, Between) and dates.first != dates.last:
+            return cls(dates, times)
+        return None
+
+    def sql(self, date: str, time: str) -> Condition:
+        """A condition on the SQL expressions of a date and a time."""
+        condition, parameters = self.dates.sql(date)
+        if self.dates.first and self.times.first:
+            condition += f" AND ({date} <> ? OR {time} >= ?)"
+            parameters += [self.dates.first, self.times.first]
+        if self.dates.last and self.times.last:
+            condition += f" AND ({date} <> ? OR {time} <= ?)"
+            parameters += [self.dates.last, self.times.last + _HIGH]
+        return f"({condition})", parameters
+
+    def matches(self, date: str, time: str) -> bool:
+        """The same on values."""
+        if not self.dates.matches_any(date):
+            return False
+        date = plain_date_time(date)
+        if date == self.dates.first and self.times.first and not Between(self.times.first, "").matches_any(time):
+            return False
+        return not (date == self.dates.last and self.times.last and not Between("", self.times.last).matches_any(time))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ __all__ = ["Added", "Pacs", "demo_pacs"]
 _log = logging.getLogger("nbdicom.pacs")
 
 _VERIFICATION = "1.2.840.10008.1.1"
-_QUERIES, _RETRIEVALS = QueryOptions(relational=True), RetrieveOptions(relational=True)
+_QUERIES, _RETRIEVALS = QueryOptions(relational=True, date_time=True), RetrieveOptions(relational=True)
 
 
 class Pacs:

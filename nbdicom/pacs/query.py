@@ -19,7 +19,7 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
-from nbdicom.pacs.matching import AnyOf, Key, parse_key
+from nbdicom.pacs.matching import AnyOf, Key, Period, parse_key
 from nbdicom.pacs.schema import COLUMNS, COMPUTED, TABLES, UNIQUE_KEYS, Column, Computed, Level, level_of
 from nbdicom.table import printable
 from nbdicom.uids import UID
@@ -107,8 +107,8 @@ def find(
     """
     levels = _model(request.model, "1")
     agreed = request.context.extended
-    relational = isinstance(agreed, QueryOptions) and agreed.relational
-    plan = plan_find(_identifier(request), levels, relational=relational)
+    options = agreed if isinstance(agreed, QueryOptions) else QueryOptions()
+    plan = plan_find(_identifier(request), levels, relational=options.relational, date_time=options.date_time)
     plan.constants["RetrieveAETitle"] = ae_title
     if not plan.supported:
         request.pending_status = 0xFF01
@@ -201,7 +201,9 @@ def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode("ascii")
 
 
-def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relational: bool = False) -> Find:
+def plan_find(
+    identifier: Mapping[str, Any], levels: Sequence[Level], *, relational: bool = False, date_time: bool = False
+) -> Find:
     """One SELECT statement for an identifier.
 
     Parameters
@@ -213,6 +215,8 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relatio
     relational : bool
         Whether relational queries were agreed to (PS3.4 C.4.1.2.2.1): keys of lower levels count, too.  That unique keys
         of upper levels may be missing is so for everybody.
+    date_time : bool
+        Whether combined date-time matching was agreed to (PS3.4 C.2.2.2.5.3).
     """
     level = _level(identifier, levels)
     plan = Find(level, {"QueryRetrieveLevel": level.name})
@@ -225,6 +229,9 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relatio
         plan.constants["InstanceAvailability"] = "ONLINE"
     # The unique keys of the level and of those above it are always answered: without them nothing can be retrieved.
     unique = [UNIQUE_KEYS[above] for above in levels if above <= level]
+    periods = _periods(identifier) if date_time else []
+    combined = {keyword for *pair, _ in periods for keyword in pair}
+    identifier = {keyword: "" if keyword in combined else value for keyword, value in identifier.items()}
     for keyword in dict.fromkeys((*unique, *(k for k in identifier if k not in _NO_KEYS))):
         value = identifier.get(keyword)
         entry: Column | Computed | None = COLUMNS.get(keyword) or COMPUTED.get(keyword)
@@ -256,7 +263,14 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relatio
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
             plan.matchers.append(key)
     if below:
-        conditions.append(_below(plan, selected, below))
+        conditions.append(_below(plan, selected, below, periods))
+    kept = {keyword: entry.sql for keyword in plan.columns if (entry := COLUMNS.get(keyword)) and entry.level <= level}
+    kept |= {keyword: _json_value(keyword, level) for keyword in plan.more}
+    for date, clock, period in periods:
+        if date in kept and clock in kept:
+            condition, parameters = period.sql(kept[date], kept[clock])
+            conditions.append(condition)
+            plan.parameters += parameters
     for column, keywords in _json_pieces(list(plan.more), level):
         paths = "".join(f", '$.{keyword}'" for keyword in keywords)
         # A path that nothing has is asked for, too, so that the result is always an array.
@@ -272,7 +286,24 @@ def plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relatio
     return plan
 
 
-def _below(plan: Find, selected: list[str], keys: Sequence[tuple[str, Column | Computed, Key | None]]) -> str:
+def _periods(identifier: Mapping[str, Any]) -> list[tuple[str, str, Period]]:
+    """The dates and times of an identifier that ask for one period: their keywords, and what they ask for."""
+    found = []
+    for date, value in identifier.items():
+        clock = f"{date.removesuffix('Date')}Time"
+        if date.endswith("Date") and clock in identifier and (_dictionary_vr(date), _dictionary_vr(clock)) == ("DA", "TM"):
+            period = Period.of(parse_key("DA", value), parse_key("TM", identifier[clock]))
+            if period is not None:
+                found.append((date, clock, period))
+    return found
+
+
+def _below(
+    plan: Find,
+    selected: list[str],
+    keys: Sequence[tuple[str, Column | Computed, Key | None]],
+    periods: Sequence[tuple[str, str, Period]],
+) -> str:
     """The condition that one entity below matches all keys of lower levels; what those have in common is selected.
 
     An answer has one value for each key: where the matching entities differ it is empty.
@@ -285,6 +316,12 @@ def _below(plan: Find, selected: list[str], keys: Sequence[tuple[str, Column | C
     for _, entry, key in keys:
         if key is not None:
             condition, more = _condition(plan, entry, key)
+            links.append(condition)
+            parameters += more
+    known = {keyword: entry.sql for keyword, entry, _ in keys}
+    for date, clock, period in periods:
+        if date in known and clock in known:
+            condition, more = period.sql(known[date], known[clock])
             links.append(condition)
             parameters += more
     source = f"FROM {', '.join(tables)} WHERE {' AND '.join(links)}"

@@ -285,6 +285,31 @@ def test_a_relational_query_without_keys_of_lower_levels_is_like_any_other(handl
     assert [match["Modality"] for match in matches] == ["", "CT", "MR"]
 
 
+@pytest.mark.parametrize(
+    ("level", "dates", "times", "together", "apart"),
+    [
+        ("STUDY", "20210301-20210302", "100000-170000", ["1.2", "2.1"], []),
+        ("STUDY", "20210301-20210302", "173000-", ["1.2", "2.1"], ["1.2"]),
+        ("STUDY", "20210301-20210302", "-080000", ["1.2", "2.1"], ["2.1"]),
+        ("STUDY", "20210301-20210302", "-0759", ["1.2"], []),
+        ("STUDY", "20210301-", "1800-", ["2.1"], []),
+        ("STUDY", "20210301", "1700-1800", ["1.2"], ["1.2"]),  # of one day both readings are the same
+        ("PATIENT", "20210301-20210302", "100000-170000", ["P1", "P2"], []),  # of a study below
+    ],
+)
+def test_combined_date_time_matching(handlers, level, dates, times, together, apart):
+    """PS3.4 C.2.2.2.5.3: from the first moment to the last, where both sides agreed to that; else each of its own."""
+    unique = {"STUDY": "StudyInstanceUID", "PATIENT": "PatientID"}[level]
+
+    def found(date_time):
+        agreed = QueryOptions(relational=True, date_time=date_time)
+        matches, _ = find(handlers, level, PATIENT_ROOT, agreed=agreed, StudyDate=dates, StudyTime=times)
+        return sorted(match[unique] for match in matches)
+
+    assert found(True) == together
+    assert found(False) == apart
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
 def test_odd_objects_spoil_no_answer(tmp_path, syntax):
     """Values that are not what their VR says are in every archive; they are left out or made plain."""

@@ -287,7 +287,7 @@ def test_relational_queries_are_agreed_to_and_done():
 
 def test_what_is_not_done_is_not_agreed_to():
     asked = QueryOptions(date_time=True, fuzzy=True, timezone=True, multiple_value=True)
-    words = "did not agree to combined date-time matching, fuzzy matching of names, timezone adjustment, multiple"
+    words = "did not agree to fuzzy matching of names, timezone adjustment, multiple"
     with Pacs(durability="none") as pacs, pytest.warns(OptionsNotAgreed, match=words):
         Peer(pacs).find("STUDY", relational=True, options=asked)
 

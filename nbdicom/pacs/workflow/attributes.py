@@ -13,7 +13,7 @@ from typing import Any
 
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
-from nbdicom.pacs.matching import Between, Key, parse_key
+from nbdicom.pacs.matching import Key, Period, parse_key
 from nbdicom.pacs.workflow.database import Attributes
 from nbdicom.uids import UID
 
@@ -153,7 +153,8 @@ class Keys:
 
     returned: dict[str, Keys | None] = field(default_factory=dict)  #: for sequences the keys of their items
     tests: dict[str, Key] = field(default_factory=dict)
-    period: _Period | None = None
+    period: Period | None = None
+    moment: tuple[str, str] = ("", "")  #: the attributes that *period* is about
 
     @classmethod
     def of(cls, identifier: Mapping[str, Any], *, moment: tuple[str, str] | None = None) -> Keys:
@@ -176,9 +177,9 @@ class Keys:
             if key is not None:
                 keys.tests[keyword] = key
         if moment is not None:
-            dates, times = (keys.tests.get(keyword) for keyword in moment)
-            if isinstance(dates, Between) and isinstance(times, Between) and dates.first != dates.last:
-                keys.period = _Period(*moment, dates, times)
+            keys.period = Period.of(*(keys.tests.get(keyword) for keyword in moment))
+            if keys.period is not None:
+                keys.moment = moment
                 for keyword in moment:
                     del keys.tests[keyword]
         return keys
@@ -187,7 +188,7 @@ class Keys:
         """Whether a data set has what the keys ask for."""
         return (
             all(_matches(key, attributes.get(keyword)) for keyword, key in self.tests.items())
-            and (self.period is None or self.period.contains(attributes))
+            and (self.period is None or self.period.matches(*(text_of(attributes, word) for word in self.moment)))
             and all(
                 any(keys.match(item) for item in attributes.get(keyword) or [{}])
                 for keyword, keys in self.returned.items()
@@ -208,21 +209,3 @@ class Keys:
 
 def _matches(key: Key, value: Any) -> bool:
     return any(map(key.matches_any, value)) if isinstance(value, list) else key.matches_any(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Period:
-    """From one moment to another."""
-
-    date: str
-    time: str
-    dates: Between
-    times: Between
-
-    def contains(self, attributes: Mapping[str, Any]) -> bool:
-        date, time = text_of(attributes, self.date), text_of(attributes, self.time)
-        if not self.dates.matches_any(date):
-            return False
-        if date == self.dates.first and self.times.first and not Between(self.times.first, "").matches_any(time):
-            return False
-        return not (date == self.dates.last and self.times.last and not Between("", self.times.last).matches_any(time))
