@@ -12,7 +12,7 @@ import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,12 @@ class Pacs:
     allow : mapping
         AE title to ``"host:port"`` or ``(host, port)``: who may call, the destinations of C-MOVE, and where reports (of
         storage commitment, of workitems) are delivered when their recipient is not associated with us.
+    notify_steps : collection of str
+        AE titles of *allow* that are told of the events of performed procedure steps (N-EVENT-REPORT, PS3.4 F.9).  Who is
+        associated with us for that is told, too.
+    notify_availability : collection of str
+        AE titles of *allow* that get an instance availability notification (N-CREATE, PS3.4 R) when a performed procedure
+        step is over, or by ``availability.announce``.
     durability : {"full", "batch", "none"}
         ``"full"``: an object that was answered with Success survives a power cut.  ``"batch"``: a second later it does;
         at once it survives the end of this process.  ``"none"``: only that.  See docs/reliability.md.
@@ -115,6 +121,8 @@ class Pacs:
         any_calling: bool = False,
         any_host: bool = False,
         allow: Mapping[str, str | tuple[str, int]] | None = None,
+        notify_steps: Collection[str] = (),
+        notify_availability: Collection[str] = (),
         durability: Durability = "full",
         report_pauses: Sequence[float] = PAUSES,
         limits: Limits | None = None,
@@ -134,6 +142,7 @@ class Pacs:
         self.timeouts = timeouts or Timeouts()
         self.report_pauses = tuple(report_pauses)
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
+        self._notify = tuple(notify_steps), tuple(notify_availability)
         self._tls, self._move_tls = tls, move_tls
         self._transcode = transcode
         self._on_stored = on_stored
@@ -287,6 +296,8 @@ class Pacs:
                     tls=self._move_tls,
                     timeouts=self.timeouts,
                     limits=self.limits,
+                    notify_steps=self._notify[0],
+                    notify_availability=self._notify[1],
                 )
             except BaseException:
                 archive.close()

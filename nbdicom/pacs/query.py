@@ -291,7 +291,11 @@ def _periods(identifier: Mapping[str, Any]) -> list[tuple[str, str, Period]]:
     found = []
     for date, value in identifier.items():
         clock = f"{date.removesuffix('Date')}Time"
-        if date.endswith("Date") and clock in identifier and (_dictionary_vr(date), _dictionary_vr(clock)) == ("DA", "TM"):
+        if (
+            date.endswith("Date")
+            and clock in identifier
+            and (_dictionary_vr(date), _dictionary_vr(clock)) == ("DA", "TM")
+        ):
             period = Period.of(parse_key("DA", value), parse_key("TM", identifier[clock]))
             if period is not None:
                 found.append((date, clock, period))

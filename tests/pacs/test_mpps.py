@@ -1,10 +1,16 @@
 """Performed procedure steps and availability: the states of PS3.4 Annex F, what must be there, what the worklist learns."""
 
-import pytest
-from pacs_requests import normalized, worklist
+import threading
 
-from nbdicom.blocking import associate
-from nbdicom.errors import OperationFailed
+import pytest
+from pacs_requests import CT, made, normalized, store, worklist
+
+from nbdicom.blocking import Server, associate
+from nbdicom.core.negotiation import PresentationContext
+from nbdicom.errors import OperationFailed, PacsError
+from nbdicom.operations.handlers import Handlers
+from nbdicom.pacs import Pacs
+from nbdicom.uids import UID
 
 MPPS, RETRIEVE = "ModalityPerformedProcedureStep", "ModalityPerformedProcedureStepRetrieve"
 IAN = "InstanceAvailabilityNotification"
@@ -156,3 +162,101 @@ def test_instance_availability(pacs, handlers, attributes, status):
         assert normalized(handlers, "n_create", IAN, "1.1", attributes) == 0x0111
         assert "ONLINE" in str(pacs.availability)
         assert "ARCHIVE" in str(pacs.availability)
+
+
+# ------------------------------------------------------------------------------- told to others
+
+NOTIFICATION = UID.of("ModalityPerformedProcedureStepNotification")
+SOON = 20.0  #: seconds that nothing here ever needs
+
+
+class Ris:
+    """A RIS that is told of steps and of what is available."""
+
+    def __init__(self):
+        self.events, self.available = [], []
+        self._news = threading.Condition()
+        self.handlers = Handlers(n_event_report=self._event, n_create=self._notified)
+
+    def _event(self, request):
+        with self._news:
+            assert request.data is None  # Table F.9.2-1 has no attributes
+            self.events.append((request.sop_class_uid, request.sop_instance_uid, request.event_type_id))
+            self._news.notify_all()
+
+    def _notified(self, request):
+        with self._news:
+            self.available.append(request.dataset())
+            self._news.notify_all()
+
+    def wait(self, events=0, available=0):
+        def enough():
+            return len(self.events) >= events and len(self.available) >= available
+
+        with self._news:
+            assert self._news.wait_for(enough, SOON), (self.events, len(self.available))
+
+    def server(self):
+        role = PresentationContext(NOTIFICATION, scu_role=True, scp_role=True)
+        return Server(self.handlers, ae_title="RIS", contexts=[role, IAN])
+
+
+def references(*uids):
+    images = [{"ReferencedSOPClassUID": CT, "ReferencedSOPInstanceUID": uid} for uid in uids]
+    series = {"ProtocolName": "Head", "SeriesInstanceUID": "1.2.3.4", "ReferencedImageSequence": images}
+    return [series]
+
+
+@pytest.mark.parity("A.4 Modality Performed Procedure Step")
+def test_others_are_told_of_a_step_and_of_its_images(tmp_path):
+    ris = Ris()
+    with ris.server() as server:
+        where = {"allow": {"RIS": server.address}, "notify_steps": ["RIS"], "notify_availability": ["RIS"]}
+        with Pacs(tmp_path, durability="none", report_pauses=(0.01,) * 200, **where) as pacs:
+            handlers = pacs.handlers()
+            here = made(1)
+            store(handlers, here)
+            normalized(handlers, "n_create", MPPS, "1.1", started())
+            normalized(handlers, "n_set", MPPS, "1.1", {"PerformedProcedureStepDescription": "Head"})
+            images = references(here["SOPInstanceUID"], "9.9.9")
+            normalized(handlers, "n_set", MPPS, "1.1", ended(PerformedSeriesSequence=images))
+            ris.wait(events=3, available=1)
+            assert ris.events == [(NOTIFICATION, "1.1", event) for event in (1, 4, 2)]
+            (told,) = ris.available
+            assert told.StudyInstanceUID == "1.2.3"
+            (step,) = told.ReferencedPerformedProcedureStepSequence
+            assert (step.ReferencedSOPClassUID, step.ReferencedSOPInstanceUID) == (UID.of(MPPS), "1.1")
+            (series,) = told.ReferencedSeriesSequence
+            found = [
+                (item.ReferencedSOPInstanceUID, item.InstanceAvailability, item.RetrieveAETitle)
+                for item in series.ReferencedSOPSequence
+            ]
+            assert found == [(here["SOPInstanceUID"], "ONLINE", "NBPACS"), ("9.9.9", "UNAVAILABLE", "NBPACS")]
+            assert pacs.availability.announce(here["StudyInstanceUID"]) == 1
+            ris.wait(available=2)
+            again = ris.available[1]
+            assert not again.ReferencedPerformedProcedureStepSequence
+            assert [
+                item.ReferencedSOPInstanceUID for item in again.ReferencedSeriesSequence[0].ReferencedSOPSequence
+            ] == [here["SOPInstanceUID"]]
+            assert pacs.reports.wait(SOON)
+            with pytest.raises(PacsError, match="nothing of this study"):
+                pacs.availability.announce("1.2.99")
+
+
+def test_who_is_associated_for_it_is_told_of_steps(tmp_path):
+    ris = Ris()
+    with Pacs(tmp_path, durability="none") as pacs:
+        options = {"called": "NBPACS", "calling": "RIS", "contexts": [NOTIFICATION], "handlers": ris.handlers}
+        with associate((pacs.host, pacs.port), **options) as association:
+            normalized(pacs.handlers(), "n_create", MPPS, "1.1", started())
+            normalized(pacs.handlers(), "n_set", MPPS, "1.1", ended("DISCONTINUED", PerformedSeriesSequence=[]))
+            association.listen(SOON, until=lambda: len(ris.events) == 2)
+            with pytest.raises(OperationFailed, match="0211H"):
+                association.n_create(NOTIFICATION, {})
+        assert [event for *_, event in ris.events] == [1, 3]
+
+
+def test_an_announcement_needs_somebody_to_hear_it(tmp_path):
+    with Pacs(tmp_path, durability="none") as pacs, pytest.raises(PacsError, match="nobody is to be notified"):
+        pacs.availability.announce("1.2.3")

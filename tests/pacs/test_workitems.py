@@ -386,3 +386,21 @@ def test_workitems_without_a_network(pacs):
     assert pacs.workitems.attributes("1.9") is None
     with pytest.raises(PacsError, match="ProcedureStepLabel"):
         pacs.workitems.add(PatientID="P1")
+
+
+def test_what_is_over_and_not_locked_can_be_deleted(pacs, handlers):
+    for uid, state in (("1.1", "SCHEDULED"), ("1.2", "COMPLETED"), ("1.3", "CANCELED"), ("1.4", "COMPLETED")):
+        brought_to(handlers, state, uid)
+    subscribe(handlers, "1.2", lock="TRUE")
+    subscribe(handlers, "1.3")
+    with pytest.raises(PacsError, match="is SCHEDULED; only what is over"):
+        pacs.workitems.remove("1.1")
+    with pytest.raises(PacsError, match="WATCHER asked to keep"):
+        pacs.workitems.remove("1.2")
+    with pytest.raises(PacsError, match="no such workitem"):
+        pacs.workitems.remove("9.9")
+    pacs.workitems.remove("1.4")
+    assert pacs.workitems.prune(1) == 0  # they are too young
+    assert pacs.workitems.prune(0) == 1
+    assert [pacs.workitems.attributes(f"1.{k}") is not None for k in (1, 2, 3, 4)] == [True, True, False, False]
+    assert [row[1] for row in pacs.workitems.subscriptions.table().rows] == ["1.2"]

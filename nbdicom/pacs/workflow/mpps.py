@@ -4,15 +4,21 @@
 
 After its end a step is not updated any more (F.7.2.2.3).  The entries of the worklist that it refers to follow: STARTED,
 then COMPLETED or DISCONTINUED.
+
+What becomes of a step is told to others (Notification SOP Class, F.9): those whom the PACS was told to notify, and who is
+associated with us for it.  At its end those who want to know get an instance availability notification of its images.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from nbdicom.operations.requests import NCreateRequest, NGetRequest, NSetRequest, Refuse
 from nbdicom.pacs.workflow.attributes import chosen, read, require, text_of, words
-from nbdicom.pacs.workflow.database import Attributes, dump, load, now
+from nbdicom.pacs.workflow.availability import Availability
+from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
+from nbdicom.pacs.workflow.reports import STEP_EVENT, Reports
 from nbdicom.pacs.workflow.service import Service
 from nbdicom.pacs.workflow.worklist import OVER, Worklist
 from nbdicom.privacy import shown
@@ -23,6 +29,9 @@ __all__ = ["PerformedProcedureSteps"]
 _STATUS = "PerformedProcedureStepStatus"
 _IN_PROGRESS = "IN PROGRESS"
 _MAY_NO_LONGER_BE_UPDATED = 0xA710  #: Error ID of PS3.4 Table F.7.2-2
+#: Event types of PS3.4 Table F.9.2-1, by the status that a step has got; 5, deleted, is for those who delete.
+_EVENTS = {_IN_PROGRESS: 1, "COMPLETED": 2, "DISCONTINUED": 3}
+_UPDATED = 4
 
 #: PS3.4 Table F.7.2-1, N-CREATE.
 _CREATED = """
@@ -89,7 +98,23 @@ ServiceEpisodeDescription
 
 
 class PerformedProcedureSteps(Service):
-    """The performed procedure steps that a PACS was told of."""
+    """The performed procedure steps that a PACS was told of.
+
+    Parameters
+    ----------
+    database, reports, availability
+        Of the same PACS.
+    notify : collection of str
+        AE titles that are told of each event.
+    """
+
+    def __init__(
+        self, database: Database, reports: Reports, availability: Availability, *, notify: Collection[str] = ()
+    ) -> None:
+        super().__init__(database)
+        self._reports = reports
+        self._availability = availability
+        self._notify = tuple(notify)
 
     def n_create(self, request: NCreateRequest) -> None:
         """N-CREATE (F.7.2.1): a step begins."""
@@ -106,6 +131,8 @@ class PerformedProcedureSteps(Service):
                 (uid, _IN_PROGRESS, request.calling_ae_title, now(), dump(attributes)),
             )
             _tell_worklist(connection, attributes, "STARTED")
+            told = self._tell(connection, uid, _EVENTS[_IN_PROGRESS])
+        self._reports.wake(*told, patiently=True)
 
     def n_set(self, request: NSetRequest) -> None:
         """N-SET (F.7.2.2): a step goes on, or ends."""
@@ -136,6 +163,24 @@ class PerformedProcedureSteps(Service):
                 "UPDATE performed_steps SET status = ?, changed = ?, attributes = ? WHERE uid = ?",
                 (status, now(), dump(attributes), uid),
             )
+            told = self._tell(connection, uid, _UPDATED if status == _IN_PROGRESS else _EVENTS[status])
+            if status in _FINAL:
+                told |= self._availability.step_is_over(connection, uid)
+        self._reports.wake(*told, patiently=True)
+
+    def _tell(self, connection: sqlite3.Connection, uid: str, event_type: int) -> set[str]:
+        """A report to each who wants to know, and who they are."""
+        recipients = {*self._notify, *self._reports.listeners(STEP_EVENT)}
+        for ae_title in sorted(recipients):
+            self._reports.add(
+                connection,
+                ae_title,
+                sop_class=STEP_EVENT,
+                sop_instance=uid,
+                subject=uid,
+                event_type=event_type,
+            )
+        return recipients
 
     def n_get(self, request: NGetRequest) -> Attributes:
         """N-GET (F.8.2.1): the attributes of a step."""

@@ -1,11 +1,12 @@
-"""Delivery of N-EVENT-REPORTs: kept in the database until they arrive (PS3.7 10.1.1, PS3.4 J.3.3 and CC.2.4).
+"""Delivery of N-EVENT-REPORTs: kept in the database until they arrive (PS3.7 10.1.1, PS3.4 F.9, J.3.3 and CC.2.4).
 
 A report goes out on an association that its recipient has open with us, if that has a context for it, and else on a new
 one, on which we propose to be the SCP.  Where neither is possible, or it is not answered with Success, it is tried again
 after pauses that grow, a bounded number of times; what is left then waits for the next start, or for news of the recipient.
 
 There is a thread for each recipient while there is something to deliver to it, and none otherwise; one that cannot be
-reached keeps no other waiting.  The reports of one recipient keep their order.  In memory there are no threads: whoever
+reached keeps no other waiting.  The reports of one recipient keep their order.  Instance availability notifications, which
+are N-CREATEs (PS3.4 R), go the same way, on an association of our own.  In memory there are no threads: whoever
 waits for the PACS there, or for `Reports.wait`, does it.
 """
 
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
     from nbdicom.blocking.association import Association
     from nbdicom.tls import TLS
 
-__all__ = ["COMMITMENT", "PAUSES", "UPS_EVENT", "UPS_PUSH", "Report", "Reports"]
+__all__ = ["AVAILABILITY", "COMMITMENT", "PAUSES", "STEP_EVENT", "UPS_EVENT", "UPS_PUSH", "Report", "Reports"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
 COMMITMENT = "1.2.840.10008.1.20.1"
 UPS_PUSH = "1.2.840.10008.5.1.4.34.6.1"
 UPS_EVENT = "1.2.840.10008.5.1.4.34.6.4"
+STEP_EVENT = "1.2.840.10008.3.1.2.3.5"
+AVAILABILITY = "1.2.840.10008.5.1.4.33"
 
 #: Seconds between one attempt to deliver and the next; after the last one a report is left alone.  A day in all.
 PAUSES: tuple[float, ...] = (1, 2, 5, 15, 60, 300, 900, *(1800,) * 46)
@@ -46,12 +49,13 @@ _KEPT = 1000  #: delivered reports that are remembered
 _JOIN = 1.0  #: seconds for those who are being told; who waits for an answer to a call ends by its own deadline
 
 #: The abstract syntax under which the reports of a SOP Class travel: a workitem is UPS Push, its events are UPS Event.
-_ABSTRACT_SYNTAX: Mapping[str, str] = {COMMITMENT: COMMITMENT, UPS_PUSH: UPS_EVENT}
+_ABSTRACT_SYNTAX: Mapping[str, str] = {UPS_PUSH: UPS_EVENT}
+_CREATED = 0  #: in the place of an event type: no event, but an N-CREATE of which we are the SCU
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One N-EVENT-REPORT.  Without an event type it is a promise: `Reports.completed_by` finds out what it says."""
+    """One N-EVENT-REPORT (or N-CREATE).  Without an event type it is a promise: `Reports.completed_by` keeps it."""
 
     id: int
     ae_title: str
@@ -206,6 +210,15 @@ class Reports(Tabular):
                 self._threads[ae_title] = thread
                 thread.start()
 
+    def listeners(self, abstract_syntax: str) -> list[str]:
+        """Who is associated with us in a way that lets it receive the events of a SOP Class."""
+        associations = self._associations
+        return [
+            association.negotiation.calling_ae_title
+            for association in (associations() if associations is not None else ())
+            if _serves(association, abstract_syntax)
+        ]
+
     def reachable(self, ae_title: str) -> bool:
         """Whether a recipient has an address, or is associated with us in a way that lets it receive events of workitems."""
         return self._address(ae_title) is not None or self._association(ae_title, UPS_EVENT) is not None
@@ -356,8 +369,9 @@ class Reports(Tabular):
     # --------------------------------------------------------------------------- ways to a recipient
 
     def _deliver(self, report: Report) -> None:
-        abstract_syntax = _ABSTRACT_SYNTAX[report.sop_class]
-        association = self._association(report.ae_title, abstract_syntax)
+        abstract_syntax = _ABSTRACT_SYNTAX.get(report.sop_class, report.sop_class)
+        created = report.event_type == _CREATED
+        association = None if created else self._association(report.ae_title, abstract_syntax)
         if association is not None:
             if self._later is not None and not association.wait_until_served(0):
                 raise _Occupied("the recipient's association is busy")
@@ -368,18 +382,21 @@ class Reports(Tabular):
             except NbdicomError as error:
                 _log.info("report %d on the recipient's association: %s", report.id, printable(error.message))
         line = self._lines.get(report.ae_title)
-        if line is None or not line.is_established or not _serves(line, abstract_syntax):
-            line = self._call(report.ae_title, abstract_syntax)
+        if line is None or not line.is_established or not _serves(line, abstract_syntax, as_scu=created):
+            line = self._call(report.ae_title, abstract_syntax, as_scu=created)
         return self._send(line, report, abstract_syntax)
 
     @staticmethod
     def _send(association: Association, report: Report, abstract_syntax: str) -> None:
         assert report.event_type is not None
+        if report.event_type == _CREATED:
+            association.n_create(report.sop_class, report.information, sop_instance=report.sop_instance)
+            return
         association.n_event_report(
             report.sop_class,
             report.sop_instance,
             report.event_type,
-            report.information,
+            report.information or None,
             meta_sop_class=None if abstract_syntax == report.sop_class else abstract_syntax,
         )
 
@@ -391,8 +408,8 @@ class Reports(Tabular):
                 return association
         return None
 
-    def _call(self, ae_title: str, abstract_syntax: str) -> Association:
-        """A new association to the recipient, on which it is the SCU and we are the SCP (PS3.7 D.3.3.4)."""
+    def _call(self, ae_title: str, abstract_syntax: str, *, as_scu: bool) -> Association:
+        """A new association to the recipient; for an event it is the SCU and we are the SCP (PS3.7 D.3.3.4)."""
         from nbdicom.blocking.association import associate
 
         self._hang_up(ae_title)
@@ -401,7 +418,8 @@ class Reports(Tabular):
             raise _NoWay(
                 "the recipient is not associated with us, and no address is known", hint="allow={title: address}"
             )
-        context = PresentationContext(UID(abstract_syntax), scu_role=False, scp_role=True)
+        uid = UID(abstract_syntax)
+        context = PresentationContext(uid) if as_scu else PresentationContext(uid, scu_role=False, scp_role=True)
         line = associate(
             address,
             called=ae_title,
@@ -437,7 +455,8 @@ class Reports(Tabular):
         rows, marks = [], []
         for made, ae_title, sop_class, event_type, subject, attempts, delivered, problem in found:
             state = f"delivered {delivered}" if delivered and not problem else problem or "waiting"
-            what = f"{UID(sop_class).name}, event type {'not known yet' if event_type is None else event_type}"
+            event = "not known yet" if event_type is None else event_type
+            what = UID(sop_class).name if sop_class == AVAILABILITY else f"{UID(sop_class).name}, event type {event}"
             rows.append(tuple(map(printable, (made, ae_title, what, subject, attempts, state))))
             marks.append("ok" if delivered and not problem else "bad" if problem else "")
         return Table(
@@ -448,9 +467,9 @@ class Reports(Tabular):
         )
 
 
-def _serves(association: Association, abstract_syntax: str) -> bool:
+def _serves(association: Association, abstract_syntax: str, *, as_scu: bool = False) -> bool:
     try:
-        association.negotiation.context_for(abstract_syntax, as_scu=False)
+        association.negotiation.context_for(abstract_syntax, as_scu=as_scu)
     except NbdicomError:
         return False
     return association.is_established

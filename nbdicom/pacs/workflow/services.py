@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,6 +53,7 @@ SERVED: Mapping[str, Served] = {
         ("ModalityWorklistInformationModelFind", "worklist", ()),
         ("ModalityPerformedProcedureStep", "procedure_steps", ()),
         ("ModalityPerformedProcedureStepRetrieve", "procedure_steps", ()),
+        ("ModalityPerformedProcedureStepNotification", "procedure_steps", ()),
         ("InstanceAvailabilityNotification", "availability", ()),
         ("StorageCommitmentPushModel", "commitments", (1,)),
         ("UnifiedProcedureStepPush", "workitems", (2,)),
@@ -83,6 +84,8 @@ class Workflow:
         See `nbdicom.pacs.workflow.reports.Reports`.
     timeouts, limits
         See `nbdicom.config`.
+    notify_steps, notify_availability
+        Whom to tell of performed procedure steps, and of what is available.
     """
 
     def __init__(
@@ -97,14 +100,16 @@ class Workflow:
         tls: TLS | None,
         timeouts: Timeouts,
         limits: Limits,
+        notify_steps: Collection[str] = (),
+        notify_availability: Collection[str] = (),
     ) -> None:
         self._database = database = Database(root / _FILE, durable=durable)
         self.reports = Reports(
             database, ae_title=ae_title, address=address, pauses=pauses, tls=tls, timeouts=timeouts, limits=limits
         )
         self.worklist = Worklist(database, limit=limits.matches)
-        self.procedure_steps = PerformedProcedureSteps(database)
-        self.availability = Availability(database)
+        self.availability = Availability(database, self.reports, archive, ae_title=ae_title, notify=notify_availability)
+        self.procedure_steps = PerformedProcedureSteps(database, self.reports, self.availability, notify=notify_steps)
         self.commitments = Commitments(
             database, self.reports, instance=archive.instance, ae_title=ae_title, durable=durable
         )

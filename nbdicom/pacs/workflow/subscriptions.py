@@ -116,6 +116,11 @@ class Subscriptions(Tabular):
         rows = connection.execute("SELECT ae_title FROM subscriptions WHERE uid = ? ORDER BY ae_title", (uid,))
         return [ae_title for (ae_title,) in rows]
 
+    def locks(self, connection: sqlite3.Connection, uid: str) -> list[str]:
+        """Who has a deletion lock on a workitem (CC.2.3.1)."""
+        rows = connection.execute("SELECT ae_title FROM subscriptions WHERE uid = ? AND lock ORDER BY ae_title", (uid,))
+        return [ae_title for (ae_title,) in rows]
+
     def restarted(self) -> None:
         """The PACS is there again, with everything that it knew: event type 4, SCP Status Change (CC.2.4.3)."""
         warm = {

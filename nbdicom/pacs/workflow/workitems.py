@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -167,6 +167,48 @@ class Workitems(Service):
         except Refuse as refusal:
             raise PacsError(f"the workitem cannot be scheduled: {refusal}") from refusal
         return uid
+
+    def remove(self, sop_instance_uid: str) -> None:
+        """Delete a workitem that is COMPLETED or CANCELED, with its subscriptions (PS3.4 CC.2.1.3, CC.2.3.3).
+
+        Raises
+        ------
+        PacsError
+            If there is no such workitem, it is not in a final state, or somebody has a deletion lock on it.
+        """
+        with self._database.write() as connection:
+            row = connection.execute("SELECT state FROM workitems WHERE uid = ?", (sop_instance_uid,)).fetchone()
+            if row is None:
+                raise PacsError("no such workitem")
+            if row[0] not in _FINAL:
+                raise PacsError(f"the workitem is {row[0]}; only what is over can be deleted", hint="cancel it first")
+            locks = self.subscriptions.locks(connection, sop_instance_uid)
+            if locks:
+                raise PacsError(
+                    f"{', '.join(map(printable, locks))} asked to keep the workitem (deletion lock)",
+                    hint="it unsubscribes when it has what it needs",
+                )
+            self._delete(connection, sop_instance_uid)
+
+    def prune(self, days: float) -> int:
+        """Delete what has been over for so many days and nobody has locked; how many workitems that were.
+
+        Nothing is deleted by itself: how long workitems are kept is for whoever runs the PACS to decide.
+        """
+        until = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        with self._database.write() as connection:
+            rows = connection.execute(
+                "SELECT uid FROM workitems WHERE state IN (?, ?) AND changed <= ?", (*_FINAL, until)
+            ).fetchall()
+            over = [uid for (uid,) in rows if not self.subscriptions.locks(connection, uid)]
+            for uid in over:
+                self._delete(connection, uid)
+        return len(over)
+
+    @staticmethod
+    def _delete(connection: sqlite3.Connection, uid: str) -> None:
+        connection.execute("DELETE FROM subscriptions WHERE uid = ?", (uid,))
+        connection.execute("DELETE FROM workitems WHERE uid = ?", (uid,))
 
     def attributes(self, sop_instance_uid: str) -> Attributes | None:
         """The attributes of a workitem by keyword; None if there is no such workitem."""
