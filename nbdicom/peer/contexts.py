@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from nbdicom.core.negotiation import MAX_CONTEXTS, PresentationContext
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, sop_class, transfer_syntaxes
 
-__all__ = ["COMMON_STORAGE", "retrieve_contexts", "single_contexts"]
+__all__ = ["COMMON_STORAGE", "COMPRESSED", "retrieve_contexts", "single_contexts"]
 
 #: What archives hold, where nothing is known about an archive: the classes of today's equipment, and old ones that are
 #: still met.  With two contexts each they fit into one association.
@@ -45,13 +45,11 @@ _COMPRESSED_NAMES = """
 JPEGLosslessSV1 JPEG2000Lossless JPEGLSLossless JPEGBaseline8Bit JPEG2000 RLELossless JPEGExtended12Bit JPEGLossless
 JPEGLSNearLossless HTJ2KLossless HTJ2K MPEG4HP41 MPEG2MPML DeflatedExplicitVRLittleEndian
 """
-_COMPRESSED: tuple[UID, ...] = tuple(map(UID.of, _COMPRESSED_NAMES.split()))
+COMPRESSED: tuple[UID, ...] = tuple(map(UID.of, _COMPRESSED_NAMES.split()))
 
 #: Every other one, for peers of which few SOP Classes are wanted.
 _OTHERS: tuple[UID, ...] = tuple(
-    entry.uid
-    for entry in transfer_syntaxes(retired=True)
-    if entry.uid not in (*DEFAULT_TRANSFER_SYNTAXES, *_COMPRESSED)
+    entry.uid for entry in transfer_syntaxes(retired=True) if entry.uid not in (*DEFAULT_TRANSFER_SYNTAXES, *COMPRESSED)
 )
 
 
@@ -98,8 +96,8 @@ def _groups(room: int) -> list[tuple[UID, ...]]:
     if room == 1:
         return [DEFAULT_TRANSFER_SYNTAXES]
     if room == 2:
-        return [DEFAULT_TRANSFER_SYNTAXES, _COMPRESSED]
-    alone = (*DEFAULT_TRANSFER_SYNTAXES, *_COMPRESSED)
+        return [DEFAULT_TRANSFER_SYNTAXES, COMPRESSED]
+    alone = (*DEFAULT_TRANSFER_SYNTAXES, *COMPRESSED)
     if room >= len(alone) + len(_OTHERS):
         return [(syntax,) for syntax in (*alone, *_OTHERS)]
     if room > len(alone):

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable, Iterator
 
 from nbdicom.core.negotiation import MAX_CONTEXTS, Negotiation, PresentationContext
 from nbdicom.peer.content import Held
-from nbdicom.peer.contexts import retrieve_contexts, single_contexts
+from nbdicom.peer.contexts import COMPRESSED, retrieve_contexts, single_contexts
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.selection import LIST_OF_UIDS, Target
-from nbdicom.uids import storage_sop_classes
+from nbdicom.uids import UID, storage_sop_classes
 
-__all__ = ["in_associations", "in_targets", "of_other_classes", "tried"]
+__all__ = ["NOT_NAMED", "in_associations", "in_targets", "of_other_classes", "of_other_syntaxes", "tried", "why_not"]
+
+_USUAL = 8  #: compressed transfer syntaxes that archives store; the rest is too rare to be looked for blindly
 
 
 def tried(negotiation: Negotiation) -> set[tuple[str, str]]:
@@ -69,6 +71,50 @@ def of_other_classes(
     room = (MAX_CONTEXTS - 1) // 2  # two contexts for each
     for start in range(0, len(others), room):
         yield [PresentationContext(model.get), *retrieve_contexts(others[start : start + room])]
+
+
+def of_other_syntaxes(
+    known: Collection[tuple[str, str]], model: InformationModel
+) -> Iterator[list[PresentationContext]]:
+    """For instances of which nobody names the SOP Class: the classes that were proposed, each compressed syntax alone.
+
+    Of the syntaxes of one context only one was chosen; the others come one after the other, the usual ones for all classes
+    first.
+    """
+    classes = sorted({sop_class for sop_class, _ in known} - {model.get})
+    contexts = [
+        PresentationContext(UID(uid), (syntax,), scu_role=False, scp_role=True)
+        for syntax in COMPRESSED[:_USUAL]
+        for uid in classes
+        if (uid, syntax) not in known
+    ]
+    for start in range(0, len(contexts), MAX_CONTEXTS - 1):
+        yield [PresentationContext(model.get), *contexts[start : start + MAX_CONTEXTS - 1]]
+
+
+#: The peer does not answer the C-FIND that would tell what has not come.
+NOT_NAMED = (
+    "the peer does not say by C-FIND what that is, so no further presentation context could be proposed for it: "
+    "try move, whose destination is proposed what each instance needs"
+)
+
+
+def why_not(one: Held) -> str:
+    """In words what was tried for an instance that did not come after all, and what is left to be tried."""
+    if not one.sop_class_uid:
+        return (
+            "the peer names neither its SOP Class nor its transfer syntax; every storage SOP Class was proposed, and the "
+            "usual compressed transfer syntaxes one by one, so it may be in a rare one: try move"
+        )
+    name = UID(one.sop_class_uid).name
+    if not one.transfer_syntaxes:
+        return (
+            f"{name} was proposed in every transfer syntax: the peer has another reason; try move, or look into its log"
+        )
+    names = ", ".join(UID(syntax).name for syntax in one.transfer_syntaxes)
+    return (
+        f"{name} was proposed in the transfer syntax that the peer has it in ({names}): try move, or look into its log"
+    )
 
 
 def _is_new(context: PresentationContext, known: Collection[tuple[str, str]]) -> bool:

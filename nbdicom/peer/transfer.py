@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from glob import glob
 from pathlib import Path
@@ -31,7 +31,15 @@ from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stor
 from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
-from nbdicom.peer.missing import in_associations, in_targets, of_other_classes, tried
+from nbdicom.peer.missing import (
+    NOT_NAMED,
+    in_associations,
+    in_targets,
+    of_other_classes,
+    of_other_syntaxes,
+    tried,
+    why_not,
+)
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
@@ -204,9 +212,17 @@ class _Outcome:
     target: Target
     answers: list[Answer] = field(default_factory=list)
     arrived: dict[str, Retrieved] = field(default_factory=dict)  #: by UID: an instance that is sent twice is one file
+    hints: dict[str, str] = field(default_factory=dict)  #: by UID: why it may not have come, and what to try
 
     def absent(self) -> list[Retrieved]:
-        return list(_absent(self.target, self.answers, list(self.arrived.values())))
+        rows = _absent(self.target, self.answers, list(self.arrived.values()))
+        everything = self.hints.get("", "")
+        return [
+            replace(row, message=f"{row.message}; {hint}")
+            if (hint := self.hints.get(str(row.sop_instance_uid), everything))
+            else row
+            for row in rows
+        ]
 
     def may_lack(self, left_out: bool) -> bool:
         """Whether there may be instances for which there was no presentation context.
@@ -242,12 +258,14 @@ def _get_missing(
         return
     except NbdicomError as error:
         _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
+        for outcome in outcomes:
+            outcome.hints[""] = NOT_NAMED
         return
 
     def rounds() -> Iterator[tuple[list[PresentationContext], list[Target]]]:
         yield from in_associations(missing, known, model)
         unknown = [one for one in missing if not one.sop_class_uid]
-        for contexts in of_other_classes(known, model) if unknown else ():
+        for contexts in (*of_other_classes(known, model), *of_other_syntaxes(known, model)) if unknown else ():
             left = [one for one in unknown if one.sop_instance_uid not in where[one.sop_instance_uid].arrived]
             if left:
                 yield contexts, in_targets(left)
@@ -271,6 +289,10 @@ def _get_missing(
             where[wanted[0].instances[0]].answers.append(Answer(target=wanted[0], error=error))
         if asked and isinstance(asked[-1].error, OperationCancelled):
             return
+    for one in missing:
+        outcome = where[one.sop_instance_uid]
+        if one.sop_instance_uid not in outcome.arrived:
+            outcome.hints[one.sop_instance_uid] = why_not(one)
 
 
 def _get_one(

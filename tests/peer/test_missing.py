@@ -131,6 +131,20 @@ def test_a_peer_that_names_no_sop_classes(pacs: Pacs, files: Path, tmp_path: Pat
     assert len(asked) > 1
 
 
+def test_a_compressed_instance_of_a_proposed_class_of_a_peer_that_names_nothing(
+    pacs: Pacs, files: Path, tmp_path: Path
+) -> None:
+    """Its SOP Class stood in two contexts, and of the compressed transfer syntaxes another one was chosen."""
+    stored = [(uid, syntax) for uid in COMMON_STORAGE[8:10] for syntax in (EXPLICIT, JPEG, RLE)]
+    pacs.add(*written(files, stored))
+    find = without(pacs, "AvailableTransferSyntaxUID", "SOPClassUID", "SOPClassesInStudy")
+    server, asked = limited(pacs, find=find)
+    with server:
+        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+    assert result.ok and counted(result.paths) == Counter(stored), result
+    assert len(asked) > 1
+
+
 def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
     stored = [(uid, EXPLICIT) for uid in COMMON_STORAGE] + [(CLASSES[-1], RLE)]  # the last one is not commonly held
     pacs.add(*written(files, stored))
@@ -145,6 +159,7 @@ def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
         sum(row.ok for row in result) >= 63 and not result.ok
     )  # those that are commonly held, and what failed by name
     assert len(asked) == 1
+    assert all("does not say by C-FIND what that is" in row.message for row in result.failed)
 
 
 def test_what_fails_for_another_reason_is_not_asked_for_again(pacs: Pacs, files: Path, tmp_path: Path) -> None:
@@ -157,6 +172,7 @@ def test_what_fails_for_another_reason_is_not_asked_for_again(pacs: Pacs, files:
         result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert not result.ok and len(result.failed) == 2
     assert len(asked) == 1
+    assert all("in the transfer syntax that the peer has it in (RLE Lossless)" in row.message for row in result.failed)
 
 
 def test_a_peer_that_refuses_further_associations(pacs: Pacs, files: Path, tmp_path: Path) -> None:
