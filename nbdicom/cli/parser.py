@@ -222,7 +222,10 @@ def identity_of(options: argparse.Namespace) -> UserIdentity | None:
         from getpass import getpass
 
         password = getpass(f"Password of {options.user}: ")
-    return UserIdentity.with_passcode(options.user, password) if password else UserIdentity.with_name(options.user)
+    # Asked for, so that it can be said whether the peer looked at it: one that ignores the item does not answer it.
+    if password:
+        return UserIdentity.with_passcode(options.user, password, positive_response=True)
+    return UserIdentity.with_name(options.user, positive_response=True)
 
 
 def _port(text: str) -> int:

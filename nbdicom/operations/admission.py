@@ -18,7 +18,7 @@ from nbdicom.core.pdu import (
     UserIdentityType,
 )
 from nbdicom.errors import RemoteProtocolError
-from nbdicom.operations.handlers import Reject
+from nbdicom.operations.handlers import Abort, Reject
 from nbdicom.table import printable
 
 __all__ = ["Admission", "Verdict"]
@@ -32,7 +32,7 @@ class Verdict:
     """What is to be answered to a request; ``failure`` is what a check of the user (or the request itself) raised."""
 
     who: str
-    answer: AAssociateAC | AAssociateRJ
+    answer: AAssociateAC | AAssociateRJ | Abort
     negotiation: Negotiation | None = None
     failure: Exception | SystemExit | None = None
 
@@ -50,6 +50,9 @@ class Verdict:
             assert self.negotiation is not None
             core.accept(self.answer, self.negotiation)
             return f"accepted {self.who}"
+        if isinstance(self.answer, Abort):
+            core.abort()
+            return f"aborted the request of {self.who}"
         core.reject(self.answer)
         if self.failure is not None:
             # Its kind only: the text of an error may quote a patient's data.
@@ -80,7 +83,7 @@ class Admission:
     support: Support
     any_called: bool = False
     calling: Callable[[str, str], bool] | None = None
-    accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+    accept: Callable[[AAssociateRQ, str], Support | Reject | Abort | None] | None = None
     identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
 
     @property
@@ -110,7 +113,7 @@ class Admission:
         *,
         full: bool = False,
         titles: Collection[str] | None = None,
-    ) -> tuple[AAssociateAC | AAssociateRJ, Negotiation | None]:
+    ) -> tuple[AAssociateAC | AAssociateRJ | Abort, Negotiation | None]:
         """The answer, and the negotiation where it is an acceptance.
 
         *full*: no room for another association.  *titles*: the calling AE titles that the peer's certificate allows (TLS);
@@ -145,6 +148,8 @@ class Admission:
             decision = self.accept(rq, f"{host}:{port}")
             if isinstance(decision, Reject):
                 return _reject(decision.result, decision.source, decision.reason_diag), None
+            if isinstance(decision, Abort):
+                return decision, None
             support = decision or support
         return negotiate(rq, support, items)
 

@@ -7,6 +7,7 @@ without data of the request, and the association goes on.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -29,7 +30,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
 )
 
-__all__ = ["Handlers", "Reject", "known_users"]
+__all__ = ["Abort", "Handlers", "Reject", "known_users"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Reject:
     result: int = 1
     source: int = 1
     reason_diag: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """No answer but an A-ABORT of the service user (PS3.8 7.3, 9.3.8), for a caller that is to be told nothing."""
 
 
 def known_users(
@@ -86,7 +92,7 @@ class Handlers:
     ----------
     accept : callable, optional
         ``accept(rq, peer)`` is asked after the server's own checks of titles and limits: a `Support` to negotiate with
-        instead of the server's, a `Reject`, or None to leave it at that.
+        instead of the server's, a `Reject`, an `Abort`, or None to leave it at that.
     identity : callable, optional
         ``identity(identity, rq)`` is given the `UserIdentity` of the requestor (None where it sent none, or one of a type
         that the standard does not define) and its A-ASSOCIATE-RQ.  True accepts, bytes accept and are the response that
@@ -96,7 +102,8 @@ class Handlers:
         ``echo(request) -> status``.
     sink : callable, optional
         ``sink(request) -> DataSink``: called when a C-STORE request has arrived, before its data set.  Without it the data
-        set is collected in memory, up to `Limits.data_set`.
+        set is collected in memory, up to `Limits.data_set`.  It and the sink are plain functions with either driver: bytes
+        have to go somewhere while they come, and nobody can be awaited.  What has to be awaited belongs into ``store``.
     store : callable, optional
         ``store(request) -> status``: called when the data set is complete.
     find : callable, optional
@@ -133,7 +140,7 @@ class Handlers:
     ValueError: both have a handler for store; a service has one: let it look at the request and call the other
     """
 
-    accept: Callable[[AAssociateRQ, str], Support | Reject | None] | None = None
+    accept: Callable[[AAssociateRQ, str], Support | Reject | Abort | None] | None = None
     identity: Callable[[UserIdentity | None, AAssociateRQ], bool | bytes] | None = None
     echo: Callable[[EchoRequest], Any] | None = succeed
     sink: Callable[[StoreRequest], DataSink] | None = None
@@ -154,6 +161,8 @@ class Handlers:
             handler = getattr(self, field.name)
             if handler is not None and not callable(handler):
                 raise TypeError(f"the handler for {field.name} is a {type(handler).__name__}, which cannot be called")
+        if inspect.iscoroutinefunction(self.sink):
+            raise TypeError("the handler for sink is a coroutine function; it takes bytes as they come: await in store")
 
     def __or__(self, other: Handlers) -> Handlers:
         """The services of both."""

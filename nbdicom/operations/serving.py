@@ -6,6 +6,7 @@ place of those of the association: the C-STORE sub-operations of the peer are re
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -15,6 +16,7 @@ from nbdicom.core.command import Request
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
+from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
@@ -115,7 +117,7 @@ class Serving:
         def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
             if handlers.store is None or message.affected_sop_class_uid != context.abstract_syntax:
                 raise Refuse(0x0122)  # it will be refused: nothing is to be written for it
-            return factory(
+            sink = factory(
                 StoreRequest(
                     negotiation=self._negotiation(),
                     peer=self.peer,
@@ -124,6 +126,13 @@ class Serving:
                     codec=self._codec,
                 )
             )
+            if inspect.isawaitable(sink) or inspect.iscoroutinefunction(sink.write):
+                if inspect.iscoroutine(sink):
+                    sink.close()  # or Python complains that nobody awaited it
+                raise LocalProtocolError(
+                    "a sink takes bytes as they come and cannot be awaited", hint="await in the handler for store"
+                )
+            return sink
 
         return open_sink
 

@@ -212,7 +212,7 @@ class _Examination:
         self._connected(tcp)
         negotiation = association.negotiation
         name = negotiation.peer_implementation_version_name or negotiation.peer_implementation_class_uid or "unnamed"
-        self._done("A-ASSOCIATE", f"accepted; the peer's implementation is {printable(name)}")
+        self._done("A-ASSOCIATE", f"accepted; the peer's implementation is {printable(name)}{_user(negotiation)}")
         return association
 
     def _connected(self, tcp: str) -> None:
@@ -240,6 +240,14 @@ class _Examination:
 
 
 # ------------------------------------------------------------------------------- in words
+
+
+def _user(negotiation: Negotiation) -> str:
+    """Whether the peer confirmed who we are, where it was asked to (PS3.7 D.3.3.7)."""
+    if negotiation.identity is None or not negotiation.identity.positive_response:
+        return ""
+    confirmed = negotiation.identity_response is not None
+    return "; it confirmed the user" if confirmed else "; it did NOT confirm the user, and may not have looked at it"
 
 
 def _connection(error: ConnectionFailed) -> str:

@@ -268,18 +268,23 @@ def test_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with Server(Handlers(identity=identity), ae_title="SCP", contexts=["Verification"]) as server:
         at = f"SCP@127.0.0.1:{server.address[1]}"
-        assert nbdicom("echo", at, "--user", "alice", NBDICOM_PASSWORD="s3cret").returncode == 0
+        confirmed = nbdicom("echo", at, "--user", "alice", NBDICOM_PASSWORD="s3cret")
+        assert confirmed.returncode == 0 and "it confirmed the user" in confirmed.stdout
         assert nbdicom("echo", at, "--user", "bob", NBDICOM_PASSWORD="").returncode == 0
-        assert shown == [UserIdentity.with_passcode("alice", "s3cret"), UserIdentity.with_name("bob")]
+        asked = {"positive_response": True}
+        assert shown == [UserIdentity.with_passcode("alice", "s3cret", **asked), UserIdentity.with_name("bob", **asked)]
         wrong = nbdicom("echo", at, "--user", "alice", "--debug", NBDICOM_PASSWORD="wr0ng")
         assert wrong.returncode == 1 and "wr0ng" not in wrong.stdout + wrong.stderr
         assert "NBDICOM_PASSWORD" in one_line(nbdicom("echo", at, "--user", "alice").stderr)
         assert len(shown) == 3  # without a password nobody was called
+    with Server(Handlers(), ae_title="SCP", contexts=["Verification"]) as server:  # looks at no identity
+        at = f"SCP@127.0.0.1:{server.address[1]}"
+        assert "did NOT confirm the user" in nbdicom("echo", at, "--user", "bob", NBDICOM_PASSWORD="").stdout
     # in a terminal it is asked for
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("getpass.getpass", lambda prompt: "typed" if "alice" in prompt else "")
     options = make_parser().parse_args(["echo", "SCP@127.0.0.1:1", "--user", "alice"])
-    assert identity_of(options) == UserIdentity.with_passcode("alice", "typed")
+    assert identity_of(options) == UserIdentity.with_passcode("alice", "typed", positive_response=True)
 
 
 class Terminal(io.StringIO):

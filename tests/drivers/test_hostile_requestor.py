@@ -76,7 +76,7 @@ from nbdicom.core.pdu import (
     UserInformation,
     encode_pdu,
 )
-from nbdicom.operations.handlers import Handlers, Reject
+from nbdicom.operations.handlers import Abort, Handlers, Reject
 from nbdicom.operations.requests import FindRequest, StoreRequest
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -345,12 +345,17 @@ def test_accept_decides(serve: Serve) -> None:
         assert peer.startswith("127.0.0.1:")
         if rq.calling_ae_title == "NO":
             return Reject(2, 1, 1)
+        if rq.calling_ae_title == "NOBODY":
+            return Abort()
         return Support.of(["Verification"]) if rq.calling_ae_title == "LITTLE" else None
 
     with serve(Handlers(accept=accept)) as server:
         with Wire.connect(server.address) as wire:
             wire.send(a_associate_rq(calling="NO"))
             assert wire.rest() == a_associate_rj(2, 1, 1)
+        with Wire.connect(server.address) as wire:
+            wire.send(a_associate_rq(calling="NOBODY"))
+            assert wire.rest() == bytes((7, 0, 0, 0, 0, 4, 0, 0, 0, 0))  # A-ABORT of the service user
         for calling, accepted in (("LITTLE", 1), ("SCU", 5)):
             with Wire.connect(server.address) as wire:
                 wire.send(a_associate_rq(calling=calling))

@@ -756,3 +756,29 @@ def test_threads_of_several_services(serve: Serve, dial: Dial) -> None:
             thread.join(30)
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
+
+
+@pytest.mark.parametrize("what", ["sink", "write"])
+def test_a_sink_cannot_be_awaited(serve: Serve, dial: Dial, what: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Not silently either: an object whose bytes nobody awaited must not be answered with Success."""
+
+    class Slow:
+        async def write(self, views: Any) -> None:
+            raise AssertionError
+
+        def close(self, complete: bool) -> None:
+            pass
+
+    async def sink(request: Any) -> Slow:
+        return Slow()
+
+    def factory(request: Any) -> Any:
+        return Slow() if what == "write" else sink(request)
+
+    with pytest.raises(TypeError, match="await in store"):
+        Handlers(sink=sink)  # type: ignore[arg-type]
+    with serve(Handlers(sink=factory, store=lambda request: 0)) as server, dial(server.address) as association:
+        (stored,) = association.store([Instance(1)])
+        assert not stored.ok and stored.status.is_failure
+        assert association.echo() == 0
+    assert "cannot be awaited" in caplog.text
