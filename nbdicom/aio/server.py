@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas
 
 if TYPE_CHECKING:
-    import pandas
+    import ssl
 
     from nbdicom.tls import TLS
 
@@ -158,16 +158,15 @@ class Server(Acceptor):
                 raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or listen on an address")
             listener = Listener(host, port, self._connection)
             return listener, listener.address
-        context = (
-            None if self.tls is None else self.tls.new_server_context(self._not_secured)
-        )  # may fail: no socket yet
+        factory: Callable[[], asyncio.BaseProtocol] = self._connection
+        if self.tls is not None:
+            context = self.tls.new_server_context(self._not_secured)  # may fail: no socket yet
+            factory = lambda: _Unsecured(partial(self._begin_securing, context))  # noqa: E731
         server = await asyncio.get_running_loop().create_server(
-            self._connection,
+            factory,
             # One socket for both families, not one for each: with port 0 they would have two ports.
             sock=listening_socket(host, port, _BACKLOG),
             backlog=_BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=None if self.tls is None else self.timeouts.artim,
         )
         return server, server.sockets[0].getsockname()[:2]
 
@@ -229,7 +228,7 @@ class Server(Acceptor):
 
         _log.info("%s: no association: %s", self.ae_title, why_tls_failed(error)[0])
 
-    def _connection(self) -> Driver:
+    def _connection(self, accepted: Callable[[Driver], None] | None = None) -> Driver:
         context = contextvars.copy_context()
         context.run(tracers.set, self.tracers)  # what it opens in its turn (C-MOVE) is recorded, too
         return Driver(
@@ -238,28 +237,64 @@ class Server(Acceptor):
             timeouts=self.timeouts,
             limits=self.limits,
             open_destination=open_destination,
-            accepted=self._begin,
+            accepted=accepted or self._begin,
             context=context,
             tls=self.tls,
         )
 
     def _begin(self, driver: Driver) -> None:
+        """A connection stands that is not secured, or needs not be."""
         assert driver.transport is not None
+        self._take_in(driver, driver.transport, None)
+
+    def _begin_securing(self, context: ssl.SSLContext, plain: _Unsecured, transport: asyncio.Transport) -> None:
+        """A connection stands on which TLS has to be spoken first: it is half-open from now on."""
+        driver = self._connection(lambda driver: None)
+        driver.calls_from(transport)
+        self._take_in(driver, transport, partial(self._secure, driver, context, plain, transport))
+
+    def _take_in(
+        self, driver: Driver, transport: asyncio.Transport, secure: Callable[[], Coroutine[Any, Any, bool]] | None
+    ) -> None:
         crowd = self._served.values()
         if (evicted := self.evict(crowd)) is not None:
             _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
             evicted.driver.abort(AssociationAborted("too many connections without an association"))
         if self.is_full(crowd):
-            driver.transport.abort()
+            transport.abort()
             return
         served = Served(driver, driver.peer.rpartition(":")[0].strip("[]"))
-        task = driver.loop.create_task(self._serve(served))
+        task = driver.loop.create_task(self._serve(served, secure))
         self._served[task] = served
         task.add_done_callback(self._served.pop)
 
-    async def _serve(self, served: Served[Driver]) -> None:
+    async def _secure(
+        self, driver: Driver, context: ssl.SSLContext, plain: _Unsecured, transport: asyncio.Transport
+    ) -> bool:
+        """The handshake, under ARTIM as everything before an association; whether it succeeded."""
+        try:
+            secured = await driver.loop.start_tls(
+                transport, plain, context, server_side=True, ssl_handshake_timeout=self.timeouts.artim
+            )
+        except OSError as error:  # why a handshake failed the context has told, before the alert went out
+            transport.abort()
+            driver.connection_lost(error)
+            return False
+        except BaseException:
+            transport.abort()
+            driver.connection_lost(None)
+            raise
+        if secured is None:  # it was closed meanwhile: evicted, say
+            driver.connection_lost(None)
+            return False
+        plain.hand_over(secured, driver)
+        return True
+
+    async def _serve(self, served: Served[Driver], secure: Callable[[], Coroutine[Any, Any, bool]] | None) -> None:
         driver = served.driver
         try:
+            if secure is not None and not await secure():
+                return
             await self._admit(served)
             if driver.is_established:
                 await driver.serve()
@@ -295,3 +330,52 @@ class Server(Acceptor):
             assert verdict.failure is not None
             _log.debug("%s", trace_of(verdict.failure))
         driver.changed()
+
+
+class _Unsecured(asyncio.Protocol):
+    """A connection until its TLS handshake is done; *begin* is given it and the transport.
+
+    What comes with the end of the handshake is kept for the driver, whose turn it is then.
+    """
+
+    def __init__(self, begin: Callable[[_Unsecured, asyncio.Transport], None]) -> None:
+        self._begin = begin
+        self._came: list[bytes] = []
+        self._ended = False
+        self._lost: list[Exception | None] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nothing is read before the handshake begins."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        self._begin(self, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The handshake is done."""
+        self._came.append(data)
+
+    def eof_received(self) -> bool:
+        """It was done for nothing."""
+        self._ended = True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over already."""
+        self._lost.append(exc)
+
+    def hand_over(self, secured: asyncio.Transport, driver: Driver) -> None:
+        """From now on it is the driver's."""
+        secured.set_protocol(driver)
+        driver.connection_made(secured)
+        for data in self._came:
+            view = memoryview(data)
+            while view and not driver.closed:
+                window = driver.get_buffer(len(view))
+                size = min(len(window), len(view))
+                window[:size] = view[:size]
+                driver.buffer_updated(size)
+                view = view[size:]
+        if self._ended:
+            driver.eof_received()
+        for error in self._lost:
+            driver.connection_lost(error)

@@ -114,13 +114,8 @@ class Wire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.calls_from(transport)
         self._socket = tune(transport)
-        if not self.peer:
-            host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
-            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
-            self.peer = join_address(host.removeprefix("::ffff:"), port)
-            self._peer_known()
         secured = None
         if self._tls is not None:
             from nbdicom.tls import secured_in_words
@@ -137,6 +132,15 @@ class Wire(asyncio.BufferedProtocol):
         self.changed()
         if self._accepted is not None:
             self._accepted(self)
+
+    def calls_from(self, transport: asyncio.Transport) -> None:
+        """On this connection, whether it is secured yet or not."""
+        self.transport = transport
+        if not self.peer:
+            host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
+            self.peer = join_address(host.removeprefix("::ffff:"), port)
+            self._peer_known()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The core's receive window."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from scripted import Dial, Instance, Serve, Sink, Zeros
+from scripted import Dial, Instance, Serve, Sink, Wire, Zeros
 
+from nbdicom.config import Limits
 from nbdicom.errors import AssociationRejected, ConnectionFailed, TLSFailed
 from nbdicom.operations.handlers import Handlers
 from nbdicom.tls import TLS
@@ -82,6 +83,20 @@ def test_who_speaks_plainly_is_not_served(serve: Serve, dial: Dial, hospital: Ho
             dial(server.address)
         with dial(server.address, tls=hospital.client) as association:
             assert all(stored.status is not None for stored in association.store([Instance()]))
+
+
+def test_who_is_silent_in_the_handshake_counts_as_half_open(serve: Serve, dial: Dial, hospital: Hospital) -> None:
+    """The oldest makes room, and whoever speaks is served."""
+    with serve(Handlers(), tls=hospital.server, limits=Limits(half_open=4)) as server:
+        silent = [Wire.connect(server.address) for _ in range(20)]
+        try:
+            for wire in silent[:12]:
+                assert wire.rest() == b""
+            with dial(server.address, tls=hospital.client) as association:
+                assert association.echo() == 0
+        finally:
+            for wire in silent:
+                wire.close()
 
 
 def test_a_certificate_is_bound_to_titles(serve: Serve, dial: Dial, hospital: Hospital) -> None:
