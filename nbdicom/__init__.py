@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
     from nbdicom.pacs import Pacs as Pacs
     from nbdicom.pacs import demo_pacs as demo_pacs
     from nbdicom.peer import Peer as Peer
+    from nbdicom.peer.awaited import AsyncPeer as AsyncPeer
     from nbdicom.peer.plots import latency
     from nbdicom.peer.registry import peers as peers
     from nbdicom.peer.rows import read_table as read_table
@@ -80,6 +81,7 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
 
 #: Public name -> (module, name in it; "" is the module itself).
 _EXPORTS: dict[str, tuple[str, str]] = {
+    "AsyncPeer": ("nbdicom.peer.awaited", "AsyncPeer"),
     "Association": ("nbdicom.blocking", "Association"),
     "AssociationAborted": ("nbdicom.errors", "AssociationAborted"),
     "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),

@@ -57,7 +57,7 @@ FLOORS = {
         "nbdicom.tls",
     },
     "peer": GROUND | {
-        "nbdicom.memory",
+        "nbdicom.memory", "nbdicom.aio",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.receiver",
         "nbdicom.peer", "nbdicom.job", "nbdicom.tls", "nbdicom.servers",
     },

@@ -104,8 +104,10 @@ def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, t
 
 
 def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes]:
-    items = [value] if isinstance(value, Mapping) else list(value)
-    for item in items:
+    one = isinstance(value, Mapping) or hasattr(value, "group_dataset")
+    for item in [value] if one else list(value):
+        if hasattr(item, "group_dataset"):  # a pydicom Dataset, whose items() are elements and no values
+            item = {int(element.tag): element.value for element in item}  # noqa: PLW2901
         inherited = {} if names == ("",) else {CHARACTER_SET: list(names)}
         body = _encode_level({**inherited, **item} if any(map(_needs_unicode, item.values())) else item, explicit)
         yield IMPLICIT_HEAD.pack(0xFFFE, 0xE000, len(body)) + body

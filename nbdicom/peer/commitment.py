@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nbdicom.blocking import Association, Server
-from nbdicom.core.negotiation import PresentationContext
+from nbdicom.core.negotiation import ContextLike, PresentationContext
 from nbdicom.errors import AssociationError, QueryError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import NEventReportRequest, Refuse
@@ -24,11 +24,12 @@ from nbdicom.status import Status
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
+    from nbdicom.peer.entity import Remote
     from nbdicom.peer.peer import Peer
 
-__all__ = ["commit"]
+__all__ = ["INSTANCE", "SOP_CLASS", "Request", "commit"]
 
-_CLASS, _INSTANCE = UID("1.2.840.10008.1.20.1"), UID("1.2.840.10008.1.20.1.1")
+SOP_CLASS, INSTANCE = UID("1.2.840.10008.1.20.1"), UID("1.2.840.10008.1.20.1.1")
 _REASONS: Mapping[int, str] = {  # PS3.3 C.14.1.1
     0x0110: "processing failure",
     0x0112: "no such object instance",
@@ -41,43 +42,30 @@ _REASONS: Mapping[int, str] = {  # PS3.3 C.14.1.1
 
 def commit(peer: Peer, items: Iterable[Any], *, listen: tuple[str, int] | None, timeout: float) -> CommitResult:
     """See `Peer.commit`."""
-    references = list(dict.fromkeys(_references(items)))
-    if not references:
-        raise QueryError("nothing to commit", hint="pass the result of store, rows with SOPClassUID, files or Datasets")
-    transaction = UID(f"2.25.{uuid4().int}")
-    report = _Report(transaction)
-    handlers = Handlers(n_event_report=report.take)
-    started = time.monotonic()
+    request = Request(items)
+    arrived = threading.Event()
+
+    def take(report: NEventReportRequest) -> None:
+        request.take(report)
+        arrived.set()
+
+    handlers = Handlers(n_event_report=take)
     with ExitStack() as stack:
         if listen is not None:
-            role = PresentationContext(_CLASS, scu_role=True, scp_role=True)
+            host, port = listen
             stack.enter_context(
-                Server(handlers, ae_title=peer.calling, contexts=[role, "Verification"], host=listen[0], port=listen[1])
+                Server(handlers, ae_title=peer.calling, contexts=request.listening(), host=host, port=port)
             )
-        association = stack.enter_context(peer.associate([_CLASS], handlers=handlers))
-        information = {
-            "TransactionUID": transaction,
-            "ReferencedSOPSequence": [
-                {"ReferencedSOPClassUID": class_uid, "ReferencedSOPInstanceUID": instance_uid}
-                for class_uid, instance_uid in references
-            ],
-        }
-        association.n_action(_CLASS, _INSTANCE, 1, information)
-        _wait(association, report, timeout, elsewhere=listen is not None)
-    return CommitResult(
-        rows=tuple(report.row(UID(class_uid), UID(instance_uid)) for class_uid, instance_uid in references),
-        peer=peer.address,
-        seconds=time.monotonic() - started,
-        transaction_uid=transaction,
-        event_type=report.event_type,
-        provenance=peer.provenance(None, None),
-    )
+        association = stack.enter_context(peer.associate([SOP_CLASS], handlers=handlers))
+        association.n_action(SOP_CLASS, INSTANCE, 1, request.information())
+        _wait(association, arrived, timeout, elsewhere=listen is not None)
+    return request.result(peer)
 
 
-def _wait(association: Association, report: _Report, timeout: float, *, elsewhere: bool) -> None:
+def _wait(association: Association, arrived: threading.Event, timeout: float, *, elsewhere: bool) -> None:
     if not elsewhere:
         try:
-            association.listen(timeout, until=report.arrived.is_set)
+            association.listen(timeout, until=arrived.is_set)
         except AssociationError:
             pass  # the result says that nothing came
         return
@@ -85,7 +73,7 @@ def _wait(association: Association, report: _Report, timeout: float, *, elsewher
     reader = threading.Thread(target=_listen, args=(association, timeout), name="nbdicom commitment", daemon=True)
     reader.start()
     try:
-        report.arrived.wait(timeout)
+        arrived.wait(timeout)
     finally:
         association.release()
         reader.join()
@@ -98,16 +86,43 @@ def _listen(association: Association, timeout: float) -> None:
         pass  # the report may still come on another one
 
 
-class _Report:
-    """The report about one transaction."""
+class Request:
+    """One request for commitment, and the report about it; whoever sends and waits.
 
-    def __init__(self, transaction: UID) -> None:
-        self.arrived = threading.Event()
+    Raises
+    ------
+    QueryError
+        If there is nothing to commit.
+    """
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._references = list(dict.fromkeys(_references(items)))
+        if not self._references:
+            raise QueryError(
+                "nothing to commit", hint="pass the result of store, rows with SOPClassUID, files or Datasets"
+            )
         self.event_type: int | None = None
-        self._transaction = transaction
+        self._transaction = UID(f"2.25.{uuid4().int}")
+        self._started = time.monotonic()
         self._said: dict[str, tuple[int, str]] = {}  # SOP Instance UID -> reason (0: committed), where to retrieve it
 
+    @staticmethod
+    def listening() -> list[ContextLike]:
+        """What an acceptor supports to which the peer reports: the peer is the SCP of the service."""
+        return [PresentationContext(SOP_CLASS, scu_role=True, scp_role=True), "Verification"]
+
+    def information(self) -> dict[str, Any]:
+        """The Action Information of the N-ACTION (PS3.4 Table J.3-1)."""
+        return {
+            "TransactionUID": self._transaction,
+            "ReferencedSOPSequence": [
+                {"ReferencedSOPClassUID": class_uid, "ReferencedSOPInstanceUID": instance_uid}
+                for class_uid, instance_uid in self._references
+            ],
+        }
+
     def take(self, request: NEventReportRequest) -> None:
+        """The report (PS3.4 J.3.3); raises `Refuse` for one that is about something else."""
         from nbdicom.data.nested import decode_nested
 
         said = decode_nested(request.data or b"", request.transfer_syntax)
@@ -119,9 +134,19 @@ class _Report:
         for item in said.get("FailedSOPSequence") or ():
             self._said[item.get("ReferencedSOPInstanceUID", "")] = item.get("FailureReason") or 0x0110, ""
         self.event_type = request.event_type_id
-        self.arrived.set()
 
-    def row(self, class_uid: UID, instance_uid: UID) -> Committed:
+    def result(self, peer: Remote) -> CommitResult:
+        """What became of it."""
+        return CommitResult(
+            rows=tuple(self._row(UID(class_uid), UID(instance_uid)) for class_uid, instance_uid in self._references),
+            peer=peer.address,
+            seconds=time.monotonic() - self._started,
+            transaction_uid=self._transaction,
+            event_type=self.event_type,
+            provenance=peer.provenance(None, None),
+        )
+
+    def _row(self, class_uid: UID, instance_uid: UID) -> Committed:
         """What the report says about one instance."""
         if self.event_type is None:
             return Committed(sop_class_uid=class_uid, sop_instance_uid=instance_uid, message="no report came")

@@ -27,16 +27,16 @@ from nbdicom.trace.recorder import recorder_of
 if TYPE_CHECKING:
     from nbdicom.tls import TLS
 
-__all__ = ["RemoteEntity"]
+__all__ = ["DEFAULT_CONTEXTS", "Remote", "RemoteEntity"]
 
-_DEFAULT_CONTEXTS = (
+DEFAULT_CONTEXTS = (
     "Verification",
     *(f"{root}RootQueryRetrieveInformationModel{service}" for root in ("Patient", "Study")
       for service in ("Find", "Move", "Get")),
 )  # fmt: skip
 
 
-class RemoteEntity(Tabular):
+class Remote(Tabular):
     """A remote application entity: where it is, who calls, and on which terms; see `nbdicom.Peer` for the parameters."""
 
     def __init__(
@@ -79,54 +79,6 @@ class RemoteEntity(Tabular):
     def address(self) -> str:
         """The address in one string: ``"AET@host:port"``."""
         return f"{self.ae_title}@{join_address(self.host, self.port)}"
-
-    def associate(
-        self,
-        contexts: Iterable[ContextLike] | None = None,
-        *,
-        handlers: Handlers | None = None,
-        window: OperationsWindow | None = None,
-        trace: Trace | Tracer | bool | None = None,
-    ) -> Association:
-        """Open an association for work at the level of DIMSE; use it in a ``with`` block.
-
-        Parameters
-        ----------
-        contexts : iterable, optional
-            What to propose: SOP Classes by UID, keyword or name, ``(SOP Class, transfer syntaxes)`` or
-            `PresentationContext`.  By default Verification and Query/Retrieve.
-        handlers : Handlers, optional
-            Services for requests of the peer on this association.
-        window : OperationsWindow, optional
-            Instead of that of the peer.
-        trace : bool, Recorder or callable, optional
-            True records the association in its ``trace``; a callable gets every `TraceEvent`.  By default what the peer
-            was made with.
-
-        Raises
-        ------
-        ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
-            In the order of the steps; `echo` looks at them one by one.
-        """
-        idle.clear((self.host, self.port))  # a peer that serves one association at a time has to be free
-        return associate(
-            (self.host, self.port),
-            called=self.ae_title,
-            calling=self.calling,
-            contexts=_DEFAULT_CONTEXTS if contexts is None else contexts,
-            handlers=handlers,
-            timeouts=self.timeouts,
-            limits=self.limits,
-            window=window or self.window,
-            identity=self.identity,
-            tls=self.tls,
-            bind=self.bind,
-            trace=self.trace if trace is None else trace,
-        )
-
-    def close(self) -> None:
-        """Release at once what stays open for the next call (see `Timeouts.linger`); the peer can be called again."""
-        idle.clear((self.host, self.port))
 
     def terms(self) -> tuple[Any, ...] | None:
         """What an association that is there already must have been opened with, to serve a call.
@@ -180,6 +132,76 @@ class RemoteEntity(Tabular):
     # ------------------------------------------------------------------------------- to look at
 
     def table(self) -> Table:
+        """The address."""
+        return Table(
+            f"{type(self).__name__} {self.address}, calling AE title {self.calling}", ("call", "what it does"), []
+        )
+
+    def __repr__(self) -> str:
+        calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
+        return f"{type(self).__name__}({self.address!r}{calling})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and (self.address, self.calling) == (other.address, other.calling)
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.calling))
+
+
+class RemoteEntity(Remote):
+    """A remote application entity that is called by a thread that waits."""
+
+    def associate(
+        self,
+        contexts: Iterable[ContextLike] | None = None,
+        *,
+        handlers: Handlers | None = None,
+        window: OperationsWindow | None = None,
+        trace: Trace | Tracer | bool | None = None,
+    ) -> Association:
+        """Open an association for work at the level of DIMSE; use it in a ``with`` block.
+
+        Parameters
+        ----------
+        contexts : iterable, optional
+            What to propose: SOP Classes by UID, keyword or name, ``(SOP Class, transfer syntaxes)`` or
+            `PresentationContext`.  By default Verification and Query/Retrieve.
+        handlers : Handlers, optional
+            Services for requests of the peer on this association.
+        window : OperationsWindow, optional
+            Instead of that of the peer.
+        trace : bool, Recorder or callable, optional
+            True records the association in its ``trace``; a callable gets every `TraceEvent`.  By default what the peer
+            was made with.
+
+        Raises
+        ------
+        ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout
+            In the order of the steps; `echo` looks at them one by one.
+        """
+        idle.clear((self.host, self.port))  # a peer that serves one association at a time has to be free
+        return associate(
+            (self.host, self.port),
+            called=self.ae_title,
+            calling=self.calling,
+            contexts=DEFAULT_CONTEXTS if contexts is None else contexts,
+            handlers=handlers,
+            timeouts=self.timeouts,
+            limits=self.limits,
+            window=window or self.window,
+            identity=self.identity,
+            tls=self.tls,
+            bind=self.bind,
+            trace=self.trace if trace is None else trace,
+        )
+
+    def close(self) -> None:
+        """Release at once what stays open for the next call (see `Timeouts.linger`); the peer can be called again."""
+        idle.clear((self.host, self.port))
+
+    # ------------------------------------------------------------------------------- to look at
+
+    def table(self) -> Table:
         """The address, and what to type next."""
         return Table(
             f"Peer {self.address}, calling AE title {self.calling}",
@@ -197,9 +219,3 @@ class RemoteEntity(Tabular):
     def __repr__(self) -> str:
         calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
         return f"Peer({self.address!r}{calling})\n{self.table()}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RemoteEntity) and (self.address, self.calling) == (other.address, other.calling)
-
-    def __hash__(self) -> int:
-        return hash((self.address, self.calling))

@@ -16,11 +16,12 @@ from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
+    from nbdicom.peer.entity import Remote
     from nbdicom.peer.peer import Peer
 
-__all__ = ["PerformedProcedureStep"]
+__all__ = ["SOP_CLASS", "PerformedProcedureStep", "StepContent"]
 
-_CLASS = UID.of("ModalityPerformedProcedureStep")
+SOP_CLASS = UID.of("ModalityPerformedProcedureStep")
 _STEPS = "ScheduledProcedureStepSequence"
 _IN_PROGRESS, _COMPLETED, _DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
 
@@ -38,8 +39,8 @@ PerformedSeriesSequence
 """.split()  # noqa: SIM905
 
 
-class PerformedProcedureStep(Tabular):
-    """A step that is performed.  `Peer.mpps` makes it; see there.
+class StepContent(Tabular):
+    """What a performed procedure step says at each point of its life, whoever sends it (PS3.4 F.7.2).
 
     Attributes
     ----------
@@ -49,10 +50,10 @@ class PerformedProcedureStep(Tabular):
         ``""`` until it begins, then IN PROGRESS, COMPLETED or DISCONTINUED.
     """
 
-    def __init__(self, peer: Peer, entry: Any, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, peer: Remote, entry: Any, attributes: Mapping[str, Any]) -> None:
         self.sop_instance_uid = UID(f"2.25.{uuid4().int}")
         self.status = ""
-        self._peer = peer
+        self._at = peer.address
         self._series: dict[str, dict[str, Any]] = {}
         scheduled = _entry(entry)
         now = datetime.now()  # noqa: DTZ005  # DICOM's dates and times are local ones
@@ -82,16 +83,32 @@ class PerformedProcedureStep(Tabular):
         """The study to which the images of this step belong."""
         return UID(self._created["ScheduledStepAttributesSequence"][0]["StudyInstanceUID"])
 
-    # --------------------------------------------------------------------------- its life
+    # --------------------------------------------------------------------------- what is said
 
-    def begin(self) -> Self:
-        """Tell the peer that the step is in progress (N-CREATE); ``with`` does it."""
+    def _first(self) -> dict[str, Any]:
+        """The attributes of its N-CREATE."""
         if self.status:
             raise LocalProtocolError(f"the step is {self.status} already [PS3.4 F.7.2.1]")
-        with self._peer.associate([_CLASS]) as association:
-            association.n_create(_CLASS, self._created, sop_instance=self.sop_instance_uid)
-        self.status = _IN_PROGRESS
-        return self
+        return self._created
+
+    def _changes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The modifications of an N-SET."""
+        if self.status != _IN_PROGRESS:
+            raise LocalProtocolError(f"the step is {self.status or 'not begun'}, not in progress [PS3.4 F.7.2.2]")
+        modifications = {name: _wire(name, value) for name, value in attributes.items()}
+        if self._series:
+            modifications.setdefault("PerformedSeriesSequence", list(self._series.values()))
+        return modifications
+
+    def _last(self, status: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The modifications of the last N-SET."""
+        now = datetime.now()  # noqa: DTZ005
+        return {
+            "PerformedProcedureStepEndDate": f"{now:%Y%m%d}",
+            "PerformedProcedureStepEndTime": f"{now:%H%M%S}",
+            **self._changes(attributes),
+            "PerformedProcedureStepStatus": status,
+        }
 
     def add(self, *items: Any) -> None:
         """Note instances that the step has made; the peer is told at its end, or by `update`.
@@ -130,51 +147,6 @@ class PerformedProcedureStep(Tabular):
                 {"ReferencedSOPClassUID": found.sop_class_uid, "ReferencedSOPInstanceUID": found.sop_instance_uid}
             )
 
-    def update(self, **attributes: Any) -> None:
-        """Tell the peer how the step goes on (N-SET)."""
-        self._set({name: _wire(name, value) for name, value in attributes.items()})
-
-    def complete(self, **attributes: Any) -> None:
-        """Tell the peer that the step is completed; leaving the ``with`` block does it."""
-        self._end(_COMPLETED, attributes)
-
-    def discontinue(self, **attributes: Any) -> None:
-        """Tell the peer that the step was discontinued; an exception in the ``with`` block does it."""
-        self._end(_DISCONTINUED, attributes)
-
-    def _end(self, status: str, attributes: Mapping[str, Any]) -> None:
-        now = datetime.now()  # noqa: DTZ005
-        self._set(
-            {
-                "PerformedProcedureStepEndDate": f"{now:%Y%m%d}",
-                "PerformedProcedureStepEndTime": f"{now:%H%M%S}",
-                **{name: _wire(name, value) for name, value in attributes.items()},
-                "PerformedProcedureStepStatus": status,
-            }
-        )
-        self.status = status
-
-    def _set(self, modifications: dict[str, Any]) -> None:
-        if self.status != _IN_PROGRESS:
-            raise LocalProtocolError(f"the step is {self.status or 'not begun'}, not in progress [PS3.4 F.7.2.2]")
-        if self._series:
-            modifications.setdefault("PerformedSeriesSequence", list(self._series.values()))
-        with self._peer.associate([_CLASS]) as association:
-            association.n_set(_CLASS, self.sop_instance_uid, modifications)
-
-    def __enter__(self) -> Self:
-        return self.begin()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self.status != _IN_PROGRESS:
-            return  # ended in the block already
-        if kind is None:
-            self.complete()
-        else:
-            self.discontinue()
-
     # --------------------------------------------------------------------------- to look at
 
     def table(self) -> Table:
@@ -188,7 +160,62 @@ class PerformedProcedureStep(Tabular):
         for series in self._series.values():
             count = sum(len(value) for value in series.values() if isinstance(value, list))
             rows.append(("series", f"{series['SeriesInstanceUID']}, {count} instances"))
-        return Table(f"Performed procedure step at {self._peer.address}", ("what", "value"), rows)
+        return Table(f"Performed procedure step at {self._at}", ("what", "value"), rows)
+
+
+class PerformedProcedureStep(StepContent):
+    """A step that is performed.  `Peer.mpps` makes it; see there.
+
+    Attributes
+    ----------
+    sop_instance_uid : UID
+        Its name.
+    status : str
+        ``""`` until it begins, then IN PROGRESS, COMPLETED or DISCONTINUED.
+    """
+
+    def __init__(self, peer: Peer, entry: Any, attributes: Mapping[str, Any]) -> None:
+        super().__init__(peer, entry, attributes)
+        self._peer = peer
+
+    def begin(self) -> Self:
+        """Tell the peer that the step is in progress (N-CREATE, PS3.4 F.7.2.1); ``with`` does it."""
+        first = self._first()
+        with self._peer.associate([SOP_CLASS]) as association:
+            association.n_create(SOP_CLASS, first, sop_instance=self.sop_instance_uid)
+        self.status = _IN_PROGRESS
+        return self
+
+    def update(self, **attributes: Any) -> None:
+        """Tell the peer how the step goes on (N-SET, PS3.4 F.7.2.2)."""
+        self._set(self._changes(attributes))
+
+    def complete(self, **attributes: Any) -> None:
+        """Tell the peer that the step is completed; leaving the ``with`` block does it."""
+        self._set(self._last(_COMPLETED, attributes))
+        self.status = _COMPLETED
+
+    def discontinue(self, **attributes: Any) -> None:
+        """Tell the peer that the step was discontinued; an exception in the ``with`` block does it."""
+        self._set(self._last(_DISCONTINUED, attributes))
+        self.status = _DISCONTINUED
+
+    def _set(self, modifications: dict[str, Any]) -> None:
+        with self._peer.associate([SOP_CLASS]) as association:
+            association.n_set(SOP_CLASS, self.sop_instance_uid, modifications)
+
+    def __enter__(self) -> Self:
+        return self.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.status != _IN_PROGRESS:
+            return  # ended in the block already
+        if kind is None:
+            self.complete()
+        else:
+            self.discontinue()
 
 
 def _wire(name: str, value: Any) -> Any:

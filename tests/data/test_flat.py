@@ -205,3 +205,22 @@ def test_values_that_do_not_fit(values: dict) -> None:
     with pytest.raises(DataSetError) as caught:
         encode_elements(values, EXPLICIT)
     assert "many" not in str(caught.value) and "70" not in str(caught.value)
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])
+def test_a_dataset_within_a_mapping_is_what_it_says(syntax: str) -> None:
+    """People give what they have: items of another data set, or one made by pydicom, nested and with other characters."""
+    inner, item, whole = Dataset(), Dataset(), Dataset()
+    inner.CodeValue, inner.CodeMeaning = "1", "Größe"
+    item.ReferencedSOPInstanceUID, item.ConceptNameCodeSequence = "1.2.3", [inner]
+    item.InstanceNumber, item.SliceThickness = 3, "1.5"
+    whole.ReferencedSOPSequence = [item, Dataset()]
+    for given_as in (whole.ReferencedSOPSequence, [item, Dataset()]):
+        encoded = encode_elements({"ReferencedSOPSequence": given_as, "TransactionUID": "1.2"}, syntax)
+        read = codec.decode(encoded, syntax)
+        first, second = read.ReferencedSOPSequence
+        assert (first.ReferencedSOPInstanceUID, first.InstanceNumber, first.SliceThickness) == ("1.2.3", 3, 1.5)
+        assert first.ConceptNameCodeSequence[0].CodeMeaning == "Größe"
+        assert len(second) == 0
+    alone = codec.decode(encode_elements({"ReferencedSOPSequence": item}, syntax), syntax)
+    assert alone.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3"
