@@ -156,6 +156,19 @@ def test_what_is_pushed(pacs, handlers, changes, status):
     assert len(pacs.workitems) == (status is None)
 
 
+def test_a_request_has_the_attributes_of_the_table(pacs, handlers):
+    """Those of type 2 are there, without a value."""
+    assert (
+        pushed(handlers, ReferencedRequestSequence=[{"StudyInstanceUID": "1.2.3", "RequestedProcedureID": "R1"}])
+        is None
+    )
+    (request,) = pacs.workitems.attributes("1.1")["ReferencedRequestSequence"]
+    assert request["RequestedProcedureID"] == "R1"
+    empty = ("AccessionNumber", "IssuerOfAccessionNumberSequence", "OrderPlacerIdentifierSequence",
+             "OrderFillerIdentifierSequence", "RequestedProcedureDescription", "RequestedProcedureCodeSequence")  # fmt: skip
+    assert not any(request[keyword] for keyword in empty)
+
+
 def test_no_workitem_twice_and_none_that_is_not_there(handlers):
     assert pushed(handlers) is None
     assert pushed(handlers) == 0x0111

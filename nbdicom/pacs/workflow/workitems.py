@@ -86,6 +86,11 @@ ReferencedRequestSequence 2
   StudyInstanceUID 1
   AccessionNumber 2
   IssuerOfAccessionNumberSequence 2
+  OrderPlacerIdentifierSequence 2
+  OrderFillerIdentifierSequence 2
+  RequestedProcedureID 2
+  RequestedProcedureDescription 2
+  RequestedProcedureCodeSequence 2
 ProcedureStepState 1
 ProcedureStepProgressInformationSequence 2
 UnifiedProcedureStepPerformedProcedureSequence 2
