@@ -116,10 +116,12 @@ def propose(proposal: Proposal) -> AAssociateRQ:
             *contexts,
             UserInformation(
                 items=(
-                    *_our_items(proposal.max_length_received),
-                    *_window_item(proposal.window),
-                    *sorted(about.values(), key=lambda item: item.item_type),
-                    *((proposal.identity.item(),) if proposal.identity is not None else ()),
+                    *_in_order(
+                        *_our_items(proposal.max_length_received),
+                        *_window_item(proposal.window),
+                        *about.values(),
+                        *((proposal.identity.item(),) if proposal.identity is not None else ()),
+                    ),
                     *proposal.user_items,
                 )
             ),
@@ -332,10 +334,10 @@ def negotiate(
         )
         chosen.append((proposed, result, syntax))
     answer_info = UserInformation(
-        items=(
+        items=_in_order(
             *_our_items(support.max_length_received),
             *_window_answer(info, support.window),
-            *sorted(about.values(), key=lambda item: item.item_type),
+            *about.values(),
             *user_items,
         )
     )
@@ -441,6 +443,11 @@ def title_problem(title: str) -> str | None:
 def application_context_known(rq: AAssociateRQ) -> bool:
     """Whether the request names the DICOM application context; else it is rejected 1/1/2."""
     return rq.application_context_name == DICOM_APPLICATION_CONTEXT
+
+
+def _in_order(*items: Item) -> tuple[Item, ...]:
+    """By item type: any order is right, but some old applications expect this one (PS3.8 9.3.2.3)."""
+    return tuple(sorted(items, key=lambda item: item.item_type))
 
 
 def _our_items(max_length_received: int) -> tuple[Item, ...]:

@@ -146,7 +146,7 @@ def test_one_item_for_a_class_in_many_contexts() -> None:
     context = n.PresentationContext(FIND, (UID("1.2.840.10008.1.2"),), extended=BOTH)
     other = n.PresentationContext(FIND, (UID("1.2.840.10008.1.2.1"),), scp_role=True)
     rq = n.propose(n.Proposal(called_ae_title="B", calling_ae_title="A", contexts=(context, other)))
-    assert [type(item).__name__ for item in rq.user_information.items[3:]] == [
+    assert [type(item).__name__ for item in rq.user_information.items[2:] if item.item_type != 0x55] == [
         "SCPSCURoleSelection", "SOPClassExtendedNegotiation"]  # fmt: skip
 
 
@@ -319,6 +319,22 @@ def accepting(context_id: int, *syntaxes: str, result: int = 0) -> p.Presentatio
 
 
 OK = accepting(1, "1.2.840.10008.1.2")
+
+
+def test_user_items_are_sent_in_the_order_of_their_types() -> None:
+    """Some old applications expect it (PS3.8 9.3.2.3)."""
+    context = n.PresentationContext(FIND, scu_role=True, scp_role=True, extended=BOTH, service_class_uid=UID("1.2.3"))
+    proposal = n.Proposal(
+        contexts=(context,), calling_ae_title="SCU", called_ae_title="SCP", window=OperationsWindow(invoked=2, performed=2),
+        identity=UserIdentity.with_name("alice", positive_response=True),
+    )  # fmt: skip
+    rq = n.propose(proposal)
+    ac, _ = n.negotiate(
+        rq, n.Support.of([context], window=OperationsWindow(invoked=4, performed=4)), (p.UserIdentityAC(),)
+    )
+    asked, answered = ([i.item_type for i in pdu.user_information.items] for pdu in (rq, ac))
+    assert asked == [0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58]
+    assert answered == [0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x59]
 
 
 @pytest.mark.parametrize(
