@@ -69,7 +69,7 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
     from nbdicom.playback import replay as replay
     from nbdicom.receiver import Receiver as Receiver
     from nbdicom.receiver import serve as serve
-    from nbdicom.servers import running_table
+    from nbdicom.running import running_table
     from nbdicom.status import Status as Status
     from nbdicom.status import status_table as status_table
     from nbdicom.table import Table as Table
@@ -131,7 +131,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "read_table": ("nbdicom.peer.rows", "read_table"),
     "serve": ("nbdicom.receiver", "serve"),
     "show": ("nbdicom.notebook", "show"),
-    "servers": ("nbdicom.servers", "running_table"),
+    "servers": ("nbdicom.running", "running_table"),
     "services": ("nbdicom.services", ""),
     "status_table": ("nbdicom.status", "status_table"),
     "uids": ("nbdicom.uids", ""),

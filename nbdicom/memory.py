@@ -221,7 +221,7 @@ Accept = Callable[[Connection, tuple[str, int]], None]
 
 
 class Network:
-    """The ports of a memory, and who listens on them; `nbdicom.servers` has the one of this process."""
+    """The ports of a memory, and who listens on them; `nbdicom.running` has the one of this process."""
 
     def __init__(self) -> None:
         self._listening: dict[int, tuple[Accept, Callable[[str], Connection]]] = {}

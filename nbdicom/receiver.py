@@ -21,7 +21,7 @@ from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.streams import DataSink
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Refuse, StoreRequest
-from nbdicom.servers import replace_running, stopped
+from nbdicom.running import replace_running, stopped
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import UID, transfer_syntaxes
 

@@ -39,32 +39,32 @@ FLOORS = {
     "core": GROUND | {"nbdicom.core"},
     "operations": GROUND | {"nbdicom.core", "nbdicom.operations"},
     "data": GROUND | {"nbdicom.core", "nbdicom.data"},
-    "trace": GROUND | {"nbdicom.core", "nbdicom.data", "nbdicom.servers", "nbdicom.trace"},
+    "trace": GROUND | {"nbdicom.core", "nbdicom.data", "nbdicom.running", "nbdicom.trace"},
     "blocking": GROUND | {
         "nbdicom.memory",
-        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.blocking",
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.running", "nbdicom.trace", "nbdicom.blocking",
         "nbdicom.tls",
     },
     "aio": GROUND | {
         "nbdicom.tls",
         "nbdicom.memory",
-        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.servers", "nbdicom.trace", "nbdicom.aio",
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.running", "nbdicom.trace", "nbdicom.aio",
     },
     "playback": GROUND | {"nbdicom.core", "nbdicom.trace", "nbdicom.blocking", "nbdicom.playback"},
     "pacs": GROUND | {
         "nbdicom.memory",
-        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.servers", "nbdicom.pacs",
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.running", "nbdicom.pacs",
         "nbdicom.tls",
     },
     "peer": GROUND | {
         "nbdicom.memory", "nbdicom.aio",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.receiver",
-        "nbdicom.peer", "nbdicom.job", "nbdicom.tls", "nbdicom.servers",
+        "nbdicom.peer", "nbdicom.job", "nbdicom.tls", "nbdicom.running",
     },
     "notebook": GROUND | {
         "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
-        "nbdicom.pacs", "nbdicom.job", "nbdicom.receiver", "nbdicom.servers", "nbdicom.notebook",
+        "nbdicom.pacs", "nbdicom.job", "nbdicom.receiver", "nbdicom.running", "nbdicom.notebook",
     },
 }  # fmt: skip
 
@@ -165,6 +165,12 @@ def test_light_things_stay_light(program: str, light: set[str]) -> None:
 def test_the_front_door_leads_everywhere() -> None:
     for name in nbdicom.__all__:
         assert getattr(nbdicom, name) is not None, name
+    for name, (
+        module,
+        attribute,
+    ) in nbdicom._EXPORTS.items():  # a submodule of the same name must not stand in its place
+        found = importlib.import_module(module)
+        assert getattr(nbdicom, name) is (getattr(found, attribute) if attribute else found), name
     with pytest.raises(AttributeError, match="no attribute"):
         nbdicom.no_such_thing  # noqa: B018
 

@@ -89,7 +89,7 @@ class Policy(asyncio.DefaultEventLoopPolicy):
 asyncio.set_event_loop_policy(Policy())
 os.chdir(tempfile.mkdtemp())
 import nbdicom as nd
-from nbdicom.servers import stop_all
+from nbdicom.running import stop_all
 
 results = {}
 for name, kind, prologue, blocks in json.load(sys.stdin):

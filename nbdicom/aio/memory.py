@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from nbdicom.core.streams import Buffer
 from nbdicom.errors import ConnectionFailed, LocalProtocolError
 from nbdicom.memory import HOST, Connection
-from nbdicom.servers import network
+from nbdicom.running import network
 
 __all__ = ["End", "Listener", "MemoryTransport", "connect"]
 

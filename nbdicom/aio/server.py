@@ -27,7 +27,7 @@ from nbdicom.memory import is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
-from nbdicom.servers import deaf, listening
+from nbdicom.running import deaf, listening
 from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
 

@@ -33,7 +33,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
     SubOperations,
 )
-from nbdicom.servers import network
+from nbdicom.running import network
 from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of

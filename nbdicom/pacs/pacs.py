@@ -39,7 +39,7 @@ from nbdicom.pacs.workflow.reports import PAUSES, Reports
 from nbdicom.pacs.workflow.services import SERVED, Workflow
 from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
-from nbdicom.servers import replace_running, running, stopped
+from nbdicom.running import replace_running, running, stopped
 from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 

@@ -20,7 +20,7 @@ from nbdicom.core.trace import Trace, Tracer, tracers
 from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.query import InformationModel, Level
-from nbdicom.servers import idle, recalled, remember
+from nbdicom.running import idle, recalled, remember
 from nbdicom.table import Table, Tabular
 from nbdicom.trace.recorder import recorder_of
 

@@ -15,7 +15,7 @@ from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import NbdicomError
 from nbdicom.memory import is_memory
-from nbdicom.servers import idle
+from nbdicom.running import idle
 
 if TYPE_CHECKING:
     from nbdicom.peer.entity import RemoteEntity

@@ -15,7 +15,7 @@ from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.machine import Sta
 from nbdicom.core.trace import PDUReceived, PDUSent, Trace, TraceEvent, Tracer, Transition, tracers
 from nbdicom.core.upper_layer import Role
-from nbdicom.servers import attach, detach
+from nbdicom.running import attach, detach
 from nbdicom.trace.observing import guarded
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 

@@ -70,8 +70,9 @@ def test_a_notebook_that_is_not_trusted_shows_the_ladder_as_text(lab: Lab, pictu
     outputs = lab.outputs()
     outputs.first.wait_for()
     assert outputs.locator("svg").count() == 0
-    text = outputs.locator("pre.nbd-text").inner_text()
-    assert outputs.locator("pre.nbd-text").is_visible() and "C-ECHO-RSP (1) Success 0000H" in text
+    ladder, states = outputs.locator("pre.nbd-text").all()
+    assert ladder.is_visible() and "C-ECHO-RSP (1) Success 0000H" in ladder.inner_text()
+    assert states.is_visible() and "Sta1 → Sta4 → Sta5 → Sta6 → Sta7 → Sta1" in states.inner_text()
     whole = " ".join(outputs.all_inner_texts())
     assert "DT-1 [4]" in whole and "Command Field (0000,0100)" in whole
     lab.picture(pictures / "the-wire-not-trusted.png")

@@ -21,7 +21,7 @@ from nbdicom.core.trace import PDUReceived
 from nbdicom.errors import AssociationAborted
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.notices import IncompleteTransfer
-from nbdicom.servers import idle
+from nbdicom.running import idle
 
 LIMIT = 10.0
 LONG = Timeouts(linger=60)
