@@ -6,6 +6,7 @@ A test holds it against pydicom's dictionary.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
@@ -111,6 +112,9 @@ class TransferSyntax(NamedTuple):
         return not (self.implicit_vr or self.big_endian or self.deflated or self.uid == _ROOT + "1.2.1")
 
 
+_COMPONENTS = r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*"
+
+
 class UID(str):
     """A unique identifier (PS3.5 section 9): a str that knows its name.
 
@@ -139,8 +143,7 @@ class UID(str):
     @property
     def is_valid(self) -> bool:
         """True if it is 1 to 64 characters of components without leading zeros (PS3.5 9.1)."""
-        parts = self.split(".")
-        return len(self) <= 64 and all(p.isascii() and p.isdigit() and (p == "0" or p[0] != "0") for p in parts)
+        return len(self) <= 64 and re.fullmatch(_COMPONENTS, self) is not None
 
     @classmethod
     def of(cls, text: str) -> UID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 
@@ -156,18 +157,26 @@ def part10_header(
     >>> len(part10_header(sop_class_uid="1.2", sop_instance_uid="1.3", transfer_syntax="1.2.840.10008.1.2")) % 2
     0
     """
-    elements = [
-        (0x0002, b"UI", sop_class_uid),
-        (0x0003, b"UI", sop_instance_uid),
-        (0x0010, b"UI", transfer_syntax),
-        (0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-        (0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+    before, behind = _around(sop_class_uid, transfer_syntax, source_ae_title)
+    body = before + _element(0x0003, b"UI", sop_instance_uid) + behind
+    return bytes(128) + b"DICM" + _SHORT.pack(0x0002, 0x0000, b"UL", 4) + len(body).to_bytes(4, "little") + body
+
+
+@lru_cache(maxsize=256)
+def _around(sop_class_uid: str, transfer_syntax: str, source_ae_title: str | None) -> tuple[bytes, bytes]:
+    """What stands before and behind the SOP Instance UID: the same for all that one sender sends of a kind."""
+    version = _SHORT.pack(0x0002, 0x0001, b"OB", 0) + (2).to_bytes(4, "little") + b"\0\1"
+    behind = [
+        _element(0x0010, b"UI", transfer_syntax),
+        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
     ]
     if source_ae_title:
-        elements.append((0x0016, b"AE", source_ae_title))
-    body = _SHORT.pack(0x0002, 0x0001, b"OB", 0) + (2).to_bytes(4, "little") + b"\0\1"
-    for element, vr, text in elements:
-        raw = text.encode("latin-1", "replace")
-        raw += b"" if not len(raw) & 1 else b"\0" if vr == b"UI" else b" "
-        body += _SHORT.pack(0x0002, element, vr, len(raw)) + raw
-    return bytes(128) + b"DICM" + _SHORT.pack(0x0002, 0x0000, b"UL", 4) + len(body).to_bytes(4, "little") + body
+        behind.append(_element(0x0016, b"AE", source_ae_title))
+    return version + _element(0x0002, b"UI", sop_class_uid), b"".join(behind)
+
+
+def _element(element: int, vr: bytes, text: str) -> bytes:
+    raw = text.encode("latin-1", "replace")
+    raw += b"" if not len(raw) & 1 else b"\0" if vr == b"UI" else b" "
+    return _SHORT.pack(0x0002, element, vr, len(raw)) + raw

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.config import Limits
+from nbdicom.data.values import plan_of
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.durability import Durability, Syncer, Unsynced
@@ -97,6 +98,7 @@ class Archive:
 
     def __init__(self, root: Path, *, durability: Durability = "full", limits: Limits | None = None) -> None:
         durable = durability == "full"
+        plan_of(0x00100010)  # loads the data dictionary (half a second): not while the first sender waits
         self._limits = limits or Limits()
         self._inflating = threading.Lock()  # one at a time: what is deflated has to be held in memory
         self._busy: set[str] = set()  # SOP Instance UIDs that are being stored
