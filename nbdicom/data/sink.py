@@ -105,6 +105,10 @@ class Part10Sink:
         """The name that the file has when it is whole."""
         return Path(self._name)
 
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._name = os.fspath(path)
+
     @property
     def sha256(self) -> str | None:
         """The digest of the data set, if it was asked for."""

@@ -22,17 +22,36 @@ if TYPE_CHECKING:
 __all__ = ["DatasetInstance", "FileSource", "InstanceFile", "Skipped", "instance", "scan"]
 
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+_AHEAD = 1 << 20  #: bytes that are read when a file is opened
 _EXPLICIT, _DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
 
 class FileSource:
-    """The rest of a file from an offset on, read into one buffer that is used again and again."""
+    """The rest of a file from an offset on, read into one buffer that is used again and again.
+
+    Its beginning is read at once: whoever opens it waits for a peer next, and has time for that.
+    """
 
     def __init__(self, path: str | Path, offset: int) -> None:
         path = path if isinstance(path, Path) else Path(path)  # making one anew takes 10 us
+        self._offset = offset
         self._file: BinaryIO = path.open("rb", buffering=0)  # noqa: SIM115
-        self._left = max(0, os.fstat(self._file.fileno()).st_size - offset)
-        self._file.seek(offset)
+        try:
+            self._left = max(0, os.fstat(self._file.fileno()).st_size - offset)
+            self._file.seek(offset)
+            self._ahead = min(_AHEAD, self._left)  # bytes that are in the buffer already
+            self._buffer = memoryview(bytearray(max(1, self._ahead)))
+            self._fill(self._buffer[: self._ahead])
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _fill(self, view: memoryview) -> None:
+        while view:
+            read = self._file.readinto(view)  # type: ignore[attr-defined]
+            if not read:
+                raise OSError(5, "the file became shorter while it was read")
+            view = view[read:]
 
     def chunks(self, size: int) -> Iterator[tuple[Buffer, bool]]:
         """Yield ``(view, is_last)``; a view is valid until the next one.
@@ -42,21 +61,20 @@ class FileSource:
         OSError
             If the file becomes shorter while it is read.
         """
-        buffer = memoryview(bytearray(min(size, max(self._left, 1))))
+        buffer, wanted = self._buffer, min(size, self._left)
+        filled, self._ahead = min(self._ahead, wanted), 0
+        self._file.seek(self._offset + filled)
+        if wanted > len(buffer):
+            buffer = memoryview(bytearray(buffer[:filled]).ljust(wanted))
         while True:
-            wanted = min(size, self._left)
-            filled = 0
-            while filled < wanted:
-                read = self._file.readinto(buffer[filled:wanted])  # type: ignore[attr-defined]
-                if not read:
-                    raise OSError(5, "the file became shorter while it was read")
-                filled += read
-            self._left -= filled
-            odd = self._left == 0 and filled & 1
+            self._fill(buffer[filled:wanted])
+            self._left -= wanted
+            odd = self._left == 0 and wanted & 1
             # A data set of odd length breaks PS3.5 7.1.1; a fragment of odd length would break PS3.8 E.1, too.
-            yield (bytes(buffer[:filled]) + b"\0" if odd else buffer[:filled]), self._left == 0
+            yield (bytes(buffer[:wanted]) + b"\0" if odd else buffer[:wanted]), self._left == 0
             if self._left == 0:
                 return
+            wanted, filled = min(size, self._left), 0
 
     def close(self) -> None:
         """Close the file."""

@@ -89,39 +89,60 @@ def store(
     outstanding: dict[int, Stored] = {}
     last = Status(0)
     for instance in instances:
-        while len(outstanding) >= window:
-            last = yield from _one_stored(outstanding)
         stored = Stored(instance)
-        request = CStoreRQ(
-            affected_sop_class_uid=instance.sop_class_uid,
-            affected_sop_instance_uid=instance.sop_instance_uid,
-            priority=priority,
-        )
-        if originator is not None:
-            request.move_originator_application_entity_title, request.move_originator_message_id = originator
+        source = None
         try:
             context = context_of_instance(negotiation, instance, codec)
+            # Before there is room in the window: the file is read while the peer works at the one before.
             source = yield Call(instance.open, (context.transfer_syntax,))
-            try:
-                message_id = yield Send(context.context_id, request, source)
-            finally:
+        except (NbdicomError, OSError) as error:
+            stored.error = _unsendable(error)
+        try:
+            while len(outstanding) >= window:
+                last = yield from _one_stored(outstanding)
+            if source is not None:
+                request = _request(instance, priority, originator)
+                message_id = yield from _sent(stored, Send(context.context_id, request, source))
+        finally:
+            if source is not None:
                 source.close()
-        except NoPresentationContext as error:
-            stored.error = error
-        except (AssociationError, LocalProtocolError):
-            raise
-        except NbdicomError as error:
-            stored.error = error
-        except OSError as error:
-            stored.error = NbdicomError(f"cannot read the file: {error.strerror or type(error).__name__}")
+        if stored.error is not None:
+            yield Deliver(stored)
         else:
             stored.transfer_syntax = context.transfer_syntax
             outstanding[message_id] = stored
-            continue
-        yield Deliver(stored)
     while outstanding:
         last = yield from _one_stored(outstanding)
     return last
+
+
+def _request(instance: StorableInstance, priority: Priority, originator: tuple[str, int] | None) -> CStoreRQ:
+    request = CStoreRQ(
+        affected_sop_class_uid=instance.sop_class_uid,
+        affected_sop_instance_uid=instance.sop_instance_uid,
+        priority=priority,
+    )
+    if originator is not None:
+        request.move_originator_application_entity_title, request.move_originator_message_id = originator
+    return request
+
+
+def _sent(stored: Stored, send: Send) -> Operation:
+    """Send it; the Message ID, or None where its file fails meanwhile."""
+    try:
+        return (yield send)
+    except (NbdicomError, OSError) as error:
+        stored.error = _unsendable(error)
+        return None
+
+
+def _unsendable(error: NbdicomError | OSError) -> NbdicomError:
+    """Why one instance could not be sent; what concerns all of them is raised."""
+    if isinstance(error, OSError):
+        return NbdicomError(f"cannot read the file: {error.strerror or type(error).__name__}")
+    if isinstance(error, (AssociationError, LocalProtocolError)) and not isinstance(error, NoPresentationContext):
+        raise error
+    return error
 
 
 def _one_stored(outstanding: dict[int, Stored]) -> Operation:

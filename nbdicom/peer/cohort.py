@@ -222,7 +222,10 @@ class _Filed(Part10Sink):
         request = self._request
         try:
             self.path, about = self._folder.filed(
-                str(request.sop_instance_uid), str(request.sop_class_uid), str(request.transfer_syntax), self._part
+                str(request.sop_instance_uid),
+                str(request.sop_class_uid),
+                str(request.transfer_syntax),
+                Path(self._part),
             )
         except BaseException:
             super().close(False)
