@@ -299,27 +299,47 @@ def _counted(
 
 def _get_instances(link: Link, received: Received, instances: Sequence[StorableInstance], counts: _Counts) -> Operation:
     """The C-STORE sub-operations of a C-GET, on the same association; returns True if cancelled."""
-    for instance in instances:
-        if received.cancelled:
-            return True
-        counts.count(instance, (yield from _get_one(link, received.message, instance)))
-        if counts.remaining:
-            # The next sub-operation follows at once: one write for both, and the peer wakes once.
-            yield from _counted(link, received, counts, 0xFF00, more=True)
+    ready: Send | None = yield from _prepared(link, received.message, instances[0])
+    try:
+        for number, instance in enumerate(instances, 1):
+            if received.cancelled:
+                return True
+            sent, ready = ready, None
+            if sent is not None:
+                yield from _sent(sent)
+            if number < len(instances):
+                # The file of the next one is read while the peer works at this one.
+                ready = yield from _prepared(link, received.message, instances[number])
+            counts.count(instance, None if sent is None else (yield from _stored()))
+            if counts.remaining:
+                # The next sub-operation follows at once: one write for both, and the peer wakes once.
+                yield from _counted(link, received, counts, 0xFF00, more=True)
+    finally:
+        if ready is not None and ready.data is not None:
+            ready.data.close()
     return False
 
 
-def _get_one(link: Link, message: Any, instance: StorableInstance) -> Operation:
+def _prepared(link: Link, message: Any, instance: StorableInstance) -> Operation:
+    """The request that sends an instance, whose file is open; None if it cannot be sent."""
     try:
         context = context_of_instance(link.negotiation, instance, link.codec)
         source = yield Call(instance.open, (context.transfer_syntax,))
     except (NbdicomError, OSError) as error:
         link.failed(message, error)
         return None
+    return Send(context.context_id, _store_request(instance), source)
+
+
+def _sent(send: Send) -> Operation:
+    assert send.data is not None
     try:
-        yield Send(context.context_id, _store_request(instance), source)
+        yield send
     finally:
-        source.close()
+        send.data.close()
+
+
+def _stored() -> Operation:
     response: Received = yield Receive()
     assert isinstance(response.message, CStoreRSP)
     return response.message.status
