@@ -84,7 +84,10 @@ def behave(options: dict[str, Any]) -> None:
     number = 0
     while True:
         number = number % 60_000 + 1
-        if habit == "segments":
+        if habit == "good":
+            bad.connection.sendall(bad.message(1, CEchoRQ(message_id=number)))
+            bad.pdu()
+        elif habit == "segments":
             for byte in bad.message(1, CEchoRQ(message_id=number)):
                 bad.connection.send(bytes((byte,)))
             bad.pdu()

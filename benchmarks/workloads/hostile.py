@@ -9,7 +9,8 @@ from benchmarks.stage import Stage
 
 #: What the bad peer does while a good one works.
 HABITS = {
-    "alone": "nothing: there is no bad peer",
+    "alone": "nothing: there is no other peer",
+    "good": "it is a good one: it sends echoes, too, and waits for each answer",
     "segments": "it sends its messages in segments of one byte",
     "fragments": "it sends data sets in fragments of two bytes, 10 000 for each object",
     "length 8": "it announces a maximum length of 8, so that every answer goes out in crumbs",
@@ -28,4 +29,4 @@ def hostile(stage: Stage) -> Iterator[Workload]:
             return stage.run("hostile", "beside", habit=name, count=count, **acceptor.address)
 
         contenders.append(Contender(name, work, count, acceptor))
-    yield Workload("hostile", "C-ECHO of a good peer beside a bad one", "/s", contenders, ("alone",))
+    yield Workload("hostile", "C-ECHO of a good peer beside a bad one", "/s", contenders, ("alone", "good"))

@@ -20,6 +20,7 @@ from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import Message, Request
 from nbdicom.core.machine import Sta
 from nbdicom.core.streams import Buffer, DataSource
+from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationAborted, AssociationError, LocalProtocolError, OperationTimeout
 from nbdicom.memory import Connection
 
@@ -31,6 +32,11 @@ __all__ = ["Wire"]
 _MOST_HELD = 500  #: buffers that are held for one write (IOV_MAX is 1024)
 #: bytes of a message that have to move before a wait for the peer starts anew: a byte now and then is no progress
 _PROGRESS = 1 << 14
+_CRUMB = 64  #: bytes of a read, for each PDU in it, that are a crumb
+_MOST_CRUMBS = 16  #: one after the other, before whoever sends them waits
+_CRUMBS_REMEMBERED = 1000  #: at most
+_CRUMBS_AT_ONCE = 1 << 12  #: bytes that are read then
+_BREATH = 0.001  #: seconds after which it goes on
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
 
@@ -62,6 +68,7 @@ class Wire:
         self._torn = False  # a PDU was written in part
         self._held: list[Buffer] = []  # whole messages that go out with the next one
         self._bytes = 0  # received, so that silence can be told from progress
+        self._crumbs = 0  # small pieces that came one after the other
         self._stop: str | None = None  # why another thread wants this association to end
         self._os_error: OSError | None = None
 
@@ -235,7 +242,9 @@ class Wire:
     def _read_once(self, deadline: float | None) -> None:
         """One read from the socket into the core; at the deadline the core is told the time."""
         if self.transport.hot or self.transport.wait(deadline):
+            bytes_before, pdus_before = self._bytes, self.core.upper_layer.pdus
             self._take()
+            self._count_crumbs(self._bytes - bytes_before, self.core.upper_layer.pdus - pdus_before)
             # A peer that sends a byte now and then must not keep the core from being told the time.
             due = self.core.deadline()
             late = due is not None and time.monotonic() >= due
@@ -246,12 +255,28 @@ class Wire:
                 self.core.time_reached(time.monotonic())
         self.flush()
 
+    def _count_crumbs(self, size: int, pdus: int) -> None:
+        """A peer that sends nothing but crumbs waits a moment after some of them, so that they cost others nothing.
+
+        Each read has its price, and each PDU: 3 us, in which no other association has the interpreter.  Of crumbs less is
+        read at once, more has come after a moment, and meanwhile the others are served.  One small piece now and then is
+        nothing: some peers send the header of a PDU and its body apart.
+        """
+        if size >= _CRUMB * max(1, pdus):
+            self._crumbs //= 2  # between two data sets in crumbs there is a whole command
+            return
+        self._crumbs = min(self._crumbs + max(1, pdus), _CRUMBS_REMEMBERED)
+        if self._crumbs > _MOST_CRUMBS and self.core.upper_layer.role is Role.ACCEPTOR:
+            with self._lock:
+                self._arrived.wait(_BREATH)
+
     def _take(self) -> None:
         """What is there goes from the socket into the core; only the reader may call it."""
         core = self.core
         try:
             self._in_io = True
-            size = self.transport.read(core.get_buffer())
+            view = core.get_buffer()
+            size = self.transport.read(view if self._crumbs <= _MOST_CRUMBS else view[:_CRUMBS_AT_ONCE])
             with self._lock:
                 if size:
                     self._bytes += size

@@ -20,6 +20,7 @@ __all__ = ["Dimse", "OpenSink", "Received"]
 #: ``open_sink(context, request)`` gives the sink for the data set of a C-STORE request, or None for memory.
 OpenSink = Callable[[NegotiatedContext, CStoreRQ], DataSink | None]
 
+_MOST_VIEWS = 500  #: pieces that a sink is given at once; of a whole window they are shorter than 500 bytes then
 _MOST_EMPTY = 1000  #: empty fragments in a row: legal (0 is even), but no reason for more
 
 
@@ -138,6 +139,8 @@ class Dimse:
         if sink is None:
             return
         self._size += sum(map(len, views))
+        if len(views) > _MOST_VIEWS:
+            views = [memoryview(b"".join(views))]  # crumbs: one copy costs a sink less than the handling of each
         try:
             if self._size > self._limits.object_size:
                 raise MemoryError(f"object of more than {self._limits.object_size} bytes")

@@ -406,6 +406,11 @@ class UpperLayer:
             self._fire(event, received)
 
     @property
+    def pdus(self) -> int:
+        """How many PDUs have begun to arrive."""
+        return self._pdus
+
+    @property
     def listens_on(self) -> bool:
         """True for an acceptor that has said its last word (Sta13) and still understands what comes (AA-6, AA-7, AA-2)."""
         return self.role is Role.ACCEPTOR and self.state is Sta.STA13 and not self._deaf and not self.close_transport
