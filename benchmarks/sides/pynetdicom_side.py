@@ -131,12 +131,13 @@ def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
     spent: list[float] = []
     failures: list[str] = []
 
-    def one() -> None:
+    def one(number: int) -> None:
         try:
             association = connect(options, (CTImageStorage, EXPLICIT))
+            mine = files[number::count] if options.get("spread") else files
             together.wait(60)
             started = time.perf_counter()
-            answered = [association.send_c_store(path).get("Status") for path in files]
+            answered = [association.send_c_store(path).get("Status") for path in mine]
             failures.extend(str(status) for status in answered if status != 0x0000)
             spent.append(time.perf_counter() - started)
             association.release()
@@ -145,7 +146,7 @@ def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
             together.abort()
 
     def work() -> dict[str, Any]:
-        threads = [threading.Thread(target=one) for _ in range(count)]
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -29,7 +29,7 @@ from scripted import (
 )
 
 from nbdicom.config import Timeouts
-from nbdicom.core.command import CFindRQ, CFindRSP, CGetRQ, encode_command
+from nbdicom.core.command import CFindRQ, CFindRSP, CGetRQ, CStoreRQ, encode_command
 from nbdicom.core.pdu import AAbort, AAssociateAC, AReleaseRQ
 from nbdicom.errors import OperationTimeout
 from nbdicom.operations.handlers import Handlers
@@ -83,6 +83,33 @@ def test_a_message_in_tiny_pdus_is_no_progress(serve: Serve, pieces: tuple[bytes
             finally:
                 over.set()
                 thread.join()
+
+
+def test_objects_in_crumbs_arrive_whole(serve: Serve) -> None:
+    """10 000 fragments of two bytes, twice, then one in segments of a byte: all are stored, and others served meanwhile."""
+    data = bytes(range(250)) * 80
+    stored: list[bytes] = []
+
+    def in_crumbs(number: int) -> bytes:
+        return message(
+            STORE_ID,
+            CStoreRQ(message_id=number, affected_sop_class_uid=scripted.CT, affected_sop_instance_uid=UID("1.2.3")),
+            data,
+            fragment=2,
+        )
+
+    with serve(Handlers(store=lambda request: stored.append(request.data) or 0)) as server:
+        with Wire.associated(server.address) as wire, scripted.dial(server.address) as association:
+            for number in (1, 2):
+                wire.send(in_crumbs(number))
+                assert association.echo() == 0
+                wire.message()
+            for byte in store_rq(data[:400], message_id=3):
+                wire.send(bytes((byte,)))
+            assert association.echo() == 0
+            wire.message()
+            wire.release()
+    assert stored == [data, data, data[:400]]
 
 
 def test_a_slow_line_is_progress(serve: Serve) -> None:
