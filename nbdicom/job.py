@@ -133,7 +133,7 @@ class Job(Generic[T]):
         unit: str | None = None,
         note: str | None = None,
     ) -> None:
-        """So many are done of so many, with so many bytes; what is None has not changed.
+        """So many (*done*) are done of so many (*total*) of a *unit*, with *size* bytes and a *note*; None has not changed.
 
         Raises
         ------

@@ -238,7 +238,20 @@ def serve(
 ) -> Receiver | Server:
     """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
 
-    With *tls* it serves associations that are secured by it, and no others (PS3.15 Annex B).
+    Parameters
+    ----------
+    handlers : Handlers, optional
+        Services of your own; without any, a `Receiver`.
+    to : path, optional
+        The folder of the receiver; without one, a temporary one.
+    ae_title, host, port
+        Who and where it is: loopback and a free port (0) unless you say otherwise.
+    contexts : iterable
+        What your own handlers serve, like in `associate`.
+    any_called : bool
+        Also serve requests that call another title.
+    tls : TLS, optional
+        Serve associations that are secured by it, and no others (PS3.15 Annex B).
 
     Examples
     --------

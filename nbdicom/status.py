@@ -270,7 +270,7 @@ class Status(int):
         return self
 
     def of(self, sop_class: str) -> Status:
-        """The same status, with the SOP Class that it belongs to."""
+        """The same status, with the *sop_class* (its UID) that it belongs to."""
         return Status(self, self.service, self.comment, sop_class)
 
     @property

@@ -223,7 +223,9 @@ class TLS:
     # --------------------------------------------------------------------------- the peer
 
     def checked(self, connection: ssl.SSLSocket | ssl.SSLObject, *, server: bool) -> PeerCertificate | None:
-        """The peer's certificate after the handshake; None if it showed none.
+        """The peer's certificate after the handshake on *connection*; None if it showed none.
+
+        *server* tells that we are the acceptor: a pinned certificate is that of an acceptor, and is compared only without.
 
         Raises
         ------

@@ -411,7 +411,7 @@ class Association:
     ) -> Reply:
         """Get attributes of a SOP Instance (N-GET, PS3.7 10.1.2): keywords or tags; none given asks for all.
 
-        The rest is like `n_event_report`.
+        The other parameters are those of `n_event_report`.
         """
         from nbdicom.data import tag_of
 
@@ -424,7 +424,8 @@ class Association:
     ) -> Reply:
         """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
 
-        *modification_list* is a Dataset, mapping or bytes; the rest is like `n_event_report`.
+        *modification_list* is a Dataset, mapping or bytes; the
+        other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
 
@@ -440,7 +441,7 @@ class Association:
         """Have the peer do something with a SOP Instance (N-ACTION, PS3.7 10.1.4).
 
         *action_type_id* is defined by the service, *action_information* a Dataset, mapping or bytes that belongs to it; the
-        rest is like `n_event_report`.
+        other parameters are those of `n_event_report`.
         """
         return await self._reply(
             self._invoking.n_action(sop_class, sop_instance, action_type_id, action_information, meta_sop_class)
@@ -457,7 +458,8 @@ class Association:
         """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
 
         Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
-        mapping or bytes; the rest is like `n_event_report`.
+        mapping or bytes; the
+        other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
 

@@ -21,7 +21,7 @@ _RECORDS = 1 << 18  #: bytes that are encrypted at once
 
 
 class SecureTransport(Transport):
-    """One connected socket with TLS on it; `handshake` comes first.
+    """One connected socket with TLS on it (PS3.15 Annex B); `handshake` comes first.
 
     Parameters
     ----------

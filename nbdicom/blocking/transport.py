@@ -1,4 +1,4 @@
-"""A TCP connection with deadlines: the only file of this driver that touches a socket's bytes.
+"""A TCP connection with deadlines (PS3.8 9.1.2): the only file of this driver that touches a socket's bytes.
 
 The socket never blocks; `wait` does, and a signal that interrupts it has changed nothing.  TCP_NODELAY is set once.
 Peers that leave Nagle's algorithm on wait for our acknowledgement before they send the second half of an answer, which
@@ -91,7 +91,7 @@ def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int
 
 
 class Transport:
-    """One connected socket.
+    """One connected socket (PS3.8 9.1.2).
 
     Parameters
     ----------

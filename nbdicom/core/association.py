@@ -79,7 +79,7 @@ class Invocation:
 
 
 class AssociationCore:
-    """The protocol side of one association.
+    """The protocol side of one association (PS3.8 7, PS3.7 7).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 A PDU or an item is a dataclass whose annotations are the rows of its table in the standard, for instance
 ``result: Annotated[RejectResult, U8]``.  `encode_fields` and `decode_fields` read those rows; `annotate_fields` gives
-the same rows with their byte offsets.  There is no second description of any PDU.
+the same rows with their byte offsets.  There is no second description of any PDU (PS3.8 9.3.1; PS3.7 D.3.3).
 """
 
 from __future__ import annotations

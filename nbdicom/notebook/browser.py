@@ -105,7 +105,7 @@ class Browser(Panel):
         return self._row(self._deepest)
 
     def frame(self, level: str) -> pandas.DataFrame | None:
-        """What a list has; None before it is loaded."""
+        """What the list of this *level* has, as a table; None before it is loaded."""
         return self._frames.get(Level.of(level))
 
     # --------------------------------------------------------------------------- loading

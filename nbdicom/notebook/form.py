@@ -233,7 +233,7 @@ class QueryForm(Panel):
         self._lay_out()
 
     def add_key(self, keyword: str | None = None, value: str = "") -> None:
-        """Add a field for a further key; by default the one that is typed in the form."""
+        """Add a field for a further key with this *value*: *keyword*, by default the one that is typed in the form."""
         name = (self.keyword.value if keyword is None else keyword).strip()
         try:
             if not name:

@@ -50,7 +50,7 @@ class Thumbnails(Panel):
             self._take(series_of(source))
 
     def add(self, path: str | Path) -> None:
-        """Another object has arrived; what is no image is passed over."""
+        """Another object has arrived in the file *path*; what is no image is passed over."""
         with self._lock:
             self._waiting.put(path)
             if self._worker is None:
@@ -68,7 +68,7 @@ class Thumbnails(Panel):
             self.add(Path(folder, name))
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until everything that was added is shown."""
+        """Wait until everything that was added is shown, at most *timeout* seconds."""
         worker = self._worker
         if worker is not None:
             worker.join(timeout)

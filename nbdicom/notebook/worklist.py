@@ -83,7 +83,7 @@ class WorklistForm(Panel):
         return self._report("N-CREATE, in progress", lambda: mpps.mpps(chosen).begin())
 
     def end(self, how: str) -> Job[PerformedProcedureStep] | None:
-        """Tell that the performed step in the list is over: ``"complete"`` or ``"discontinue"``."""
+        """Tell that the performed step in the list is over; *how* is ``"complete"`` or ``"discontinue"``."""
         if self.step.value is None:
             self._problem.value = message("nothing has been begun yet")
             return None

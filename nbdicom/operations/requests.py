@@ -69,7 +69,7 @@ class Codec(Protocol):
 
 
 class StorableInstance(Protocol):
-    """A SOP Instance that can be sent by C-STORE: what it is, and its data set when it is wanted."""
+    """A SOP Instance that can be sent by C-STORE (PS3.4 Annex B): what it is, and its data set when it is wanted."""
 
     @property
     def sop_class_uid(self) -> UID:
@@ -98,7 +98,7 @@ class StorableInstance(Protocol):
 
 
 class Refuse(Exception):
-    """Raised by a handler to answer with a failure (or warning) status.
+    """Raised by a handler to answer with a failure (or warning) status (PS3.7 Annex C).
 
     *error_id* is the Error ID (0000,0903) of a DIMSE-N response, where a service defines one.
 
@@ -308,7 +308,7 @@ class NDeleteRequest(NormalizedRequest):
 
 @dataclass(slots=True)
 class Match:
-    """One pending C-FIND response: its identifier as it came."""
+    """One pending C-FIND response (PS3.7 9.1.2): its identifier as it came."""
 
     data: bytes
     transfer_syntax: UID
@@ -322,7 +322,7 @@ class Match:
 
 @dataclass(slots=True)
 class Stored:
-    """The outcome of one C-STORE: the peer's status, or the error that kept it from being sent."""
+    """The outcome of one C-STORE (PS3.7 9.1.1): the peer's status, or the error that kept it from being sent."""
 
     instance: StorableInstance
     status: Status | None = None
@@ -337,7 +337,7 @@ class Stored:
 
 @dataclass(slots=True)
 class ReceivedInstance:
-    """One instance that arrived by a C-STORE sub-operation, and what we answered."""
+    """One instance that arrived by a C-STORE sub-operation (PS3.4 C.4.3), and what we answered."""
 
     sop_class_uid: UID
     sop_instance_uid: UID
@@ -349,7 +349,7 @@ class ReceivedInstance:
 
 @dataclass(slots=True)
 class SubOperations:
-    """The counters of one C-GET or C-MOVE response; None where the peer did not send them."""
+    """The counters of one C-GET or C-MOVE response (PS3.4 C.4.2.1.6); None where the peer did not send them."""
 
     status: Status
     remaining: int | None = None

@@ -442,7 +442,7 @@ class Pacs:
         return Scrubbed.of(archive.scrub())
 
     def instance(self, sop_instance_uid: str) -> StoredInstance | None:
-        """A stored instance: its file, its size, the SHA-256 of its data set; None if it is not here."""
+        """A stored instance by its *sop_instance_uid*: its file, size, SHA-256 of its data set; None if it is not here."""
         return self._open().instance(sop_instance_uid)
 
     # --------------------------------------------------------------------------- the workflow around it

@@ -192,7 +192,10 @@ class FakePeer(Tabular):
             return list(self._reports)
 
     def wait(self, count: int | None = None, timeout: float = 30.0) -> list[ReplayReport]:
-        """Wait until *count* connections are over, by default as many as were recorded; gives their reports."""
+        """Wait at most *timeout* seconds until *count* connections are over, by default as many as were recorded.
+
+        Gives the reports of those that are over.
+        """
         wanted = len(self._scripts) if count is None else count
         with self._changed:
             self._changed.wait_for(lambda: len(self._reports) >= wanted, timeout)
