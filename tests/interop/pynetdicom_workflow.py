@@ -213,8 +213,15 @@ def workitem(associate, said, reports):
 
 def scp(port, title, where):
     steps = {}
+    owners, watchers = {}, []
 
     def find(event):
+        if event.context.abstract_syntax == UnifiedProcedureStepPull:
+            for uid, step in steps.items():
+                if step.get("ProcedureStepLabel") == event.identifier.get("ProcedureStepLabel"):
+                    yield 0xFF00, made(SOPInstanceUID=uid, ProcedureStepLabel=step.ProcedureStepLabel,
+                                       ProcedureStepState=step.ProcedureStepState)  # fmt: skip
+            return
         item = made(Modality="CT", ScheduledStationAETitle="CT1", ScheduledProcedureStepID="S1",
                     ScheduledProcedureStepStartDate="20260705", ScheduledProcedureStepStartTime="0800")  # fmt: skip
         yield 0xFF00, made(
@@ -227,14 +234,30 @@ def scp(port, title, where):
         return 0x0000, event.attribute_list
 
     def modify(event):
+        uid = event.request.RequestedSOPInstanceUID
+        if uid in owners and event.modification_list.get("TransactionUID") != owners[uid]:
+            return 0xC301, None
         steps[event.request.RequestedSOPInstanceUID].update(event.modification_list)
         return 0x0000, event.modification_list
 
     def get(event):
-        return 0x0000, next(iter(steps.values()))
+        return 0x0000, steps[event.request.RequestedSOPInstanceUID]
 
     def act(event):
         request = event.action_information
+        uid = event.request.RequestedSOPInstanceUID
+        if event.request.RequestedSOPClassUID == UnifiedProcedureStepPush:
+            if event.action_type == 1:
+                if owners.setdefault(uid, request.TransactionUID) != request.TransactionUID:
+                    return 0xC301, None
+                steps[uid].ProcedureStepState = request.ProcedureStepState
+            elif event.action_type == 3:
+                watchers.append(request.ReceivingAE)
+            elif event.action_type == 4:
+                watchers.remove(request.ReceivingAE)
+            else:
+                return 0xC311, None  # it is COMPLETED already
+            return 0x0000, None
         good, bad = [], []
         for item in request.ReferencedSOPSequence:
             if item.ReferencedSOPInstanceUID.endswith(".404"):
@@ -263,7 +286,8 @@ def scp(port, title, where):
     ae = AE(title)
     for uid in (
         Verification, ModalityWorklistInformationFind, ModalityPerformedProcedureStep,
-        ModalityPerformedProcedureStepRetrieve, StorageCommitmentPushModel,
+        ModalityPerformedProcedureStepRetrieve, StorageCommitmentPushModel, UnifiedProcedureStepPush,
+        UnifiedProcedureStepPull, UnifiedProcedureStepWatch,
     ):  # fmt: skip
         ae.add_supported_context(uid)
     handlers = [

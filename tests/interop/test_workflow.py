@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nbdicom as nd
+from nbdicom.errors import OperationFailed
 from nbdicom.pacs.samples import sample_instances
 from nbdicom.peer.notices import IncompleteTransfer
 
@@ -118,3 +119,27 @@ def test_pynetdicom_as_a_hospital(hospital):
     with pytest.warns(IncompleteTransfer, match=re.escape("1.2.3.404")):
         committed = peer.commit(*instances, lost, listen=listen, timeout=30)
     assert [row.ok for row in committed] == [True, True, False]
+
+
+@pytest.mark.parametrize("hospital", ["same"], indirect=True)
+@pytest.mark.parity("A.4 Unified Procedure Step")
+def test_workitems_of_pynetdicom(hospital):
+    """UPS Push, Pull and Watch, as a person in a notebook uses them."""
+    workitems = hospital[0].workitems
+    uid = workitems.create(ProcedureStepLabel="CAD")
+    workitems.create(ProcedureStepLabel="other")
+    assert workitems.subscribe(uid) == 0
+    found = workitems.find(ProcedureStepLabel="CAD")
+    assert list(found["SOPInstanceUID"]) == [uid] and list(found["ProcedureStepState"]) == ["SCHEDULED"]
+    with workitems.claim(uid) as work:
+        work.progress(50, "half")
+        with pytest.raises(OperationFailed, match="C301H"):
+            workitems.claim(uid)
+        work.perform(station="CAD1")
+    kept = workitems.get(uid)
+    assert kept.ProcedureStepState == "COMPLETED"
+    (performed,) = kept.UnifiedProcedureStepPerformedProcedureSequence
+    assert performed.PerformedStationNameCodeSequence[0].CodeValue == "CAD1"
+    assert workitems.unsubscribe(uid) == 0
+    with pytest.raises(OperationFailed, match="C311H"):
+        workitems.cancel(uid, "too late")
