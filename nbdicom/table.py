@@ -139,6 +139,10 @@ class Tabular:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
+    def to_frame(self) -> pandas.DataFrame:
+        """What the table has, as a DataFrame."""
+        return self.table().to_frame()
+
 
 def _lines(cell: object) -> str:
     """Escape control characters, but keep the newlines that are ours."""

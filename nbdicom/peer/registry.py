@@ -129,10 +129,6 @@ class Peers(Tabular):
         notes = [f'saved in {self.path}; nbdicom.peers["name"] is the peer']
         return Table("Saved peers", ("name", "address", "calling", "character set"), rows, notes=notes)
 
-    def to_frame(self) -> Any:
-        """Names and addresses as a DataFrame."""
-        return self.table().to_frame()
-
     @staticmethod
     def _unknown(name: str, entries: dict[str, Any]) -> QueryError:
         known = ", ".join(entries) or "there are none yet: nbdicom.peers.add(name, address)"
