@@ -159,3 +159,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext nbdicom``: Tab knows the keywords of a query, and tables are shown masked where they shall be.
+
+    Making a `Peer` does the same.
+    """
+    from nbdicom.peer import completing, display
+
+    completing.register(shell)
+    display.register(shell.display_formatter)

@@ -72,6 +72,10 @@ class Remote(Tabular):
             remember(self)  # a table says whom it comes from, but no secret: `from_provenance` finds this peer again
         self.trace = recorder_of(trace)
         self.charset = charset
+        if "IPython" in sys.modules:
+            from nbdicom.peer.completing import register
+
+            register()
         if "pandas" in sys.modules:  # tables that come from a file get their .dicom, and nobody waits for pandas
             import nbdicom.peer.frames  # noqa: F401
 

@@ -105,6 +105,9 @@ class Dissection:
     def __len__(self) -> int:
         return len(self.fields)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(field.name for _, field, _ in self.walk()))
+
     # --------------------------------------------------------------------------- views
 
     @property

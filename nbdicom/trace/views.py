@@ -157,6 +157,9 @@ class DissectedArrow:
     def __iter__(self) -> Iterator[Dissection]:
         return iter(self.parts)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(name for part in self.parts for name in part._ipython_key_completions_()))
+
     def __len__(self) -> int:
         return len(self.parts)
 
