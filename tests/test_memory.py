@@ -397,3 +397,34 @@ def test_a_hospital_reports_without_a_thread() -> None:
         assert pacs.reports.wait(30)
         assert heard.count(1) >= 3  # SCHEDULED, IN PROGRESS, COMPLETED
         assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("acceptor", ["blocking", "asyncio"])
+def test_answers_that_nobody_takes_for_a_while(acceptor: str) -> None:
+    """The loop stops reading, in the middle of what was written if need be; nothing is lost or comes twice."""
+    count, size = 1200, 10_000  # three times what may lie about
+
+    def find(request: FindRequest) -> Iterator[dict[str, str]]:
+        for number in range(count):
+            yield {"PatientID": str(number), "PatientComments": "x" * size}
+
+    async def use(address: tuple[str, int]) -> None:
+        async with aio.associate(address, called="SCP", contexts=[FIND]) as association:
+            matches = await association.find({"QueryRetrieveLevel": "STUDY"}, model=FIND)
+            first = await anext(matches)
+            while not association._driver._paused:
+                await asyncio.sleep(0)
+            rest = [match.dataset() async for match in matches]
+        found = [first.dataset(), *rest]
+        assert [int(dataset.PatientID) for dataset in found] == list(range(count))
+        assert {len(dataset.PatientComments) for dataset in found} == {size}
+
+    async def main() -> None:
+        if acceptor == "blocking":
+            with nd.Server(Handlers(find=find), ae_title="SCP", contexts=[FIND], host="memory") as server:
+                await use(server.address)
+        else:
+            async with aio.serve(Handlers(find=find), ae_title="SCP", contexts=[FIND], host="memory") as server:
+                await use(server.address)
+
+    run(main())

@@ -55,12 +55,13 @@ class End(Connection):
         paced = isinstance(self.other, End)  # it is told to pause
         if not paced and not self.here and self.came:
             return 0
-        self.came.append(memoryview(b"".join(buffers)))  # a source uses its buffer again
+        whole = b"".join(buffers)  # a source uses its buffer again
+        self.came.append(memoryview(whole))
         if not paced and self.here and self.transport is not None:
             self.transport.deliver()  # a step of a blocking acceptor: nobody else runs before it ends
         else:
             self.soon(self._deliver)
-        return len(self.came[-1]) if self.came else sum(map(len, buffers))
+        return len(whole)  # of what came is less here already
 
     @property
     def backlog(self) -> int:
