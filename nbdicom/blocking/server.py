@@ -26,7 +26,7 @@ from nbdicom.blocking.driver import Driver
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import AssociationError, ConnectionFailed
+from nbdicom.errors import AssociationError, ConnectionFailed, NbdicomError
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
@@ -192,7 +192,8 @@ class Server(Acceptor):
         """Have ``function(*args)`` called after a handler has returned: what it tells a peer goes out after the answer.
 
         It is called in a thread of its own; in memory by whoever waits for one of our associations.  That is how a report is
-        sent on the association that asked for it, which is busy while the handler runs (PS3.4 J.3.3).
+        sent on the association that asked for it, which is busy while the handler runs (PS3.4 J.3.3).  What it raises goes
+        to the log.
 
         Parameters
         ----------
@@ -201,11 +202,20 @@ class Server(Acceptor):
         *args
             What it is called with.
         """
-        work = partial(copy_context().run, function, *args)  # who records the request records what follows from it
+        # Who records the request records what follows from it.
+        work = partial(copy_context().run, self._do_later, function, args)
         if is_memory(self._requested[0]):
             self._chores.append(work)
         else:
             threading.Thread(target=work, name=f"nbdicom {self.ae_title} later", daemon=True).start()
+
+    def _do_later(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        try:
+            function(*args)
+        except Exception as error:  # nobody waits for it: the peer may be gone, say
+            what = printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
+            _log.warning("%s: what was put off failed: %s", self.ae_title, what)
+            _log.debug("%s", trace_of(error))
 
     def _do_chores(self) -> None:
         for _ in range(len(self._chores)):  # what is put off meanwhile has to wait

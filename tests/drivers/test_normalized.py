@@ -12,6 +12,7 @@ import pytest
 from pydicom import Dataset
 from scripted import A_ABORT_USER, CT, IMPLICIT, LIMIT, Dial, Scripted, Serve, Wire, message, store_rq
 
+from nbdicom.blocking import Server, associate
 from nbdicom.core.command import CStoreRSP, NEventReportRQ, NEventReportRSP
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import AssociationAborted, NoPresentationContext, OperationFailed
@@ -188,6 +189,35 @@ def test_an_event_report_on_the_same_association(serve: Serve, dial: Dial) -> No
     (report,) = reports
     assert (report.event_type_id, report.sop_instance_uid, report.dataset().TransactionUID) == (1, ONE, "1.2.9")
     assert [int(reply.status) for reply in replies] == [0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "memory"])
+def test_what_is_put_off_until_the_answer_is_out(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A blocking server does it in a thread, in memory whoever waits does; what fails concerns nobody."""
+    reports: list[NEventReportRequest] = []
+    told = threading.Event()
+
+    def commit(request: NActionRequest) -> None:
+        (association,) = server.associations
+        server.later(association.n_event_report, COMMITMENT, ONE, 1, {"TransactionUID": "1.2.9"})
+        server.later(fails)
+
+    def fails() -> None:
+        told.set()
+        raise ValueError("DOE^JOHN")
+
+    with Server(Handlers(n_action=commit), ae_title="SCP", contexts=PRINTING, host=host) as server:
+        handlers = Handlers(n_event_report=reports.append)
+        options: dict[str, Any] = {"called": "SCP", "contexts": PRINTING, "handlers": handlers}
+        with associate(server.address, **options) as association:
+            assert association.n_action(COMMITMENT, ONE, 1, {"TransactionUID": "1.2.9"}).status == 0
+            assert association.listen(LIMIT, until=lambda: reports)
+            assert told.wait(LIMIT) and association.is_established
+    for thread in threading.enumerate():
+        if "later" in thread.name:
+            thread.join(LIMIT)
+    assert reports[0].dataset().TransactionUID == "1.2.9"
+    assert "what was put off failed: ValueError" in caplog.text and "DOE" not in caplog.text
 
 
 @pytest.mark.parity("A.4 Storage Commitment")
