@@ -1,4 +1,4 @@
-"""docs/performance.md from the JSON of a run: ``python -m benchmarks.page docs/performance.json docs/performance.md``."""
+"""docs/performance.md from docs/performance.json: ``python -m benchmarks.page [FROM [TO]]``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 __all__ = ["page", "table"]
 
+_SOURCE, _TARGET = "docs/performance.json", "docs/performance.md"
 _INTRODUCTION = """\
 # Performance
 
-This page is made by `python -m benchmarks.page` from the figures that `python -m benchmarks` wrote to
+This page is made by `python -m benchmarks.page` from the figures that `python -m benchmarks --json` wrote to
 `{source}`; do not edit it. Every contender runs in processes of its own, on the same generated data, in turn,
 several rounds; figures are medians, and ratios are medians of the ratios of each round. *raw* is what plain Python sockets
 reach with the same traffic and no DICOM. The start-up of DCMTK's tools is not counted, except where the whole process is
@@ -70,14 +71,15 @@ def page(told: dict[str, Any], source: str) -> str:
     """The whole page."""
     parts = [_INTRODUCTION.format(source=source)]
     machine = "; ".join(f"{name}: {value}" for name, value in told["machine"].items())
-    parts.append(f"Measured {told['date']}, the contenders of a workload in one run. {machine}.\n")
+    parts.append(f"{machine}.\n")
     parts.append(f"## Targets\n\n{target_table(told['targets'])}\n")
     parts.append(
         "## Figures\n\nCPU seconds and memory (what was needed beyond what the process had when it began) are those of"
         " requestor / acceptor for one run; of DCMTK's tools the whole process.\n"
     )
     for name, result in told["workloads"].items():
-        said = f"`{name}`, {result['rounds']} rounds, load before {result['load_before']:g}."
+        said = f"`{name}`, {result['rounds']} rounds, load before {result['load_before']:g}"
+        said += f"; {result['date']}, `{result['command']}`." if "command" in result else "."
         failures = "".join(f"\n\n*{who} failed: {why}*" for who, why in result["failures"].items())
         left_out = "".join(f"\n\n*Left out: {who}: {why}*" for who, why in result.get("left_out", {}).items())
         title = result["title"][0].upper() + result["title"][1:]
@@ -86,7 +88,7 @@ def page(told: dict[str, Any], source: str) -> str:
 
 
 def main() -> None:
-    source, target = sys.argv[1:3]
+    source, target = (sys.argv[1:3] + [_SOURCE, _TARGET][len(sys.argv) - 1 :])[:2]
     Path(target).write_text(page(json.loads(Path(source).read_text()), source))
 
 

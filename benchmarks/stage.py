@@ -182,12 +182,14 @@ class Stage:
             raise RuntimeError(f"{side} could not open {count} associations")
         return process
 
-    def tool(self, *argv: Any, start: float = 0.0, env: Mapping[str, str] = NODELAY) -> dict[str, Any]:
+    def tool(
+        self, *argv: Any, start: float = 0.0, env: Mapping[str, str] = NODELAY, cwd: Path | None = None
+    ) -> dict[str, Any]:
         """Run a program to its end; *start* seconds of it are not counted (see `start_up`)."""
         started = time.perf_counter()
         process = subprocess.Popen(
             list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**_ENVIRONMENT, **env},
+            env={**_ENVIRONMENT, **env}, cwd=cwd,
         )  # fmt: skip
         # Its memory is not to be had this way: the peak of a process begins with that of the one that forked it.
         _, status, usage = os.wait4(process.pid, 0)

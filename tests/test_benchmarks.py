@@ -13,18 +13,45 @@ import pytest
 from benchmarks.page import page
 from benchmarks.rounds import Contender, Workload, run
 from benchmarks.targets import TARGETS, reached
+from benchmarks.workloads import GROUPS
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_quick_run_writes_what_the_page_is_made_of(tmp_path):
-    file = tmp_path / "performance.json"
+def quick(file: Path, *workloads: str) -> dict:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    argv = [sys.executable, "-m", "benchmarks", "--quick", "store", "find", "--json", str(file)]
+    argv = [sys.executable, "-m", "benchmarks", "--quick", *workloads, "--json", str(file)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=110, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    told = json.loads(file.read_text())
+    return json.loads(file.read_text())
+
+
+#: Together all that there are, in parts that take about as long as each other; `store` and `find` have a test of their own.
+PARTS = [
+    ("associate", "echo", "together", "idle", "large"),
+    ("retrieve", "start"),
+    ("answer", "durable", "link"),
+    ("index", "hostile"),
+]
+
+
+@pytest.mark.parametrize("part", PARTS, ids="-".join)
+def test_every_workload_runs(part, tmp_path):
+    told = quick(tmp_path / "performance.json", *part)
+    assert not any(result["failures"] for result in told["workloads"].values())
+    assert all(outcome["median"] for result in told["workloads"].values() for outcome in result["contenders"].values())
+
+
+def test_no_workload_is_forgotten():
+    assert sorted(["store", "find", *(name for part in PARTS for name in part)]) == sorted(GROUPS)
+
+
+def test_a_quick_run_writes_what_the_page_is_made_of(tmp_path):
+    file = tmp_path / "performance.json"
+    quick(file, "find")
+    told = quick(file, "store")  # what is in the file already stays
     assert set(told["workloads"]) == {"store-16384", "find"}
+    assert told["workloads"]["find"]["command"] == "python -m benchmarks --quick --rounds 5 --seconds 90 find"
     ours = told["workloads"]["store-16384"]["contenders"]["nbdicom"]
     assert ours["median"] > 0 and ours["ratios"]["raw"] > 0
     assert ours["requestor"]["cpu"] > 0
