@@ -14,11 +14,11 @@ from nbdicom.config import Limits
 from nbdicom.core.command import (
     CCancelRQ,
     CFindRSP,
+    CommandWriter,
     Message,
     Request,
     Response,
     SubOperationCounts,
-    encode_command,
     response_class,
 )
 from nbdicom.core.dimse import Dimse, OpenSink, Received
@@ -123,6 +123,7 @@ class AssociationCore:
             artim=artim,
             pdu_seconds=pdu_seconds,
             p_data=self.dimse.fragment,
+            command=self.dimse.command,
             flush=self.dimse.flush,
             trace=trace,
         )
@@ -138,7 +139,7 @@ class AssociationCore:
         self._rq: AAssociateRQ | None = None
         self._release_waits = False  # the peer's release, for the answers to what it asked before
         self._next_message_id = 1
-        self._encoded: tuple[Message | None, bool, bytes] = (None, False, b"")  # the last command set
+        self._writer = CommandWriter()
         self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
         self._performing: dict[int, Received] = {}
         # The driver's verbs are those of the upper layer; bound once, they cost no second call.
@@ -151,8 +152,8 @@ class AssociationCore:
 
     def buffer_updated(self, nbytes: int) -> None:
         """*nbytes* have been written into the last `get_buffer()`."""
-        self.upper_layer.buffer_updated(nbytes)
-        self._listen()
+        if not self.upper_layer.buffer_updated(nbytes):
+            self._listen()
 
     def eof_received(self, error: AssociationError | None = None) -> None:
         """The transport connection is closed; *error* tells more about it than the machine can know."""
@@ -174,7 +175,8 @@ class AssociationCore:
     @property
     def is_over(self) -> bool:
         """True when nothing more is to be said, only to be sent and closed (an A-ABORT in Sta2 tells no user of it)."""
-        return self.error is not None or self.close_transport or self.state is Sta.STA13
+        upper_layer = self.upper_layer
+        return self.error is not None or upper_layer.close_transport or upper_layer.state is Sta.STA13
 
     # --------------------------------------------------------------------------- the association
 
@@ -197,6 +199,12 @@ class AssociationCore:
     def receiving(self) -> bool:
         """True in the middle of a PDU or of a message of the peer: more is due without anybody asking."""
         return self.upper_layer.receiving or self.dimse.receiving
+
+    @property
+    def quiet(self) -> bool:
+        """True while nothing is half received and no time runs (in Sta6 no ARTIM does): a wait needs no clock."""
+        upper_layer = self.upper_layer
+        return upper_layer.between and upper_layer.state is Sta.STA6 and not self.dimse.receiving
 
     def request(self, rq: AAssociateRQ) -> None:
         """Request the association (requestor)."""
@@ -372,15 +380,15 @@ class AssociationCore:
                 self._performing[message.message_id] = received
             self.requests.append(received)
 
-    def _refusal(self, message: Message) -> int | None:
+    def _refusal(self, message: Request) -> int | None:
         """The status of a request that is one too many, before its data set is taken (PS3.7 D.3.3.3, C.5.22).
 
         Some peers negotiate a window and ignore the outcome.  That is put up with while it costs us nothing: requests
         are performed one after the other, and what waits is bounded by `Limits.operations`.
         """
-        if not isinstance(message, Request) or isinstance(message, CCancelRQ) or message.message_id in self._performing:
-            return None
         outstanding = len(self._performing)
+        if not outstanding or message.message_id in self._performing:
+            return None
         if outstanding >= self._limits.operations:
             return 0x0213
         window = self.negotiation.window.performed if self.negotiation else 1
@@ -396,25 +404,29 @@ class AssociationCore:
             raise RemoteProtocolError(
                 f"{response.name} to Message ID {message_id}, {asked}", rule="PS3.7 9.3", source=0
             )
-        if response.status.is_pending and not isinstance(response, CFindRSP | SubOperationCounts):
+        status = response.status
+        pending = status == 0xFF00 or status == 0xFF01
+        if pending and not isinstance(response, CFindRSP | SubOperationCounts):
             raise RemoteProtocolError(
                 f"{response.name} that is pending, where one response is due", rule="PS3.7 9.1", source=0
             )
-        if response.status not in (0x0000, 0xFF00):  # the others mean what the service says
-            response.status = response.status.of(received.context.abstract_syntax)
-        failed = getattr(response, "number_of_failed_sub_operations", None)
-        if failed and response.status.is_success:
-            self._quirk(f"says Success although it counts {failed} failed sub-operations")
-        if not response.status.is_pending:
+        if status != 0x0000 and status != 0xFF00:  # the others mean what the service says
+            response.status = status.of(received.context.abstract_syntax)
+        elif isinstance(response, SubOperationCounts) and (failed := response.number_of_failed_sub_operations):
+            if status == 0x0000:
+                self._quirk(f"says Success although it counts {failed} failed sub-operations")
+        if not pending:
             del self._outstanding[message_id]
             invocation.outstanding -= 1
         if not invocation.abandoned:
             if not invocation.inbox:
                 invocation.piled = 0
             invocation.inbox.append(received)
-            self._bound(invocation, received)
+            if received.data is not None or len(invocation.inbox) > self._limits.responses:
+                self._bound(invocation, received)
         # What lies in an inbox is bounded there; the budget is for what a server has not got round to yet.
-        self.dimse.taken(received)
+        if received.data is not None:
+            self.dimse.taken(received)
 
     def _bound(self, invocation: Invocation, received: Received) -> None:
         """Responses that come while nobody takes them (another thread reads for its own) must not fill the memory."""
@@ -437,39 +449,35 @@ class AssociationCore:
         LocalProtocolError
             If the state, the operations window or the presentation context does not allow it.
         """
+        self.upper_layer.may_send()
         if isinstance(message, Request):
             assert invocation is not None
-            if self.window_full:
+            outstanding = self._outstanding
+            if outstanding and self.window_full:
                 raise LocalProtocolError(
-                    f"{message.name} while {len(self._outstanding)} operations are outstanding, which is all that was"
+                    f"{message.name} while {len(outstanding)} operations are outstanding, which is all that was"
                     " agreed [PS3.7 D.3.3.3]",
                     hint="finish or cancel the other operation first, or propose an operations window",
                 )
-            message.message_id = self._new_message_id()
-            self._outstanding[message.message_id] = invocation, response_class(type(message))
-            invocation.message_ids.append(message.message_id)
+            message_id = self._next_message_id
+            while message_id in outstanding:
+                message_id = message_id % 0xFFFF + 1
+            self._next_message_id = message_id % 0xFFFF + 1
+            message.message_id = message_id
+            outstanding[message_id] = invocation, response_class(type(message))
+            invocation.message_ids.append(message_id)
             invocation.outstanding += 1
             invocation.context_id = context_id
         if self._trace is not None:
             self._trace(MessageSent(self._clock(), context_id, message))
-        # The responses to a C-FIND differ in nothing but their data sets: one object, encoded once.
-        encoded_for, data_set, command = self._encoded
-        if encoded_for is not message or data_set is not (data is not None) or isinstance(message, Request):
-            command = encode_command(message, data_set=data is not None)
-            self._encoded = message, data is not None, command
-        return self.upper_layer.p_data(context_id, command, data)
+        if data is None:
+            return iter((self.upper_layer.p_command(context_id, self._writer.encode(message, data_set=False)),))
+        return self.upper_layer.p_data(context_id, self._writer.encode(message, data_set=True), data)
 
     def withdraw(self, message: Message) -> None:
         """A request that `send` prepared never began to go out: forget it."""
         if isinstance(message, Request) and message.message_id in self._outstanding:
             self._outstanding.pop(message.message_id)[0].outstanding -= 1
-
-    def _new_message_id(self) -> int:
-        while self._next_message_id in self._outstanding:
-            self._next_message_id = self._next_message_id % 0xFFFF + 1
-        message_id = self._next_message_id
-        self._next_message_id = message_id % 0xFFFF + 1
-        return message_id
 
     @property
     def window_full(self) -> bool:
@@ -494,7 +502,8 @@ class AssociationCore:
 
     def performed(self, received: Received) -> None:
         """The operation of this request has sent its final response."""
-        self.dimse.taken(received)
+        if received.data is not None:
+            self.dimse.taken(received)
         if isinstance(received.message, Request):
             self._performing.pop(received.message.message_id, None)
         if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:

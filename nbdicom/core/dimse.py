@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nbdicom.config import Limits
-from nbdicom.core.command import CFindRSP, CStoreRQ, Message, decode_command
+from nbdicom.core.command import CommandReader, CStoreRQ, Message, Request
 from nbdicom.core.negotiation import NegotiatedContext
 from nbdicom.core.streams import DataSink, MemoryBudget, MemorySink
 from nbdicom.errors import RemoteProtocolError
@@ -56,7 +56,7 @@ class Dimse:
         Called once before a context is declared unknown: an acceptor's first message may come in the same read as its
         A-ASSOCIATE-AC, before anybody has looked at that.
     refusal : callable, optional
-        Asked with each command: the status with which it will be refused, so that its data set is dropped; None performs it.
+        Asked with each request: the status with which it will be refused, so that its data set is dropped; None performs it.
     memory : MemoryBudget, optional
         What this association shares with others of its server.
     """
@@ -67,13 +67,12 @@ class Dimse:
         complete: Callable[[Received], None],
         open_sink: OpenSink | None = None,
         hear: Callable[[], None] = lambda: None,
-        refusal: Callable[[Message], int | None] = lambda message: None,
+        refusal: Callable[[Request], int | None] = lambda request: None,
         memory: MemoryBudget | None = None,
     ) -> None:
         self.open_sink = open_sink
-        self.command_seen: Callable[[bytearray], None] | None = (
-            None  #: gets each encoded command set that could be read
-        )
+        #: gets each encoded command set that could be read
+        self.command_seen: Callable[[bytearray], None] | None = None
         self._hear = hear
         self._memory = memory
         self._held = 0  # bytes of data sets in memory, of messages that nobody has taken yet
@@ -82,8 +81,7 @@ class Dimse:
         self._complete = complete
         self._refusal = refusal
         self._command = bytearray()
-        self._last_command: bytes | None = None  # that may come again, and what it says
-        self._last: tuple[Message, bool]
+        self._reader = CommandReader()
         self._views: list[memoryview] = []  # of the data set, not yet given to the sink
         self._empty = 0
         self._size = 0
@@ -120,7 +118,8 @@ class Dimse:
                     f"a command set of more than {self._limits.command_set} bytes", rule="PS3.7 6.3.1"
                 )
             if end and header & 2:
-                self._command_complete(context)
+                raw, self._command = self._command, bytearray()
+                self._command_complete(context, raw)
         else:
             if self._received is None:
                 raise RemoteProtocolError("a data set fragment that no command announced", rule="PS3.7 E.1")
@@ -128,6 +127,20 @@ class Dimse:
                 self._views.append(view)
             if end and header & 2:
                 self._data_complete()
+
+    def command(self, context_id: int, raw: bytearray) -> None:
+        """Take a whole command set that came in one fragment.
+
+        Raises
+        ------
+        RemoteProtocolError
+            See `fragment`.
+        """
+        context = self.contexts.get(context_id)
+        if context is None or self._context is not None or len(raw) > self._limits.command_set:
+            self.fragment(context_id, 3, memoryview(raw), True)
+        else:
+            self._command_complete(context, raw)
 
     def flush(self) -> None:
         """Give the borrowed views to the sink before they die; one call for many fragments, so one write."""
@@ -199,21 +212,18 @@ class Dimse:
         self._empty = self._size = 0
         return context
 
-    def _command_complete(self, context: NegotiatedContext) -> None:
-        # The pending responses to a C-FIND have the same command set: read once, they share one message.
-        if self._last_command is None or self._command != self._last_command:
-            self._last = decode_command(self._command)
-            self._last_command = bytes(self._command) if isinstance(self._last[0], CFindRSP) else None
-        message, has_data = self._last
+    def _command_complete(self, context: NegotiatedContext, raw: bytearray) -> None:
+        message, has_data = self._reader.decode(raw)
         if self.command_seen is not None:
-            self.command_seen(self._command)
-        self._command.clear()
-        received = Received(context, message, refused=self._refusal(message))
+            self.command_seen(raw)
+        refused = self._refusal(message) if isinstance(message, Request) else None
+        received = Received(context, message, None, None, None, refused)
         if not has_data:
             self._context = None
             self._complete(received)
             return
-        self._received = received
+        self._context, self._received = context, received
+        self._empty = self._size = 0
         self._sink = None
         if received.refused is not None:
             return
