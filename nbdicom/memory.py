@@ -68,6 +68,8 @@ class Connection:
     certificate = None
     secured = None
     hot = False  # what comes is in the core already: there is never more to read
+    prompt = False  # nor does anything come by itself
+    delays = False
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -138,6 +140,10 @@ class Connection:
         """0 at the end of the stream; else None, since what came is in the core."""
         self._fed = False
         return 0 if self._ended or self._woken else None
+
+    def receive(self, view: memoryview) -> int | None:
+        """There is no kernel to wait in."""
+        return self.read(view)
 
     def readable(self) -> bool:
         """True if a read would tell something."""

@@ -23,7 +23,7 @@ from nbdicom.core.command import CCancelRQ, Message, Request, Response
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.errors import AssociationAborted, AssociationError, NbdicomError, OperationTimeout
-from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
+from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send, alone
 from nbdicom.operations.handlers import Handlers, succeed
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
@@ -195,7 +195,8 @@ class Driver(Wire):
 
     async def _perform(self, received: Received) -> None:
         invocation = Invocation()
-        operation = self.serving.perform(received)
+        performed = self.serving.perform(received)
+        operation = alone(performed) if isinstance(performed, Send) else performed
         try:
             await self.advance(operation, invocation, performing=True)
         except AssociationError:

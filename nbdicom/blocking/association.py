@@ -12,9 +12,9 @@ from nbdicom.blocking.driver import Driver
 from nbdicom.blocking.responses import Responses
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
-from nbdicom.core.command import Priority
+from nbdicom.core.command import CEchoRSP, Priority
 from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, context_of, propose
+from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation, Proposal, context_of, propose
 from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
@@ -24,6 +24,7 @@ from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Invoked, Invoking
+from nbdicom.operations.outcome import raise_for_status
 from nbdicom.operations.requests import (
     Match,
     ReceivedInstance,
@@ -33,6 +34,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
     SubOperations,
 )
+from nbdicom.operations.scu import echo_request
 from nbdicom.running import network
 from nbdicom.status import Status
 from nbdicom.table import printable
@@ -201,6 +203,7 @@ class Association:
 
     def __init__(self, driver: Driver, trace: Any = None) -> None:
         self._driver = driver
+        self._verification: NegotiatedContext | None = None  # once it has been looked for
         self.trace = trace  #: what was recorded (`nbdicom.trace.Recorder`), or None
 
     # --------------------------------------------------------------------------- what it is
@@ -275,11 +278,13 @@ class Association:
         ------
         NoPresentationContext, OperationFailed, OperationTimeout, AssociationError
         """
-        responses: Responses[None] = Responses(self._driver, self._invoking.echo())
-        for _ in responses:
-            pass
-        assert responses.status is not None
-        return responses.status
+        if self._verification is None:
+            self._verification = self._invoking.verification()
+        message = self._driver.ask(echo_request(self._verification), "C-ECHO").message
+        assert isinstance(message, CEchoRSP)
+        if message.status != 0x0000:
+            raise_for_status(message.status, "C-ECHO")
+        return message.status
 
     def find(
         self,

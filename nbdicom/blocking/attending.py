@@ -15,7 +15,7 @@ from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.dimse import Received
 from nbdicom.errors import AssociationAborted, AssociationError
-from nbdicom.operations.effects import Operation, Receive
+from nbdicom.operations.effects import Operation, Receive, Send, alone
 
 __all__ = ["Attendant"]
 
@@ -104,7 +104,8 @@ class Attendant:
 
     def _begin(self, received: Received) -> None:
         self._received = received
-        self._operation = self._driver.serving.perform(received)
+        performed = self._driver.serving.perform(received)
+        self._operation = alone(performed) if isinstance(performed, Send) else performed
         self._invocation = Invocation()
         self._go_on()
 

@@ -16,6 +16,7 @@ from nbdicom.blocking.wire import Wire
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Message, Request, Response
+from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.errors import AssociationError, NbdicomError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
@@ -118,7 +119,7 @@ class Driver(Wire):
     def serve(self) -> None:
         """Acceptor: perform the peer's requests until the association is over."""
         try:
-            self.wait(lambda: False, self.timeouts.idle, what="requests")
+            self.wait(bool, self.timeouts.idle, what="requests")  # which is never true
         except OperationTimeout:
             pass  # aborted, as it should be
         finally:
@@ -174,19 +175,25 @@ class Driver(Wire):
                 break  # another thread was faster
             performed = True
             invocation = Invocation()
-            operation = self.serving.perform(received)
+            answer = self.serving.perform(received)
+            operation = None if isinstance(answer, Send) else answer
             self._depth += 1
             try:
-                self.advance(operation, invocation, performing=True)
+                if isinstance(answer, Send):
+                    self._transmit(answer.context_id, answer.message, answer.data, None)
+                else:
+                    self.advance(answer, invocation, performing=True)
             except AssociationError:
                 pass  # over while we answered: whoever waits is told by the core
             except BaseException as interrupt:
-                self.answer_after(interrupt, operation, invocation)
+                if operation is not None:
+                    self.answer_after(interrupt, operation, invocation)
                 if threading.current_thread() is threading.main_thread() or isinstance(interrupt, Interrupted):
                     raise  # Ctrl-C or its like; in a server's thread it can only be a handler that raised it
             finally:
                 self._depth -= 1
-                operation.close()
+                if operation is not None:
+                    operation.close()
                 with self._lock:
                     self.core.performed(received)
                     if self._waiting:
@@ -267,10 +274,50 @@ class Driver(Wire):
             except (Exception, SystemExit) as raised:
                 error = raised
 
+    def ask(self, request: Send, what: str) -> Received:
+        """One request and its one response.  Nothing is delivered and nothing can be cancelled, so no operation is needed.
+
+        Through an operation and its iterator a C-ECHO took twice as long.
+        """
+        if self._abandoned:
+            self.settle_abandoned()
+        invocation = Invocation()
+        try:
+            self._transmit(request.context_id, request.message, request.data, invocation)
+            received: Received = self.receive(invocation, what)
+        except KeyboardInterrupt:
+            if not self.resumable:
+                self.abort()
+            else:
+                self.finish(invocation, cancellable=False)
+            raise
+        except Exception:
+            self.finish(invocation, cancellable=False)
+            raise
+        return received
+
+    def finish(self, invocation: Invocation, *, cancellable: bool) -> None:
+        """Nobody wants what is still to come of an operation: cancel it, await its end, or abort after `Timeouts.cancel`.
+
+        What has come lies in the inbox.
+        """
+        try:
+            if cancellable and invocation.outstanding and self.is_established:
+                self.send_cancel(invocation)
+            if self.is_established:
+                self.wait(lambda: not invocation.outstanding, None, until=time.monotonic() + self.timeouts.cancel)
+            if invocation.outstanding:
+                self.abort()
+        except (OperationTimeout, AssociationError):
+            pass  # aborted or lost: over, which is what was asked for
+        except BaseException:
+            self.abort()
+            raise
+
     def receive(self, invocation: Invocation, what: str = "") -> Any:
         """The next thing in the inbox of an operation; waits for it, and raises what ended the association."""
         if not invocation.inbox:
-            self.wait(lambda: invocation.inbox, self.timeouts.dimse, what)
+            self.wait(invocation.inbox.__len__, self.timeouts.dimse, what)
             if not invocation.inbox:
                 raise self._over()
         return invocation.inbox.popleft()

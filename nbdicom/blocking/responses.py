@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.command import Response
-from nbdicom.errors import AssociationError, OperationTimeout
 from nbdicom.operations.effects import Deliver
 from nbdicom.operations.invoking import Invoked
 from nbdicom.operations.outcome import raise_for_status
@@ -123,25 +121,14 @@ class Responses(Generic[T]):
         if self._done:
             return
         self._cancelling = True
-        driver, invocation = self._driver, self._invocation
+        inbox = self._invocation.inbox
         try:
-            if self._cancellable and invocation.outstanding and driver.is_established:
-                driver.send_cancel(invocation)
-            deadline = time.monotonic() + driver.timeouts.cancel
-            if driver.is_established:
-                driver.wait(lambda: not invocation.outstanding, None, until=deadline)
-            if invocation.outstanding:
-                driver.abort()
-            for received in invocation.inbox:
+            self._driver.finish(self._invocation, cancellable=self._cancellable)
+            for received in inbox:
                 message = getattr(received, "message", None)
                 if isinstance(message, Response) and not message.status.is_pending:
                     self.status = message.status
-            invocation.inbox.clear()
-        except (OperationTimeout, AssociationError):
-            pass  # aborted or lost: over, which is what was asked for
-        except BaseException:
-            driver.abort()
-            raise
+            inbox.clear()
         finally:
             self._end()
 

@@ -35,6 +35,8 @@ class SecureTransport(Transport):
 
     def __init__(self, connection: socket.socket, tls: TLS, host: str | None) -> None:
         super().__init__(connection)
+        self.prompt = False  # what the kernel has is no data yet
+        connection.setblocking(False)
         self._tls = tls
         self._is_server = host is None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

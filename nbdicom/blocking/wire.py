@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nbdicom.blocking.interrupt import current_interrupt
 from nbdicom.config import Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import Message, Request
@@ -37,6 +38,7 @@ _MOST_CRUMBS = 16  #: one after the other, before whoever sends them waits
 _CRUMBS_REMEMBERED = 1000  #: at most
 _CRUMBS_AT_ONCE = 1 << 12  #: bytes that are read then
 _BREATH = 0.001  #: seconds after which it goes on
+_MOMENT = 0.01  #: seconds for which a peer that was heard is believed to be there, if one PDU is at stake
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
 
@@ -68,6 +70,7 @@ class Wire:
         self._torn = False  # a PDU was written in part
         self._held: list[Buffer] = []  # whole messages that go out with the next one
         self._bytes = 0  # received, so that silence can be told from progress
+        self._heard = 0.0  # when the last of them came
         self._crumbs = 0  # small pieces that came one after the other
         self._stop: str | None = None  # why another thread wants this association to end
         self._os_error: OSError | None = None
@@ -185,7 +188,8 @@ class Wire:
         transport = self.transport
         addresses = transport.addresses if self.core.traced else None
         secured = transport.secured
-        self.core.connected(addresses, at=None if secured is None else transport.since, secured=secured)
+        with self._lock:  # the peer may be in this process, and quick to give us time
+            self.core.connected(addresses, at=None if secured is None else transport.since, secured=secured)
 
     def wait(
         self, ready: Callable[[], object], silence: float | None, what: str = "", *, until: float | None = None
@@ -197,9 +201,13 @@ class Wire:
         OperationTimeout
             After *silence* seconds without a message or a good piece of one; the association is aborted then.
         """
-        core = self.core
-        since, messages, begun = time.monotonic(), core.messages, core.receiving
+        core, transport = self.core, self.transport
+        since, messages, begun = time.monotonic(), core.messages, not core.quiet and core.receiving
         bytes_before, goal = self._bytes, self._bytes + _PROGRESS
+        # Between two PDUs no clock is needed for as long as the transport waits by itself.
+        prompt = can_be_prompt = (
+            transport.prompt and until is None and (silence is None or silence > 1) and current_interrupt() is None
+        )
         while True:
             if core.requests and self._perform_requests():
                 since = time.monotonic()
@@ -211,24 +219,33 @@ class Wire:
                     mine = False
                 else:
                     self._reading = mine = True
+            patience = None
             if mine:
                 try:
-                    patience = silence
-                    if core.receiving and self.timeouts.network is not None:
-                        # A PDU or message that has begun is expected to go on.
-                        patience = min(silence or self.timeouts.network, self.timeouts.network)
-                    deadline = None if patience is None else since + patience
-                    for earlier in (core.deadline(), until):
-                        if earlier is not None and (deadline is None or earlier < deadline):
-                            deadline = earlier
-                    self._read_once(deadline)
+                    if prompt and core.quiet:
+                        if (plain := self._take(prompt=True)) is None:
+                            prompt = False
+                        elif not plain:
+                            self.flush()
+                    else:
+                        patience = silence
+                        if core.receiving:
+                            transport.delays = transport.delays or prompt
+                            if self.timeouts.network is not None:
+                                # A PDU or message that has begun is expected to go on.
+                                patience = min(silence or self.timeouts.network, self.timeouts.network)
+                        deadline = None if patience is None else since + patience
+                        for earlier in (core.deadline(), until):
+                            if earlier is not None and (deadline is None or earlier < deadline):
+                                deadline = earlier
+                        self._read_once(deadline)
                 finally:
                     self._done_reading()
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
-                since, messages, begun = time.monotonic(), core.messages, core.receiving
-                bytes_before, goal = self._bytes, self._bytes + _PROGRESS
+                since, messages, begun = self._heard, core.messages, not core.quiet and core.receiving
+                bytes_before, goal, prompt = self._bytes, self._bytes + _PROGRESS, can_be_prompt
             elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
                 silence_was = f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}"
                 with self._lock:
@@ -270,18 +287,29 @@ class Wire:
             with self._lock:
                 self._arrived.wait(_BREATH)
 
-    def _take(self) -> None:
-        """What is there goes from the socket into the core; only the reader may call it."""
+    def _take(self, *, prompt: bool = False) -> bool | None:
+        """What is there goes from the socket into the core; only the reader may call it.
+
+        With *prompt* it waits a moment for something to be there.  The answer is None if nothing is, True for one command,
+        after which the core has nothing else to say, and False for all else.
+        """
         core = self.core
+        view = core.get_buffer()
+        if self._crumbs > _MOST_CRUMBS:
+            view = view[:_CRUMBS_AT_ONCE]
+        plain = False
+        if prompt:
+            view[0] = 0  # no PDU begins so: where it still stands after an interrupt, nothing has been taken
         try:
             self._in_io = True
-            view = core.get_buffer()
-            size = self.transport.read(view if self._crumbs <= _MOST_CRUMBS else view[:_CRUMBS_AT_ONCE])
-            with self._lock:
-                if size:
+            size = self.transport.receive(view) if prompt else self.transport.read(view)
+            if size:
+                with self._lock:
                     self._bytes += size
-                    core.buffer_updated(size)
-                elif size is not None:
+                    self._heard = time.monotonic()
+                    plain = core.buffer_updated(size)
+            elif size is not None:
+                with self._lock:
                     if self._stop is not None:
                         core.abort(AssociationAborted(self._stop, source=0, reason_diag=0))
                     if core.error is None:
@@ -290,12 +318,20 @@ class Wire:
         except OSError as error:
             self._in_io = False
             self._lost(error)
+        except BaseException:
+            if prompt and not view[0]:
+                self._in_io = False
+            raise
+        else:
+            return None if size is None else plain
+        return False
 
     def feed(self, buffers: Sequence[Buffer]) -> None:
         """What the peer wrote goes into the core at once; for a peer in this process (`nbdicom.memory`)."""
         core = self.core
         with self._lock:
             self._in_io = True
+            self._heard = time.monotonic()
             for buffer in buffers:
                 left = memoryview(buffer)
                 while left:
@@ -340,16 +376,17 @@ class Wire:
 
     def _done_reading(self) -> None:
         """We are no longer the reader: whoever waits looks what has come, and one of them reads."""
-        with self._lock:
-            self._reading = False
-            if self._waiting:
+        self._reading = False
+        if self._waiting:  # looked at after the flag is down, as a waiter looks at the flag after it has been counted
+            with self._lock:
                 self._arrived.notify_all()
 
     def _wait_for_reader(self, seconds: float) -> None:
         """Until the reader has read; the lock is ours before and after."""
         self._waiting += 1
         try:
-            self._arrived.wait(seconds)
+            if self._reading:
+                self._arrived.wait(seconds)
         finally:
             self._waiting -= 1
 
@@ -392,6 +429,8 @@ class Wire:
                 waiting = _rest(waiting, taken)
             self._torn = False
         except OSError as error:
+            if not self.closed:
+                self._read_if_readable()  # the peer may have said why
             self._lost(error)
             raise self._over() from error
 
@@ -408,21 +447,24 @@ class Wire:
 
         While the operations window is full, a request waits for the operations of other threads.
         """
-        requesting = isinstance(message, Request)
-        if requesting and not self.core.outstanding:
+        core = self.core
+        if not isinstance(message, Request):
+            with self._message_lock:
+                self._send(context_id, message, data, invocation, more)
+            return None
+        assert invocation is not None
+        invocation.owner = threading.current_thread()
+        if not core.outstanding and (data is not None or time.monotonic() - self._heard > _MOMENT):
             self._read_if_readable()  # the peer may have released or aborted while nobody was reading
             self.flush()
         while True:
-            if requesting and self._has_to_wait():
+            if core.outstanding and self._has_to_wait():
                 self.wait(lambda: not self._has_to_wait(), self.timeouts.dimse)
             with self._message_lock:
-                if requesting:
-                    if self._has_to_wait():
-                        continue  # another thread was faster
-                    assert invocation is not None
-                    invocation.owner = threading.current_thread()
+                if core.outstanding and self._has_to_wait():
+                    continue  # another thread was faster
                 self._send(context_id, message, data, invocation, more)
-                return message.message_id if isinstance(message, Request) else None
+                return message.message_id
 
     def _has_to_wait(self) -> bool:
         """The window is full, and another thread will make room; one that waits for itself would wait for ever."""
@@ -440,14 +482,15 @@ class Wire:
         invocation: Invocation | None,
         more: bool,
     ) -> None:
+        core = self.core
         with self._lock:
-            if self.core.error is not None:
+            if core.error is not None:
                 raise self._over()
-            batches = self.core.send(context_id, message, data, invocation)
+            batches = core.send(context_id, message, data, invocation)
         begun = False
         try:
             for batch in batches:
-                if self.core.error is not None:
+                if core.error is not None:
                     raise self._over()
                 if self._held:
                     batch = [*self._held, *batch]
@@ -458,7 +501,8 @@ class Wire:
                 with self._write_lock:
                     self._write(batch)
                 begun = True
-                self.flush()
+                if core.has_data_to_send():
+                    self.flush()
             # After the last batch nothing is asked: another thread may have read the answer by now, and the end that came
             # with it.
         except LocalProtocolError:

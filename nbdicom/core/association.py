@@ -150,10 +150,12 @@ class AssociationCore:
 
     # --------------------------------------------------------------------------- bytes and time
 
-    def buffer_updated(self, nbytes: int) -> None:
-        """*nbytes* have been written into the last `get_buffer()`."""
-        if not self.upper_layer.buffer_updated(nbytes):
-            self._listen()
+    def buffer_updated(self, nbytes: int) -> bool:
+        """*nbytes* have been written into the last `get_buffer()`; True as that of `UpperLayer`."""
+        if self.upper_layer.buffer_updated(nbytes):
+            return True
+        self._listen()
+        return False
 
     def eof_received(self, error: AssociationError | None = None) -> None:
         """The transport connection is closed; *error* tells more about it than the machine can know."""

@@ -420,9 +420,9 @@ class CommandWriter:
 
     >>> writer = CommandWriter()
     >>> for number in 7, 8:
-    ...     print(writer.encode(CEchoRQ(message_id=number), data_set=False)[44:56].hex(" ", 4))
-    00001001 02000000 07000000
-    00001001 02000000 08000000
+    ...     print(writer.encode(CEchoRQ(message_id=number), data_set=False)[48:58].hex())
+    00001001020000000700
+    00001001020000000800
     """
 
     __slots__ = ("_after", "_before", "_data_set", "_kind", "_values")

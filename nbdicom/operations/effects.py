@@ -9,7 +9,7 @@ from typing import Any, Final
 from nbdicom.core.command import Message
 from nbdicom.core.streams import DataSource
 
-__all__ = ["END", "Call", "Deliver", "Effect", "Next", "Operation", "Receive", "Send"]
+__all__ = ["END", "Call", "Deliver", "Effect", "Next", "Operation", "Receive", "Send", "alone"]
 
 
 class _End:
@@ -71,3 +71,8 @@ class Next:
 
 Effect = Send | Receive | Deliver | Call | Next
 Operation = Generator[Effect, Any, Any]
+
+
+def alone(effect: Effect) -> Operation:
+    """The operation that is nothing but one effect."""
+    yield effect

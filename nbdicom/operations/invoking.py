@@ -54,7 +54,11 @@ class Invoking:
 
     def echo(self) -> Invoked:
         """C-ECHO."""
-        return Invoked("C-ECHO", scu.echo(self.negotiation.context_for(_VERIFICATION)))
+        return Invoked("C-ECHO", scu.echo(self.verification()))
+
+    def verification(self) -> NegotiatedContext:
+        """The context for C-ECHO."""
+        return self.negotiation.context_for(_VERIFICATION)
 
     def find(self, identifier: Any, model: str, priority: Priority) -> Invoked:
         """C-FIND."""

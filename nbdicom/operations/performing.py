@@ -31,6 +31,7 @@ __all__ = [
     "call",
     "final_status",
     "next_of",
+    "reply",
     "status_of",
     "verdict",
 ]
@@ -179,6 +180,13 @@ def answer(
     received: Received, status: int, comment: str | None = None, data: bytes | None = None, **fields: Any
 ) -> Operation:
     """The final response of the simple services, with a data set if there is one."""
+    yield reply(received, status, comment, data, **fields)
+
+
+def reply(
+    received: Received, status: int, comment: str | None = None, data: bytes | None = None, **fields: Any
+) -> Send:
+    """What `answer` sends."""
     message = received.message
     assert isinstance(message, Request)
     response = response_class(type(message))(
@@ -190,4 +198,4 @@ def answer(
     if hasattr(response, "affected_sop_class_uid"):
         uid = getattr(message, "affected_sop_class_uid", None) or getattr(message, "requested_sop_class_uid", None)
         response.affected_sop_class_uid = uid or None
-    yield Send(received.context.context_id, response, None if data is None else BytesSource(data))
+    return Send(received.context.context_id, response, None if data is None else BytesSource(data))

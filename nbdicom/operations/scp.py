@@ -1,7 +1,7 @@
 """The performing side of DIMSE-C: what is answered to C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE (PS3.4 B, C; PS3.7 9.1).
 
-`perform` makes the operation that answers one request.  DIMSE-N has a room of its own (`normalized`); what both share, the
-treatment of a handler's mistakes above all, is in `performing`.
+`perform` makes the operation that answers one request, or the answer itself where nobody has to be asked for it.  DIMSE-N
+has a room of its own (`normalized`); what both share, the treatment of a handler's mistakes above all, is in `performing`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from nbdicom.core.command import (
     CEchoRQ,
+    CEchoRSP,
     CFindRQ,
     CFindRSP,
     CGetRQ,
@@ -28,6 +29,7 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.errors import AssociationError, NbdicomError
 from nbdicom.operations.contexts import context_of_instance, group_by_association
 from nbdicom.operations.effects import END, Call, Operation, Receive, Send
+from nbdicom.operations.handlers import succeed
 from nbdicom.operations.normalized import perform_normalized
 from nbdicom.operations.performing import (
     HANDLER_ERRORS,
@@ -39,6 +41,7 @@ from nbdicom.operations.performing import (
     call,
     final_status,
     next_of,
+    reply,
     status_of,
     verdict,
 )
@@ -57,17 +60,26 @@ from nbdicom.uids import ServiceClass
 
 __all__ = ["Destination", "Link", "perform"]
 
+_SUCCESS = Status(0x0000)
 _MOST_SUB_OPERATIONS = 0xFFFF  #: the counters are 16-bit
 
 
-def perform(link: Link, received: Received) -> Operation:
-    """The operation that answers *received*."""
+def perform(link: Link, received: Received) -> Operation | Send:
+    """The operation that answers *received*, or its answer where no handler has to be asked."""
     message = received.message
     assert isinstance(message, Request)
     if received.refused is not None:
-        return answer(received, received.refused)
+        return reply(received, received.refused)
     if isinstance(message, CEchoRQ):
-        return _echo(link, received, message)
+        if link.handlers.echo is not succeed:
+            return _echo(link, received, message)
+        # A generator, its effects and the request that nobody looks at cost twice as much as all the rest of an answer.
+        response = CEchoRSP(
+            message_id_being_responded_to=message.message_id,
+            status=_SUCCESS,
+            affected_sop_class_uid=message.affected_sop_class_uid or None,
+        )
+        return Send(received.context.context_id, response)
     if isinstance(message, CStoreRQ):
         return _store(link, received, message)
     if isinstance(message, CFindRQ):

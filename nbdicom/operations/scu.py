@@ -37,6 +37,7 @@ from nbdicom.uids import UID
 
 __all__ = [
     "echo",
+    "echo_request",
     "find",
     "get",
     "move",
@@ -52,9 +53,14 @@ __all__ = [
 
 def echo(context: NegotiatedContext) -> Operation:
     """C-ECHO (PS3.7 9.1.5)."""
-    yield Send(context.context_id, CEchoRQ(affected_sop_class_uid=context.abstract_syntax))
+    yield echo_request(context)
     received: Received = yield Receive()
     return _response(received).status
+
+
+def echo_request(context: NegotiatedContext) -> Send:
+    """What `echo` sends; a driver may do without the operation, which does nothing else than to wait for the response."""
+    return Send(context.context_id, CEchoRQ(affected_sop_class_uid=context.abstract_syntax))
 
 
 def find(

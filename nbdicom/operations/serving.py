@@ -17,7 +17,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import LocalProtocolError
-from nbdicom.operations.effects import Operation
+from nbdicom.operations.effects import Operation, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
 from nbdicom.operations.scp import Link, perform
@@ -66,8 +66,8 @@ class Serving:
         self._link: Link | None = None  # what operations know, until the handlers change
         core.dimse.open_sink = self._sink_opener(handlers)
 
-    def perform(self, received: Received) -> Operation:
-        """The operation that answers *received*."""
+    def perform(self, received: Received) -> Operation | Send:
+        """The operation that answers *received*, or the answer itself; see `nbdicom.operations.scp.perform`."""
         if self._link is None or self._link.handlers is not self.handlers:
             self._link = Link(
                 negotiation=self._negotiation(),

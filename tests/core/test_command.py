@@ -1,5 +1,6 @@
 """DIMSE messages: golden bytes of PS3.7, the round trip of all 23, and command sets that are none."""
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
@@ -92,6 +93,32 @@ def test_decoding_undoes_encoding(message: c.Message, data_set: bool) -> None:
     assert int.from_bytes(raw[8:12], "little") == len(raw) - 12
     assert c.decode_command(raw) == (message, data_set)
     assert c.decode_command(memoryview(bytearray(raw))) == (message, data_set)
+
+
+@given(st.lists(st.tuples(messages(), st.integers(0, 0xFFFF), st.booleans()), max_size=4), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_who_remembers_the_last_command_set_reads_and_writes_the_same(
+    said: list[tuple[c.Message, int, bool]], bytewise: bool
+) -> None:
+    """Each message comes three times: as it is, under another Message ID, and with a byte that is wrong."""
+    reader, writer = c.CommandReader(), c.CommandWriter()
+    for message, message_id, data_set in said:
+        for number in (message.id_of(message), message_id):
+            setattr(message, message.id_name, number)
+            raw = c.encode_command(message, data_set=data_set)
+            assert writer.encode(message, data_set=data_set) == raw
+            assert reader.decode(bytearray(raw) if bytewise else raw) == (message, data_set)
+        for at in range(len(raw)):
+            wrong = bytearray(raw)
+            wrong[at] ^= 0xFF
+            assert _outcome(reader.decode, wrong) == _outcome(c.decode_command, wrong)
+
+
+def _outcome(decode: Callable[[bytearray], object], raw: bytearray) -> object:
+    try:
+        return decode(raw)
+    except RemoteProtocolError as error:
+        return str(error)
 
 
 @given(st.binary(max_size=200))

@@ -375,17 +375,20 @@ def when_waiting(association: Association, act: Callable[[], object], *, number:
 
         driver._news = counted
         return
-    wait = transport._poll
 
-    def poll(*args: Any, **kwargs: Any) -> bool:
-        nonlocal calls
-        if args[0] != 0:  # a question that does not wait
-            calls += 1
-            if calls == number:
-                act()
-        return wait(*args, **kwargs)
+    def counting(wait: Any) -> Any:
+        def waits(*args: Any) -> Any:
+            nonlocal calls
+            if args[0] != 0:  # a question that does not wait
+                calls += 1
+                if calls == number:
+                    act()
+            return wait(*args)
 
-    transport._poll = poll  # type: ignore[method-assign]
+        return waits
+
+    transport._poll = counting(transport._poll)  # type: ignore[method-assign]
+    transport.receive = counting(transport.receive)  # type: ignore[method-assign]
 
 
 # ------------------------------------------------------------------------------- data sets

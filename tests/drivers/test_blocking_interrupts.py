@@ -229,16 +229,7 @@ def test_what_cannot_be_cancelled_is_waited_for(service: str) -> None:
         when_waiting(association, interrupt)
         with pytest.raises(KeyboardInterrupt):
             # The second wait is the one for the response that is still due.
-            poll = association._driver.transport._poll
-
-            def second(*args: Any) -> bool:
-                if args[0] != 0 and second.calls:  # type: ignore[attr-defined]
-                    again.set()
-                second.calls += args[0] != 0  # type: ignore[attr-defined]
-                return poll(*args)
-
-            second.calls = 0  # type: ignore[attr-defined]
-            association._driver.transport._poll = second  # type: ignore[method-assign]
+            when_waiting(association, again.set, number=2)
             if service == "C-ECHO":
                 association.echo()
             else:
@@ -339,7 +330,7 @@ def test_while_it_is_released() -> None:
 
 
 class Socket:
-    """A socket that is interrupted: in `recv_into` after *received* bytes, in `sendmsg` after *sent* bytes.
+    """A socket that is interrupted: in `recv_into` after *received* bytes, in a write after *sent* bytes.
 
     A signal handler runs when the system call has done its work and before its result is seen; so here.
     """
@@ -352,35 +343,50 @@ class Socket:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def recv_into(self, view: memoryview) -> int:
+    def recv_into(self, view: memoryview, size: int = 0, flags: int = 0) -> int:
         if self._received is None:
-            return self._real.recv_into(view)
+            return self._real.recv_into(view, size, flags)
         limit, self._received = self._received, None
         if limit:
-            self._real.recv_into(view[:limit])
+            self._real.recv_into(view[:limit], 0, socket.MSG_WAITALL)
         interrupt()
         raise AssertionError("nothing interrupted us")
 
-    def sendmsg(self, buffers: Any) -> int:
+    def send(self, data: Any, flags: int = 0) -> int:
+        return self.sendmsg([data], (), flags)
+
+    def sendmsg(self, buffers: Any, ancillary: Any = (), flags: int = 0) -> int:
         if self._sent is None:
-            return self._real.sendmsg(buffers)
+            return self._real.sendmsg(buffers, ancillary, flags)
         joined = b"".join(buffers)
         limit = self._sent
         if limit >= len(joined):
             self._sent -= len(joined)
-            self._real.setblocking(True)
             self._real.sendall(joined)
-            self._real.setblocking(False)
             return len(joined)
         self._sent = None
-        self._real.setblocking(True)
         self._real.sendall(joined[:limit])
-        self._real.setblocking(False)
         interrupt()
         raise AssertionError("nothing interrupted us")
 
 
-@pytest.mark.parametrize("received", [0, 1, 6, 11, 12, 50, 1000])
+def test_inside_recv_before_the_first_byte() -> None:
+    """The system call was interrupted while it waited: nothing is lost, as in any other wait."""
+
+    def script(wire: Wire) -> None:
+        cancelled(wire, wire.request(CFindRQ))
+
+    with Scripted(script) as acceptor:
+        association = dial(acceptor.address)
+        responses = association.find(b"keys")
+        transport = association._driver.transport
+        transport._socket = Socket(transport._socket, received=0)  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            next(responses)
+        usable(association)
+
+
+@pytest.mark.parametrize("received", [1, 6, 11, 12, 50, 1000])
 def test_inside_recv(received: int) -> None:
     """How far the stream was read is not known: nothing but an A-ABORT may follow."""
 
@@ -558,18 +564,7 @@ def test_again_while_it_is_cancelled() -> None:
         responses = association.find(b"keys")
         next(responses)
         when_waiting(association, interrupt)
-        poll = association._driver.transport._poll
-        calls = 0
-
-        def twice(*args: Any) -> bool:
-            nonlocal calls
-            calls += args[0] != 0
-            if calls == 2:
-                calls += 1
-                interrupt()
-            return poll(*args)
-
-        association._driver.transport._poll = twice  # type: ignore[method-assign]
+        when_waiting(association, interrupt, number=2)
         with pytest.raises(KeyboardInterrupt):
             next(responses)
         over(association)
