@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
 
+_TIMEOUTS, _LIMITS, _WINDOW, _HANDLERS = Timeouts(), Limits(), OperationsWindow(), Handlers()  # where none are given
+
 
 def associate(
     address: str | tuple[str, int],
@@ -101,13 +103,13 @@ def associate(
     ...     a.echo()
     <Status 0000H Success: Success>
     """
-    timeouts, limits = timeouts or Timeouts(), limits or Limits()
+    timeouts, limits = timeouts or _TIMEOUTS, limits or _LIMITS
     proposal = Proposal(
         called_ae_title=called,
         calling_ae_title=calling,
         contexts=tuple(map(context_of, contexts)),
         max_length_received=limits.max_length_received,
-        window=window or OperationsWindow(),
+        window=window or _WINDOW,
         identity=identity,
         user_items=tuple(user_items),
     )
@@ -129,7 +131,7 @@ def associate(
             core,
             transport,
             peer=join_address(host, port),
-            handlers=handlers or Handlers(),
+            handlers=handlers or _HANDLERS,
             timeouts=timeouts,
             limits=limits,
             open_destination=open_destination,
@@ -151,17 +153,18 @@ def _dial(
         if tls is not None:
             raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or connect to an address")
         return network.connect(port, Connection), None
-    from nbdicom.blocking.transport import Transport, connect  # sockets are for those who use them
+    from nbdicom.blocking.transport import connect  # sockets are for those who use them
 
     if tls is not None:
         from nbdicom.blocking.secure import SecureTransport  # OpenSSL is for those who use it
 
         tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
-    connection = connect(host, port, timeouts.connect, bind)
-    connected = time.monotonic()
+    plain = connect(host, port, timeouts.connect, bind)
+    connected = plain.since
     until = None if timeouts.association is None else connected + timeouts.association
     if tls is None:
-        return Transport(connection), until
+        return plain, until
+    connection = plain.detach()
     try:
         transport = SecureTransport(connection, tls, host)
         transport.handshake(until)

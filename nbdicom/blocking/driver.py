@@ -174,19 +174,19 @@ class Driver(Wire):
             except IndexError:
                 break  # another thread was faster
             performed = True
-            invocation = Invocation()
             answer = self.serving.perform(received)
-            operation = None if isinstance(answer, Send) else answer
+            operation, invocation = None, None
             self._depth += 1
             try:
                 if isinstance(answer, Send):
                     self._transmit(answer.context_id, answer.message, answer.data, None)
                 else:
-                    self.advance(answer, invocation, performing=True)
+                    operation, invocation = answer, Invocation()
+                    self.advance(operation, invocation, performing=True)
             except AssociationError:
                 pass  # over while we answered: whoever waits is told by the core
             except BaseException as interrupt:
-                if operation is not None:
+                if operation is not None and invocation is not None:
                     self.answer_after(interrupt, operation, invocation)
                 if threading.current_thread() is threading.main_thread() or isinstance(interrupt, Interrupted):
                     raise  # Ctrl-C or its like; in a server's thread it can only be a handler that raised it

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["PERIOD", "Interrupt", "Interrupted", "current_interrupt"]
+__all__ = ["PATIENCE", "PERIOD", "Interrupt", "Interrupted", "current_interrupt"]
 
+PATIENCE = 1.0  #: seconds of a wait after which the main thread looks up
 PERIOD = 0.1  #: seconds between two looks at an `Interrupt` while its thread waits
 
 _current: ContextVar[Interrupt | None] = ContextVar("nbdicom_interrupt", default=None)

@@ -1,4 +1,4 @@
-"""An acceptor: one thread that accepts connections, one for each association (PS3.8 7.1, 9.2).
+"""An acceptor: a thread for each association, and one that waits for the next (PS3.8 7.1, 9.2).
 
 Everything that a peer can delay (its association request first of all) happens in the thread of its own association and
 under a deadline, so that a silent peer keeps nobody else out.  Nothing polls.
@@ -114,7 +114,11 @@ class Server(Acceptor):
         self._requested = (host, port)
         self._listener: _Listener | None = None
         self._lock = threading.Lock()
-        self._served: dict[object, Served[Driver]] = {}  # by what does the work, in the order of their coming
+        self._ended = threading.Condition(self._lock)  # a connection has
+        self._open = False  # new connections are let in
+        self._served: dict[
+            object, Served[Driver]
+        ] = {}  # in the order of their coming, those in memory by their attendants
         self._chores: deque[Callable[[], object]] = deque()  # in memory: what `later` was given
 
     # --------------------------------------------------------------------------- life
@@ -132,6 +136,7 @@ class Server(Acceptor):
         host, port = self._requested
         if self.tls is not None:
             self.tls.server_context  # noqa: B018  # a file that is missing is said now, not to the first caller
+        self._open = True
         try:
             self._listener = self._listen(host, port)
         except (OSError, OverflowError) as error:
@@ -151,7 +156,7 @@ class Server(Acceptor):
             return _MemoryListener(host, port, self._begin_in_memory)
         from nbdicom.blocking.listener import SocketListener
 
-        return SocketListener(host, port, self._begin, self.ae_title)
+        return SocketListener(host, port, self._serve_connection, self.ae_title)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -169,6 +174,11 @@ class Server(Acceptor):
         with self._lock:
             return [Association(one.driver) for one in self._served.values() if one.driver.is_established]
 
+    def wait_until_left(self, timeout: float | None = None, *, connections: int = 0) -> bool:
+        """Wait until no more than so many connections are served, at most *timeout* seconds; whether that is so."""
+        with self._ended:
+            return self._ended.wait_for(lambda: len(self._served) <= connections, timeout)
+
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
         listener, self._listener = self._listener, None
@@ -176,17 +186,16 @@ class Server(Acceptor):
             return
         deadline = time.monotonic() + timeout
         deaf(self)
-        listener.close(timeout)
+        listener.close()
         with self._lock:
+            self._open = False
             live = dict(self._served)
         for worker, one in live.items():
             if isinstance(worker, Attendant):
                 worker.stop("the server is closing")
             else:
                 one.driver.request_end("the server is closing")
-        for worker in live:
-            if isinstance(worker, threading.Thread) and worker is not threading.current_thread():
-                worker.join(max(0.0, deadline - time.monotonic()))
+        listener.join(deadline)
 
     def later(self, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called after a handler has returned: what it tells a peer goes out after the answer.
@@ -246,22 +255,18 @@ class Server(Acceptor):
 
     # --------------------------------------------------------------------------- work
 
-    def _begin(self, connection: socket.socket, address: tuple[str, int]) -> None:
+    def _serve_connection(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        """In the thread of this connection, from its first byte to its last."""
         served = self._admit_connection(self._transport(connection), address)
         if served is None:
             return
-        thread = threading.Thread(
-            target=self._serve, args=(served, address), name=f"nbdicom {self.ae_title} {address}", daemon=True
-        )
         with self._lock:
-            self._served[thread] = served
-        try:
-            thread.start()
-        except RuntimeError:
-            with self._lock:
-                del self._served[thread]
-            served.driver.abort()
-            raise
+            if is_open := self._open:
+                self._served[served] = served
+        if is_open:
+            self._serve(served, address)
+        else:
+            served.driver.transport.close()
 
     def _begin_in_memory(self, connection: Connection, address: tuple[str, int]) -> None:
         """Nobody serves it in a thread: who waits for its answers does its work."""
@@ -274,6 +279,7 @@ class Server(Acceptor):
             served.admitted = False
             with self._lock:
                 self._served.pop(attendant, None)
+                self._ended.notify_all()
 
         attendant = Attendant(driver, lambda: self._answer(served, address), over, self._do_chores)
         with self._lock:
@@ -332,7 +338,8 @@ class Server(Acceptor):
             served.admitted = False
             driver.abort()
             with self._lock:
-                self._served.pop(threading.current_thread(), None)
+                self._served.pop(served, None)
+                self._ended.notify_all()
 
     def _admit(self, served: Served[Driver], address: tuple[str, int]) -> None:
         """Wait for the association request (ARTIM bounds it) and answer it."""
@@ -385,8 +392,12 @@ class _Listener(Protocol):
         """Host and port."""
         ...
 
-    def close(self, timeout: float) -> None:
+    def close(self) -> None:
         """Stop listening."""
+        ...
+
+    def join(self, deadline: float) -> None:
+        """Wait for the threads that served, until *deadline* at most."""
         ...
 
 
@@ -396,6 +407,9 @@ class _MemoryListener:
     def __init__(self, host: str, port: int, begin: Callable[[Connection, tuple[str, int]], None]) -> None:
         self.address = host, network.listen(port, begin)
 
-    def close(self, timeout: float) -> None:
+    def close(self) -> None:
         """Stop listening."""
         network.deaf(self.address[1])
+
+    def join(self, deadline: float) -> None:
+        """Nobody works in a thread."""

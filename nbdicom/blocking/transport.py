@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nbdicom.address import connection_failed
-from nbdicom.blocking.interrupt import PERIOD, current_interrupt
+from nbdicom.blocking.interrupt import PATIENCE, PERIOD, current_interrupt
 from nbdicom.core.streams import Buffer
 
 if TYPE_CHECKING:
@@ -32,15 +32,12 @@ __all__ = ["Transport", "connect"]
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _MOST_VECTORS = 1024  #: IOV_MAX
-#: Seconds after which the main thread looks up from a wait: a Ctrl-C that comes in the instant before the system call
-#: begins does not end it, and is seen then.  Other threads get no signals, and sleep as long as they may.
-_GLANCE = 1.0
 _MAIN_THREAD = threading.main_thread().ident
 _NOW = getattr(socket, "MSG_DONTWAIT", 0)  #: this read or write does not wait; without it (Windows) the socket must not
-_SECONDS = struct.pack("@ll", int(_GLANCE), 0)  #: as the system has it for SO_RCVTIMEO
+_PATIENCE = struct.pack("@ll", int(PATIENCE), 0)  #: as the system has it for SO_RCVTIMEO
 
 
-def connect(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None = None) -> socket.socket:
+def connect(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None = None) -> Transport:
     """Open a TCP connection, to the first of the host's addresses that answers, before *timeout* seconds are over.
 
     *bind* is our own address; only addresses of the peer of the same family are tried then.
@@ -56,7 +53,7 @@ def connect(host: str, port: int, timeout: float | None, bind: tuple[str, int] |
         raise connection_failed(error, host, port, timeout) from error
 
 
-def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None) -> socket.socket:
+def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None) -> Transport:
     """Try the addresses one after the other; each gets its share of the time that is left, so a dead one costs not all.
 
     Unlike `socket.create_connection` it has one deadline, and another thread can interrupt it.
@@ -73,16 +70,10 @@ def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int
         share = None if deadline is None else now + (deadline - now) / left
         connection = socket.socket(family, kind, protocol)
         try:
-            connection.setblocking(False)
             if ours is not None:
                 connection.bind(ours)
-            code = connection.connect_ex(address)
-            if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
-                if not Transport(connection).wait(share, read=False, write=True):
-                    raise TimeoutError("no answer")
-                code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code))
+            transport = Transport(connection)
+            transport.connect(address, share)
         except OSError as error:
             connection.close()
             problem = error
@@ -90,7 +81,7 @@ def _connected(host: str, port: int, timeout: float | None, bind: tuple[str, int
             connection.close()
             raise
         else:
-            return connection
+            return transport
     raise problem
 
 
@@ -111,7 +102,7 @@ class Transport:
         self._socket = connection
         try:
             if _NOW:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SECONDS)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
                 self.prompt = True
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -120,8 +111,33 @@ class Transport:
         if (connection.gettimeout() is None) is not self.prompt:
             connection.setblocking(self.prompt)
         self._hot = False  # the last read filled its buffer: there is more, no need to ask
-        self._owes = True  # something was read since the last write, so an acknowledgement may be due
+        self._owes = False  # something was read since the last write, so an acknowledgement may be due
         self._reader: select.poll | None = None  # made when it is needed
+
+    def connect(self, address: object, deadline: float | None) -> None:
+        """Connect until *deadline*.
+
+        Raises
+        ------
+        OSError
+            TimeoutError at the deadline.
+        """
+        connection = self._socket
+        connection.setblocking(False)
+        code = connection.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
+        if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
+            if not self.wait(deadline, read=False, write=True):
+                raise TimeoutError("no answer")
+            code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        if self.prompt:
+            connection.setblocking(True)
+        self.since = time.monotonic()
+
+    def detach(self) -> socket.socket:
+        """The socket, for another transport."""
+        return self._socket
 
     @property
     def addresses(self) -> tuple[str, str] | None:
@@ -185,8 +201,10 @@ class Transport:
             if interrupt is not None:
                 interrupt.deliver()
                 glance = PERIOD if left is None else min(left, PERIOD)
-            elif (left is None or left > _GLANCE) and threading.get_ident() == _MAIN_THREAD:
-                glance = _GLANCE
+            elif (left is None or left > PATIENCE) and threading.get_ident() == _MAIN_THREAD:
+                # A Ctrl-C that comes in the instant before the system call begins does not end it, and is seen then.
+                # Other threads get no signals, and sleep as long as they may.
+                glance = PATIENCE
             if self._poll(glance, read, write):
                 return True
             if glance == left:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nbdicom.blocking.interrupt import current_interrupt
+from nbdicom.blocking.interrupt import PATIENCE, current_interrupt
 from nbdicom.config import Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import Message, Request
@@ -132,10 +132,11 @@ class Wire:
                 finally:
                     self._write_lock.release()
             if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
-                if not isinstance(self.transport, Connection):  # nothing is under way in memory
-                    self._hear_out(time.monotonic() + self.timeouts.closing)
-                self.transport.finish()
-                self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
+                # Nothing is under way in memory.
+                over = not isinstance(self.transport, Connection) and self._hear_out()
+                if not over:
+                    self.transport.finish()
+                    self._drain(time.monotonic() + min(_LINGER, self.timeouts.artim))
         except (OSError, OperationTimeout, AssociationError):
             pass  # the peer is gone: nothing is left to be polite to
         finally:
@@ -155,17 +156,21 @@ class Wire:
                 while self._reading and (left := until - time.monotonic()) > 0:
                     self._wait_for_reader(left)
 
-    def _hear_out(self, deadline: float) -> None:
-        """After our last word PDUs still get what Table 9-10 has for them; then our side ends, and the rest is read away."""
-        upper_layer = self.core.upper_layer
+    def _hear_out(self) -> bool:
+        """After our last word PDUs still get what Table 9-10 has for them; True if the peer has ended its side meanwhile.
+
+        Else our side ends now, and the rest is read away.
+        """
+        upper_layer, deadline = self.core.upper_layer, time.monotonic() + self.timeouts.closing
         while upper_layer.listens_on and self._stop is None and self._more_before(deadline):
             size = self.transport.read(self.core.get_buffer())
             if size == 0:
-                return
+                return not upper_layer.out
             if size:
                 with self._lock:
                     self.core.buffer_updated(size)
                 self.flush()
+        return False
 
     def _drain(self, deadline: float) -> None:
         view = memoryview(bytearray(1 << 16))
@@ -202,11 +207,14 @@ class Wire:
             After *silence* seconds without a message or a good piece of one; the association is aborted then.
         """
         core, transport = self.core, self.transport
-        since, messages, begun = time.monotonic(), core.messages, not core.quiet and core.receiving
+        since, messages, begun = time.monotonic(), core.messages, False  # a message or a PDU has
         bytes_before, goal = self._bytes, self._bytes + _PROGRESS
         # Between two PDUs no clock is needed for as long as the transport waits by itself.
         prompt = can_be_prompt = (
-            transport.prompt and until is None and (silence is None or silence > 1) and current_interrupt() is None
+            transport.prompt
+            and (until is None or until - since > PATIENCE)
+            and (silence is None or silence > PATIENCE)
+            and current_interrupt() is None
         )
         while True:
             if core.requests and self._perform_requests():
@@ -222,7 +230,7 @@ class Wire:
             patience = None
             if mine:
                 try:
-                    if prompt and core.quiet:
+                    if prompt and core.is_quiet(PATIENCE):
                         if (plain := self._take(prompt=True)) is None:
                             prompt = False
                         elif not plain:
@@ -230,6 +238,7 @@ class Wire:
                     else:
                         patience = silence
                         if core.receiving:
+                            begun = True
                             transport.delays = transport.delays or prompt
                             if self.timeouts.network is not None:
                                 # A PDU or message that has begun is expected to go on.
@@ -244,8 +253,9 @@ class Wire:
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
-                since, messages, begun = self._heard, core.messages, not core.quiet and core.receiving
-                bytes_before, goal, prompt = self._bytes, self._bytes + _PROGRESS, can_be_prompt
+                since, messages, begun = self._heard, core.messages, False
+                bytes_before, goal = self._bytes, self._bytes + _PROGRESS
+                prompt = can_be_prompt and (until is None or until - since > PATIENCE)
             elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
                 silence_was = f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}"
                 with self._lock:
@@ -394,7 +404,7 @@ class Wire:
 
     def flush(self) -> None:
         """Write the control PDUs that wait; where another thread is writing, it does so after its PDUs."""
-        if not self.core.has_data_to_send() or not self._write_lock.acquire(blocking=False):
+        if not self.core.upper_layer.out or not self._write_lock.acquire(blocking=False):
             return
         try:
             with self._lock:
@@ -454,14 +464,14 @@ class Wire:
             return None
         assert invocation is not None
         invocation.owner = threading.current_thread()
-        if not core.outstanding and (data is not None or time.monotonic() - self._heard > _MOMENT):
+        if not core.invoked and (data is not None or time.monotonic() - self._heard > _MOMENT):
             self._read_if_readable()  # the peer may have released or aborted while nobody was reading
             self.flush()
         while True:
-            if core.outstanding and self._has_to_wait():
+            if core.invoked and self._has_to_wait():
                 self.wait(lambda: not self._has_to_wait(), self.timeouts.dimse)
             with self._message_lock:
-                if core.outstanding and self._has_to_wait():
+                if core.invoked and self._has_to_wait():
                     continue  # another thread was faster
                 self._send(context_id, message, data, invocation, more)
                 return message.message_id
@@ -501,7 +511,7 @@ class Wire:
                 with self._write_lock:
                     self._write(batch)
                 begun = True
-                if core.has_data_to_send():
+                if core.upper_layer.out:
                     self.flush()
             # After the last batch nothing is asked: another thread may have read the answer by now, and the end that came
             # with it.

@@ -19,7 +19,7 @@ from nbdicom.core.command import (
     Request,
     Response,
     SubOperationCounts,
-    response_class,
+    command_name,
 )
 from nbdicom.core.dimse import Dimse, OpenSink, Received
 from nbdicom.core.events import Aborted, Accepted, Disconnected, Established, Rejected, Released, Requested
@@ -125,6 +125,7 @@ class AssociationCore:
             p_data=self.dimse.fragment,
             command=self.dimse.command,
             flush=self.dimse.flush,
+            heard=self._listen,
             trace=trace,
         )
         self.negotiation: Negotiation | None = None
@@ -140,22 +141,17 @@ class AssociationCore:
         self._release_waits = False  # the peer's release, for the answers to what it asked before
         self._next_message_id = 1
         self._writer = CommandWriter()
-        self._outstanding: dict[int, tuple[Invocation, type[Response]]] = {}
+        #: our operations that have no final response yet, by Message ID, and the Command Field of the response
+        self.invoked: dict[int, tuple[Invocation, int]] = {}
         self._performing: dict[int, Received] = {}
         # The driver's verbs are those of the upper layer; bound once, they cost no second call.
         self.get_buffer = self.upper_layer.get_buffer
+        self.buffer_updated = self.upper_layer.buffer_updated
         self.data_to_send = self.upper_layer.data_to_send
         self.has_data_to_send = self.upper_layer.has_data_to_send
         self.deadline = self.upper_layer.deadline
 
     # --------------------------------------------------------------------------- bytes and time
-
-    def buffer_updated(self, nbytes: int) -> bool:
-        """*nbytes* have been written into the last `get_buffer()`; True as that of `UpperLayer`."""
-        if self.upper_layer.buffer_updated(nbytes):
-            return True
-        self._listen()
-        return False
 
     def eof_received(self, error: AssociationError | None = None) -> None:
         """The transport connection is closed; *error* tells more about it than the machine can know."""
@@ -202,11 +198,14 @@ class AssociationCore:
         """True in the middle of a PDU or of a message of the peer: more is due without anybody asking."""
         return self.upper_layer.receiving or self.dimse.receiving
 
-    @property
-    def quiet(self) -> bool:
-        """True while nothing is half received and no time runs (in Sta6 no ARTIM does): a wait needs no clock."""
+    def is_quiet(self, seconds: float) -> bool:
+        """True while nothing is half received, and no time runs out within so many seconds: a wait needs no clock."""
         upper_layer = self.upper_layer
-        return upper_layer.between and upper_layer.state is Sta.STA6 and not self.dimse.receiving
+        return (
+            upper_layer.between
+            and self.dimse.context is None
+            and (upper_layer.artim is None or upper_layer.artim - self._clock() > seconds)
+        )
 
     def request(self, rq: AAssociateRQ) -> None:
         """Request the association (requestor)."""
@@ -400,9 +399,9 @@ class AssociationCore:
 
     def _response_received(self, received: Received, response: Response) -> None:
         message_id = response.message_id_being_responded_to
-        invocation, expected = self._outstanding.get(message_id, (None, None))
-        if invocation is None or expected is not type(response):
-            asked = "which is not outstanding" if expected is None else f"where {expected.name} is due"
+        invocation, expected = self.invoked.get(message_id, (None, 0))
+        if invocation is None or expected != response.command_field:
+            asked = f"where {command_name(expected)} is due" if expected else "which is not outstanding"
             raise RemoteProtocolError(
                 f"{response.name} to Message ID {message_id}, {asked}", rule="PS3.7 9.3", source=0
             )
@@ -418,7 +417,7 @@ class AssociationCore:
             if status == 0x0000:
                 self._quirk(f"says Success although it counts {failed} failed sub-operations")
         if not pending:
-            del self._outstanding[message_id]
+            del self.invoked[message_id]
             invocation.outstanding -= 1
         if not invocation.abandoned:
             if not invocation.inbox:
@@ -454,7 +453,7 @@ class AssociationCore:
         self.upper_layer.may_send()
         if isinstance(message, Request):
             assert invocation is not None
-            outstanding = self._outstanding
+            outstanding = self.invoked
             if outstanding and self.window_full:
                 raise LocalProtocolError(
                     f"{message.name} while {len(outstanding)} operations are outstanding, which is all that was"
@@ -466,7 +465,7 @@ class AssociationCore:
                 message_id = message_id % 0xFFFF + 1
             self._next_message_id = message_id % 0xFFFF + 1
             message.message_id = message_id
-            outstanding[message_id] = invocation, response_class(type(message))
+            outstanding[message_id] = invocation, message.command_field | 0x8000
             invocation.message_ids.append(message_id)
             invocation.outstanding += 1
             invocation.context_id = context_id
@@ -478,24 +477,24 @@ class AssociationCore:
 
     def withdraw(self, message: Message) -> None:
         """A request that `send` prepared never began to go out: forget it."""
-        if isinstance(message, Request) and message.message_id in self._outstanding:
-            self._outstanding.pop(message.message_id)[0].outstanding -= 1
+        if isinstance(message, Request) and message.message_id in self.invoked:
+            self.invoked.pop(message.message_id)[0].outstanding -= 1
 
     @property
     def window_full(self) -> bool:
         """True while the operations window allows no further request."""
         window = self.negotiation.window.invoked if self.negotiation else 1
-        return window != 0 and len(self._outstanding) >= window
+        return window != 0 and len(self.invoked) >= window
 
     @property
     def owners(self) -> set[Any]:
         """Who waits for our operations that have no final response yet."""
-        return {invocation.owner for invocation, _ in self._outstanding.values()}
+        return {invocation.owner for invocation, _ in self.invoked.values()}
 
     @property
     def outstanding(self) -> int:
         """How many of our operations wait for their final response."""
-        return len(self._outstanding)
+        return len(self.invoked)
 
     @property
     def performing(self) -> bool:

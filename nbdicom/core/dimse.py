@@ -86,13 +86,13 @@ class Dimse:
         self._empty = 0
         self._size = 0
         self._received: Received | None = None  # the message whose data set is arriving
-        self._context: NegotiatedContext | None = None  # of the message that is arriving
+        self.context: NegotiatedContext | None = None  #: of the message that is arriving
         self._sink: DataSink | None = None
 
     @property
     def receiving(self) -> bool:
         """True in the middle of a message."""
-        return self._context is not None
+        return self.context is not None
 
     def fragment(self, context_id: int, header: int, view: memoryview, end: bool) -> None:
         """Take a piece of a fragment; *end* with the last piece of its PDV, bit 1 of *header* with the last PDV.
@@ -102,7 +102,7 @@ class Dimse:
         RemoteProtocolError
             If the fragment does not belong to an accepted context or to the message at hand, or grows beyond a limit.
         """
-        context = self._context
+        context = self.context
         if context is None or context.context_id != context_id:
             context = self._begin(context_id)
         if not view and not header & 2:
@@ -118,8 +118,8 @@ class Dimse:
                     f"a command set of more than {self._limits.command_set} bytes", rule="PS3.7 6.3.1"
                 )
             if end and header & 2:
-                raw, self._command = self._command, bytearray()
-                self._command_complete(context, raw)
+                raw, self._command, self.context = self._command, bytearray(), None
+                self.command(context_id, raw)
         else:
             if self._received is None:
                 raise RemoteProtocolError("a data set fragment that no command announced", rule="PS3.7 E.1")
@@ -129,7 +129,7 @@ class Dimse:
                 self._data_complete()
 
     def command(self, context_id: int, raw: bytearray) -> None:
-        """Take a whole command set that came in one fragment.
+        """Take a whole command set.
 
         Raises
         ------
@@ -137,10 +137,29 @@ class Dimse:
             See `fragment`.
         """
         context = self.contexts.get(context_id)
-        if context is None or self._context is not None or len(raw) > self._limits.command_set:
-            self.fragment(context_id, 3, memoryview(raw), True)
-        else:
-            self._command_complete(context, raw)
+        if context is None or self.context is not None or len(raw) > self._limits.command_set:
+            self.fragment(context_id, 3, memoryview(raw), True)  # the long way, which raises or hears
+            return
+        message, has_data = self._reader.decode(raw)
+        if self.command_seen is not None:
+            self.command_seen(raw)
+        refused = self._refusal(message) if isinstance(message, Request) else None
+        received = Received(context, message, None, None, None, refused)
+        if not has_data:
+            self._complete(received)
+            return
+        self.context, self._received = context, received
+        self._empty = self._size = 0
+        self._sink = None
+        if received.refused is not None:
+            return
+        if isinstance(message, CStoreRQ) and self.open_sink is not None:
+            try:
+                self._sink = received.sink = self.open_sink(context, message)
+            except Exception as error:  # foreign code, as above
+                received.sink_error = error
+        if self._sink is None and received.sink_error is None:
+            self._sink = MemorySink(self._limits.data_set)
 
     def flush(self) -> None:
         """Give the borrowed views to the sink before they die; one call for many fragments, so one write."""
@@ -169,7 +188,7 @@ class Dimse:
         """The association is over: what is half received will never be complete."""
         self._views = []
         self._drop_sink()
-        self._received = self._context = None
+        self._received = self.context = None
         self._command.clear()
         self._held = 0
         if self._memory is not None:
@@ -196,7 +215,7 @@ class Dimse:
                 self._memory.hold(self, self._held)
 
     def _begin(self, context_id: int) -> NegotiatedContext:
-        if self._context is not None:
+        if self.context is not None:
             raise RemoteProtocolError("fragments of one message in two presentation contexts", rule="PS3.8 E.1")
         context = self.contexts.get(context_id)
         if context is None:
@@ -208,38 +227,15 @@ class Dimse:
                 rule="PS3.8 9.3.5.1",
                 reason_diag=5,
             )
-        self._context = context
+        self.context = context
         self._empty = self._size = 0
         return context
-
-    def _command_complete(self, context: NegotiatedContext, raw: bytearray) -> None:
-        message, has_data = self._reader.decode(raw)
-        if self.command_seen is not None:
-            self.command_seen(raw)
-        refused = self._refusal(message) if isinstance(message, Request) else None
-        received = Received(context, message, None, None, None, refused)
-        if not has_data:
-            self._context = None
-            self._complete(received)
-            return
-        self._context, self._received = context, received
-        self._empty = self._size = 0
-        self._sink = None
-        if received.refused is not None:
-            return
-        if isinstance(message, CStoreRQ) and self.open_sink is not None:
-            try:
-                self._sink = received.sink = self.open_sink(context, message)
-            except Exception as error:  # foreign code, as above
-                received.sink_error = error
-        if self._sink is None and received.sink_error is None:
-            self._sink = MemorySink(self._limits.data_set)
 
     def _data_complete(self) -> None:
         self.flush()
         received, sink = self._received, self._sink
         assert received is not None
-        self._received = self._context = self._sink = None
+        self._received = self.context = self._sink = None
         if sink is not None:
             try:
                 sink.close(True)

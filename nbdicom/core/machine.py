@@ -86,9 +86,11 @@ class Action(StrEnum):
         member = str.__new__(cls, name)
         member._value_ = name
         member.meaning = meaning
+        member.method = f"_{name.lower().replace('-', '_')}"
         return member
 
     meaning: str
+    method: str  #: of `nbdicom.core.upper_layer.UpperLayer`, which does it
     AE_1 = "AE-1", "Issue TRANSPORT CONNECT request primitive to local transport service"
     AE_2 = "AE-2", "Send A-ASSOCIATE-RQ PDU"
     AE_3 = "AE-3", "Issue A-ASSOCIATE confirmation (accept) primitive"

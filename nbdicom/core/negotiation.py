@@ -8,11 +8,13 @@ preference; `conclude` is what the requestor reads in the answer.  Both sides en
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.extended import agreed as agreed_information
 from nbdicom.core.extended import options_of, raw
 from nbdicom.core.identity import UserIdentity
+from nbdicom.core.memo import by_identity
 from nbdicom.core.pdu import (
     DICOM_APPLICATION_CONTEXT,
     AAssociateAC,
@@ -73,6 +75,8 @@ __all__ = [
 IMPLEMENTATION_CLASS_UID = UID("2.25.313577215190268403958720149635274108837")
 IMPLEMENTATION_VERSION_NAME = "NBDICOM_0_1"
 
+_MOST_REMEMBERED = 64  #: proposals
+
 
 # ------------------------------------------------------------------------------- requestor
 
@@ -85,6 +89,15 @@ def propose(proposal: Proposal) -> AAssociateRQ:
     LocalProtocolError
         If there is no context, more than 128, one without transfer syntax, or an AE title that the standard forbids.
     """
+    if proposal.identity is None and not proposal.user_items:
+        try:
+            return _proposed(proposal)
+        except TypeError:
+            pass  # with a list in it, say: it may be another one the next time
+    return _propose(proposal)
+
+
+def _propose(proposal: Proposal) -> AAssociateRQ:
     for title in (proposal.called_ae_title, proposal.calling_ae_title):
         if problem := title_problem(title):
             raise LocalProtocolError(f"AE title {title!r} {problem} [PS3.5 6.2]")
@@ -127,6 +140,9 @@ def propose(proposal: Proposal) -> AAssociateRQ:
             ),
         ),
     )
+
+
+_proposed = lru_cache(_MOST_REMEMBERED)(_propose)
 
 
 def _class_items(context: PresentationContext) -> list[Item]:
@@ -188,6 +204,7 @@ class _Classes:
         )
 
 
+@by_identity(lambda result, rq, answer: isinstance(answer, AAssociateRJ) or rq.is_secret or answer.is_secret)
 def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiation:
     """What the requestor knows after the answer to its request.
 
@@ -301,6 +318,7 @@ def _quirks_of_user_information(info: UserInformation) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- acceptor
 
 
+@by_identity(lambda result, rq, support, user_items=(): bool(user_items) or rq.is_secret)
 def negotiate(
     rq: AAssociateRQ, support: Support, user_items: tuple[Item, ...] = ()
 ) -> tuple[AAssociateAC, Negotiation]:
@@ -435,7 +453,7 @@ def title_problem(title: str) -> str | None:
         return "is empty"
     if len(title) > 16:
         return "has more than 16 characters"
-    if any(not " " <= c <= "~" or c == "\\" for c in title):
+    if not (title.isascii() and title.isprintable()) or "\\" in title:
         return "has a backslash, a control character or one that is not ASCII"
     return None
 

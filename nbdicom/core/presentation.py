@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nbdicom.config import OperationsWindow
@@ -88,10 +90,15 @@ def context_of(like: ContextLike) -> PresentationContext:
     if isinstance(like, PresentationContext):
         return like
     if isinstance(like, str):
-        return PresentationContext(UID.of(like))
+        return _context_named(like)
     abstract_syntax, transfer_syntaxes = like
     names = [transfer_syntaxes] if isinstance(transfer_syntaxes, str) else list(transfer_syntaxes)
     return PresentationContext(UID.of(abstract_syntax), tuple(UID.of(name) for name in names))
+
+
+@lru_cache(256)
+def _context_named(name: str) -> PresentationContext:
+    return PresentationContext(UID.of(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +130,10 @@ class Support:
     any_abstract_syntax: tuple[UID, ...] = ()
     max_length_received: int = 131_072
     window: OperationsWindow = field(default_factory=lambda: OperationsWindow(performed=16))
+
+    def __post_init__(self) -> None:
+        """Keep the contexts as they are now."""
+        object.__setattr__(self, "contexts", MappingProxyType(dict(self.contexts)))
 
     @classmethod
     def of(

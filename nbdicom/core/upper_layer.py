@@ -46,6 +46,7 @@ _MOST_BATCH = 1 << 20  #: bytes given to one gathering write
 _MOST_VECTORS = 500  #: fragments in one gathering write (two buffers each; IOV_MAX is 1024)
 _MOST_STRANGE = 256  #: bytes shown of what is no PDU
 _P_DATA_TF = p.PDataTF.pdu_type
+_RELEASE_RQ, _RELEASE_RP = p.AReleaseRQ(), p.AReleaseRP()
 
 
 class Role(StrEnum):
@@ -132,6 +133,8 @@ class UpperLayer:
         ``command(context_id, raw)`` is called instead with a command set that is whole in one PDU and was read alone.
     flush : callable
         Called before borrowed views die.
+    heard : callable
+        Called when there may be indications after a read.
     trace : callable, optional
         Gets a `TraceEvent` for every PDU and transition; its ``payload`` says how many bytes of fragments it wants.
     """
@@ -147,6 +150,7 @@ class UpperLayer:
         p_data: PDataIndication,
         command: Callable[[int, bytearray], None] | None = None,
         flush: Callable[[], None] = lambda: None,
+        heard: Callable[[], None] = lambda: None,
         trace: Trace | None = None,
     ) -> None:
         self.role = role
@@ -157,7 +161,7 @@ class UpperLayer:
         self._clock = clock
         self._limits = limits
         self._artim_seconds = artim
-        self._artim: float | None = None
+        self.artim: float | None = None  #: when ARTIM expires
         self._pdu_seconds = pdu_seconds
         self._pdus = 0  # PDUs whose header has come
         self._timed = (0, False)  # the PDU whose deadline is known, and whether it was half a header then
@@ -165,6 +169,7 @@ class UpperLayer:
         self._p_data = p_data
         self._command = command if trace is None else None
         self._flush = flush
+        self._heard = heard
         self._trace = trace
         self._raw = trace if getattr(trace, "raw", False) else None  #: who wants the bytes themselves
         self._payload: int = getattr(trace, "payload", 0)  # bytes of each P-DATA-TF that the trace wants to see
@@ -175,7 +180,7 @@ class UpperLayer:
         if self._payload:
             self._take_p_data, self._p_data = p_data, self._keep_p_data
         self._rq: p.AAssociateRQ | None = None
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []  #: what `data_to_send` will give
         self._indications: list[Indication] = []
         self._window = bytearray(_FIRST_WINDOW)
         self._view = memoryview(self._window)
@@ -219,6 +224,7 @@ class UpperLayer:
                 except RemoteProtocolError as error:
                     self._invalid(error)
                     self.between = False
+                    self._heard()
                     return False
                 return True
         if self._raw is not None:
@@ -238,6 +244,7 @@ class UpperLayer:
         self.between = not (left or self._pdu_left or self._skip or self._control is not None or self._deaf)
         if self._pdu_seconds is not None and self._timed != (begun := (self._pdus, left > 0)):
             self._time_pdu(begun)
+        self._heard()
         return False
 
     def _time_pdu(self, begun: tuple[int, bool]) -> None:
@@ -457,8 +464,8 @@ class UpperLayer:
         """When `time_reached` has to be called at the latest, by the clock; None for never."""
         pdu = self._pdu_deadline
         if pdu is None or not self.receiving:
-            return self._artim
-        return pdu if self._artim is None else min(pdu, self._artim)
+            return self.artim
+        return pdu if self.artim is None else min(pdu, self.artim)
 
     def time_reached(self, now: float) -> None:
         """Time has passed: ARTIM may have expired, or a PDU may take too long."""
@@ -471,8 +478,8 @@ class UpperLayer:
                         f"a PDU was not whole {self._pdu_seconds:g} s after its first byte", rule="Timeouts.pdu"
                     )
                 )
-        if self._artim is not None and now >= self._artim:
-            self._artim = None
+        if self.artim is not None and now >= self.artim:
+            self.artim = None
             if (Evt.EVT18, self.state) in TABLE:
                 self._fire(Evt.EVT18)
 
@@ -485,11 +492,11 @@ class UpperLayer:
 
     def has_data_to_send(self) -> bool:
         """Whether `data_to_send` would give something; asked after every PDU, nearly always in vain."""
-        return bool(self._out)
+        return bool(self.out)
 
     def data_to_send(self) -> list[bytes]:
         """Whole control PDUs to be sent now; they may go between two P-DATA-TF of a message, never inside one."""
-        out, self._out = self._out, []
+        out, self.out = self.out, []
         self._tell_raw(out)
         return out
 
@@ -546,12 +553,8 @@ class UpperLayer:
     def p_command(self, context_id: int, command: bytes) -> list[Buffer]:
         """The P-DATA-TF PDUs of a message without a data set, for one gathering write; nearly always one PDU.
 
-        Raises
-        ------
-        LocalProtocolError
-            See `p_data`.
+        Whether it `may_send` has been asked.
         """
-        self.may_send()
         length = len(command)
         limit = self.max_length_send
         if (length + 6 > limit and limit) or self._trace is not None:
@@ -624,7 +627,7 @@ class UpperLayer:
         action = TABLE.get((event, before))
         if action is None:
             raise LocalProtocolError(f"{event} ({event.meaning}) in {before} ({before.meaning}) [PS3.8 Table 9-10]")
-        chosen: Sta | None = getattr(self, f"_{action.lower().replace('-', '_')}")(argument)
+        chosen: Sta | None = getattr(self, action.method)(argument)
         self.state = chosen or NEXT[action][0]
         if self._trace is not None:
             self._trace(Transition(self._clock(), event, before, action, self.state))
@@ -648,15 +651,15 @@ class UpperLayer:
 
     def _send(self, sent: p.PDU) -> None:
         data = p.encode_pdu(sent)
-        self._out.append(data)
+        self.out.append(data)
         if self._trace is not None:
             self._trace(PDUSent(self._clock(), sent.pdu_type, len(data), p.without_secrets(data)))
 
     def _start_artim(self) -> None:
-        self._artim = self._clock() + self._artim_seconds
+        self.artim = self._clock() + self._artim_seconds
 
     def _close(self) -> None:
-        self._artim = None
+        self.artim = None
         self._deaf = True
         self.close_transport = True
 
@@ -682,7 +685,7 @@ class UpperLayer:
             self._send(p.AAssociateRJ(result=p.RejectResult.PERMANENT, source=p.RejectSource.ACSE, reason_diag=2))
             self._start_artim()
             return Sta.STA13
-        self._artim = None
+        self.artim = None
         self._indications.append(AssociateIndication(rq))
         return Sta.STA3
 
@@ -694,7 +697,7 @@ class UpperLayer:
         self._start_artim()
 
     def _ar_1(self, _: object) -> None:
-        self._send(p.AReleaseRQ())
+        self._send(_RELEASE_RQ)
 
     def _ar_2(self, _: object) -> None:
         self._indications.append(ReleaseIndication())
@@ -704,18 +707,18 @@ class UpperLayer:
         self._close()
 
     def _ar_4(self, _: object) -> None:
-        self._send(p.AReleaseRP())
+        self._send(_RELEASE_RP)
         self._start_artim()
 
     def _ar_5(self, _: object) -> None:
-        self._artim = None
+        self.artim = None
 
     def _ar_8(self, _: object) -> Sta:
         self._indications.append(ReleaseIndication(collision=True))
         return Sta.STA9 if self.role is Role.REQUESTOR else Sta.STA10
 
     def _ar_9(self, _: object) -> None:
-        self._send(p.AReleaseRP())
+        self._send(_RELEASE_RP)
 
     def _ar_10(self, _: object) -> None:
         self._indications.append(ReleaseConfirmation())
@@ -735,7 +738,7 @@ class UpperLayer:
         self._indications.append(PAbortIndication())
 
     def _aa_5(self, _: object) -> None:
-        self._artim = None
+        self.artim = None
 
     def _aa_6(self, _: object) -> None:
         """Ignored."""

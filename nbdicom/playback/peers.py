@@ -70,7 +70,7 @@ def replay(recording: Recording | str | os.PathLike[str], to: Any, *, timeout: f
         turns = script(connection, Role.REQUESTOR)
         if not turns:
             continue
-        wire = Wire(Transport(connect(host, port, timeout)), timeout)
+        wire = Wire(connect(host, port, timeout), timeout)
         player = Player(turns, wire, called=title)
         failure = player.play()
         name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{host}:{port}"

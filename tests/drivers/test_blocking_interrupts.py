@@ -298,17 +298,16 @@ def test_while_the_association_is_requested(monkeypatch: pytest.MonkeyPatch) -> 
         wire.expect(AAssociateRQ)
         assert wire.aborted() == A_ABORT_USER
 
-    poll = Transport._poll
+    receive = Transport.receive
     waits: list[None] = []
 
-    def interrupted_once(transport: Transport, seconds: float | None, read: bool, write: bool) -> bool:
-        if read:  # not that of connecting
-            waits.append(None)
-            if len(waits) == 1:
-                interrupt()
-        return poll(transport, seconds, read, write)
+    def interrupted_once(transport: Transport, view: memoryview) -> int | None:
+        waits.append(None)
+        if len(waits) == 1:
+            interrupt()
+        return receive(transport, view)
 
-    monkeypatch.setattr(Transport, "_poll", interrupted_once)
+    monkeypatch.setattr(Transport, "receive", interrupted_once)
     with Scripted(script, associated=False) as acceptor, pytest.raises(KeyboardInterrupt):
         dial(acceptor.address)
 

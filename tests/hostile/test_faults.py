@@ -447,16 +447,13 @@ def run_f15() -> None:
     with Server(Handlers(store=lambda request: 0), ae_title="SCP", contexts=contexts, timeouts=timeouts) as server:
         idle, stuck = dial(server.address, timeouts=timeouts), dial(server.address, timeouts=timeouts)
         assert idle.echo() == 0
-        threads = list(server._served)
         link("down")
         try:
             stuck.echo()
             raise AssertionError("an echo without a network")
         except NbdicomError as error:
             print(type(error).__name__)
-        for thread in threads:
-            thread.join(10)
-            assert not thread.is_alive(), "the acceptor waits for ever"
+        assert server.wait_until_left(10), "the acceptor waits for ever"
         link("up")
         with dial(server.address) as association:
             assert association.echo() == 0
@@ -508,8 +505,7 @@ def test_f18_a_move_is_cancelled(tmp_path: Path) -> None:
             responses.cancel()
             assert responses.status is not None and responses.status in (0xFE00, 0x0000)  # the answer may win the race
             assert association.echo() == 0
-        for thread in list(destination.server._served):
-            thread.join(LIMIT)
+        assert destination.server.wait_until_left(LIMIT)
         assert destination.server.associations == []
 
 
@@ -534,8 +530,7 @@ def run_f19() -> None:
             assert established.echo() == 0
         for wire in flood:
             wire.close()
-        for thread in list(server._served)[1:]:
-            thread.join(LIMIT)
+        assert server.wait_until_left(LIMIT, connections=1)
         with dial(server.address) as association:
             assert association.echo() == 0
         established.release()

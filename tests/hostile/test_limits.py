@@ -596,9 +596,7 @@ def test_a_peer_that_does_not_read_is_not_read() -> None:
         wire.send(b"".join(find_rq(2, number) for number in range(1, 50)))
         with dial(server.address) as association:
             assert association.echo() == 0
-        server_side = server._served
-        for thread in list(server_side):
-            thread.join(LIMIT)
+        assert server.wait_until_left(LIMIT)
     assert len(performed) == 1
 
 

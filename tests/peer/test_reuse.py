@@ -245,8 +245,7 @@ def test_one_that_the_peer_ended_is_replaced(archive: Archive, how: str) -> None
     if how == "abort":
         (association,) = archive.server.associations
         association._driver.request_end("the peer has had enough")
-        for thread in list(archive.server._served):
-            thread.join(LIMIT)
+        assert archive.server.wait_until_left(LIMIT)
     else:
         host, port = archive.server.address
         archive.server.close()
