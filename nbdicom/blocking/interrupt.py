@@ -8,7 +8,7 @@ association where the position in both streams is known, A-ABORT where it is not
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -66,6 +66,5 @@ class Interrupt:
             self._thread = None
 
 
-def current_interrupt() -> Interrupt | None:
-    """The `Interrupt` that this thread listens to; None in all others, which then wait without a look at the clock."""
-    return _current.get()
+#: The `Interrupt` that this thread listens to; None in all others, which then wait without a look at the clock.
+current_interrupt: Callable[[], Interrupt | None] = _current.get

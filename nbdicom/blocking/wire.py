@@ -249,7 +249,9 @@ class Wire:
                                 deadline = earlier
                         self._read_once(deadline)
                 finally:
-                    self._done_reading()
+                    self._reading = False
+                    if self._waiting:
+                        self._done_reading()
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
@@ -375,7 +377,7 @@ class Wire:
     def _read_if_readable(self) -> None:
         """Read without waiting, unless somebody else does."""
         with self._lock:
-            if self._reading:
+            if self._reading or self.closed:
                 return
             self._reading = True
         try:
@@ -420,7 +422,8 @@ class Wire:
             # An interrupt inside the system call leaves open how much was taken: torn until proven whole.
             self._torn = True
             taken = self.transport.write(buffers)
-            waiting = [] if taken == sum(map(len, buffers)) else _rest(buffers, taken)
+            whole = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+            waiting = [] if taken == whole else _rest(buffers, taken)
             limit, goal, deadline = self.timeouts.network, 0, None
             while waiting:
                 if goal <= 0:

@@ -7,7 +7,7 @@ belongs to which operation: responses by their Message ID, requests by arrival.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nbdicom.config import Limits
@@ -369,7 +369,8 @@ class AssociationCore:
             if performed is not None:  # else it is over already: ignored (PS3.7 9.3.2.3)
                 performed.cancelled = True
         elif isinstance(message, Request):
-            if self.state not in (Sta.STA6, Sta.STA8):
+            state = self.upper_layer.state
+            if state is not Sta.STA6 and state is not Sta.STA8:
                 return  # we have asked for the release: it may still come (AR-6), but nothing can be answered (AR-7)
             if message.message_id in self._performing:
                 raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
@@ -442,7 +443,7 @@ class AssociationCore:
 
     def send(
         self, context_id: int, message: Message, data: DataSource | None, invocation: Invocation | None
-    ) -> Iterator[list[Buffer]]:
+    ) -> Iterable[list[Buffer]]:
         """The buffers of a message, to be written list by list; a request gets its Message ID here.
 
         Raises
@@ -450,7 +451,9 @@ class AssociationCore:
         LocalProtocolError
             If the state, the operations window or the presentation context does not allow it.
         """
-        self.upper_layer.may_send()
+        upper_layer = self.upper_layer
+        if upper_layer.state is not Sta.STA6:
+            upper_layer.may_send()
         if isinstance(message, Request):
             assert invocation is not None
             outstanding = self.invoked
@@ -472,8 +475,8 @@ class AssociationCore:
         if self._trace is not None:
             self._trace(MessageSent(self._clock(), context_id, message))
         if data is None:
-            return iter((self.upper_layer.p_command(context_id, self._writer.encode(message, data_set=False)),))
-        return self.upper_layer.p_data(context_id, self._writer.encode(message, data_set=True), data)
+            return (upper_layer.p_command(context_id, self._writer.encode(message, data_set=False)),)
+        return upper_layer.p_data(context_id, self._writer.encode(message, data_set=True), data)
 
     def withdraw(self, message: Message) -> None:
         """A request that `send` prepared never began to go out: forget it."""
