@@ -437,9 +437,10 @@ class Zeros:
         self.size = size
         self.sop_instance_uid = UID(f"1.2.3.{number}")
         self.at = at
-        self.closed = 0
+        self.opened = self.closed = 0
 
     def open(self, transfer_syntax: UID) -> Zeros:
+        self.opened += 1
         return self
 
     def chunks(self, size: int) -> Iterable[tuple[bytes, bool]]:

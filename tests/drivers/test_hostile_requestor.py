@@ -881,7 +881,8 @@ def test_the_requestor_is_gone_while_it_is_answered(
         with dial(server.address) as association:
             assert association.echo() == 0
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
-    assert sum(instance.closed for instance in instances) == (service == "C-GET")
+    assert [instance.closed for instance in instances] == [instance.opened for instance in instances]
+    assert instances[0].opened == (service == "C-GET")
 
 
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET"])
