@@ -345,7 +345,7 @@ def progress_widget(job: Job[Any]) -> Any:
             now.state, ""
         )
         text = "<br>".join(escape(printable(text)) for text in f"{job.label}: {now}".split("\n"))
-        line.value = f"<div role='status' aria-live='polite'>{text}</div>"
+        line.value = f"<div role='status' aria-live='polite' style='line-height:1.45'>{text}</div>"
         cancel.disabled = now.state != "running"
 
     job.watch(view)

@@ -70,10 +70,9 @@ class Browser(Panel):
         self.lists: dict[Level, Any] = {}
         columns = []
         for level in Level:
-            box = w.Select(
-                options=[], rows=10, layout={"width": "auto"}, description="", tooltip=_NAMES[level], disabled=True
-            )
+            box = w.Select(options=[], rows=8, layout={"width": "auto"}, description=_NAMES[level], disabled=True)
             box.add_class("nbd-rows")
+            box.add_class("nbd-unseen")
             box.observe(lambda change, level=level: self._open(level), "value")
             self.lists[level] = box
             columns.append(w.VBox([w.Label(_NAMES[level]), box], layout={"min_width": "150px"}))
@@ -86,7 +85,8 @@ class Browser(Panel):
         self._show(
             w.HBox([self.name, self.load_button], layout={"flex_flow": "row wrap"}),
             w.GridBox(
-                columns, layout={"grid_template_columns": "repeat(auto-fit, minmax(190px, 1fr))", "grid_gap": "8px"}
+                columns,
+                layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 400px), 1fr))", "grid_gap": "8px"},
             ),
             self._status,
             self._details,

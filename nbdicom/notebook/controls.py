@@ -38,7 +38,9 @@ _STYLE = (
     ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
     "overflow-wrap:anywhere;background:var(--jp-layout-color2,#8882);padding:3px 6px;border-radius:2px;"
     "color:var(--jp-content-font-color1,inherit)}"
-    ".nbd-rows select{font-family:var(--jp-code-font-family,monospace);font-size:12px}"
+    # For those who see, the place of some controls says what they are; for those who hear, their label does.
+    ".nbd-unseen>.widget-label{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+    ".nbd-rows select{overflow-x:auto;font-family:var(--jp-code-font-family,monospace);font-size:12px}"
     ".nbd-head{font-family:var(--jp-code-font-family,monospace);font-size:12px;font-weight:600;white-space:pre;"
     "overflow:hidden;padding-left:5px;color:var(--jp-content-font-color1,inherit)}</style>"
 )

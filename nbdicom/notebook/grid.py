@@ -86,9 +86,10 @@ class ResultsGrid(Panel):
             control.observe(lambda _: self._changed(self._find), "value")
         self.page.observe(lambda _: self._changed(lambda: self._list(self.page.value)), "value")
         self.rows = w.SelectMultiple(
-            rows=12, description="", layout={"width": "auto"}, tooltip="Rows; choose several by Shift or Ctrl"
+            rows=12, description="Rows", layout={"width": "auto"}, tooltip="Choose several by Shift or Ctrl"
         )
         self.rows.add_class("nbd-rows")
+        self.rows.add_class("nbd-unseen")
         self.rows.observe(self._choose, "value")
         self.all_button = button("Select all", self._choose_all, icon="check-square-o")
         self.none_button = button("Select none", self._choose_none, icon="square-o")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy
     from pydicom import Dataset
 
-__all__ = ["Frame", "Series", "Stack", "aspect", "decoded", "gray", "picture", "series_of", "window_of"]
+__all__ = ["Frame", "Series", "Stack", "aspect", "decoded", "gray", "picture", "rate_of", "series_of", "window_of"]
 
 _CACHE = 256 << 20  #: bytes of decoded frames that a stack keeps
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
@@ -259,6 +259,19 @@ def _group(frame: Frame, sequence: str) -> Dataset | None:
                 found: Dataset = items[0]
                 return found
     return None
+
+
+def rate_of(frame: Frame) -> float:
+    """Frames per second that the object asks for (PS3.3 C.7.6.5), or 10; never less than one and more than 50."""
+    header = frame.header
+    for keyword in ("RecommendedDisplayFrameRate", "CineRate", "FrameTime"):
+        try:
+            value = float(header.get(keyword) or 0)
+        except (TypeError, ValueError):  # several values, or none that can be read
+            continue
+        if value > 0:
+            return min(50.0, max(1.0, 1000 / value if keyword == "FrameTime" else value))
+    return 10.0
 
 
 def window_of(frame: Frame, values: numpy.ndarray[Any, Any]) -> tuple[float, float]:

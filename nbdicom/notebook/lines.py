@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Lines"]
 
 _MOST_WIDTH = 26  #: characters of a column; all of it is in the details
+_HEAD_WIDTH = 18  #: characters of a name that are shown even where its values are shorter
 _LOOKED_AT = 500  #: rows that say how wide a column is
 _SPACE = "\N{NO-BREAK SPACE}"  # a list box folds ordinary spaces
 
@@ -43,14 +44,18 @@ class Lines:
         self._words: list[str] | None = None
         few = [self.cells(k) for k in range(min(_LOOKED_AT, len(frame)))]
         self.widths = [
-            min(_MOST_WIDTH, max(len(printable(name)), *(len(row[k]) for row in few), 0))
+            min(_MOST_WIDTH, max(min(_HEAD_WIDTH, len(printable(name))), *(len(row[k]) for row in few), 0))
             for k, name in enumerate(self.names)
         ]  #: in characters
 
     @property
     def head(self) -> str:
         """The names, above their columns."""
-        return self._line([printable(name) for name in self.names])
+        cut = []
+        for name, width in zip(map(printable, self.names), self.widths, strict=True):
+            # What tells long keywords from each other is their end: ...ProcedureStepStartDate, ...StepStartTime.
+            cut.append(name if len(name) <= width else "\N{HORIZONTAL ELLIPSIS}" + name[1 - width :])
+        return self._line(cut)
 
     def cells(self, position: int) -> list[str]:
         """The texts of a row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import queue
 import threading
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.controls import Panel, widgets
-from nbdicom.notebook.images import Frame, Series, decoded, picture, series_of
+from nbdicom.notebook.controls import Panel, html, widgets
+from nbdicom.notebook.images import Series, decoded, picture, series_of
 
 __all__ = ["Thumbnails"]
 
@@ -94,19 +95,19 @@ class Thumbnails(Panel):
             if series.uid not in self._boxes:
                 if len(self._boxes) >= _MOST:
                     continue
-                image = w.Image(format="png", width=_SIZE, layout={"margin": "2px"})
-                label = w.HTML(layout={"width": f"{_SIZE}px"})
+                image, label = html(), w.HTML(layout={"width": f"{_SIZE}px"})
                 self._boxes[series.uid] = image, label
-                self._draw(series.frames[len(series.frames) // 2], image)
+                self._draw(series, image)
                 self._strip.children = (*self._strip.children, w.VBox([image, label], layout={"margin": "2px"}))
             words = escape(f"{series.name} ({self.counts[series.uid]})")
-            self._boxes[series.uid][
-                0
-            ].tooltip = f"{series.name} ({self.counts[series.uid]})"  # its name when it is read out
             self._boxes[series.uid][1].value = f"<div style='font-size:11px;line-height:1.2'>{words}</div>"
 
-    def _draw(self, frame: Frame, image: Any) -> None:
+    def _draw(self, series: Series, image: Any) -> None:
+        """Show the frame in the middle; as HTML, because ipywidgets' own image has no name to be read out."""
+        frame = series.frames[len(series.frames) // 2]
         try:
-            image.value = picture(frame, decoded(frame), size=_SIZE)
+            data = base64.b64encode(picture(frame, decoded(frame), size=_SIZE)).decode("ascii")
+            name = escape(f"Image of series {series.name}")
+            image.value = f"<img alt='{name}' width='{_SIZE}' src='data:image/png;base64,{data}'>"
         except DataSetError:
             image.layout.display = "none"  # the label says what it is

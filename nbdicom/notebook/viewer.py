@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError, NbdicomError
 from nbdicom.notebook.controls import Panel, html, message, status_line, widgets
-from nbdicom.notebook.images import Frame, Series, Stack, picture, series_of, window_of
+from nbdicom.notebook.images import Frame, Series, Stack, picture, rate_of, series_of, window_of
 from nbdicom.notebook.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -88,9 +88,18 @@ class SeriesViewer(Panel):
             layout={"width": "auto", "max_width": f"{size}px"},
         )  # fmt: skip
         self.slider = w.IntSlider(description="Slice", style=wide, readout=False, layout={"width": f"{size - 110}px"})
-        self.number = w.BoundedIntText(description="", min=1, layout={"width": "80px"}, tooltip="Number of the slice")
-        self.player = w.Play(interval=100, description="Play", show_repeat=True)
+        self.number = w.BoundedIntText(description="Number of the slice", min=1, layout={"width": "80px"})
+        self.number.add_class("nbd-unseen")
+        # The player runs in the browser.  Its own buttons have no names, so it is not shown, and these work it.
+        self.player = w.Play(layout={"display": "none"}, tooltip="Player")
+        self.play_button = w.ToggleButton(description="Play", icon="play", layout={"width": "auto"}, tooltip="Play")
+        self.repeat = w.Checkbox(description="again and again", indent=False, layout={"width": "auto"})
+        self.rate = w.BoundedIntText(
+            value=10, min=1, max=50, description="Frames per second", style=wide, layout={"width": "190px"}
+        )
         w.jslink((self.player, "value"), (self.slider, "value"))
+        w.jslink((self.player, "playing"), (self.play_button, "value"))
+        w.jslink((self.player, "repeat"), (self.repeat, "value"))
         self.preset = w.Dropdown(options=[_OWN, _RANGE], description="Window", style=wide, layout={"width": "auto"})
         self.centre = w.FloatText(description="Centre", style=wide, step=10, layout={"width": "130px"})
         self.width = w.FloatText(description="Width", style=wide, step=10, layout={"width": "130px"})
@@ -100,8 +109,13 @@ class SeriesViewer(Panel):
         self.canvas = _canvas(size) if canvas else None
         self.image = w.Image(format="png", width=size, layout={"max_width": "100%", "object_fit": "contain"})
         self.metadata = Metadata()
-        self._accordion = w.Accordion([self.metadata.widget], titles=("Attributes of this object",))
-        self._accordion.selected_index = None
+        self.metadata.widget.layout.display = "none"
+        self.attributes_button = w.ToggleButton(
+            description="Attributes",
+            icon="list",
+            layout={"width": "auto"},
+            tooltip="Show the attributes of this object",
+        )
         self.choice.observe(lambda change: self._open(change["new"]), "value")
         self.slider.observe(lambda change: self._slice(change["new"]), "value")
         self.number.observe(lambda change: self._slice(change["new"] - 1), "value")
@@ -111,18 +125,25 @@ class SeriesViewer(Panel):
         if self.canvas is not None:
             self.canvas.observe(lambda change: self._slice(change["new"]), "index")
             self.canvas.observe(lambda _: self._dragged(), ["centre", "width"])
-        self._accordion.observe(lambda _: self._describe(), "selected_index")
+        self.play_button.observe(self._say_play, "value")
+        self.rate.observe(lambda change: setattr(self.player, "interval", 1000 // change["new"]), "value")
+        self.attributes_button.observe(lambda _: self._describe(), "value")
         self._slices = w.HBox([self.slider, self.number], layout={"align_items": "center"})
+        self._player = w.HBox(
+            [self.play_button, self.rate, self.repeat, self.player],
+            layout={"flex_flow": "row wrap", "grid_gap": "0 10px"},
+        )
         self._windows = w.HBox([self.preset, self.centre, self.width], layout={"flex_flow": "row wrap"})
         self._show(
             w.HBox([self.choice], layout={"display": "" if len(self.series) > 1 else "none"}),
             self._slices,
-            self.player,
+            self._player,
             self.canvas if self.canvas is not None else self.image,
             self._says,
             self._problem,
             self._windows,
-            self._accordion,
+            w.HBox([self.attributes_button]),
+            self.metadata.widget,
         )
         self._open(0)
 
@@ -181,8 +202,9 @@ class SeriesViewer(Panel):
                 self.number.max = count
                 self.slider.value = self.player.value = count // 2
                 self.number.value = count // 2 + 1
-                for control in (self._slices, self.player):
+                for control in (self._slices, self._player):
                     control.layout.display = "" if count > 1 else "none"
+                self.rate.value = round(rate_of(self._stack.frames[0]))
                 is_ct = self._stack.frames[0].header.get("Modality") == "CT"
                 self.preset.options = [_OWN, _RANGE, *(_PRESETS if is_ct else ()), _BY_HAND]
                 self.preset.value = _OWN
@@ -261,18 +283,23 @@ class SeriesViewer(Panel):
             frame, place = self.frame, f"{self.slider.value + 1} of {len(self._stack)}"
             words = f"{frame.name}; {place}"
             if self.canvas is not None:
-                self.canvas.put(
-                    frame, values, self.slider.value, None if colour else self.window, words, len(self._stack)
-                )
+                with self._silently():  # what it is told is no drag
+                    self.canvas.put(
+                        frame, values, self.slider.value, None if colour else self.window, words, len(self._stack)
+                    )
             else:
                 self.image.value = picture(frame, values, None if colour else self.window)
-                self.image.tooltip = words  # its name when it is read out
             self._says.value = status_line(words)
             self._describe()
 
     def _describe(self) -> None:
-        if self._accordion.selected_index is not None:
+        wanted = bool(self.attributes_button.value)
+        self.metadata.widget.layout.display = "" if wanted else "none"
+        if wanted:
             self.metadata.dataset = self.frame.header
+
+    def _say_play(self, change: Any) -> None:
+        self.play_button.description, self.play_button.icon = ("Pause", "pause") if change["new"] else ("Play", "play")
 
 
 def _canvas(size: int) -> Any:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .lab import Lab, browser, jupyterlab
+from .lab import Lab, Page, browser, jupyterlab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A browser, two servers and a kernel on a busy machine: a test of this folder may fail once, and the report says so."""
-    for item in items:
+    for item in items if config.pluginmanager.has_plugin("rerunfailures") else ():
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
@@ -23,10 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that fails shows what stood on the page, and the next one finds a fresh page."""
     report = yield
-    lab = getattr(item, "funcargs", {}).get("lab")
-    if report.failed and isinstance(lab, Lab):
-        report.sections.append(("the page", lab.text()))
-        lab.reload()
+    if report.failed:
+        pages = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Page)]
+        report.sections += [("the page", page.text()) for page in pages]
+        for page in pages:
+            if isinstance(page, Lab):
+                page.reload()
     return report
 
 
@@ -35,8 +37,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
     for path in NOTEBOOKS.glob("*.ipynb"):
         shutil.copyfile(path, root / path.name)
-    with jupyterlab(root, private) as url, browser() as chromium:
-        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), url, root)
+    with jupyterlab(root, private) as (server, token), browser() as chromium:
+        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), server, token, root)
 
 
 @pytest.fixture

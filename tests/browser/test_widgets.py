@@ -99,14 +99,6 @@ again.wait()
 UNDER_WAY = re.compile(r"running, [1-9]\d* of")
 
 
-def choose(lab: Lab, box: int, index: list[int] | int) -> None:
-    """Choose entries of a list box when it has them."""
-    at = f"document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .nbd-rows select')[{box}]"
-    most = max(index) if isinstance(index, list) else index
-    lab.page.wait_for_function(f"() => !{at}?.disabled && {at}?.options.length > {most}", timeout=60_000)
-    lab.outputs().locator(".nbd-rows select").nth(box).select_option(index=index)
-
-
 def test_from_a_form_to_images(lab: Lab, pictures: Path) -> None:
     lab.write("form.ipynb", FORM)
     lab.open("form.ipynb")
@@ -127,7 +119,7 @@ def test_from_a_form_to_images(lab: Lab, pictures: Path) -> None:
         "() => document.querySelector('.nbd-form code').innerText.includes('Mar*')", timeout=60_000
     )
     out.get_by_label("Patient name").press("Enter")
-    choose(lab, 0, [0, 1])
+    lab.choose(0, [0, 1])
     out.get_by_text("2 of 3 rows selected").wait_for(timeout=60_000)
     out.get_by_role("button", name="Retrieve").click()
     out.get_by_text("38 of 38 instances retrieved").wait_for(timeout=60_000)
@@ -177,8 +169,8 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
     out.get_by_label("Patient name").fill("Marlowe*")
     out.get_by_role("button", name="Load patients").click()
     for box in range(3):
-        choose(lab, box, 0)
-    choose(lab, 3, 0)
+        lab.choose(box, 0)
+    lab.choose(3, 0)
     out.get_by_role("button", name="Retrieve this instance").click()
     out.get_by_text("1 of 1 instances retrieved").wait_for(timeout=60_000)
     lab.run_cell(1)
@@ -186,7 +178,8 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
     out.get_by_text("listening as PANEL@127.0.0.1").wait_for(timeout=60_000)
     lab.run_cell(2)
     out.get_by_text("40 objects received").wait_for(timeout=60_000)
-    out.locator("img.widget-image").first.wait_for(timeout=60_000)
+    out.get_by_role("img", name="Image of series 2 CT Chest 5.0 soft").first.wait_for(timeout=60_000)
+    out.get_by_text("2 CT Chest 5.0 soft (24)").first.wait_for(timeout=60_000)
     lab.run_cell(3)
     out.get_by_label("Host").fill("127.0.0.1")
     out.get_by_label("AE title", exact=True).last.fill("NOBODY")

@@ -1,6 +1,8 @@
 """Saved peers, the server panel, thumbnails, worklist and performed steps: against real SCPs on loopback."""
 
+import base64
 import json
+import re
 import threading
 
 import pytest
@@ -205,7 +207,10 @@ def test_nothing_else_is_served() -> None:
 def test_thumbnails_of_what_is_there_and_of_what_is_no_image(tmp_path) -> None:
     strip = nd.Thumbnails([image("1.2.1", 1), image("1.2.1", 2)])
     (box,) = strip._strip.children
-    assert bytes(box.children[0].value[:4]) == b"\x89PNG" and "CT axial (2)" in box.children[1].value
+    picture = re.fullmatch(
+        "<img alt='Image of series CT axial' width='112' src='data:image/png;base64,(.*)'>", box.children[0].value
+    )
+    assert base64.b64decode(picture[1])[:4] == b"\x89PNG" and "CT axial (2)" in box.children[1].value
     (tmp_path / "x.txt").write_text("x")
     strip.add(tmp_path / "x.txt")
     strip.wait(LIMIT)

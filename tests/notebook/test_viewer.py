@@ -74,10 +74,14 @@ def test_an_object_without_pixels() -> None:
 
 
 def test_slider_and_number_go_together(canvas) -> None:
-    viewer = nd.view([ct(k, z=k) for k in range(1, 6)], canvas=canvas)
+    images = [ct(k, z=k) for k in range(1, 6)]
+    for image in images:
+        image.WindowCenter, image.WindowWidth = 100 * image.InstanceNumber, 50 + image.InstanceNumber
+    viewer = nd.view(images, canvas=canvas)
     assert (viewer.slider.value, viewer.number.value, viewer.number.max) == (2, 3, 5)
     viewer.number.value = 5
     assert viewer.slider.value == 4 and "instance 5; 5 of 5" in viewer._says.value
+    assert viewer.window == (500, 55) and viewer.preset.value == "As the object says"  # each has its own
     viewer.slider.value = 0
     assert viewer.number.value == 1 and viewer.frame.header.InstanceNumber == 1
     if canvas:
@@ -91,6 +95,7 @@ def test_windows(canvas) -> None:
     image.WindowCenter, image.WindowWidth = [100, 1], [50, 1]
     viewer = nd.view(image, canvas=canvas)
     assert viewer.window == (100, 50) and (viewer.values == 40).all()
+    assert viewer.preset.value == "As the object says"
     viewer.preset.value = "Brain"
     assert viewer.window == (40, 80)
     viewer.window = (40, 400)
@@ -185,6 +190,31 @@ def test_the_cache_is_bounded_and_the_last_used_stay() -> None:
     assert [k for k in range(10) if stack.has(k)] == [7, 8, 9] and stack.is_full
 
 
+@pytest.mark.parametrize(
+    ("values", "rate"),
+    [
+        ({}, 10),
+        ({"CineRate": 24}, 24),
+        ({"FrameTime": "40"}, 25),
+        ({"RecommendedDisplayFrameRate": 7, "CineRate": 24}, 7),
+        ({"FrameTime": "1"}, 50),
+        ({"FrameTime": "5000"}, 1),
+        ({"CineRate": [1, 2]}, 10),
+    ],
+)
+def test_frames_play_as_quickly_as_they_were_taken(values, rate) -> None:
+    images = [ct(k, z=k) for k in range(3)]
+    for image in images:
+        for keyword, value in values.items():
+            setattr(image, keyword, value)
+    viewer = nd.view(images, canvas=False)
+    assert viewer.rate.value == rate and viewer.player.interval == 1000 // rate
+    viewer.play_button.value = True
+    assert viewer.play_button.description == "Pause"
+    viewer.rate.value = 5
+    assert viewer.player.interval == 200
+
+
 def test_frames_are_decoded_ahead() -> None:
     viewer = nd.view([ct(k, z=k) for k in range(20)])
     for thread in threading.enumerate():
@@ -205,7 +235,7 @@ def test_no_patient_in_the_words() -> None:
 def test_attributes_are_searched() -> None:
     viewer = nd.view(ct())
     assert viewer.metadata.dataset is None  # nothing is made that nobody looks at
-    viewer._accordion.selected_index = 0
+    viewer.attributes_button.value = True
     assert "SliceThickness" in viewer.metadata._table.value
     viewer.metadata.search.value = "rescale"
     assert "RescaleSlope" in viewer.metadata._table.value and "SliceThickness" not in viewer.metadata._table.value
