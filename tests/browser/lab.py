@@ -104,7 +104,8 @@ def jupyterlab(root: Path, private: Path) -> Iterator[tuple[str, str]]:
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}",
-        "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+        "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+        "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     with (private / "jupyterlab.log").open("wb") as log:
         environment = {k: v for k, v in os.environ.items() if k != "NBDICOM_PACS"}
