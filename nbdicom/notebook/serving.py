@@ -26,8 +26,8 @@ __all__ = ["ServerPanel"]
 _PERIOD = 0.25  #: seconds between two looks at the server
 _SHOWN = 8  #: objects that were received last
 _KINDS = {
-    "receiver": "Storage SCP: keeps files",
-    "pacs": "PACS: keeps, finds, gives back",
+    "receiver": "Storage SCP",
+    "pacs": "PACS",
     "demo": "PACS with sample patients",
 }
 _CODE = {"receiver": "nd.serve(to=", "pacs": "nd.Pacs(", "demo": "nd.demo_pacs(root="}
@@ -97,7 +97,7 @@ class ServerPanel(Panel):
         for control in (self.kind, self.ae_title, self.host, self.port, self.folder):
             control.observe(lambda _: self._say_code(), "value")
         self._show(
-            grid([self.kind, self.ae_title, self.host, self.port, self.folder], least="230px"),
+            grid([self.kind, self.ae_title, self.host, self.port, self.folder], least="260px"),
             self._code,
             w.HBox([self.start_button, self.stop_button]),
             self._problem,

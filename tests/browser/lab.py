@@ -287,10 +287,9 @@ class Lab(Page):
         return self.shown().locator(".jp-OutputArea-output")
 
     def close(self) -> None:
-        """Close the notebook and end its kernel."""
+        """Close the notebook and end its kernel; at once, because closing asks whether to save what a cell still says."""
         self.page.evaluate("""() => {
             const widget = window.closing = window.jupyterapp.shell.currentWidget;
-            widget.context.model.dirty = false;
-            void widget.sessionContext.shutdown().finally(() => widget.close());
+            void widget.sessionContext.shutdown().finally(() => widget.dispose());
         }""")
         self.page.wait_for_function("() => window.closing.isDisposed")

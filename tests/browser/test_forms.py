@@ -94,7 +94,8 @@ def test_a_worklist_and_its_steps(lab: Lab, pictures: Path) -> None:
     lab.both_themes(pictures, "worklist")
     assert lab.nameless() == []
     lab.run_cell(2)
-    out.get_by_text("COMPLETED DISCONTINUED").wait_for(timeout=60_000)
+    lab.wait_for_cell(2)
+    assert "COMPLETED DISCONTINUED" in out.last.inner_text()
     lab.close()
     assert lab.errors == []
 

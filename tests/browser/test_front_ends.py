@@ -18,13 +18,11 @@ pytestmark = [
 #: Notebook says this of its own settings when it starts, with whatever in the page.
 _FOREIGN = {"Cannot read properties of undefined (reading 'schema')"}
 
-FORM = [
-    """
+FORM = """
 import nbdicom as nd
-form = nd.QueryForm(nd.Peer(nd.demo_pacs()), to="retrieved in another front end")
+form = nd.QueryForm(nd.Peer(nd.demo_pacs()), to="retrieved in FRONT END")
 form
 """
-]
 
 
 @pytest.fixture
@@ -46,6 +44,7 @@ def search_and_retrieve(page: Page, picture: Path) -> None:
     form.get_by_text("2 of 3 rows selected").wait_for()
     form.get_by_role("button", name="Retrieve").click()
     form.get_by_text("38 of 38 instances retrieved").wait_for()
+    form.get_by_role("img", name="Image of series 3 CT Lung cor").wait_for()
     form.get_by_role("button", name="Show images").click()
     form.locator("canvas.nbd-canvas[data-drawn]").wait_for()
     page.picture(picture)
@@ -55,7 +54,7 @@ def search_and_retrieve(page: Page, picture: Path) -> None:
 
 def test_notebook_7(page: Page, lab: Lab, pictures: Path) -> None:
     pytest.importorskip("notebook", reason="notebook is not installed")
-    lab.write("form-7.ipynb", FORM)
+    lab.write("form-7.ipynb", [FORM.replace("FRONT END", "Notebook")])
     page.go("notebooks/form-7.ipynb")
     page.until_ready("form-7.ipynb")
     page.run_all()
@@ -64,6 +63,6 @@ def test_notebook_7(page: Page, lab: Lab, pictures: Path) -> None:
 
 def test_voila(page: Page, lab: Lab, pictures: Path) -> None:
     pytest.importorskip("voila", reason="voila is not installed")
-    lab.write("form-voila.ipynb", FORM)
+    lab.write("form-voila.ipynb", [FORM.replace("FRONT END", "Voila")])
     page.go("voila/render/form-voila.ipynb")
     search_and_retrieve(page, pictures / "voila.png")

@@ -380,6 +380,13 @@ def test_retrieve(grid) -> None:
     until(lambda: any(label.endswith(")</div>") for label in texts(strip)))
 
 
+def test_pictures_of_what_comes_again(grid) -> None:
+    for _ in range(2):
+        grid.rows.value = (0,)
+        grid.retrieve().wait(LIMIT)
+        until(lambda: any(label.endswith(")</div>") for label in texts(grid._jobs.children[1])))
+
+
 def test_what_cannot_be_retrieved(grid, pacs) -> None:
     assert grid.retrieve() is None and "nothing is selected" in grid._problem.value
     grid.rows.value = (0,)
