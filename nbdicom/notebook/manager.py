@@ -139,9 +139,11 @@ class PeerManager(Panel):
         self._tried(fill)
 
     def _fill(self) -> None:
-        if self.choice.value is None:
-            return
-        peer = self.saved[self.choice.value]
-        self.name.value, self.ae_title.value, self.host.value = self.choice.value, peer.ae_title, peer.host
+        if self.choice.value is not None:
+            self._tried(lambda: self._show_saved(self.choice.value))
+
+    def _show_saved(self, name: str) -> None:
+        peer = self.saved[name]
+        self.name.value, self.ae_title.value, self.host.value = name, peer.ae_title, peer.host
         self.port.value, self.calling.value, self.charset.value = peer.port, peer.calling, peer.charset or ""
         self._report.value = ""

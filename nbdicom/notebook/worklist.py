@@ -91,6 +91,12 @@ class WorklistForm(Panel):
 
         def work() -> PerformedProcedureStep:
             if images:
+                from nbdicom.data import Skipped, scan
+
+                if all(isinstance(one, Skipped) for one in scan([images])):
+                    raise NbdicomError(
+                        f"there is no DICOM object in {images}", hint="name a file or a folder with images"
+                    )
                 step.add(images)
             step.complete() if how == "complete" else step.discontinue()
             return step
@@ -112,8 +118,8 @@ class WorklistForm(Panel):
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
             one.disabled = not now.is_over
         self._status.value = status_line(f"{job.label}: {now.state}")
-        if now.is_over and isinstance(job.error, NbdicomError):
-            self._problem.value = message(job.error)
+        if now.is_over and job.error is not None:
+            self._problem.value = message(job.error if isinstance(job.error, NbdicomError) else now.note)
         if now.is_over and job.result is not None:
             if job.result not in self.steps:
                 self.steps.append(job.result)

@@ -37,7 +37,7 @@ browser = nd.Browser(pacs, to="retrieved by the browser")
 browser
 """,
     """
-panel = nd.ServerPanel("received by the panel", ae_title="PANEL")
+panel = nd.ServerPanel("received by the panel", kind="pacs", ae_title="PANEL")
 panel
 """,
     """
@@ -178,6 +178,7 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
     out.get_by_text("listening as PANEL@127.0.0.1").wait_for(timeout=60_000)
     lab.run_cell(2)
     out.get_by_text("40 objects received").wait_for(timeout=60_000)
+    out.get_by_text("3 series, 40 instances").wait_for(timeout=60_000)
     out.get_by_role("img", name="Image of series 2 CT Chest 5.0 soft").first.wait_for(timeout=60_000)
     out.get_by_text("2 CT Chest 5.0 soft (24)").first.wait_for(timeout=60_000)
     lab.run_cell(3)

@@ -104,6 +104,16 @@ def test_the_manager(saved) -> None:
     assert "choose a saved peer" in again._problem.value
 
 
+def test_a_list_that_has_been_broken_meanwhile(saved) -> None:
+    saved.add("mine", "PACS@10.0.0.5:104")
+    manager = nd.PeerManager(saved)
+    saved.path.write_text("{")
+    manager.choice.value = "mine"
+    assert "peers.json" in manager._problem.value and manager.host.value == ""
+    manager.save_button.click()
+    assert saved.path.read_text() == "{"
+
+
 # ------------------------------------------------------------------------------- a server, and thumbnails
 
 
@@ -249,6 +259,11 @@ def test_the_worklist_form(ris, tmp_path) -> None:
     with pytest.raises(OperationFailed):
         form.job.wait(LIMIT)
     assert "PerformedSeriesSequence" in form._problem.value and step.status == "IN PROGRESS"
+    for nothing in ("/no such folder", str(tmp_path)):
+        form.images.value = nothing
+        with pytest.raises(NbdicomError, match="no DICOM object in"):
+            form.end("complete").wait(LIMIT)
+        assert "no DICOM object in" in form._problem.value and step.status == "IN PROGRESS"
     image("1.2.1", 1).save_as(tmp_path / "1.dcm")
     form.images.value = str(tmp_path)
     form.complete_button.click()
