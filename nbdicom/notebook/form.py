@@ -6,6 +6,7 @@ Form and code are twins: what is typed becomes a `Query` by the same checks as i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QueryForm"]
 
+_LATE = 1.0  #: seconds that a value may come after Enter was pressed
 _MODALITIES = "CT MR US CR DX MG NM PT XA RF OT SR PR SEG RTSTRUCT RTPLAN RTDOSE ES OP ECG".split()  # noqa: SIM905
 
 
@@ -108,6 +110,7 @@ class QueryForm(Panel):
         self.job: Job[pandas.DataFrame] | None = None  #: the search that was started last
         self.results: pandas.DataFrame | None = None  #: its answers, as a DataFrame
         self._name = name
+        self._asked = float("-inf")  # when it was asked by hand
         self._fields: dict[tuple[str, str], Field] = {}
         self._further: list[Field] = []
         levels = [one for one in _KINDS if one.lower() == level.lower()]
@@ -121,7 +124,7 @@ class QueryForm(Panel):
             value=limit, min=0, max=1_000_000, description="At most (0 = all)",
             style={"description_width": "initial"}, layout={"width": "210px"},
         )  # fmt: skip
-        self.search_button = button("Search", self.search, icon="search", style="primary", tooltip="Search (Enter)")
+        self.search_button = button("Search", self._ask, icon="search", style="primary", tooltip="Search (Enter)")
         self.cancel_button = button("Cancel", self.cancel, icon="stop", tooltip="Cancel the search")
         self.cancel_button.disabled = True
         self.clear_button = button("Clear", self.clear, icon="eraser", tooltip="Empty all fields")
@@ -220,6 +223,19 @@ class QueryForm(Panel):
         job.start()
         return job
 
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+        self.search()
+
+    def _typed(self) -> None:
+        """A value has changed.
+
+        A front end holds back what is typed while the kernel is busy, but not that Enter or the button was pressed: what
+        was typed before may arrive after it, and is what was meant.
+        """
+        if self._check() and time.monotonic() - self._asked < _LATE:
+            self.search()
+
     def cancel(self) -> None:
         """Cancel the search that is under way (C-CANCEL)."""
         if self.job is not None:
@@ -227,6 +243,7 @@ class QueryForm(Panel):
 
     def clear(self) -> None:
         """Empty all fields, and take the further keys away."""
+        self._asked = float("-inf")
         self._further.clear()
         for field in self._fields.values():
             field.clear()
@@ -271,9 +288,9 @@ class QueryForm(Panel):
         return found
 
     def _wire(self, field: Field) -> None:
-        field.observe(lambda _: self._check())
+        field.observe(lambda _: self._typed())
         for control in field.controls:
-            on_enter(control, self.search)
+            on_enter(control, self._ask)
 
     def _lay_out(self) -> None:
         self._rows.retrievable = self.level.value != "Worklist"

@@ -258,23 +258,31 @@ class ResultsGrid(Panel):
         if self._is_retrieving:
             self._problem.value = message("a retrieval is under way: wait for it, or cancel it")
             return None
-        if not self.folder.value.strip():
+        folder = self.folder.value.strip()
+        if not folder:
             self._problem.value = message("name a folder for the files")
             return None
+        strip = Thumbnails()
+        strip.look(folder)  # what is there before the first object comes
         try:
-            job: Any = self.selection.dicom.retrieve(
-                self.folder.value.strip(), peer=self.peer, listen=self.listen, wait=False
-            )
+            job: Any = self.selection.dicom.retrieve(folder, peer=self.peer, listen=self.listen, wait=False)
         except NbdicomError as error:
             self._problem.value = message(error)
             return None
         self.job = job
         self.retrieve_button.disabled = True
-        strip, folder = Thumbnails(), self.folder.value.strip()
-        strip.look(folder)
         self._jobs.children = (progress_widget(job), strip.widget)
         job.watch(self._watch)
-        job.watch(lambda now: strip.look(folder))
+
+        def picture(now: Snapshot) -> None:
+            strip.look(folder)
+            if (
+                now.is_over and job.result is not None
+            ):  # a file that was there already, and is the same, is not written again
+                for path in job.result.paths:
+                    strip.add(path)
+
+        job.watch(picture)
         return self.job
 
     def _watch(self, now: Snapshot) -> None:

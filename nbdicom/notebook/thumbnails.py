@@ -45,14 +45,18 @@ class Thumbnails(Panel):
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
-        self._known: set[tuple[str, int]] | None = None  #: what was in the folder when it was looked at
+        self._known: set[str] | None = None  #: names that were in the folder when it was looked at
+        self._added: set[Path] = set()
         self._show(self._strip)
         if source is not None:
             self._take(series_of(source))
 
     def add(self, path: str | Path) -> None:
-        """Another object has arrived in the file *path*; what is no image is passed over."""
+        """Another object has arrived in the file *path*; what is no image, or was added before, is passed over."""
         with self._lock:
+            if Path(path) in self._added:
+                return
+            self._added.add(Path(path))
             self._waiting.put(path)
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="nbdicom thumbnails", daemon=True)
@@ -61,14 +65,11 @@ class Thumbnails(Panel):
     def look(self, folder: str | Path) -> None:
         """Add what is new in a folder; the first look only notes what is there already."""
         try:
-            entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".dcm") and entry.is_file()]
-            there = {(entry.name, entry.stat().st_mtime_ns) for entry in entries}  # a file may come again
-        except FileNotFoundError:  # the folder, or a file that has just been replaced: the next look finds it
-            if self._known is None:
-                self._known = set()
-            return
-        known, self._known = self._known, there
-        for name, _ in sorted(there - (there if known is None else known)):
+            names = {entry.name for entry in os.scandir(folder) if entry.is_file() and entry.name.endswith(".dcm")}
+        except FileNotFoundError:
+            names = set()
+        known, self._known = self._known, names
+        for name in sorted(names - (names if known is None else known)):
             self.add(Path(folder, name))
 
     def wait(self, timeout: float | None = None) -> None:

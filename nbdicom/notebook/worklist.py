@@ -65,8 +65,9 @@ class WorklistForm(Panel):
         self._status, self._problem = html(status_line("choose one scheduled step above, and begin it")), html()
         self._show(
             self.form.widget,
+            w.HBox([self.begin_button]),
             w.HBox(
-                [self.begin_button, self.step, self.images, self.complete_button, self.discontinue_button],
+                [self.step, self.images, self.complete_button, self.discontinue_button],
                 layout={"flex_flow": "row wrap"},
             ),
             self._status,

@@ -32,13 +32,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="package")  # not longer: while Playwright runs, no other event loop can in this thread
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
+    """The address and the token of a server, and its folder."""
     root, private = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
     for path in NOTEBOOKS.glob("*.ipynb"):
         shutil.copyfile(path, root / path.name)
-    with jupyterlab(root, private) as (server, token), browser() as chromium:
-        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), server, token, root)
+    with jupyterlab(root, private) as (address, token):
+        yield address, token, root
+
+
+@pytest.fixture(scope="package")  # not longer: while Playwright runs, no other event loop can in this thread
+def lab(server: tuple[str, str, Path]) -> Iterator[Lab]:
+    with browser() as chromium:
+        yield Lab(chromium.new_page(viewport={"width": 1400, "height": 2600}), *server)
 
 
 @pytest.fixture

@@ -93,6 +93,24 @@ def test_enter_searches(form) -> None:
     assert len(form.job.wait(LIMIT)) > 3
 
 
+def test_what_was_typed_before_enter_counts_though_it_arrives_after_it(form) -> None:
+    """A front end holds a value back while the kernel is busy; the key does not wait for it."""
+    control = form.field("PatientName").controls[0]
+    control.value = "X"
+    control._handle_custom_msg({"event": "submit"}, [])
+    first = form.job
+    control.value = "Marlowe*"
+    assert form.job is not first
+    assert set(form.job.wait(LIMIT).PatientName) == {"Marlowe^Anna"}
+    until(lambda: form.results is form.job.result)
+    form.clear()
+    assert form.job.wait(LIMIT) is form.results, "emptying the form asks nothing"
+    form.search().wait(LIMIT)
+    by_code = form.job
+    control.value = "Nobody"
+    assert form.job is by_code
+
+
 # ------------------------------------------------------------------------------- what cannot be sent
 
 
