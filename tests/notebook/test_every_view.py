@@ -71,6 +71,12 @@ def _job(pacs, tmp_path):
     return Shown()
 
 
+def _explorer(pacs, tmp_path):
+    with nd.record() as wire:
+        pacs.echo()
+    return nd.TraceExplorer(wire)
+
+
 VIEWS = {
     **{f"QueryForm {level}": _form(level) for level in ("patients", "studies", "series", "instances", "worklist")},
     "ResultsGrid": _grid,
@@ -81,6 +87,7 @@ VIEWS = {
     "SeriesViewer, canvas": _viewer(True),
     "SeriesViewer, image": _viewer(False),
     "Thumbnails": lambda pacs, tmp_path: nd.Thumbnails([image(1)]),
+    "TraceExplorer": _explorer,
     "Job": _job,
 }
 
