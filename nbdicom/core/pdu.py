@@ -643,7 +643,12 @@ def pdu_name(pdu_type: int) -> str:
     return cls.name if cls else f"PDU of unknown type {pdu_type:02X}H"
 
 
-@by_identity(lambda raw, pdu: isinstance(pdu, _Associate) and pdu.is_secret)
+def _is_private(pdu: PDU) -> bool:
+    """Not to be remembered: what transfers data or identifies a user, and what is hardly ever sent."""
+    return not isinstance(pdu, _Associate | AReleaseRQ | AReleaseRP) or (isinstance(pdu, _Associate) and pdu.is_secret)
+
+
+@by_identity(lambda raw, pdu: _is_private(pdu))
 def encode_pdu(pdu: PDU) -> bytes:
     """The whole PDU as bytes.
 
@@ -666,7 +671,7 @@ def decode_pdu(pdu_type: int, body: bytes | bytearray) -> PDU:
 
 
 # Of the 70 us of reading a small A-ASSOCIATE-RQ and the 220 us of negotiating its answer 3 are left for who says it again.
-@by_value(lambda pdu, kind, body: len(body) > _LONGEST_REMEMBERED or (isinstance(pdu, _Associate) and pdu.is_secret))
+@by_value(lambda pdu, kind, body: len(body) > _LONGEST_REMEMBERED or _is_private(pdu))
 def _decoded(pdu_type: int, body: bytes) -> PDU:
     cls = PDU_TYPES.get(pdu_type)
     if cls is None:

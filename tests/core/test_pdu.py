@@ -332,3 +332,35 @@ def test_rejections_in_words(triple: tuple[int, int, int], words: str) -> None:
 )
 def test_aborts_in_words(source: int, reason: int, words: str) -> None:
     assert p.abort_in_words(source, reason).endswith(words)
+
+
+IDENTITY = p.UserIdentityRQ(user_identity_type=2, primary_field=b"user", secondary_field=b"passcode")
+REMEMBERED = {
+    "A-RELEASE-RQ": (p.AReleaseRQ(), True),
+    "A-ASSOCIATE-RQ": (p.AAssociateRQ(called_ae_title="A", calling_ae_title="B"), True),
+    "with a user identity": (
+        p.AAssociateRQ(
+            called_ae_title="A", calling_ae_title="B", items=(p.UserInformation(items=(IDENTITY,)),)
+        ),
+        False,
+    ),
+    "with an answer to one": (
+        p.AAssociateAC(items=(p.UserInformation(items=(p.UserIdentityAC(server_response=b"ticket"),)),)),
+        False,
+    ),
+    "P-DATA-TF": (
+        p.PDataTF(items=(p.PresentationDataValue(context_id=1, message_control_header=0, fragment=b"Doe^Jane"),)),
+        False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REMEMBERED)
+def test_what_is_private_is_not_remembered(name: str) -> None:
+    """What an association begins and ends with is read once; data sets, passcodes and tickets do not stay in memory."""
+    pdu, remembered = REMEMBERED[name]
+    raw = p.encode_pdu(pdu)
+    assert (p.encode_pdu(pdu) is raw) == remembered
+    first, second = p.decode_pdu(raw[0], raw[6:]), p.decode_pdu(raw[0], raw[6:])
+    assert first == second == pdu
+    assert (first is second) == remembered
