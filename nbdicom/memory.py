@@ -69,7 +69,6 @@ class Connection:
     secured = None
     hot = False  # what comes is in the core already: there is never more to read
     prompt = False  # nor does anything come by itself
-    delays = False
 
     def __init__(self, address: str) -> None:
         self.address = address

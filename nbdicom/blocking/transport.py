@@ -98,7 +98,6 @@ class Transport:
         self.certificate: PeerCertificate | None = None  #: what the peer showed (TLS)
         self.since = time.monotonic()  #: when the connection stood
         self.prompt = False  #: whether there is `receive`
-        self.delays = False  #: the peer sends its answers in pieces: it waits for an acknowledgement in between
         self._socket = connection
         try:
             if _NOW:
@@ -170,7 +169,7 @@ class Transport:
 
     def receive(self, view: memoryview) -> int | None:
         """As `read`, but wait for a second: None if nothing came until then."""
-        if self._owes or self.delays:
+        if self._owes:
             self._acknowledge()
         try:
             size = self._socket.recv_into(view)

@@ -10,6 +10,7 @@ The rules that keep it right:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ _MOST_CRUMBS = 16  #: one after the other, before whoever sends them waits
 _CRUMBS_REMEMBERED = 1000  #: at most
 _CRUMBS_AT_ONCE = 1 << 12  #: bytes that are read then
 _BREATH = 0.001  #: seconds after which it goes on
+_NOTHING = os.urandom(8)  #: nobody sends it: where it still stands after an interrupt, nothing has been read
 _MOMENT = 0.01  #: seconds for which a peer that was heard is believed to be there, if one PDU is at stake
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
 
@@ -239,7 +241,6 @@ class Wire:
                         patience = silence
                         if core.receiving:
                             begun = True
-                            transport.delays = transport.delays or prompt
                             if self.timeouts.network is not None:
                                 # A PDU or message that has begun is expected to go on.
                                 patience = min(silence or self.timeouts.network, self.timeouts.network)
@@ -247,7 +248,8 @@ class Wire:
                         for earlier in (core.deadline(), until):
                             if earlier is not None and (deadline is None or earlier < deadline):
                                 deadline = earlier
-                        self._read_once(deadline)
+                        if not self._read_once(deadline, prompt=prompt):
+                            prompt = False
                 finally:
                     self._reading = False
                     if self._waiting:
@@ -268,11 +270,14 @@ class Wire:
                     silence_was, hint="the peer may be busy or stuck; Timeouts sets how long to wait"
                 )
 
-    def _read_once(self, deadline: float | None) -> None:
-        """One read from the socket into the core; at the deadline the core is told the time."""
-        if self.transport.hot or self.transport.wait(deadline):
+    def _read_once(self, deadline: float | None, *, prompt: bool) -> bool:
+        """One read from the socket into the core; at the deadline the core is told the time.  False if nothing came."""
+        # With *prompt* no poll comes first, as between two PDUs: some peers send each in two pieces.
+        prompt = prompt and not self.transport.hot and (deadline is None or deadline - time.monotonic() > PATIENCE)
+        came = late = False
+        if prompt or self.transport.hot or self.transport.wait(deadline):
             bytes_before, pdus_before = self._bytes, self.core.upper_layer.pdus
-            self._take()
+            came = self._take(prompt=prompt) is not None
             self._count_crumbs(self._bytes - bytes_before, self.core.upper_layer.pdus - pdus_before)
             # A peer that sends a byte now and then must not keep the core from being told the time.
             due = self.core.deadline()
@@ -283,6 +288,7 @@ class Wire:
             with self._lock:
                 self.core.time_reached(time.monotonic())
         self.flush()
+        return came
 
     def _count_crumbs(self, size: int, pdus: int) -> None:
         """A peer that sends nothing but crumbs waits a moment after some of them, so that they cost others nothing.
@@ -311,7 +317,7 @@ class Wire:
             view = view[:_CRUMBS_AT_ONCE]
         plain = False
         if prompt:
-            view[0] = 0  # no PDU begins so: where it still stands after an interrupt, nothing has been taken
+            view[:8] = _NOTHING[: len(view)]
         try:
             self._in_io = True
             size = self.transport.receive(view) if prompt else self.transport.read(view)
@@ -331,7 +337,7 @@ class Wire:
             self._in_io = False
             self._lost(error)
         except BaseException:
-            if prompt and not view[0]:
+            if prompt and view[:8] == _NOTHING:
                 self._in_io = False
             raise
         else:
