@@ -49,7 +49,7 @@ CANNOT = {
 PEERS = ("Server(", "demo_pacs(", "Pacs(", "associate(", "serve(", "Receiver(", "Job(", "asyncio.run")
 
 PROGRAM = r"""
-import asyncio, contextlib, doctest, importlib, io, json, os, sys, tempfile, threading, time, traceback, warnings
+import asyncio, contextlib, doctest, importlib, io, json, os, pickle, sys, tempfile, threading, time, traceback, warnings
 import pydicom, pandas, urllib.request, select, socket, ssl, matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot  # looks for fonts, with a timer of its own
@@ -89,8 +89,12 @@ class Policy(asyncio.DefaultEventLoopPolicy):
 asyncio.set_event_loop_policy(Policy())
 os.chdir(tempfile.mkdtemp())
 import nbdicom as nd
+from nbdicom.pacs import samples
 from nbdicom.running import stop_all
 
+# The sample objects are the same each time; half of the time goes into making them.
+once = [pickle.dumps(one) for one in samples.sample_instances()]
+samples.sample_instances = lambda: map(pickle.loads, once)
 results = {}
 for name, kind, prologue, blocks in json.load(sys.stdin):
     print(name, file=sys.stderr)
