@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -327,6 +327,37 @@ def test_a_blocking_call_cannot_wait_for_the_loop_of_its_own_thread() -> None:
     with nd.Server(Handlers(n_action=n_action), ae_title="SCP", contexts=[COMMITMENT], host="memory") as blocking:
         run(main())
     assert told and "cannot answer a blocking call of its own thread" in told[0]
+
+
+def test_the_loops_of_two_threads() -> None:
+    """Each reads for itself; one that is closed is not told any more."""
+
+    async def find(request: FindRequest) -> AsyncIterator[dict[str, str]]:
+        for number in range(500):
+            yield {"PatientID": str(number), "PatientComments": "x" * 3000}
+
+    async def served() -> aio.Server:
+        return await aio.serve(Handlers(find=find), ae_title="SCP", contexts=[FIND], host="memory")
+
+    async def use() -> list[int]:
+        async with aio.associate(server.address, called="SCP", contexts=[FIND]) as association:
+            keys = {"QueryRetrieveLevel": "STUDY"}
+            return [int(match.dataset().PatientID) async for match in association.find(keys, model=FIND)]
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        server = asyncio.run_coroutine_threadsafe(served(), loop).result(60)
+        assert run(use()) == list(range(500))
+        with nd.associate(server.address, called="SCP", contexts=[FIND]) as association:
+            found = association.find({"QueryRetrieveLevel": "STUDY"}, model=FIND)
+            assert [int(match.dataset().PatientID) for match in found] == list(range(500))
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(60)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(60)
+        loop.close()
 
 
 def test_a_server_whose_loop_is_closed() -> None:

@@ -85,8 +85,11 @@ class End(Connection):
     def end(self) -> None:
         """The other side will write nothing more."""
         self._ended = True
+        self._inform(self._deliver)
+
+    def _inform(self, function: Callable[[], object]) -> None:
         try:
-            self.soon(self._deliver)
+            self.soon(function)
         except BrokenPipeError:
             pass  # the loop is closed: nobody is left to be told
 
@@ -97,7 +100,7 @@ class End(Connection):
 
     def tell_room(self) -> None:
         """The other side takes something again."""
-        self.soon(self._resume)
+        self._inform(self._resume)
 
     def _deliver(self) -> None:
         if self.transport is not None:
