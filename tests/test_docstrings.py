@@ -39,10 +39,12 @@ def public(name: str) -> Iterator[tuple[str, Any]]:
 
 
 def members(thing: Any) -> Iterator[tuple[str, Any]]:
-    """The public methods and properties that a class defines itself."""
+    """The public methods and properties that a class defines itself; what a variable of the class holds is no method."""
     if inspect.isclass(thing):
         for word, value in vars(thing).items():
-            if not word.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+            if word.startswith("_") or getattr(value, "__name__", "") == "<lambda>":
+                continue
+            if inspect.isfunction(value) or isinstance(value, property):
                 yield word, value
 
 
