@@ -50,7 +50,10 @@ class TraceExplorer(Panel):
             layout={"width": "260px"}, tooltip="Show the arrows with these words only",
         )  # fmt: skip
         self.view = w.ToggleButtons(
-            description="Show", options=[_DISSECTION, _STATES, _LADDER], style={**wide, "button_width": "auto"}
+            description="Show",
+            options=[_DISSECTION, _STATES, _LADDER],
+            style={**wide, "button_width": "auto"},
+            layout={"width": "auto"},
         )
         self.refresh_button = button(
             "Refresh", self.refresh, icon="refresh", tooltip="Take what has been recorded since"

@@ -98,7 +98,10 @@ class CohortFolder:
         self._source = source
         self._lock = threading.Lock()  # associations that arrive at once write to one manifest
         root.mkdir(parents=True, exist_ok=True)
-        self._kept = {kept.sop_instance_uid: kept for kept in _read(self.manifest)}
+        self._kept: dict[str, Kept] = {}
+        self._series: dict[str, set[str]] = {}  # of each series the instances
+        for kept in _read(self.manifest):
+            self._know(kept)
 
     def find(self, uid: str, series: Mapping[str, str] | None = None) -> Kept | None:
         """The instance, if its file is there and as long as it was; also a file that the manifest does not know.
@@ -121,8 +124,11 @@ class CohortFolder:
     def of_series(self, keys: Mapping[str, str]) -> list[Kept]:
         """What is there of a study or series, by the UIDs of *keys*; nothing if it has none."""
         study, series = keys.get("StudyInstanceUID"), keys.get("SeriesInstanceUID")
-        known = [one for one in self._kept.values() if study in (None, one.study) and series in (None, one.series)]
-        return [one for one in known if self.find(one.sop_instance_uid)] if study or series else []
+        if series:
+            known = [self._kept[uid] for uid in sorted(self._series.get(series, ()))]
+        else:
+            known = [one for one in self._kept.values() if study and one.study == study]
+        return [one for one in known if study in (None, one.study) and self.find(one.sop_instance_uid)]
 
     def is_whole(self, kept: Kept) -> bool:
         """Whether the data set of a file still has its digest: every byte is read."""
@@ -167,12 +173,19 @@ class CohortFolder:
         """Append an instance to the manifest."""
         with self._lock:
             self._append([kept.record()])
-            self._kept[kept.sop_instance_uid] = kept
+            self._know(kept)
 
     def conclude(self, series: Iterable[Mapping[str, Any]]) -> None:
         """Append what a pull came to, a line for each series."""
         with self._lock:
             self._append(series)
+
+    def _know(self, kept: Kept) -> None:
+        before = self._kept.get(kept.sop_instance_uid)
+        if before is not None:
+            self._series[before.series].discard(before.sop_instance_uid)
+        self._kept[kept.sop_instance_uid] = kept
+        self._series.setdefault(kept.series, set()).add(kept.sop_instance_uid)
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         stamp = {"from": self._source, "when": datetime.now().astimezone().isoformat(timespec="seconds")}

@@ -65,10 +65,14 @@ def doubtful_in(frame: pd.DataFrame) -> pd.DataFrame:
     """See `DicomAccessor.doubtful`."""
     about = frame.attrs.get("nbdicom")
     known = about.get("doubtful", {}) if isinstance(about, dict) else {}
-    found = {}
+    found: dict[int, Any] = {}
     for position, name in enumerate(frame.columns):
         column, texts = frame.iloc[:, position], frozenset(known.get(name, ()))
-        if texts or pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
+        if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
+            found[position] = (column.isin(texts) | column.str.contains(_REPLACED, regex=False, na=False)).to_numpy(
+                bool
+            )
+        elif texts or column.dtype == object:
             found[position] = [_REPLACED in text or text in texts for text in map(shown_text, column)]
         else:
             found[position] = [False] * len(frame)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from nbdicom.address import listening_address
 from nbdicom.core.negotiation import title_problem
-from nbdicom.errors import LocalProtocolError
+from nbdicom.errors import LocalProtocolError, QueryError
 from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.selection import asked, each_item, sop_classes
@@ -281,6 +281,8 @@ class Transfers(RemoteEntity):
         from nbdicom.peer.receiving import check_method
 
         check_method(self, method, listen)
+        if tries < 0:
+            raise QueryError("tries is how often what is missing is asked for, 0 or more")
         wanted, root = asked(selection, keys, level, model)
         if not wait:
             from nbdicom.job import Job

@@ -17,7 +17,7 @@ _SHEET = (
     "--nbd-dim:var(--jp-content-font-color2,var(--vscode-descriptionForeground,#777));"
     "--nbd-accent:var(--jp-brand-color1,var(--vscode-textLink-foreground,#0969da));"
     "--nbd-lit:color-mix(in srgb,var(--nbd-accent) 32%,transparent)}"
-    ".nbd pre.nbd-text{display:none}.nbd .nbd-view{display:block!important;overflow-x:auto}"
+    ".nbd{line-height:1.4}.nbd pre.nbd-text{display:none}.nbd .nbd-view{display:block!important;overflow-x:auto}"
     ".nbd svg{max-width:100%;height:auto;font:12px var(--jp-ui-font-family,system-ui,sans-serif)}"
     ".nbd svg text{fill:currentColor}.nbd svg .dim{fill:var(--nbd-dim)}"
     ".nbd svg .code{font-family:var(--jp-code-font-family,monospace)}"

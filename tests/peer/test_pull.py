@@ -311,6 +311,8 @@ def test_a_peer_that_breaks_is_called_again(pacs: Peer, archive: Archive, tmp_pa
 def test_a_peer_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(AssociationError):
         Peer("PACS@127.0.0.1:1").pull(StudyInstanceUID="1.2.3", to=tmp_path)
+    with pytest.raises(QueryError, match="0 or more"):
+        Peer("PACS@127.0.0.1:1").pull(StudyInstanceUID="1.2.3", to=tmp_path, tries=-1)
     with pytest.raises(QueryError, match="nothing was asked for"):
         Peer("PACS@127.0.0.1:1").pull(to=tmp_path)
 
