@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import select
+import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
 
 from nbdicom.address import listening_socket
+from nbdicom.blocking.unserved import Unserved
 
 __all__ = ["SocketListener"]
 
 _log = logging.getLogger("nbdicom.server")
 _BACKLOG = 128
+_MOST_UNSERVED = 64  #: connections that wait for their rejection; one more, and the oldest is closed
 _MOST_IDLE = 4  #: threads without a connection, the leader among them; one more ends
 
 
@@ -32,6 +34,11 @@ class SocketListener:
         Where; port 0 takes a free one.
     serve : callable
         Gets the socket, which belongs to it from then on, and the peer's host and port.
+    full : callable
+        Whether there is no room for another connection.
+    reject : callable
+        Gets the socket of a connection for which there is no room or no thread, and gives what rejects it; None if it is
+        closed.
     name : str
         Whose it is, for the threads and the log.
 
@@ -42,15 +49,28 @@ class SocketListener:
     """
 
     def __init__(
-        self, host: str, port: int, serve: Callable[[socket.socket, tuple[str, int]], None], name: str
+        self,
+        host: str,
+        port: int,
+        serve: Callable[[socket.socket, tuple[str, int]], None],
+        *,
+        full: Callable[[], bool],
+        reject: Callable[[socket.socket], Unserved | None],
+        name: str,
     ) -> None:
         self._name = name
         self._serve = serve
-        self._closing = False
+        self._full = full
+        self._reject = reject
+        self._closing = threading.Event()
+        self._unserved: list[Unserved] = []  # in the order of their coming; the leader's
         self._listener = listening_socket(host, port, _BACKLOG)
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._wake = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake[0], selectors.EVENT_READ)
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._idle = 0  # threads without a connection
@@ -59,10 +79,13 @@ class SocketListener:
 
     def close(self) -> None:
         """Stop listening; connections that are served go on."""
-        self._closing = True
+        self._closing.set()
         self._wake[1].send(b"\0")
         with self._leading:  # nobody waits for the listener any more
+            self._selector.close()
             self._listener.close()
+            for one in self._unserved:
+                one.close()
 
     def join(self, deadline: float) -> None:
         """Wait for all threads but this one, until *deadline* at most (of `time.monotonic`)."""
@@ -80,7 +103,7 @@ class SocketListener:
             self._idle += 1
         try:
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             with self._lock:
                 self._threads.discard(thread)
                 self._idle -= 1
@@ -105,19 +128,27 @@ class SocketListener:
 
     def _accept(self) -> tuple[socket.socket, tuple[str, int]] | None:
         """The next connection, and somebody who will lead; None when we are closing."""
-        listener, wake = self._listener, self._wake[0]
-        while not self._closing:
-            select.select([listener, wake], [], [])
-            if self._closing:
+        while not self._closing.is_set():
+            until = min((one.until for one in self._unserved), default=None)
+            left = None if until is None else max(0.0, until - time.monotonic())
+            ready = self._selector.select(left)
+            if self._closing.is_set():
                 break
+            for one in [one for one in self._unserved if one.step()]:
+                self._forget(one)
+            if not any(key.fileobj is self._listener for key, _ in ready):
+                continue
             try:
-                connection, address = listener.accept()
+                connection, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 continue
             except OSError as error:
                 # Out of descriptors, say: the connections wait in the backlog; a moment later there may be room.
                 _log.warning("%s: cannot accept a connection: %s", self._name, error.strerror)
-                select.select([wake], [], [], 0.1)
+                self._closing.wait(0.1)
+                continue
+            if self._full():
+                self._turn_away(connection)
                 continue
             with self._lock:
                 self._idle -= 1
@@ -125,19 +156,33 @@ class SocketListener:
             try:
                 if alone:
                     self._start_thread()
-            except RuntimeError as error:  # nobody else can lead: we go on
+            except (RuntimeError, MemoryError) as error:  # nobody else can lead: we go on
                 with self._lock:
                     self._idle += 1
-                _log.warning("%s: cannot serve a connection: %s", self._name, type(error).__name__)
-                connection.close()
+                _log.warning("%s: no thread for a connection: %s", self._name, type(error).__name__)
+                self._turn_away(connection)
                 continue
             # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
             return connection, (address[0].removeprefix("::ffff:"), address[1])
         return None
 
+    def _turn_away(self, connection: socket.socket) -> None:
+        unserved = self._reject(connection)
+        if unserved is None:
+            return
+        self._unserved.append(unserved)
+        self._selector.register(unserved, selectors.EVENT_READ)
+        if len(self._unserved) > _MOST_UNSERVED:
+            self._forget(self._unserved[0])
+
+    def _forget(self, one: Unserved) -> None:
+        self._selector.unregister(one)
+        self._unserved.remove(one)
+        one.close()
+
     def _served(self, connection: socket.socket, address: tuple[str, int]) -> None:
         try:
             self._serve(connection, address)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             _log.warning("%s: cannot serve a connection: %s", self._name, type(error).__name__)
             connection.close()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pandas
 
     from nbdicom.blocking.transport import Transport
+    from nbdicom.blocking.unserved import Unserved
     from nbdicom.tls import TLS
 
 __all__ = ["Server"]
@@ -156,7 +157,22 @@ class Server(Acceptor):
             return _MemoryListener(host, port, self._begin_in_memory)
         from nbdicom.blocking.listener import SocketListener
 
-        return SocketListener(host, port, self._serve_connection, self.ae_title)
+        return SocketListener(
+            host, port, self._serve_connection, full=self._is_full, reject=self._rejecting, name=self.ae_title
+        )
+
+    def _is_full(self) -> bool:
+        with self._lock:
+            return self.is_full(self._served.values())
+
+    def _rejecting(self, connection: socket.socket) -> Unserved | None:
+        """What rejects a connection without a thread; with TLS nothing can be said before a handshake, so it is closed."""
+        from nbdicom.blocking.unserved import Unserved
+
+        if self.tls is None:
+            return Unserved(connection, self.new_core(time.monotonic), self.timeouts.artim)
+        connection.close()
+        return None
 
     @property
     def address(self) -> tuple[str, int]:

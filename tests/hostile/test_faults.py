@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,12 +20,14 @@ import pytest
 from nbdicom.blocking import Server
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.command import CStoreRQ, CStoreRSP
+from nbdicom.core.pdu import encode_pdu
 from nbdicom.data import codec
 from nbdicom.errors import NbdicomError, PacsError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs import Pacs
 from nbdicom.uids import UID
 from tests.drivers.scripted import (
+    A_ABORT_USER,
     CONTEXTS,
     CT,
     FAST,
@@ -30,11 +35,13 @@ from tests.drivers.scripted import (
     LIMIT,
     STORE_ID,
     Wire,
+    a_associate_rj,
     a_associate_rq,
     descriptors,
     dial,
     message,
 )
+from tests.hostile.targets import started
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -51,6 +58,7 @@ WHERE = {
     "F3": [
         "hostile/test_faults.py::test_f3_power_cut",
         "hostile/test_faults.py::test_f3_power_cut_with_batch",
+        "hostile/test_faults.py::test_f3_order_of_the_system_calls",
     ],
     "F4": [
         "pacs/test_pacs_archive.py::test_disk_full_or_broken",
@@ -118,9 +126,13 @@ WHERE = {
     ],
     "F22": [
         "hostile/test_faults.py::test_f22_odd_folders",
+        "hostile/test_faults.py::test_f22_a_read_only_store_says_so_at_once",
+        "hostile/test_faults.py::test_f22_no_room_for_files",
+        "hostile/test_faults.py::test_f22_the_clock_jumps",
     ],
     "F23": [
         "hostile/test_faults.py::test_f23_stopped_in_a_transfer",
+        "hostile/test_faults.py::test_f23_sigterm_in_a_transfer",
     ],
     "F24": [
         "hostile/test_faults.py::test_f24_no_socket_is_inherited",
@@ -291,6 +303,43 @@ def test_f3_power_cut_with_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert stored_bytes(pacs, 1) == encoded(1)
         assert pacs.instance("1.2.3.2") is None
     assert not (found / "unsynced").exists()
+
+
+def run_f3(folder: str) -> None:
+    """One object in a PACS, to be watched from outside; the names of what is done are system calls themselves."""
+    with Pacs(Path(folder) / "root") as pacs, call(pacs) as wire:
+        os.access("/the object is sent", os.F_OK)
+        assert store(wire, 1) == 0
+        os.access("/the answer has come", os.F_OK)
+        wire.release()
+
+
+def test_f3_order_of_the_system_calls(tmp_path: Path) -> None:
+    """The file is synced, gets its name, the folder is synced, SQLite syncs its log; only then the answer is sent."""
+    log = tmp_path / "calls"
+    calls = "access,faccessat,faccessat2,fsync,fdatasync,rename,renameat,renameat2,sendmsg"
+    prefix = ("strace", "-f", "-y", "-qq", "-e", f"trace={calls}", "-o", str(log))
+    if shutil.which("strace") is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("strace is not installed, or not allowed here")
+    child("import sys; t.run_f3(sys.argv[1])", tmp_path, prefix=prefix)
+    lines = log.read_text().splitlines()
+    (begin,) = (number for number, line in enumerate(lines) if "/the object is sent" in line)
+    (end,) = (number for number, line in enumerate(lines) if "/the answer has come" in line)
+    steps = [
+        next(name for name, pattern in _STEPS.items() if re.search(pattern, line))
+        for line in lines[begin + 1 : end]
+        if any(re.search(pattern, line) for pattern in _STEPS.values())
+    ]
+    assert steps == ["file synced", "named", "folder synced", "index synced", "answered"]
+
+
+_STEPS = {
+    "file synced": r"f(data)?sync\(\d+<[^>]*/incoming/[^>]*\.part>",
+    "named": r"rename\w*\(.*\.part.*/objects/",
+    "folder synced": r"f(data)?sync\(\d+<[^>]*/objects[^>]*>",
+    "index synced": r"f(data)?sync\(\d+<[^>]*/index\.sqlite-wal>",
+    "answered": r"sendmsg\(",
+}
 
 
 def test_f4_a_sync_that_fails_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,33 +592,64 @@ def test_f19_descriptors_run_out() -> None:
 
 
 def run_f20() -> None:
-    """No thread can be started: the connection is closed, who is there is served, and later there are threads again."""
-    real = threading.Thread.start
-    failing = threading.Event()
+    """The address space has no room for the stack of another thread, as under ``ulimit -v``."""
+    import resource
 
-    def start(self: threading.Thread) -> None:
-        if failing.is_set() and self.name.startswith("nbdicom SCP"):
-            raise RuntimeError("can't start new thread")
-        real(self)
-
-    threading.Thread.start = start  # type: ignore[method-assign]
+    stack = 256 << 20
     with (
         Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=FAST) as server,
         dial(server.address) as established,
     ):
-        failing.set()
-        for _ in range(50):
+        silent, broken = Wire.connect(server.address), None
+        used = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
+        threading.stack_size(stack)
+        resource.setrlimit(resource.RLIMIT_AS, (used + stack // 2, resource.RLIM_INFINITY))
+        try:
+            threading.Thread(target=print).start()
+            raise AssertionError("there is a thread to be had")
+        except RuntimeError:
+            pass  # can't start new thread
+        waiting = Wire.connect(server.address)  # it says nothing, and keeps nobody waiting
+        broken = Wire.connect(server.address)
+        broken.send(b"GET / HTTP/1.1\r\n")
+        assert broken.rest() == A_ABORT_USER
+        for _ in range(20):
             with Wire.connect(server.address) as wire:
-                assert wire.rest() == b""
+                whole = encode_pdu(a_associate_rq())
+                wire.send(whole[:50])
+                wire.send(whole[50:])
+                assert wire.rest() == a_associate_rj(2, 3, 2)
         assert established.echo() == 0
-        failing.clear()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         with dial(server.address) as association:
             assert association.echo() == 0
+        waiting.send(a_associate_rq())
+        assert waiting.rest() == a_associate_rj(2, 3, 2)
+        for wire in (silent, broken, waiting):
+            wire.close()
     print("ok")
 
 
 def test_f20_threads_run_out() -> None:
+    """Really: the kernel gives no stack.  Whoever comes is told why (2/3/2), who is there is served, and later all are."""
     assert child("t.run_f20()") == "ok\n"
+
+
+def test_more_connections_than_there_is_room_for() -> None:
+    """Beyond all limits nobody gets a thread, and everybody an answer."""
+    with Server(
+        Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=FAST, limits=Limits(associations=2, half_open=1)
+    ) as server:
+        wires = [Wire.associated(server.address) for _ in range(2)]
+        wires += [Wire.connect(server.address) for _ in range(4)]
+        try:
+            with Wire.connect(server.address) as wire:
+                wire.send(a_associate_rq())
+                assert wire.rest() == a_associate_rj(2, 3, 2)
+            wires[0].echo()
+        finally:
+            for wire in wires:
+                wire.close()
 
 
 @pytest.mark.parametrize(
@@ -628,6 +708,60 @@ def run_f22(folder: str) -> None:
 def test_f22_a_read_only_store_says_so_at_once(tmp_path: Path) -> None:
     said = child("import sys; t.run_f22(sys.argv[1])", tmp_path, prefix=namespace("-m", "mount"))
     assert "cannot be used" in said and "Read-only" in said
+
+
+def run_f22_inodes(folder: str) -> None:
+    """A file system that has room for bytes and none for files; then a file goes, and there is room again."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=320", "tmpfs", folder], check=True)
+    with Pacs(Path(folder) / "root", limits=Limits(free_space=0)) as pacs, call(pacs) as wire:
+        statuses = [store(wire, number, 100) for number in range(120)]
+        good = statuses.count(0)
+        assert 0 < good < 120 and set(statuses) == {0, 0xA700}, statuses
+        assert pacs.counts()["instances"] == good
+        wire.echo()
+        subprocess.run(["mount", "-o", "remount,nr_inodes=600", folder], check=True)
+        assert store(wire, 200, 100) == 0
+    print("ok")
+
+
+def test_f22_no_room_for_files(tmp_path: Path) -> None:
+    assert child("import sys; t.run_f22_inodes(sys.argv[1])", tmp_path, prefix=namespace("-m", "mount")) == "ok\n"
+
+
+@pytest.mark.parametrize("jump", [-400 * 86_400, 400 * 86_400], ids=["back", "forward"])
+def test_f22_the_clock_jumps(tmp_path: Path, jump: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a year, in the middle of an association: no timer is about the time of day, and what was stored is found."""
+    real = time.time
+    with Pacs(tmp_path / "root", durability="batch") as pacs, call(pacs) as wire:
+        assert store(wire, 1) == 0
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        assert store(wire, 2) == 0
+        wire.echo()
+        wire.release()
+    with Pacs(tmp_path / "root", durability="batch") as pacs:
+        assert pacs.counts()["instances"] == 2
+        assert all(stored_bytes(pacs, number) == encoded(number) for number in (1, 2))
+
+
+def test_f23_sigterm_in_a_transfer() -> None:
+    """The program ends in order: the association is aborted, the port is free, and nothing half stays."""
+    with started("nbdicom-full", timers=60) as target:
+        assert target.program is not None and target.store is not None
+        with Wire.associated(target.address, a_associate_rq(called=target.called)) as wire:
+            assert store(wire, 1) == 0
+            command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2.3.2"))
+            wire.send(message(STORE_ID, command, encoded(2, 100_000))[:-1000])
+            os.kill(target.program.pid, signal.SIGTERM)
+            wire.aborted()
+        target.program.stop()
+        assert not list(target.store.rglob("*.part"))
+        target.program.start()  # at the same port
+        with Wire.associated(target.address, a_associate_rq(called=target.called)) as wire:
+            assert store(wire, 2) == 0
+            wire.release()
+        target.program.stop()
+        with Pacs(target.store / "root", ae_title="AGAIN") as pacs:
+            assert pacs.counts()["instances"] == 2
 
 
 def test_f23_stopped_in_a_transfer(tmp_path: Path) -> None:
