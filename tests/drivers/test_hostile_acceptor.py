@@ -1,6 +1,8 @@
 """Our SCU against acceptors that break every rule (PS3.8 9.2, 9.3; PS3.7 6.3, 9.3): clear errors, right bytes, no waiting.
 
-Each acceptor is a script over a raw socket; the association is over in time, says why, and leaves nothing behind.
+What can be said as bytes and what the requestor does then is in the list of `tests/hostile/acceptors.py`; here is what
+needs a look at the exception, at several contexts, or at what is left.  Each acceptor is a script over a raw socket; the
+association is over in time, says why, and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -165,31 +167,7 @@ def test_an_answer_that_is_no_dicom(dial: Dial, answer: bytes) -> None:
     assert script.rest == a_abort(1)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (A_RELEASE_RQ, 2),
-        (A_RELEASE_RP, 2),
-        (echo_rq(), 2),
-        (bytes.fromhex("03 00 00000005 00 01 01 07 00"), 6),
-        (bytes.fromhex("03 00 00000003 00 01 01"), 6),
-        (bytes.fromhex("02 00 00000010") + bytes(16), 6),
-        (bytes.fromhex("02 00 7fffffff"), 6),
-        (bytes.fromhex("02 00 ffffffff") + bytes(100), 6),
-    ],
-    ids=["RELEASE-RQ", "RELEASE-RP", "P-DATA", "long RJ", "short RJ", "AC too short", "AC of 2 GiB", "AC of 4 GiB"],
-)
-def test_an_answer_that_is_wrong_here(dial: Dial, answer: bytes, reason: int) -> None:
-    script = answers(answer)
-    with Scripted(script, associated=False) as acceptor:
-        with pytest.raises(AssociationAborted) as caught:
-            dial(acceptor.address)
-    assert caught.value.source == 2
-    assert script.rest == a_abort(reason)  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, 6, 255])
-@pytest.mark.parametrize("source", [0, 1, 2, 3, 255])
+@pytest.mark.parametrize(("source", "reason"), [(0, 0), (2, 0), (2, 6), (1, 3), (255, 255)])
 def test_an_abort(dial: Dial, source: int, reason: int) -> None:
     script = answers(bytes.fromhex("07 00 00000004 0000") + bytes([source, reason]))
     with Scripted(script, associated=False) as acceptor:
@@ -308,22 +286,6 @@ def test_odd_answers_that_leave_a_context_to_work_with(dial: Dial, answer: bytes
         assert association.echo() == 0
 
 
-def test_items_of_unknown_types_are_skipped(dial: Dial) -> None:
-    def unknown(kind: int) -> bytes:
-        return bytes([kind, 0, 0, 3]) + b"???"
-
-    def script(wire: Wire) -> None:
-        rq = wire.expect(AAssociateRQ)
-        answer = encode_pdu(accept_all(rq))[6:]
-        body = answer + unknown(0x77) + unknown(0xFF)
-        wire.send(bytes.fromhex("02 00") + len(body).to_bytes(4, "big") + body)
-        wire.answer(wire.request(CEchoRQ), 0)
-        wire.released()
-
-    with Scripted(script, associated=False) as acceptor, dial(acceptor.address) as association:
-        assert association.echo() == 0
-
-
 def test_no_context_is_accepted(dial: Dial) -> None:
     """Legal (PS3.8 7.1.1.14); the association is of no use, and every operation says why."""
 
@@ -337,15 +299,6 @@ def test_no_context_is_accepted(dial: Dial) -> None:
             association.echo()
         (stored,) = association.store([Instance()])
         assert isinstance(stored.error, NoPresentationContext)
-
-
-@pytest.mark.parametrize("maximum", range(1, 8))
-def test_a_maximum_length_into_which_nothing_fits(dial: Dial, maximum: int) -> None:
-    script = answers(ac(ECHO_ACCEPTED, user=(MaximumLength(maximum_length_received=maximum),)))
-    with Scripted(script, associated=False) as acceptor:
-        with pytest.raises(AssociationAborted, match="maximum length"):
-            dial(acceptor.address)
-    assert len(script.rest) == 10 and script.rest[0] == 7  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("maximum", [8, 9, 13, 100, 16_384, 0])
@@ -599,13 +552,8 @@ FINAL = encode_command(CFindRSP(message_id_being_responded_to=1, status=Status(0
         (bytes.fromhex("04 00 00000006 00000001 0303"), a_abort(6)),
         (bytes.fromhex("04 00 00000006 00000003 0303"), a_abort(6)),
         (bytes.fromhex("04 00 0000000a 00000002 0301 00000000"), a_abort(6)),
-        (bytes.fromhex("08 00 00000004 00000000"), a_abort(1)),
-        (bytes.fromhex("00 00 00000000"), a_abort(1)),
         (bytes.fromhex("05 00 00000005 0000000000"), a_abort(6)),
         (bytes.fromhex("07 00 00000003 000000"), a_abort(6)),
-        (A_RELEASE_RP, a_abort(2)),
-        (a_associate_rj(1, 1, 1), a_abort(2)),
-        (ac(ECHO_ACCEPTED), a_abort(2)),
         (p_data(pdv(FIND_ID, 3, BARE), pdv(FIND_ID, 2, b"")), a_abort(0)),
         (p_data(pdv(FIND_ID, 2, b"no command before")), a_abort(0)),
         (p_data(pdv(FIND_ID, 3, COMMAND), pdv(FIND_ID, 3, COMMAND)), a_abort(0)),
@@ -629,13 +577,8 @@ FINAL = encode_command(CFindRSP(message_id_being_responded_to=1, status=Status(0
         "PDV of length 1",
         "PDV beyond its PDU",
         "rest behind a PDV",
-        "unknown type 8",
-        "unknown type 0",
         "RELEASE-RQ of 5 bytes",
         "ABORT of 3 bytes",
-        "RELEASE-RP",
-        "RJ",
-        "AC",
         "data set that was not announced",
         "data set without command",
         "command in a data set",

@@ -1,6 +1,8 @@
 """Odd, broken and hostile requestors against our server (PS3.8 9.2, 9.3; PS3.7 6.3): the right bytes, and others are served.
 
-Each requestor plays bytes.  After each the server serves the next association as if nothing had been.
+What can be said as bytes and their answer alone is in the lists of `tests/hostile`; here is what needs a handler, a
+second connection, a look at what is left, or the exact reason of an abort.  After each requestor the server serves the
+next association as if nothing had been.
 """
 
 from __future__ import annotations
@@ -39,7 +41,6 @@ from scripted import (
     a_abort,
     a_associate_rj,
     a_associate_rq,
-    cancel_rq,
     echo_rq,
     find_rq,
     message,
@@ -106,62 +107,6 @@ def whole(rq: AAssociateRQ) -> bytes:
 
 
 # ------------------------------------------------------------------------------- before an association (Sta2)
-
-
-@pytest.mark.parametrize(
-    "hello",
-    [
-        b"GET / HTTP/1.1\r\nHost: pacs\r\n\r\n",
-        bytes.fromhex("16 03 01 00c8 01 0000c4 0303") + bytes(100),
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-        b"\xff",
-        bytes.fromhex("08 00 00000000"),
-    ],
-    ids=["HTTP", "TLS", "SSH", "one byte", "unknown PDU"],
-)
-def test_what_is_no_dicom(server: Server, hello: bytes) -> None:
-    """Sta2, Evt19: AA-1, an A-ABORT of the service user; refused from the first byte, nothing is waited for."""
-    with Wire.connect(server.address) as wire:
-        wire.send(hello)
-        assert wire.rest() == A_ABORT_USER
-
-
-@pytest.mark.parametrize(
-    "pdu",
-    [
-        echo_rq(),
-        A_RELEASE_RQ,
-        A_RELEASE_RP,
-        a_associate_rj(1, 1, 1),
-        bytes.fromhex("02 00 00000044") + bytes(68),
-        bytes.fromhex("01 00 00000000"),
-        bytes.fromhex("01 00 00000043") + bytes(67),
-        bytes.fromhex("01 00 00100001"),
-        bytes.fromhex("01 00 ffffffff"),
-        bytes.fromhex("05 00 00000000"),
-        whole(a_associate_rq())[:6] + whole(a_associate_rq())[6:].replace(b"\x10\x00\x00\x15", b"\x10\x00\xff\xff"),
-        bytes.fromhex("04 00 ffffffff"),
-    ],
-    ids=[
-        "P-DATA",
-        "RELEASE-RQ",
-        "RELEASE-RP",
-        "RJ",
-        "AC",
-        "empty RQ",
-        "short RQ",
-        "RQ of 1 MiB and a byte",
-        "RQ of 4 GiB",
-        "RELEASE-RQ without body",
-        "item beyond the RQ",
-        "P-DATA of 4 GiB",
-    ],
-)
-def test_what_is_wrong_before_an_association(server: Server, pdu: bytes) -> None:
-    """Sta2: AA-1 for every PDU but A-ASSOCIATE-RQ and A-ABORT, valid or not."""
-    with Wire.connect(server.address) as wire:
-        wire.send(pdu)
-        assert wire.rest() == A_ABORT_USER
 
 
 @pytest.mark.parametrize("pdu", [A_ABORT_USER, a_abort(1), bytes.fromhex("07 00 00000004 0000 ffff"), b""])
@@ -231,16 +176,9 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
     ("request_", "triple"),
     [
         (raw_titles(called=b"OTHER".ljust(16)), (1, 1, 7)),
-        (raw_titles(called=b"scp".ljust(16)), (1, 1, 7)),
-        (raw_titles(called=b" " * 16), (1, 1, 7)),
-        (raw_titles(called=b"SC\\P".ljust(16)), (1, 1, 7)),
-        (raw_titles(called=b"S\0CP".ljust(16)), (1, 1, 7)),
         (raw_titles(calling=b" " * 16), (1, 1, 3)),
         (raw_titles(calling=b"SCU\n".ljust(16)), (1, 1, 3)),
-        (raw_titles(calling=b"SC\xc3\x9c".ljust(16)), (1, 1, 3)),
         (changed(a_associate_rq(), protocol_version=2), (1, 2, 2)),
-        (changed(a_associate_rq(), protocol_version=0), (1, 2, 2)),
-        (changed(a_associate_rq(), items=a_associate_rq().items[1:]), (1, 1, 2)),
         (
             changed(
                 a_associate_rq(),
@@ -251,16 +189,9 @@ def raw_titles(called: bytes = b"SCP".ljust(16), calling: bytes = b"SCU".ljust(1
     ],
     ids=[
         "called unknown",
-        "called in small letters",
-        "called empty",
-        "called with backslash",
-        "called with a NUL inside",
         "calling empty",
         "calling with control character",
-        "calling not ASCII",
         "version 2",
-        "version 0",
-        "no application context",
         "another application context",
     ],
 )
@@ -271,32 +202,10 @@ def test_rejections(server: Server, request_: bytes, triple: tuple[int, int, int
         assert wire.rest() == a_associate_rj(*triple)
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        raw_titles(called=b"  SCP".ljust(16)),
-        raw_titles(called=b"SCP".rjust(16)),
-        raw_titles(called=b"SCP".ljust(16, b"\0")),  # not the standard's padding, but that of some modalities
-        raw_titles(calling=b"   S C U ".ljust(16)),
-        changed(a_associate_rq(), protocol_version=3),
-        changed(a_associate_rq(), protocol_version=0xFFFF),
-        changed(a_associate_rq(), reserved=0xFFFF, reserved_2=b"\xff" * 32),
-        changed(a_associate_rq(), items=tuple(reversed(a_associate_rq().items))),
-    ],
-    ids=[
-        "leading spaces",
-        "right-justified",
-        "padded with NULs",
-        "spaces inside",
-        "version 3",
-        "all versions",
-        "reserved bytes",
-        "items reversed",
-    ],
-)
-def test_what_is_no_reason_to_reject(server: Server, request_: bytes) -> None:
+def test_titles_padded_with_nuls(server: Server) -> None:
+    """Not the standard's padding, but that of some modalities."""
     with Wire.connect(server.address) as wire:
-        wire.send(request_)
+        wire.send(raw_titles(called=b"SCP".ljust(16, b"\0")))
         wire.expect(AAssociateAC)
         wire.echo()
         wire.release()
@@ -451,64 +360,6 @@ def test_contexts_are_answered_one_by_one(server: Server) -> None:
         wire.release()
 
 
-def with_bytes(at: str, extra: bytes) -> bytes:
-    """A request with unknown items: at the end of the PDU, or in the user information."""
-    body = whole(a_associate_rq())[6:]
-    if at == "PDU":
-        body += extra
-    else:
-        start = body.rindex(b"\x50\x00", 0, body.index(b"\x51\x00\x00\x04"))
-        length = int.from_bytes(body[start + 2 : start + 4], "big") + len(extra)
-        body = body[: start + 2] + length.to_bytes(2, "big") + body[start + 4 :] + extra
-    return b"\x01\x00" + len(body).to_bytes(4, "big") + body
-
-
-@pytest.mark.parametrize("at", ["PDU", "user information"])
-@pytest.mark.parametrize("kind", [0x00, 0x22, 0x5F, 0x60, 0xFF])
-def test_items_of_unknown_types_are_skipped(server: Server, at: str, kind: int) -> None:
-    with Wire.connect(server.address) as wire:
-        wire.send(with_bytes(at, bytes([kind, 0, 0, 3]) + b"???" + bytes([kind, 0, 0, 0])))
-        wire.expect(AAssociateAC)
-        wire.echo()
-        wire.release()
-
-
-@pytest.mark.parametrize(
-    "sub_items",
-    [
-        bytes.fromhex("58 00 000b 02 01 0004 55534552 0001 50"),
-        bytes.fromhex("58 00 0006 ff 00 0000 0000"),
-        bytes.fromhex("56 00 0007 0005") + b"1.2.3",
-        bytes.fromhex("57 00 000c 0003") + b"1.2" + bytes.fromhex("0003") + b"1.3" + bytes.fromhex("0000"),
-        bytes.fromhex("53 00 0004 0000 0000"),
-        bytes.fromhex("54 00 0007 0003") + b"1.2" + bytes.fromhex("01 01"),
-        bytes.fromhex("54 00 0007 0003") + b"1.2" + bytes.fromhex("00 00"),
-    ],
-    ids=["user identity", "identity type 255", "extended", "common extended", "window 0/0", "roles 1/1", "roles 0/0"],
-)
-def test_user_information_of_every_kind(server: Server, sub_items: bytes) -> None:
-    with Wire.connect(server.address) as wire:
-        wire.send(with_bytes("user information", sub_items))
-        wire.expect(AAssociateAC)
-        wire.echo()
-        wire.release()
-
-
-@pytest.mark.parametrize(
-    "sub_items",
-    [
-        bytes.fromhex("58 00 000b 02 01 ffff 55534552 0001 50"),
-        bytes.fromhex("54 00 0003 00ff 01"),
-        bytes.fromhex("53 00 0001 00"),
-        bytes.fromhex("51 00 ffff 00"),
-    ],
-)
-def test_sub_items_that_do_not_fit(server: Server, sub_items: bytes) -> None:
-    with Wire.connect(server.address) as wire:
-        wire.send(with_bytes("user information", sub_items))
-        assert wire.rest() == A_ABORT_USER
-
-
 # ------------------------------------------------------------------------------- in an association (Sta6)
 
 STORE_COMMAND = encode_command(
@@ -519,11 +370,6 @@ STORE_COMMAND = encode_command(
 @pytest.mark.parametrize(
     ("pdu", "expected"),
     [
-        (whole(a_associate_rq()), a_abort(2)),
-        (bytes.fromhex("02 00 00000044") + bytes(68), a_abort(2)),
-        (a_associate_rj(1, 1, 1), a_abort(2)),
-        (A_RELEASE_RP, a_abort(2)),
-        (bytes.fromhex("08 00 00000000"), a_abort(1)),
         (b"GET / HTTP/1.1\r\n\r\n", a_abort(1)),
         (bytes.fromhex("05 00 00000005 0000000000"), a_abort(6)),
         (bytes.fromhex("01 00 ffffffff"), a_abort(6)),
@@ -545,11 +391,6 @@ STORE_COMMAND = encode_command(
         (b"".join(p_data(pdv(STORE_ID, 1, bytes(1 << 15))) for _ in range(3)), a_abort(0)),
     ],
     ids=[
-        "second RQ",
-        "AC",
-        "RJ",
-        "RELEASE-RP",
-        "unknown PDU",
         "HTTP",
         "RELEASE-RQ of 5 bytes",
         "RQ of 4 GiB",
@@ -596,40 +437,11 @@ def test_a_request_of_another_class_is_refused(server: Server, command: CStoreRQ
         wire.release()
 
 
-def test_messages_in_many_shapes(server: Server) -> None:
-    """Byte by byte, several in one segment, several PDVs in one PDU, odd fragments, reserved bits, empty fragments."""
-    command = encode_command(CEchoRQ(message_id=9), data_set=False)
-    shapes = [
-        echo_rq(9),
-        p_data(pdv(ECHO_ID, 1, command[:11]), pdv(ECHO_ID, 3, command[11:])),
-        p_data(pdv(ECHO_ID, 1, command[:11])) + p_data(pdv(ECHO_ID, 1, b"")) + p_data(pdv(ECHO_ID, 3, command[11:])),
-        p_data(pdv(ECHO_ID, 1, command)) + p_data(pdv(ECHO_ID, 3, b"")),
-        p_data(pdv(ECHO_ID, 0xFF, command)),
-        b"".join(p_data(pdv(ECHO_ID, 1, command[k : k + 1])) for k in range(len(command) - 1))
-        + p_data(pdv(ECHO_ID, 3, command[-1:])),
-    ]
-    with Wire.associated(server.address) as wire:
-        for shape in shapes:
-            wire.send(shape)
-            assert wire.request(CEchoRSP).message.status == 0
-        for index in range(len(shapes[1])):
-            wire.send(shapes[1][index : index + 1])
-        assert wire.request(CEchoRSP).message.status == 0
-        wire.release()
-
-
 def test_requests_that_do_not_wait_for_their_responses(server: Server) -> None:
     """500 at once where a window of 1 is agreed: answered in order, or aborted; never lost, never mixed up."""
     with Wire.associated(server.address) as wire:
         wire.send(b"".join(echo_rq(number) for number in range(1, 501)))
         assert [wire.request(CEchoRSP).message.message_id_being_responded_to for _ in range(500)] == list(range(1, 501))
-        wire.release()
-
-
-def test_a_cancel_of_nothing(server: Server) -> None:
-    with Wire.associated(server.address) as wire:
-        wire.send(cancel_rq(1), cancel_rq(0xFFFF, ECHO_ID))
-        wire.echo()
         wire.release()
 
 
