@@ -6,17 +6,18 @@ takes both, and no bytes of its own, also in the memory network, where either dr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import scripted
 from loops import Loop, LoopServer
-from scripted import CONTEXTS, DIALED, FAST, LIMIT, descriptors
+from scripted import CONTEXTS, DIALED, FAST
 
 from nbdicom.blocking import Server
 from nbdicom.operations.handlers import Handlers
+from tests.leaks import nothing_left
 
 DRIVERS = ["blocking", "asyncio"]
 IN_MEMORY = ["blocking in memory", "asyncio in memory"]
@@ -33,17 +34,11 @@ def _makes_sense(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_over() -> Iterator[None]:
-    """Every thread and every descriptor that a test starts is gone when it ends."""
-    threads, before = set(threading.enumerate()), descriptors()
-    yield
+def nothing_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every thread, descriptor and temporary file that a test makes is gone when it ends."""
     try:
-        for thread in set(threading.enumerate()) - threads:
-            thread.join(LIMIT)
-        left = [thread.name for thread in set(threading.enumerate()) - threads]
-        assert not left, f"threads left: {left}"
-        new = {name: what for name, what in descriptors().items() if before.get(name) != what}
-        assert not new, f"descriptors left: {new}"
+        with nothing_left(tmp_path, monkeypatch):
+            yield
     finally:
         for association in list(DIALED):
             association._driver.transport.close()

@@ -6,7 +6,6 @@ started it.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import threading
@@ -475,14 +474,3 @@ class Sink:
         self.closed.append(complete)
         if self._closing is not None:
             raise self._closing
-
-
-def descriptors() -> dict[str, str]:
-    """The open descriptors of this process, and what they are."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[name] = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue  # the descriptor of this listing
-    return found

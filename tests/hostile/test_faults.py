@@ -37,11 +37,11 @@ from tests.drivers.scripted import (
     Wire,
     a_associate_rj,
     a_associate_rq,
-    descriptors,
     dial,
     message,
 )
 from tests.hostile.targets import started
+from tests.leaks import descriptors
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -787,7 +787,7 @@ def test_f24_no_socket_is_inherited(tmp_path: Path) -> None:
             [
                 sys.executable,
                 "-c",
-                "from tests.drivers.scripted import descriptors as d; print(*d().values(), sep='|')",
+                "from tests.leaks import descriptors as d; print(*d().values(), sep='|')",
             ],
             capture_output=True,
             text=True,
