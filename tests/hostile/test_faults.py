@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -90,6 +89,7 @@ WHERE = {
     ],
     "F10": [
         "pacs/test_pacs_archive.py::test_two_servers_on_one_folder",
+        "hostile/test_faults.py::test_f10_another_process_on_one_folder",
     ],
     "F11": [
         "hostile/test_faults.py::test_f11_sixteen_associations_store_at_once",
@@ -439,25 +439,54 @@ def test_f8_a_file_that_is_gone_fails_alone(tmp_path: Path) -> None:
         assert (status, destination.stored) == (0xB000, 5)
 
 
+_LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_f9_a_locked_index_delays_no_echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process holds the index: the object that waits for it is refused after a while, nobody else waits."""
     from nbdicom.pacs import index
 
     monkeypatch.setattr(index, "_BUSY_SECONDS", 0.5)
     with Pacs(tmp_path / "root", durability="none") as pacs, call(pacs) as wire, call(pacs) as other:
-        other_process = sqlite3.connect(tmp_path / "root" / "index.sqlite", isolation_level=None)
-        other_process.execute("BEGIN EXCLUSIVE")
+        locker = subprocess.Popen(
+            [sys.executable, "-c", _LOCKER, tmp_path / "root" / "index.sqlite"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert locker.stdout is not None
         try:
+            assert locker.stdout.readline() == "locked\n"
             command = CStoreRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2.3.1"))
             wire.send(message(STORE_ID, command, encoded(1)))
             for _ in range(20):
                 other.echo()
             assert wire.request(CStoreRSP).message.status == 0xA700
         finally:
-            other_process.close()
+            locker.communicate(timeout=60)
         assert store(wire, 1) == 0
         wire.release()
         other.release()
+
+
+def run_f10(folder: str) -> None:
+    """In another process than the server of this folder."""
+    try:
+        Pacs(folder, ae_title="OTHER").start()
+    except PacsError as error:
+        print(error.message)
+
+
+def test_f10_another_process_on_one_folder(tmp_path: Path) -> None:
+    """The second server refuses in plain words, and the first goes on."""
+    with Pacs(tmp_path / "root") as pacs, call(pacs) as wire:
+        assert "in use by another server" in child("import sys; t.run_f10(sys.argv[1])", tmp_path / "root")
+        assert store(wire, 1) == 0
+        wire.release()
 
 
 def test_f11_sixteen_associations_store_at_once(tmp_path: Path) -> None:
