@@ -151,7 +151,10 @@ class _Columns:
             if value is None:
                 if charset is None or early:
                     early = tag <= CHARACTER_SET  # which says how to read what comes after it
-                    charset = self._charset()
+                    named = self._charset()
+                    if named is None:
+                        break
+                    charset = named
                 if vr in TEXT:
                     value = text_of(word, vr, charset)
                 else:
@@ -189,10 +192,16 @@ class _Columns:
         head = heads[first] = (tag, length, vr, column, words)
         return head
 
-    def _charset(self) -> Charset:
-        """The character set of the data set that is being taken; its element comes before all that need it."""
+    def _charset(self) -> Charset | None:
+        """The character set of the data set that is being taken; its element comes before all that need it.
+
+        None where it is no text: a peer may give it any VR.
+        """
         named = self._columns.get(CHARACTER_SET, [])[self._count :]
         value = named[0] if named else ""
+        names = value if isinstance(value, tuple) else (value or "",)
+        if not all(isinstance(name, str) for name in names):
+            return None
         return Charset(value if isinstance(value, tuple) else tuple((value or self._fallback).split("\\")))
 
 

@@ -80,6 +80,14 @@ FINDINGS = {
         bytes.fromhex("08000500 04000000 61006220 10001000 04000000 c3c3c3c3"),
     ),
     "a VR that nobody knows, in big endian": ("data_set", bytes.fromhex("0010 0010 534f 0002 4142")),
+    "a character set of a VR that nobody knows": (
+        "data_set",
+        bytes.fromhex("0800 0500 5858 0400 49534f20 1000 1000 504e 0400 41424344"),
+    ),
+    "a number for a character set": (
+        "data_set",
+        bytes.fromhex("0800 0500 5553 0200 0100 1000 1000 504e 0400 41424344"),
+    ),
     "the same after a group length": (
         "data_set",
         bytes.fromhex("0008 0000 554c 0004 00000000 0010 0010 534f 0002 4142"),
