@@ -67,6 +67,8 @@ class Run:
             self._played += 1
             if options.verbose or (options.differences and (result.verdict != "exact" or result.flags or result.late)):
                 print(_line(name, result), flush=True)
+            elif name.startswith("nbdicom") and (result.verdict != "exact" or result.flags):
+                print(_line(name, result), file=sys.stderr, flush=True)
             if time.monotonic() - self._told_at > _TOLD:
                 self._told_at = time.monotonic()
                 print(f"{self._played} of {self._due} played", file=sys.stderr, flush=True)

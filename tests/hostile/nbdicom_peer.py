@@ -35,7 +35,10 @@ def main() -> None:
     port, folder, timers = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     driver, durability = sys.argv[4], cast("Durability", sys.argv[5])
     logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s %(message)s")
-    timeouts = Timeouts(artim=timers, network=timers, pdu=timers, idle=timers, dimse=timers)
+    # A player on a busy machine needs more than the usual quarter of a second for what it says after our last word.
+    timeouts = Timeouts(
+        artim=timers, network=timers, pdu=timers, idle=timers, dimse=timers, closing=min(3.0, timers / 2)
+    )
     pacs = Pacs(folder, ae_title=TITLE, port=port, durability=durability, timeouts=timeouts)
     if driver == "aio":
         asyncio.run(serve_asyncio(pacs, port))
