@@ -276,9 +276,7 @@ class Wire:
         prompt = prompt and not self.transport.hot and (deadline is None or deadline - time.monotonic() > PATIENCE)
         came = late = False
         if prompt or self.transport.hot or self.transport.wait(deadline):
-            bytes_before, pdus_before = self._bytes, self.core.upper_layer.pdus
             came = self._take(prompt=prompt) is not None
-            self._count_crumbs(self._bytes - bytes_before, self.core.upper_layer.pdus - pdus_before)
             # A peer that sends a byte now and then must not keep the core from being told the time.
             due = self.core.deadline()
             late = due is not None and time.monotonic() >= due
@@ -312,6 +310,7 @@ class Wire:
         after which the core has nothing else to say, and False for all else.
         """
         core = self.core
+        pdus = core.upper_layer.pdus
         view = core.get_buffer()
         if self._crumbs > _MOST_CRUMBS:
             view = view[:_CRUMBS_AT_ONCE]
@@ -341,6 +340,8 @@ class Wire:
                 self._in_io = False
             raise
         else:
+            if size:
+                self._count_crumbs(size, core.upper_layer.pdus - pdus)
             return None if size is None else plain
         return False
 
