@@ -69,6 +69,7 @@ class Connection:
     secured = None
     hot = False  # what comes is in the core already: there is never more to read
     prompt = False  # nor does anything come by itself
+    patience = 0.0
 
     def __init__(self, address: str) -> None:
         self.address = address

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _log = logging.getLogger("nbdicom.server")
+_PATIENCE = (
+    10.0  #: seconds of a wait in the kernel: an association that does nothing looks at the clock once, and sleeps on
+)
 
 
 class Server(Acceptor):
@@ -332,7 +335,8 @@ class Server(Acceptor):
         from nbdicom.blocking import transport
 
         if self.tls is None:
-            return transport.Transport(connection)
+            limits = (_PATIENCE, (self.timeouts.idle or 2 * _PATIENCE) / 2, self.timeouts.artim / 2)
+            return transport.Transport(connection, min(limits))
         from nbdicom.blocking.secure import SecureTransport
 
         return SecureTransport(connection, self.tls, None)

@@ -1,7 +1,7 @@
 """A TCP connection with deadlines (PS3.8 9.1.2): the only file of this driver that touches a socket's bytes.
 
 `read` and `write` never wait; `wait` does, and a signal that interrupts it has changed nothing.  `receive` does both in one
-system call, for at most a second: a poll before each read costs a fifth of a small message.  TCP_NODELAY is set once.
+system call, for a second or so: a poll before each read costs a fifth of a small message.  TCP_NODELAY is set once.
 Peers that leave Nagle's algorithm on wait for our acknowledgement before they send the second half of an answer, which
 costs 44 ms per operation.  TCP_QUICKACK (Linux) is therefore armed before a wait that follows a read: what we write carries
 the acknowledgement of all that came before, and needs no packet of its own (7 us in a round trip of 30).  The buffer sizes
@@ -34,7 +34,7 @@ _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _MOST_VECTORS = 1024  #: IOV_MAX
 _MAIN_THREAD = threading.main_thread().ident
 _NOW = getattr(socket, "MSG_DONTWAIT", 0)  #: this read or write does not wait; without it (Windows) the socket must not
-_PATIENCE = struct.pack("@ll", int(PATIENCE), 0)  #: as the system has it for SO_RCVTIMEO
+_TIMEVAL = struct.Struct("@ll")  #: seconds and microseconds, as SO_RCVTIMEO has them
 
 
 def connect(host: str, port: int, timeout: float | None, bind: tuple[str, int] | None = None) -> Transport:
@@ -92,16 +92,21 @@ class Transport:
     ----------
     connection : socket.socket
         Connected; it belongs to the transport from now on.
+    patience : float
+        Seconds for which `receive` waits.  What only a thread of a server waits for, which gets no signals, may take longer.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, patience: float = PATIENCE) -> None:
         self.certificate: PeerCertificate | None = None  #: what the peer showed (TLS)
         self.since = time.monotonic()  #: when the connection stood
         self.prompt = False  #: whether there is `receive`
+        self.patience = patience
         self._socket = connection
         try:
             if _NOW:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
+                connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(patience), int(patience % 1 * 1e6))
+                )
                 self.prompt = True
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -168,7 +173,7 @@ class Transport:
         return size
 
     def receive(self, view: memoryview) -> int | None:
-        """As `read`, but wait for a second: None if nothing came until then."""
+        """As `read`, but wait for as long as the patience lasts: None if nothing came until then."""
         if self._owes:
             self._acknowledge()
         try:

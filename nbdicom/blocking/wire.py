@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nbdicom.blocking.interrupt import PATIENCE, current_interrupt
+from nbdicom.blocking.interrupt import current_interrupt
 from nbdicom.config import Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import Message, Request
@@ -214,8 +214,8 @@ class Wire:
         # Between two PDUs no clock is needed for as long as the transport waits by itself.
         prompt = can_be_prompt = (
             transport.prompt
-            and (until is None or until - since > PATIENCE)
-            and (silence is None or silence > PATIENCE)
+            and (until is None or until - since > transport.patience)
+            and (silence is None or silence > transport.patience)
             and current_interrupt() is None
         )
         while True:
@@ -232,7 +232,7 @@ class Wire:
             patience = None
             if mine:
                 try:
-                    if prompt and core.is_quiet(PATIENCE):
+                    if prompt and core.is_quiet(transport.patience):
                         if (plain := self._take(prompt=True)) is None:
                             prompt = False
                         elif not plain:
@@ -259,7 +259,7 @@ class Wire:
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
                 since, messages, begun = self._heard, core.messages, False
                 bytes_before, goal = self._bytes, self._bytes + _PROGRESS
-                prompt = can_be_prompt and (until is None or until - since > PATIENCE)
+                prompt = can_be_prompt and (until is None or until - since > transport.patience)
             elif mine and patience is not None and time.monotonic() >= since + patience and core.error is None:
                 silence_was = f"the peer was silent for {patience:g} s while we waited for {what or 'its answer'}"
                 with self._lock:
@@ -273,7 +273,9 @@ class Wire:
     def _read_once(self, deadline: float | None, *, prompt: bool) -> bool:
         """One read from the socket into the core; at the deadline the core is told the time.  False if nothing came."""
         # With *prompt* no poll comes first, as between two PDUs: some peers send each in two pieces.
-        prompt = prompt and not self.transport.hot and (deadline is None or deadline - time.monotonic() > PATIENCE)
+        prompt = prompt and not self.transport.hot
+        if prompt and deadline is not None:
+            prompt = deadline - time.monotonic() > self.transport.patience
         came = late = False
         if prompt or self.transport.hot or self.transport.wait(deadline):
             came = self._take(prompt=prompt) is not None
