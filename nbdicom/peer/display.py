@@ -55,9 +55,12 @@ def mask_columns(frame: pd.DataFrame) -> pd.DataFrame:
                 copy[name] = [str(privacy.shown(str(name), shown_text(value))) for value in copy[name]]
         about = copy.attrs.get("nbdicom")
         if isinstance(about, dict):  # what was asked for, and what was doubtful, may name a person, too
-            keys = {name: privacy.shown(name, value) for name, value in about.get("keys", {}).items()}
-            doubtful = {name: texts for name, texts in about.get("doubtful", {}).items() if not privacy.hides(name)}
-            copy.attrs["nbdicom"] = {**about, "keys": keys, "doubtful": doubtful}
+            told = dict(about)
+            if "keys" in told:
+                told["keys"] = {name: privacy.shown(name, value) for name, value in told["keys"].items()}
+            if "doubtful" in told:
+                told["doubtful"] = {name: rows for name, rows in told["doubtful"].items() if not privacy.hides(name)}
+            copy.attrs["nbdicom"] = told
     return copy
 
 
