@@ -59,7 +59,7 @@ def keywords_for(before: str) -> list[str]:
 
     Examples
     --------
-    >>> keywords_for("pacs.studies(limit=5, PatientN")
+    >>> keywords_for("pacs.studies(limit=5, PatientNa")
     ['PatientName=']
     >>> keywords_for("pacs.get(Ser")
     ['SeriesInstanceUID=']
