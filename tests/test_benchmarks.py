@@ -35,6 +35,7 @@ PARTS = [
 ]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("part", PARTS, ids="-".join)
 def test_every_workload_runs(part, tmp_path):
     told = quick(tmp_path / "performance.json", *part)

@@ -153,6 +153,7 @@ def outcomes() -> dict[str, str]:
 
 
 @pytest.mark.timeout(420)
+@pytest.mark.extended
 def test_the_examples_run_without_sockets_and_threads() -> None:
     """One process for all of them: most of the time goes into what they load."""
     told = outcomes()

@@ -10,6 +10,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.extended,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.timeout(180),
 ]

@@ -21,7 +21,7 @@ def listening(serve: Callable[[socket.socket], object]) -> Iterator[SocketListen
         with connection:
             serve(connection)
 
-    listener = SocketListener("127.0.0.1", 0, served, "TEST")
+    listener = SocketListener("127.0.0.1", 0, served, full=lambda: False, reject=lambda connection: None, name="TEST")
     try:
         yield listener
     finally:

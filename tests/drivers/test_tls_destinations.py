@@ -106,8 +106,9 @@ def test_the_pacs_moves_to_a_secured_destination(hospital: Hospital, tmp_path: P
 
 
 @pytest.mark.parametrize("handlers", [None, Handlers()], ids=["Receiver", "Server"])
-def test_a_server_made_by_one_call(hospital: Hospital, handlers: Handlers | None) -> None:
-    with nd.serve(handlers, ae_title="SCP", tls=hospital.archive) as server:
+def test_a_server_made_by_one_call(hospital: Hospital, handlers: Handlers | None, tmp_path: Path) -> None:
+    folder = {} if handlers is not None else {"to": tmp_path / "received"}
+    with nd.serve(handlers, ae_title="SCP", tls=hospital.archive, **folder) as server:
         host, port = server.address if isinstance(server, nd.Server) else ("127.0.0.1", server.port)
         secured = Peer("SCP", host, port, tls=hospital.workstation, timeouts=FAST)
         assert secured.echo().ok

