@@ -10,6 +10,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.extended,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.timeout(180),
 ]
@@ -126,7 +127,6 @@ def test_a_peer_that_goes_away_during_a_retrieval(lab: Lab, pictures: Path) -> N
     assert lab.errors == []
 
 
-@pytest.mark.extended
 def test_forms_and_images(lab: Lab, pictures: Path) -> None:
     lab.open("04_forms_and_images.ipynb")
     lab.run_all()
@@ -142,7 +142,6 @@ def test_forms_and_images(lab: Lab, pictures: Path) -> None:
     assert lab.errors == []
 
 
-@pytest.mark.extended
 def test_a_small_hospital(lab: Lab, pictures: Path) -> None:
     lab.open("05_a_small_hospital.ipynb")
     lab.run_all()

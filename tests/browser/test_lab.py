@@ -73,6 +73,7 @@ def test_negotiation(lab: Lab, pictures: Path) -> None:
     assert lab.errors == []
 
 
+@pytest.mark.extended
 def test_first_pull(lab: Lab, pictures: Path) -> None:
     lab.open("02_first_pull.ipynb")
     lab.run_all()

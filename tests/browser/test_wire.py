@@ -18,6 +18,7 @@ BACKGROUND = "element => getComputedStyle(element).backgroundColor"
 NONE = "rgba(0, 0, 0, 0)"
 
 
+@pytest.mark.extended
 def test_the_wire(lab: Lab, pictures: Path) -> None:
     lab.open("03_the_wire.ipynb")
     lab.run_all()
