@@ -115,9 +115,6 @@ class TransferSyntax(NamedTuple):
 _COMPONENTS = r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*"
 
 
-_VALID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
-
-
 class UID(str):
     """A unique identifier (PS3.5 section 9): a str that knows its name.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .lab import Lab, Page, browser, jupyterlab
+from .lab import CHROMIUM, Lab, Page, browser, jupyterlab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -16,6 +16,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A browser, two servers and a kernel on a busy machine: a test of this folder may fail once, and the report says so."""
     for item in items if config.pluginmanager.has_plugin("rerunfailures") else ():
         if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"))
+            item.add_marker(pytest.mark.timeout(180))
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

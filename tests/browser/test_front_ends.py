@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from .lab import CHROMIUM, Lab, Page
+from .lab import Lab, Page
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.extended,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.timeout(180),
-]
+pytestmark = pytest.mark.extended
 
 #: Notebook says this of its own settings when it starts, with whatever in the page.
 _FOREIGN = {"Cannot read properties of undefined (reading 'schema')"}

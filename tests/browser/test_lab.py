@@ -4,15 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from .lab import CHROMIUM, Lab
+from .lab import Lab
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.timeout(180),
-]
 
 SLOW_QUERY = [
     """
