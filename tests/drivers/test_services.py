@@ -654,7 +654,7 @@ def test_move_to_a_destination_that_takes_nothing(serve: Serve, dial: Dial, faul
 
 
 def test_move_cancelled(serve: Serve, dial: Dial) -> None:
-    stored = [Instance(number) for number in range(500)]
+    stored = [Instance(number) for number in range(20_000)]  # several seconds: a stalled thread cannot miss it
     ended = threading.Event()
 
     def trace(event: Any) -> None:
