@@ -55,7 +55,11 @@ __all__ = [
     "RemoteProtocolError",
     "TLSFailed",
     "TranscriptError",
+    "WHERE_RESULTS_ARE",
 ]
+
+#: Said of an error that has `NbdicomError.results`.
+WHERE_RESULTS_ARE = "they are kept in its .results (in a notebook: import sys; sys.last_value.results)"
 
 
 class NbdicomError(Exception):
@@ -69,6 +73,9 @@ class NbdicomError(Exception):
         What to try next.
     """
 
+    #: What had come before, where that is of use: the answers of a query that broke off, as `Peer.find` returns them.
+    results: Any = None
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -76,6 +83,19 @@ class NbdicomError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} -> {self.hint}" if self.hint else self.message
+
+    def keep(self, results: Any, what: str) -> None:
+        """Carry *results* with the error, and say *what* they are and how to get at them.
+
+        >>> error = NbdicomError("the peer is gone", hint="ask again")
+        >>> error.keep(["1.2"], "1 answer")
+        >>> error.message, error.results
+        ('the peer is gone; 1 answer had come', ['1.2'])
+        """
+        self.results = results
+        self.message = f"{self.message}; {what} had come"
+        self.hint = f"{WHERE_RESULTS_ARE}; {self.hint}" if self.hint else WHERE_RESULTS_ARE
+        self.args = (self.message,)
 
     def report(self) -> Table:
         """What happened, what it is known by, what led to it and what to try, as a table.
@@ -91,7 +111,7 @@ class NbdicomError(Exception):
 
         rows: list[tuple[str, object]] = [("happened", self.message)]
         for name, value in vars(self).items():
-            if value is not None and name not in ("message", "hint", "negotiation", "trace"):
+            if value is not None and name not in ("message", "hint", "negotiation", "results", "trace"):
                 rows.append((name.replace("_", " "), value))
         because = self.__cause__
         while because is not None:

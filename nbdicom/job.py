@@ -205,7 +205,7 @@ class Job(Generic[T]):
 
     @property
     def result(self) -> T | None:
-        """What the work returned; of one that was cancelled what there was; None while it runs and after an error."""
+        """What the work returned; of one that was cancelled or failed what there was; None while it runs."""
         return self._value
 
     def wait(self, timeout: float | None = None) -> T:
@@ -278,6 +278,7 @@ class Job(Generic[T]):
             state, self.error = "cancelled", OperationCancelled(f"{self.label}: cancelled")
         except BaseException as error:
             state, self.error = "failed", error
+            self._value = getattr(error, "results", None)
             # The text of a foreign error may quote a patient's data; `wait` raises it for who wants it.
             note = str(error) if isinstance(error, NbdicomError) else type(error).__name__
         with self._lock:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.cli.parser import identity_of, tls_of
 from nbdicom.core.extended import QueryOptions
-from nbdicom.errors import QueryError
+from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, QueryError
 from nbdicom.peer.notices import IncompleteTransfer
 from nbdicom.peer.peer import Peer
 from nbdicom.table import printable
@@ -83,17 +83,29 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
         enhanced_conversion=options.enhanced_conversion,
     )
     keys |= {"relational": asked.relational, "options": asked if asked != QueryOptions() else None}
-    if options.shape is None:
-        frame = peer.find(level, limit=options.limit, columns=columns, **keys)
+    parse = options.shape is None
+    problem: NbdicomError | None = None
+    try:
+        frame = peer.find(level, limit=options.limit, columns=columns, parse=parse, **keys)
+    except NbdicomError as error:
+        if error.results is None:
+            raise
+        frame, problem = error.results, error  # what had come is shown, and then why it is not all
+    if parse:
         wanted = (*_TEXT_COLUMNS[frame.attrs["nbdicom"]["level"]], *matched, *columns)
         print(frame[[name for name in dict.fromkeys(wanted) if name in frame]].dicom.show())
+    else:
+        records = [
+            {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
+        ]
+        _records(records, options.shape, list(map(str, frame.columns)))
+    if problem is None:
         return 0
-    frame = peer.find(level, limit=options.limit, columns=columns, parse=False, **keys)
-    records = [
-        {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
-    ]
-    _records(records, options.shape, list(map(str, frame.columns)))
-    return 0
+    if options.debug:
+        raise problem
+    words = str(problem).replace(WHERE_RESULTS_ARE, "they are printed above")
+    print(f"nbdicom: error: {printable(words)}", file=sys.stderr)
+    return 1
 
 
 def _get(peer: Peer, options: argparse.Namespace) -> int:

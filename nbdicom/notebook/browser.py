@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.errors import NbdicomError, NoPresentationContext
-from nbdicom.notebook.controls import Filling, Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Filling,
+    Panel,
+    button,
+    failure,
+    html,
+    message,
+    on_enter,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.notebook.grid import row_details
 from nbdicom.peer.query import Level
 from nbdicom.table import printable
@@ -160,7 +171,7 @@ class Browser(Panel):
         return job.start()
 
     def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
-        words = str(now)
+        words, problem = str(now), ""
         with self._filling:
             if self._loading.get(level) is not job:
                 return  # another entry was chosen above
@@ -169,7 +180,11 @@ class Browser(Panel):
                 self._fill(level)
                 more = f", and more: the list ends at {self.limit}" if frame.dicom.truncated else ""
                 words = f"{len(frame)}{more}"
-        self._status.value = status_line(f"{job.label}: {words}", *job.notices)
+        if now.is_over and job.error is not None and now.state != "cancelled":
+            problem = failure(job, "the list shows them")
+            words = "" if job.result is None else f"{len(job.result)}, INCOMPLETE"
+        said = [f"{job.label}: {words}"] if words else []
+        self._status.value = message(problem) + status_line(*said, *job.notices)
 
     def _fill(self, level: Level) -> None:
         frame, box = self._frames.get(level), self.lists[level]

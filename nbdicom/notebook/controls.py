@@ -10,10 +10,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import NbdicomError
+from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError
 from nbdicom.table import printable
+
+if TYPE_CHECKING:
+    from nbdicom.job import Job
 
 __all__ = [
     "Field",
@@ -21,6 +24,7 @@ __all__ = [
     "Panel",
     "WidgetsNotAvailable",
     "button",
+    "failure",
     "grid",
     "html",
     "literal",
@@ -129,6 +133,15 @@ def on_enter(control: Any, action: Callable[[], object]) -> None:
 def message(problem: object) -> str:
     """What is wrong, for an element that screen readers announce."""
     return f"<div role='alert' class='nbd-message'>\N{WARNING SIGN} {_escaped(problem)}</div>" if problem else ""
+
+
+def failure(job: Job[Any], kept: str = "they are shown below") -> str:
+    """Why a job failed, in words, for `message`; *kept* says where the form has what had come before."""
+    error = job.error
+    if isinstance(error, NbdicomError):
+        return f"{job.label} failed: {str(error).replace(WHERE_RESULTS_ARE, kept)}"
+    # The text of a foreign error may quote a patient's data.
+    return f"{job.label} failed: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 
 def status_line(*lines: object) -> str:

@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.errors import QueryError
-from nbdicom.notebook.controls import Field, Panel, button, grid, html, literal, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Field,
+    Panel,
+    button,
+    failure,
+    grid,
+    html,
+    literal,
+    message,
+    on_enter,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.notebook.grid import ResultsGrid
 from nbdicom.peer.query import Query, attribute
 from nbdicom.peer.values import wire
@@ -346,13 +359,15 @@ class QueryForm(Panel):
             self.results = job.result
             self._rows.frame = self.results
             self._rows.widget.layout.display = ""
-        words = [f"{job.label}: {now}"]
+        words, problem = [f"{job.label}: {now}"], ""
+        if now.is_over and job.error is not None and now.state != "cancelled":
+            words, problem = [], failure(job)
         if now.is_over and job.result is not None:
             words = [job.result.dicom.caption if len(job.result.columns) else "no rows"]
             words += [f"\N{WARNING SIGN} {notice}" for notice in job.notices]
             if now.state == "cancelled":
                 words.append("cancelled: these are the answers that had come")
-        self._status.value = status_line(*words)
+        self._status.value = message(problem) + status_line(*words)
 
 
 def _controls(label: str, kind: str, placeholder: str) -> list[Any]:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.extended import QueryOptions
 from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
-from nbdicom.errors import AssociationAborted, AssociationReleased, NbdicomError, QueryError
+from nbdicom.errors import (
+    WHERE_RESULTS_ARE,
+    AssociationAborted,
+    AssociationReleased,
+    DataSetError,
+    NbdicomError,
+    OperationFailed,
+    QueryError,
+)
 from nbdicom.peer.line import Line
-from nbdicom.peer.notices import OptionalKeysNotSupported, OptionsNotAgreed, ResponseLimitReached, notify
+from nbdicom.peer.notices import (
+    OptionalKeysNotSupported,
+    OptionsNotAgreed,
+    ResponseLimitReached,
+    notify,
+    unreadable,
+)
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
+from nbdicom.table import printable
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -86,85 +102,147 @@ def find(
     raw: bool = False,
 ) -> Any:
     """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`."""
-    started = time.monotonic()
+    answers = _Answers(peer, queries)
     first = queries[0]
-    identifiers: list[tuple[bytes, str]] = []
-    status: Status | None = None
-    truncated = capped = optional = False
     line = Line(peer, [PresentationContext(first.sop_class, extended=first.options)])
     single = len(queries) == 1
     watched = callable(progress) or isinstance(progress, Reporter)
-    refused: list[str] = []
     bar = Progress(
         progress if not single or watched else False, f"find at {peer.ae_title}",
         unit="match" if single and not callable(progress) else "query", total=None if single else len(queries),
     )  # fmt: skip
     counting = single and isinstance(progress, Reporter)  # one query: its matches are counted, for who can show them
-    cancelled = False
-    with bar, line.closing():
-        for query in queries:
-            before, asking = len(identifiers), True
-            while asking:
-                asking = False
-                try:
-                    association = line.association()
-                    refused = _not_agreed(association.negotiation.contexts)
-                    with association.find(query.identifier(), model=query.sop_class) as responses:
-                        for match in responses:
-                            if limit is not None and len(identifiers) >= limit:
-                                truncated = True
-                                break  # leaving the block cancels
-                            identifiers.append((match.data, match.transfer_syntax))
-                            optional = optional or match.status == 0xFF01
-                            if counting:
-                                bar.advance()
-                except (AssociationAborted, AssociationReleased):
-                    # A query is safe to repeat as long as nothing has come of it.
-                    asking = len(identifiers) == before and line.repeat()
-                    if not asking:
-                        raise
-                except Interrupted:
-                    if not identifiers:
-                        raise  # nothing is lost with it
-                    truncated = cancelled = True
-            status = responses.status
-            capped = capped or status == 0xB001
-            if not counting:
-                bar.reach(bar.done + 1, len(queries))
-            if truncated:
-                break
-    about = {
-        **peer.provenance(None, None),
-        **first.about(),
-        "keys": _common_keys(queries),
-        "queries": len(queries),
-        "responses": len(identifiers),
-        "truncated": truncated or capped,
-        "status": None if status is None else str(status),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    if cancelled:
-        about["cancelled"] = True
-    frame: Any
-    names = ""
-    if raw:
-        frame = _datasets(identifiers, peer.charset)
-    else:
-        from nbdicom.peer.frames import answer_frame, has_nothing
-
-        frame = answer_frame(identifiers, first.columns, provenance=about, parse=parse, charset=peer.charset)
-        empty = [name for name in first.columns if name in frame and has_nothing(frame[name])]
-        names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
-    if capped:
-        message = f"{peer.ae_title} has more matches than it sends (status B001H): {len(identifiers)} came"
-        notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=3)
-    if refused:
-        message = f"{peer.ae_title} did not agree to {', '.join(refused)}: its answers are those of a plain query"
-        notify(OptionsNotAgreed(message), stacklevel=3)
-    if optional:
-        message = f"{peer.ae_title} does not support every key of this query (status FF01H)"
-        notify(OptionalKeysNotSupported(message + names), stacklevel=3)
+    try:
+        with bar, line.closing():
+            for query in queries:
+                answers.ask(query, line, limit=limit, advance=bar.advance if counting else None)
+                if not counting:
+                    bar.reach(bar.done + 1, len(queries))
+                if answers.truncated:
+                    break
+    except NbdicomError as error:
+        if answers.identifiers:  # what had come is not lost with what did not
+            answers.broken = error.message
+            error.keep(answers.table(parse=parse, raw=raw), _rows(len(answers.identifiers)))
+        raise
+    except Interrupted:
+        if not answers.identifiers:
+            raise
+        answers.truncated = answers.cancelled = True
+    except KeyboardInterrupt as error:
+        if answers.identifiers:
+            answers.broken = "interrupted"
+            error.results = answers.table(parse=parse, raw=raw)  # type: ignore[attr-defined]
+            error.add_note(f"{_rows(len(answers.identifiers))} had come; {WHERE_RESULTS_ARE}")
+        raise
+    frame = answers.table(parse=parse, raw=raw)
+    answers.warn(frame)
     return frame
+
+
+@dataclass
+class _Answers:
+    """What has come so far of the answers to some queries, and how it stands with them."""
+
+    peer: RemoteEntity
+    queries: Sequence[Question]
+    started: float = field(default_factory=time.monotonic)
+    identifiers: list[tuple[bytes, str]] = field(default_factory=list)
+    answered: int = 0  #: queries that were answered to their end
+    status: Status | None = None
+    truncated: bool = False
+    capped: bool = False  #: the peer has a limit of its own
+    optional: bool = False  #: it does not support a key
+    cancelled: bool = False
+    broken: str = ""  #: why there is no end
+    refused: list[str] = field(default_factory=list)
+
+    def ask(self, query: Question, line: Line, *, limit: int | None, advance: Callable[[], object] | None) -> None:
+        """Send one query, and take its answers."""
+        before, asking = len(self.identifiers), True
+        while asking:
+            asking = False
+            self.status = None
+            try:
+                association = line.association()
+                self.refused = _not_agreed(association.negotiation.contexts)
+                with association.find(query.identifier(), model=query.sop_class) as responses:
+                    for match in responses:
+                        if limit is not None and len(self.identifiers) >= limit:
+                            self.truncated = True
+                            break  # leaving the block cancels
+                        self.identifiers.append((match.data, match.transfer_syntax))
+                        self.optional = self.optional or match.status == 0xFF01
+                        if advance is not None:
+                            advance()
+            except (AssociationAborted, AssociationReleased):
+                # A query is safe to repeat as long as nothing has come of it.
+                asking = len(self.identifiers) == before and line.repeat()
+                if not asking:
+                    raise
+            except OperationFailed as error:
+                self.status = error.status
+                raise
+            except Interrupted:
+                if not self.identifiers:
+                    raise  # nothing is lost with it
+                self.truncated = self.cancelled = True
+        self.status = responses.status
+        self.capped = self.capped or self.status == 0xB001
+        self.answered += 1
+
+    def table(self, *, parse: bool, raw: bool) -> Any:
+        """What has come, as a DataFrame or as Datasets."""
+        if raw:
+            return _datasets(self.identifiers, self.peer.charset)
+        from nbdicom.peer.frames import answer_frame
+
+        columns = self.queries[0].columns
+        return answer_frame(
+            self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset, stacklevel=5
+        )
+
+    def about(self) -> dict[str, Any]:
+        """The provenance."""
+        about = {
+            **self.peer.provenance(None, None),
+            **self.queries[0].about(),
+            "keys": _common_keys(self.queries),
+            "queries": len(self.queries),
+            "responses": len(self.identifiers),
+            "truncated": self.truncated or self.capped or bool(self.broken),
+            "status": None if self.status is None else str(self.status),
+            "seconds": round(time.monotonic() - self.started, 3),
+        }
+        if self.cancelled:
+            about["cancelled"] = True
+        if self.broken:
+            about["incomplete"] = printable(self.broken)
+            if len(self.queries) > 1:
+                about["answered"] = self.answered
+        return about
+
+    def warn(self, frame: Any) -> None:
+        """Tell what the reader of the table should know."""
+        title = self.peer.ae_title
+        if self.capped:
+            message = f"{title} has more matches than it sends (status B001H): {len(self.identifiers)} came"
+            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=4)
+        if self.refused:
+            message = f"{title} did not agree to {', '.join(self.refused)}: its answers are those of a plain query"
+            notify(OptionsNotAgreed(message), stacklevel=4)
+        if self.optional:
+            message, empty = f"{title} does not support every key of this query (status FF01H)", []
+            if not isinstance(frame, list):
+                from nbdicom.peer.frames import has_nothing
+
+                empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
+            names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
+            notify(OptionalKeysNotSupported(message + names), stacklevel=4)
+
+
+def _rows(count: int) -> str:
+    return f"{count} answer{'' if count == 1 else 's'}"
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
@@ -185,13 +263,19 @@ def _datasets(identifiers: Sequence[tuple[bytes, str]], charset: str | None) -> 
     """The identifiers as they came; one that names no character set is read in that of the peer."""
     from nbdicom.data import codec
 
-    found = []
+    found, lost = [], []
     for data, syntax in identifiers:
-        dataset = codec.decode(data, syntax)
+        try:
+            dataset = codec.decode(data, syntax)
+        except DataSetError:
+            lost.append((data, syntax))
+            continue
         if charset and not dataset.get("SpecificCharacterSet"):
             dataset.SpecificCharacterSet = charset.split("\\")
             dataset.decode()
         found.append(dataset)
+    if lost:
+        notify(unreadable(lost, len(identifiers)), stacklevel=5)
     return found
 
 

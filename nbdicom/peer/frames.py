@@ -17,7 +17,7 @@ from nbdicom import privacy
 from nbdicom.errors import DataSetError, QueryError
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.display import DOUBT, WHAT_IS_DOUBTFUL, doubtful_in, mask_columns, register, shown_text
-from nbdicom.peer.notices import UndecodableValues, notify
+from nbdicom.peer.notices import UndecodableValues, notify, unreadable
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
 from nbdicom.table import Table, Tabular
 
@@ -48,6 +48,7 @@ def answer_frame(
     provenance: Mapping[str, Any],
     parse: bool = True,
     charset: str | None = None,
+    stacklevel: int = 4,
 ) -> pd.DataFrame:
     """A table of C-FIND answers.
 
@@ -66,6 +67,8 @@ def answer_frame(
         every column.
     charset : str, optional
         The Specific Character Set of answers that name none.
+    stacklevel : int
+        Of the warnings, as `warnings.warn` counts it from here.
 
     Warns
     -----
@@ -82,8 +85,8 @@ def answer_frame(
         decoded = decode_columns(pairs, **options)
     except DataSetError:
         readable = [pair for pair in pairs if _is_readable(pair)]
-        what = f"{len(pairs) - len(readable)} of {len(pairs)} answers cannot be read as data sets; they are left out"
-        notify(UndecodableValues(what), stacklevel=4)
+        lost = [pair for pair in pairs if not _is_readable(pair)]
+        notify(unreadable(lost, len(pairs)), stacklevel=stacklevel)
         doubtful.clear()
         pairs, decoded = readable, decode_columns(readable, **options)
     if doubtful:
@@ -93,7 +96,7 @@ def answer_frame(
             "guessed, or marked with \N{REPLACEMENT CHARACTER}; df.dicom.doubtful says which, and "
             "Peer(..., charset='ISO_IR 100') how to read them"
         )
-        notify(UndecodableValues(f"{what}; {hint}"), stacklevel=4)
+        notify(UndecodableValues(f"{what}; {hint}"), stacklevel=stacklevel)
     if _STEP in decoded:
         decoded, doubtful = _steps(decoded, doubtful)
     count = len(next(iter(decoded.values()), pairs))
@@ -230,7 +233,10 @@ class DicomAccessor(Tabular):
 
     @property
     def truncated(self) -> bool:
-        """Whether the peer has more answers than the table: a limit was reached, ours or its own."""
+        """Whether the peer has more answers than the table: a limit was reached, ours or its own, or the answers broke off.
+
+        Of answers that broke off, ``provenance["incomplete"]`` says why.
+        """
         return bool(self.provenance.get("truncated"))
 
     @property
@@ -383,6 +389,8 @@ class DicomAccessor(Tabular):
             text += f", {str(about.get('level') or 'table').lower()} level, from {about['peer']}"
         if about.get("seconds") is not None:
             text += f", {about['seconds']:.2f} s"
+        if about.get("incomplete"):
+            return f"{text}, INCOMPLETE: {about['incomplete']}"
         if about.get("status"):
             text += f", {about['status'].removesuffix(': Success')}"
         return text + (", TRUNCATED: the peer has more" if about.get("truncated") else "")

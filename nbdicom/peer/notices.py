@@ -7,7 +7,7 @@ They are warning classes, so that a program decides with the standard tool what 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -20,6 +20,7 @@ __all__ = [
     "UndecodableValues",
     "collected",
     "notify",
+    "unreadable",
 ]
 
 
@@ -40,7 +41,12 @@ class ResponseLimitReached(PeerWarning):
 
 
 class UndecodableValues(PeerWarning):
-    """Some values of a column are not what their value representation asks for, and are shown as missing."""
+    """Some values of a column are not what their value representation asks for, and are shown as missing.
+
+    ``answers`` has the bytes of those answers, with their transfer syntaxes, that are no data sets at all.
+    """
+
+    answers: tuple[tuple[bytes, str], ...] = ()
 
 
 class IncompleteTransfer(PeerWarning):
@@ -71,3 +77,11 @@ def notify(notice: PeerWarning, *, stacklevel: int) -> None:
         warnings.warn(notice, stacklevel=stacklevel + 1)
     else:
         notices.append(notice)
+
+
+def unreadable(answers: Sequence[tuple[bytes, str]], total: int) -> UndecodableValues:
+    """The notice about *answers*, some of *total*, that are no data sets."""
+    what = f"{len(answers)} of {total} answers cannot be read as data sets; they are left out, their bytes are in"
+    notice = UndecodableValues(f"{what} the .answers of this warning")
+    notice.answers = tuple(answers)
+    return notice

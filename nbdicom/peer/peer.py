@@ -162,7 +162,7 @@ class Peer(Transfers):
         OperationFailed
             If the peer answers a failure status.
         AssociationError
-            If there is no association, or not to its end.
+            If there is no association, or not to its end.  What had come is in ``results`` of the error, if anything had.
 
         Warns
         -----
