@@ -26,14 +26,13 @@ from typing import Any, Generic, Self, TypeVar
 from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted
 from nbdicom.errors import NbdicomError, OperationCancelled
 from nbdicom.peer.notices import PeerWarning, collected, notify
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 
 __all__ = ["Job", "Snapshot", "progress_widget"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger("nbdicom.job")
-_PLURALS = {"query": "queries", "match": "matches"}
 _GRACE = 15.0  #: seconds that an interrupted `Job.wait` gives the work: C-CANCEL, final response, release
 
 
@@ -69,9 +68,8 @@ class Snapshot:
             return f"{self.state}: {self.note}"
         parts = [self.state]
         if self.done or self.total:
-            plural = self.unit if (self.total or self.done) == 1 else _PLURALS.get(self.unit, f"{self.unit}s")
-            unit = f" {plural}" if self.unit else ""
-            parts.append(f"{self.done}{unit}" if self.total is None else f"{self.done} of {self.total}{unit}")
+            words = counted(self.total or self.done, self.unit) if self.unit else str(self.total or self.done)
+            parts.append(words if self.total is None or not self.total else f"{self.done} of {words}")
         if self.size:
             rate = f", {self.size / 1e6 / self.seconds:.1f} MB/s" if self.seconds > 0.2 else ""
             parts.append(f"{self.size / 1e6:.1f} MB{rate}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Table", "Tabular", "printable"]
+__all__ = ["Table", "Tabular", "counted", "printable"]
 
 _WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
 
@@ -23,6 +23,19 @@ def printable(text: object) -> str:
     """*text* with every control character escaped: what a peer sent must not move the cursor or forge a line."""
     string = str(text)
     return string if string.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in string)
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something, in words that fit the number.
+
+    >>> [counted(1, "query"), counted(2, "query"), counted(0, "match"), counted(3, "series"), counted(2, "file")]
+    ['1 query', '2 queries', '0 matches', '3 series', '2 files']
+    """
+    if count == 1 or noun.endswith("s"):
+        return f"{count} {noun}"
+    if noun.endswith("y"):
+        return f"{count} {noun[:-1]}ies"
+    return f"{count} {noun}es" if noun.endswith("ch") else f"{count} {noun}s"
 
 
 # Colours come from the front end's own variables (JupyterLab, VS Code, Sphinx theme) and end in the system's, so that

@@ -14,7 +14,7 @@ from nbdicom.notebook.controls import Panel, button, grid, html, literal, messag
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.pacs import Pacs, demo_pacs
 from nbdicom.receiver import Receiver
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 
 if TYPE_CHECKING:
     from nbdicom.job import Job, Snapshot
@@ -30,6 +30,7 @@ _KINDS = {
     "pacs": "PACS",
     "demo": "PACS with sample patients",
 }
+_ONE = {"patients": "patient", "studies": "study", "instances": "instance"}
 _CODE = {"receiver": "nd.serve(to=", "pacs": "nd.Pacs(", "demo": "nd.demo_pacs(root="}
 
 
@@ -223,13 +224,14 @@ class ServerPanel(Panel):
         folder = server.root if isinstance(server, Pacs) else server.folder
         lines = [
             f"{f'listening as {server.address}' if running else 'stopped'}: "
-            f"{count} objects received, {size / 1e6:.1f} MB, into {folder}"
+            f"{counted(count, 'object')} received, {size / 1e6:.1f} MB, into {folder}"
         ]
         callers: list[Any] = []
         if running:
             with self._switching:
                 if isinstance(server, Pacs) and server.running:
-                    lines.append("it has " + ", ".join(f"{n} {name}" for name, n in server.counts().items()))
+                    counts = [counted(n, _ONE.get(name, name)) for name, n in server.counts().items()]
+                    lines.append(f"it has {', '.join(counts)}")
             callers = [
                 (one.negotiation.calling_ae_title, one.peer, len(one.negotiation.accepted))
                 for one in server.associations

@@ -31,7 +31,7 @@ from nbdicom.peer.progress import Progress, ProgressLike, Reporter
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def find(
     except NbdicomError as error:
         if answers.identifiers:  # what had come is not lost with what did not
             answers.broken = error.message
-            error.keep(answers.table(parse=parse, raw=raw), _rows(len(answers.identifiers)))
+            error.keep(answers.table(parse=parse, raw=raw), counted(len(answers.identifiers), "answer"))
         raise
     except Interrupted:
         if not answers.identifiers:
@@ -133,7 +133,7 @@ def find(
         if answers.identifiers:
             answers.broken = "interrupted"
             error.results = answers.table(parse=parse, raw=raw)  # type: ignore[attr-defined]
-            error.add_note(f"{_rows(len(answers.identifiers))} had come; {WHERE_RESULTS_ARE}")
+            error.add_note(f"{counted(len(answers.identifiers), 'answer')} had come; {WHERE_RESULTS_ARE}")
         raise
     frame = answers.table(parse=parse, raw=raw)
     answers.warn(frame)
@@ -239,10 +239,6 @@ class _Answers:
                 empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
             names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
             notify(OptionalKeysNotSupported(message + names), stacklevel=4)
-
-
-def _rows(count: int) -> str:
-    return f"{count} answer{'' if count == 1 else 's'}"
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:

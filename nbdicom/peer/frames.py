@@ -19,7 +19,7 @@ from nbdicom.peer.columns import parse_column
 from nbdicom.peer.display import DOUBT, WHAT_IS_DOUBTFUL, doubtful_in, mask_columns, register, shown_text
 from nbdicom.peer.notices import UndecodableValues, notify, unreadable
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
-from nbdicom.table import Table, Tabular
+from nbdicom.table import Table, Tabular, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -384,7 +384,7 @@ class DicomAccessor(Tabular):
     def caption(self) -> str:
         """One line: how many rows, of what, from whom, with which final status, complete or not."""
         about, count = self.provenance, len(self._frame)
-        text = f"{count} row{'' if count == 1 else 's'}"
+        text = counted(count, "row")
         if about.get("peer"):
             text += f", {str(about.get('level') or 'table').lower()} level, from {about['peer']}"
         if about.get("seconds") is not None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdicom.peer.cohort import Kept
-from nbdicom.peer.results import Answer, TransferResult, named, sized
+from nbdicom.peer.results import Answer, Failure, TransferResult, named, sized
 from nbdicom.status import Status
+from nbdicom.table import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -43,6 +44,12 @@ class PulledSeries:
         if self.series:
             return f"series {self.series}"
         return f"study {self.study}" if self.study else "patient"
+
+    @property
+    def wanted(self) -> int:
+        """How many instances there should be: those that are named, else as many as the peer counts."""
+        known = len(self.files) + len(self.missing)
+        return known if self.named is not None else max(known, self.counted or 0)
 
     @property
     def size(self) -> int:
@@ -126,8 +133,11 @@ class PullResult(TransferResult[PulledSeries]):
         """How many series are complete, and why others are not."""
         good = len(self.rows) - len(self.failed)
         here = sum(len(row.files) for row in self.rows)
+        unit = "series" if all(row.series for row in self.rows) else "part"
+        wanted = counted(sum(row.wanted for row in self.rows), "instance")
         text = (
-            f"{good} of {len(self.rows)} series complete: {here} of {here + len(self.missing)} instances from {self.peer} "
-            f"are in {self.folder} ({sized(self.bytes)}, {self.new} new, {self.seconds:.1f} s)"
+            f"{good} of {counted(len(self.rows), unit)} complete: {here} of {wanted} from {self.peer} "
+            f"{'is' if here == 1 else 'are'} in {self.folder} ({sized(self.bytes)}, {self.new} new, {self.seconds:.1f} s)"
         )
-        return text + named([(row.name, f"{row.state}, {row.message}") for row in self.failed], "NOT COMPLETE")
+        failures = [Failure(row.name, f"{row.state}, {row.message}") for row in self.failed]
+        return text + named(failures, unit, "NOT COMPLETE")

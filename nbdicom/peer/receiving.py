@@ -21,6 +21,7 @@ from nbdicom.peer.selection import Target
 from nbdicom.peer.transfer import get, move
 from nbdicom.receiver import Receiver, StoredFile
 from nbdicom.status import Status
+from nbdicom.table import counted
 
 if TYPE_CHECKING:
     from nbdicom.operations.requests import StoreRequest
@@ -141,7 +142,7 @@ def move_here(
             rows.append(Retrieved(sop_instance_uid=None, status=answer.status, message=message, count=unnamed))
     late = moved.completed - len(arrived)
     if late > 0:
-        message = f"the peer counts {moved.completed} instances sent, {len(arrived)} arrived"
+        message = f"the peer counts {counted(moved.completed, 'instance')} sent, {len(arrived)} arrived"
         rows.append(Retrieved(sop_instance_uid=None, message=message, count=late))
     return RetrieveResult(
         rows=tuple(rows),

@@ -15,7 +15,7 @@ from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.peer.notices import IncompleteTransfer, notify
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
-from nbdicom.table import Table, Tabular
+from nbdicom.table import Table, Tabular, counted
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "Answer",
     "CommitResult",
     "Committed",
+    "Failure",
     "MoveResult",
     "RetrieveResult",
     "Retrieved",
@@ -96,8 +97,8 @@ class Retrieved:
 
     @property
     def name(self) -> str:
-        """The SOP Instance UID, or how many it stands for."""
-        return str(self.sop_instance_uid or f"{self.count} unnamed")
+        """The SOP Instance UID, or how many it stands for; nothing for a request of which nobody says how many."""
+        return str(self.sop_instance_uid or (f"{self.count} unnamed" if self.count else ""))
 
     def row(self) -> tuple[object, ...]:
         """The row of the table."""
@@ -377,10 +378,10 @@ class RetrieveResult(TransferResult[Retrieved]):
         """One line for all, and the failures by name."""
         good = len(self.rows) - len(self.failed)
         text = (
-            f"{good} of {sum(row.count for row in self.rows)} instances retrieved from {self.peer} into {self.folder} "
-            f"({sized(self.bytes)}, {self.seconds:.1f} s)"
+            f"{good} of {counted(sum(row.count for row in self.rows), 'instance')} retrieved from {self.peer} "
+            f"into {self.folder} ({sized(self.bytes)}, {self.seconds:.1f} s)"
         )
-        return text + named([(row.name, row.message) for row in self.failed])
+        return text + named([Failure(row.name, row.message, row.count) for row in self.failed], "instance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -411,11 +412,13 @@ class MoveResult(TransferResult[Moved]):
     def summary(self) -> str:
         """One line for all, and the failures by name."""
         good = len(self.rows) - len(self.failed)
+        counts = any(row.answer.total is not None for row in self.rows)
+        told = f"{counted(self.completed, 'instance')} by the peer's count" if counts else "the peer does not count"
         text = (
-            f"{good} of {len(self.rows)} requests moved from {self.peer} to {self.destination}: "
-            f"{self.completed} instances by the peer's count ({self.seconds:.1f} s)"
+            f"{good} of {counted(len(self.rows), 'request')} moved from {self.peer} to {self.destination}: "
+            f"{told} ({self.seconds:.1f} s)"
         )
-        return text + named([(str(row.answer.target), row.message) for row in self.failed])
+        return text + named([Failure(str(row.answer.target), row.message) for row in self.failed], "request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -443,10 +446,11 @@ class StoreResult(TransferResult[Sent]):
     def summary(self) -> str:
         """One line for all, and the failures by name."""
         good = sum(row.ok for row in self.rows)
-        text = f"{good} of {len(self.rows) - len(self.skipped)} instances stored at {self.peer} ({self.seconds:.1f} s)"
+        wanted = counted(len(self.rows) - len(self.skipped), "instance")
+        text = f"{good} of {wanted} stored at {self.peer} ({self.seconds:.1f} s)"
         if self.skipped:
-            text += f", {len(self.skipped)} files skipped"
-        return text + named([(row.source, row.message) for row in self.failed])
+            text += f", {counted(len(self.skipped), 'file')} skipped"
+        return text + named([Failure(row.source, row.message) for row in self.failed], "instance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -462,8 +466,9 @@ class CommitResult(TransferResult[Committed]):
     def summary(self) -> str:
         """How many are committed, and why others are not."""
         good = len(self.rows) - len(self.failed)
-        text = f"{good} of {len(self.rows)} instances committed by {self.peer} ({self.seconds:.1f} s)"
-        return text + named([(str(row.sop_instance_uid), row.message) for row in self.failed])
+        text = f"{good} of {counted(len(self.rows), 'instance')} committed by {self.peer} ({self.seconds:.1f} s)"
+        failures = [Failure(str(row.sop_instance_uid), row.message) for row in self.failed]
+        return text + named(failures, "instance", "NOT COMMITTED")
 
     def _hints(self) -> list[str]:
         if self.event_type is not None:
@@ -474,23 +479,37 @@ class CommitResult(TransferResult[Committed]):
         ]
 
 
-def named(failures: Sequence[tuple[str, str]], what: str = "FAILED") -> str:
-    """The failures of a summary: each reason once, with a few of those whom it met."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One line of a summary: what failed and why."""
+
+    name: str
+    message: str
+    count: int = 1  #: instances (or requests, series) that it stands for; 0 for a request of which nobody says how many
+
+
+def named(failures: Sequence[Failure], unit: str, what: str = "FAILED") -> str:
+    """The failures of a summary: how many there are of a *unit*, and each reason once, with a few of those whom it met."""
     if not failures:
         return ""
-    reasons: dict[str, list[str]] = {}
-    for name, message in failures:
-        reasons.setdefault(message, []).append(name)
+    reasons: dict[str, list[Failure]] = {}
+    for failure in failures:
+        reasons.setdefault(failure.message, []).append(failure)
     lines = []
-    for message, names in list(reasons.items())[:_REASONS]:
-        if len(names) <= _NAMED:
-            lines += [f"  {name}: {message}" for name in names]
+    for message, ones in list(reasons.items())[:_REASONS]:
+        names = [one.name for one in ones]
+        if len(ones) <= _NAMED:
+            lines += [f"  {name}: {message}" if name else f"  {message}" for name in names]
         else:
-            lines.append(f"  {', '.join(names[:_NAMED])} and {len(names) - _NAMED} more: {message}")
+            more = sum(one.count for one in ones[_NAMED:])
+            lines.append(f"  {', '.join(names[:_NAMED])} and {more} more: {message}")
     if len(reasons) > _REASONS:
-        others = sum(len(names) for names in list(reasons.values())[_REASONS:])
+        others = sum(max(one.count, 1) for ones in list(reasons.values())[_REASONS:] for one in ones)
         lines.append(f"  and {others} more for other reasons")
-    return f"; {len(failures)} {what}:\n" + "\n".join(lines)
+    total, empty = sum(one.count for one in failures), sum(not one.count for one in failures)
+    heads = [f"{counted(total, unit)} {what}"] if total else []
+    heads += [f"{counted(empty, 'request')} {what}"] if empty else []
+    return f"; {', '.join(heads)}:\n" + "\n".join(lines)
 
 
 def sized(size: int) -> str:

@@ -44,6 +44,7 @@ from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
 from nbdicom.peer.selection import Target
+from nbdicom.table import counted
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ def _absent(target: Target, answers: Sequence[Answer], arrived: Sequence[Retriev
     unnamed = max(told, target.expected or 0) - len(have) - len(reasons)
     if unnamed > 0:
         who = "the peer counts" if told >= (target.expected or 0) else "the table counts"
-        message = f"{who} {max(told, target.expected or 0)} instances, {len(have)} arrived: {last.message}"
+        message = f"{who} {counted(max(told, target.expected or 0), 'instance')}, {len(have)} arrived: {last.message}"
         yield absent(sop_instance_uid=None, message=message, count=unnamed)
     elif not reasons and (not last.ok or not have):
         message = last.message

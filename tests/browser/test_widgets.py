@@ -167,7 +167,7 @@ def test_levels_a_server_and_saved_peers(lab: Lab, pictures: Path) -> None:
         lab.choose(box, 0)
     lab.choose(3, 0)
     out.get_by_role("button", name="Retrieve this instance").click()
-    out.get_by_text("1 of 1 instances retrieved").wait_for(timeout=60_000)
+    out.get_by_text("1 of 1 instance retrieved").wait_for(timeout=60_000)
     lab.run_cell(1)
     out.get_by_role("button", name="Start").click()
     out.get_by_text("listening as PANEL@127.0.0.1").wait_for(timeout=60_000)

@@ -156,7 +156,7 @@ def test_a_server_with_a_switch(panel, kind) -> None:
     assert panel.thumbnails.counts == {"1.2.1": 2, "1.2.2": 1}
     until(lambda: "CT Image Storage" in panel._received.value)
     if kind == "pacs":
-        until(lambda: "it has 1 patients, 1 studies, 2 series, 3 instances" in panel._status.value)
+        until(lambda: "it has 1 patient, 1 study, 2 series, 3 instances" in panel._status.value)
         assert len(peer.series(StudyInstanceUID=image("1.2.1", 1).StudyInstanceUID)) == 2
     panel.stop_button.click()
     panel.job.wait(LIMIT)

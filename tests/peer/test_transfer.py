@@ -325,7 +325,7 @@ def test_store_files_folders_and_datasets(storage, make_ct, tmp_path):
     assert len(sent.skipped) == 1
     assert "notes.txt" in sent.skipped[0].source
     assert "4 of 4 instances stored" in sent.summary
-    assert "1 files skipped" in sent.summary
+    assert "1 file skipped" in sent.summary
     assert sent.to_frame().skipped.sum() == 1
 
 
