@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["PATIENCE", "PERIOD", "Interrupt", "Interrupted", "current_interrupt"]
+__all__ = ["PATIENCE", "PERIOD", "Interrupt", "Interrupted", "current_interrupt", "look_up"]
 
 PATIENCE = 1.0  #: seconds of a wait after which the main thread looks up
 PERIOD = 0.1  #: seconds between two looks at an `Interrupt` while its thread waits
@@ -68,3 +68,16 @@ class Interrupt:
 
 #: The `Interrupt` that this thread listens to; None in all others, which then wait without a look at the clock.
 current_interrupt: Callable[[], Interrupt | None] = _current.get
+
+
+def look_up() -> None:
+    """End work that waits for no peer, a long loop say, if this thread was asked to stop.
+
+    Raises
+    ------
+    Interrupted
+        Let it pass.
+    """
+    interrupt = current_interrupt()
+    if interrupt is not None:
+        interrupt.deliver()

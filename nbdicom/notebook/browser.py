@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
-from nbdicom.errors import NbdicomError, NoPresentationContext
+from nbdicom.errors import NoPresentationContext
 from nbdicom.notebook.controls import (
     Filling,
     Panel,
+    Press,
     button,
+    cancel_button,
     failure,
     html,
+    literal,
     message,
-    on_enter,
     status_line,
     text,
     widgets,
 )
 from nbdicom.notebook.grid import row_details
+from nbdicom.notebook.retrieval import Retrieval
 from nbdicom.peer.query import Level
 from nbdicom.table import printable
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from nbdicom.job import Job, Snapshot
     from nbdicom.peer import Peer
+    from nbdicom.peer.pulled import PullResult
     from nbdicom.peer.results import RetrieveResult
 
 __all__ = ["Browser"]
@@ -71,13 +75,15 @@ class Browser(Panel):
         self.peer = peer
         self.limit = limit
         self.listen = listen
-        self.job: Job[RetrieveResult] | None = None  #: the retrieval that was started last
         self._frames: dict[Level, pandas.DataFrame] = {}
         self._loading: dict[Level, Job[pandas.DataFrame]] = {}
         self._deepest: Level | None = None
         self._filling = Filling()
         self.name = text("Patient name", "DOE*, or nothing for all", width="320px")
-        self.load_button = button("Load patients", self.load, icon="search", style="primary")
+        load = Press(self.load).follow(self.name)
+        self.load_button = button("Load patients", load, icon="search", style="primary")
+        self._asking: Job[pandas.DataFrame] | None = None  # the list that was asked for last
+        self.cancel_button = cancel_button(lambda: self._asking, "what is asked for")
         self.lists: dict[Level, Any] = {}
         columns = []
         for level in Level:
@@ -87,23 +93,23 @@ class Browser(Panel):
             box.observe(lambda change, level=level: self._open(level), "value")
             self.lists[level] = box
             columns.append(w.VBox([w.Label(_NAMES[level]), box], layout={"min_width": "150px"}))
-        self.folder = text("Folder", value=str(to), width="260px")
-        self.retrieve_button = button("Retrieve", self.retrieve, icon="download")
-        self.retrieve_button.disabled = True
-        self._status, self._problem, self._details, self._jobs = html(), html(), html(), w.VBox()
-        on_enter(self.name, self.load)
-        on_enter(self.folder, self.retrieve)
+        self._retrieval = retrieval = Retrieval(
+            self._start, self._line, lambda: self._deepest is not None, to=to, nothing="choose an entry first"
+        )
+        self.folder, self.way, self.retrieve_button = retrieval.folder, retrieval.way, retrieval.button
+        self._status, self._details = html(), html()
+        self._problem, self._jobs = retrieval.problem, retrieval.jobs
+        retrieval.tell()
         self._show(
-            w.HBox([self.name, self.load_button], layout={"flex_flow": "row wrap"}),
+            w.HBox([self.name, self.load_button, self.cancel_button], layout={"flex_flow": "row wrap"}),
             w.GridBox(
                 columns,
                 layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 400px), 1fr))", "grid_gap": "8px"},
             ),
             self._status,
             self._details,
-            w.HBox([self.folder, self.retrieve_button], layout={"flex_flow": "row wrap"}),
-            self._problem,
-            self._jobs,
+            retrieval.row,
+            retrieval.box,
         )
 
     # --------------------------------------------------------------------------- what it has
@@ -149,8 +155,8 @@ class Browser(Panel):
         self._deepest = level
         row = self._row(level)
         self._details.value = row_details(row, 0)
-        self.retrieve_button.disabled = False
         self.retrieve_button.description = f"Retrieve this {_ONE[level]}"
+        self._retrieval.tell()
         if level is not Level.IMAGE:
             below = list(Level)[level.depth + 1]
             peer, limit = self.peer, self.limit
@@ -166,20 +172,23 @@ class Browser(Panel):
                     self._loading.pop(one).cancel()
                 self._frames.pop(one, None)
                 self._fill(one)
-            self._loading[level] = job
+            self._loading[level] = self._asking = job
         job.watch(lambda now: self._watch(level, job, now))
         return job.start()
 
     def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         words, problem = str(now), ""
+        cancelled = ", cancelled" if now.state == "cancelled" else ""
         with self._filling:
             if self._loading.get(level) is not job:
                 return  # another entry was chosen above
+            if job is self._asking:
+                self.cancel_button.disabled = now.state != "running"
             if now.is_over and job.result is not None:
                 frame = self._frames[level] = _sorted(job.result, level)
                 self._fill(level)
                 more = f", and more: the list ends at {self.limit}" if frame.dicom.truncated else ""
-                words = f"{len(frame)}{more}"
+                words = f"{len(frame)}{cancelled or more}"
         if now.is_over and job.error is not None and now.state != "cancelled":
             problem = failure(job, "the list shows them")
             words = "" if job.result is None else f"{len(job.result)}, INCOMPLETE"
@@ -198,31 +207,27 @@ class Browser(Panel):
 
     # --------------------------------------------------------------------------- retrieval
 
-    def retrieve(self) -> Job[RetrieveResult] | None:
-        """Retrieve the entry that was chosen last; None if that cannot be started."""
-        from nbdicom.job import progress_widget
+    @property
+    def job(self) -> Job[RetrieveResult | PullResult] | None:
+        """The retrieval that was started last."""
+        return self._retrieval.job
 
-        self._problem.value = ""
-        row = self.selection
-        folder = self.folder.value.strip()
-        if row is None or not folder:
-            self._problem.value = message("choose an entry first" if row is None else "name a folder for the files")
-            return None
-        if self.job is not None and not self.job.snapshot.is_over:
-            self._problem.value = message("a retrieval is under way: wait for it, or cancel it")
-            return None
+    def retrieve(self) -> Job[RetrieveResult | PullResult] | None:
+        """Retrieve the entry that was chosen last, in the `way` that is chosen; None if that cannot be started."""
+        return self._retrieval.begin()
+
+    def _how(self) -> dict[str, Any]:
         level = self._deepest
         assert level is not None
-        try:
-            job = self.peer.retrieve(
-                row, to=folder, wait=False, level=level.value, listen=self.listen,
-                model="patient" if level is Level.PATIENT else None,
-            )  # fmt: skip
-        except NbdicomError as error:
-            self._problem.value = message(error)
-            return None
-        self.job = job
-        self._jobs.children = (progress_widget(job),)
+        how = {"level": level.value, "model": "patient" if level is Level.PATIENT else None, "listen": self.listen}
+        return {name: value for name, value in how.items() if value is not None}
+
+    def _line(self, verb: str, folder: str) -> str:
+        given = [f"{name}={literal(value)}" for name, value in self._how().items()] if self._deepest else []
+        return f"browser.peer.{verb}({', '.join(['browser.selection', f'to={folder}', *given])})"
+
+    def _start(self, verb: str, folder: str) -> Job[Any]:
+        job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
         return job
 
 

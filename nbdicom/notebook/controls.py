@@ -7,6 +7,7 @@ set traits, and do nothing that waits.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
@@ -16,23 +17,28 @@ from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
-    from nbdicom.job import Job
+    from nbdicom.job import Job, Snapshot
 
 __all__ = [
     "Field",
     "Filling",
     "Panel",
+    "Press",
     "WidgetsNotAvailable",
     "button",
+    "cancel_button",
     "failure",
     "grid",
     "html",
+    "instead",
     "literal",
     "message",
     "status_line",
     "text",
     "widgets",
 ]
+
+_LATE = 1.0  #: seconds that a value may come after Enter was pressed
 
 #: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
 _STYLE = (
@@ -125,9 +131,88 @@ def grid(children: list[Any], least: str = "290px") -> Any:
     )
 
 
-def on_enter(control: Any, action: Callable[[], object]) -> None:
-    """Do it when Enter is pressed in a line of text."""
-    control.on_msg(lambda _, content, buffers: action() if content.get("event") == "submit" else None)
+def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
+    """A button that cancels the job that is under way; its form says when there is one."""
+
+    def cancel() -> None:
+        under_way = job()
+        if under_way is not None:
+            under_way.cancel()
+
+    made = button("Cancel", cancel, icon="stop", tooltip=f"Cancel {what}")
+    made.disabled = True
+    return made
+
+
+class Press:
+    """What a button or Enter does; once more, when what was typed before arrives after it.
+
+    A front end holds back what is typed while the kernel is busy, but not that Enter or the button was pressed.
+
+    Parameters
+    ----------
+    action : callable
+        What is done.
+    again : callable, optional
+        What is done when a value came late, if that is something else.
+
+    Examples
+    --------
+    >>> press = Press(lambda: print("done"), lambda: print("once more"))
+    >>> press.typed()
+    >>> press()
+    done
+    >>> press.typed()
+    once more
+    >>> press.forget()
+    >>> press.typed()
+    """
+
+    def __init__(self, action: Callable[[], object], again: Callable[[], object] | None = None) -> None:
+        self._action = action
+        self._again = again or action
+        self._at = float("-inf")
+
+    def __call__(self) -> None:
+        """Enter, or the button."""
+        self.forget()  # what the action itself changes was not typed
+        self._action()
+        self._at = time.monotonic()
+
+    def follow(self, *controls: Any, enter: bool = True) -> Press:
+        """The values of these *controls* may come late; *enter*: and Enter in them is a press."""
+        for control in controls:
+            control.observe(lambda _: self.typed(), "value")
+            if enter:
+                control.on_msg(lambda _, content, buffers: self() if content.get("event") == "submit" else None)
+        return self
+
+    def typed(self) -> None:
+        """A value has changed."""
+        pressed = self._at
+        if time.monotonic() - pressed < _LATE:
+            self.forget()
+            self._again()
+            self._at = pressed
+
+    def forget(self) -> None:
+        """What comes now does not belong to the last press."""
+        self._at = float("-inf")
+
+
+def instead(job: Job[Any] | None, action: Callable[[], object]) -> None:
+    """Do *action* when *job* is over, which is cancelled."""
+    if job is None or job.snapshot.is_over:
+        action()
+        return
+    first = threading.Lock()
+
+    def look(now: Snapshot) -> None:
+        if now.is_over and first.acquire(blocking=False):
+            action()
+
+    job.cancel()
+    job.watch(look)
 
 
 def message(problem: object) -> str:

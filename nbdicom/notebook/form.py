@@ -6,7 +6,6 @@ Form and code are twins: what is typed becomes a `Query` by the same checks as i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,13 +18,14 @@ from nbdicom.errors import QueryError
 from nbdicom.notebook.controls import (
     Field,
     Panel,
+    Press,
     button,
+    cancel_button,
     failure,
     grid,
     html,
     literal,
     message,
-    on_enter,
     status_line,
     text,
     widgets,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["QueryForm"]
 
-_LATE = 1.0  #: seconds that a value may come after Enter was pressed
 _MODALITIES = "CT MR US CR DX MG NM PT XA RF OT SR PR SEG RTSTRUCT RTPLAN RTDOSE ES OP ECG".split()  # noqa: SIM905
 
 
@@ -123,7 +122,6 @@ class QueryForm(Panel):
         self.job: Job[pandas.DataFrame] | None = None  #: the search that was started last
         self.results: pandas.DataFrame | None = None  #: its answers, as a DataFrame
         self._name = name
-        self._asked = float("-inf")  # when it was asked by hand
         self._fields: dict[tuple[str, str], Field] = {}
         self._further: list[Field] = []
         levels = [one for one in _KINDS if one.lower() == level.lower()]
@@ -137,22 +135,22 @@ class QueryForm(Panel):
             value=limit, min=0, max=1_000_000, description="At most (0 = all)",
             style={"description_width": "initial"}, layout={"width": "210px"},
         )  # fmt: skip
+        self._ask = Press(self.search)
         self.search_button = button("Search", self._ask, icon="search", style="primary", tooltip="Search (Enter)")
-        self.cancel_button = button("Cancel", self.cancel, icon="stop", tooltip="Cancel the search")
-        self.cancel_button.disabled = True
+        self.cancel_button = cancel_button(lambda: self.job, "the search")
         self.clear_button = button("Clear", self.clear, icon="eraser", tooltip="Empty all fields")
         self.keyword = w.Combobox(
             options=_keywords(), description="Further key", placeholder="StudyID", continuous_update=True,
             ensure_option=False, style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
         self._keyword = Field("", self.keyword)
-        self.add_button = button("Add key", self.add_key, icon="plus")
+        add = Press(self.add_key).follow(self.keyword)
+        self.add_button = button("Add key", add, icon="plus")
         self._code, self._status, self._form = html(), html(), w.VBox()
-        self._rows = ResultsGrid(_nothing(), peer=peer, to=to, listen=listen)
+        self._rows = ResultsGrid(_nothing(), peer=peer, to=to, listen=listen, name="form")
         self._rows.widget.layout.display = "none"
         self.level.observe(lambda _: self._lay_out(), "value")
         self.limit.observe(lambda _: self._check(), "value")
-        on_enter(self.keyword, self.add_key)
         self._show(
             w.HBox([self.level, self.limit], layout={"flex_flow": "row wrap", "grid_gap": "2px 16px"}),
             self._form,
@@ -236,19 +234,6 @@ class QueryForm(Panel):
         job.start()
         return job
 
-    def _ask(self) -> None:
-        self._asked = time.monotonic()
-        self.search()
-
-    def _typed(self) -> None:
-        """A value has changed.
-
-        A front end holds back what is typed while the kernel is busy, but not that Enter or the button was pressed: what
-        was typed before may arrive after it, and is what was meant.
-        """
-        if self._check() and time.monotonic() - self._asked < _LATE:
-            self.search()
-
     def cancel(self) -> None:
         """Cancel the search that is under way (C-CANCEL)."""
         if self.job is not None:
@@ -256,7 +241,7 @@ class QueryForm(Panel):
 
     def clear(self) -> None:
         """Empty all fields, and take the further keys away."""
-        self._asked = float("-inf")
+        self._ask.forget()
         self._further.clear()
         for field in self._fields.values():
             field.clear()
@@ -301,9 +286,8 @@ class QueryForm(Panel):
         return found
 
     def _wire(self, field: Field) -> None:
-        field.observe(lambda _: self._typed())
-        for control in field.controls:
-            on_enter(control, self._ask)
+        field.observe(lambda _: self._check())
+        self._ask.follow(*(control for control in field.controls if hasattr(control, "value")))
 
     def _lay_out(self) -> None:
         self._rows.retrievable = self.level.value != "Worklist"

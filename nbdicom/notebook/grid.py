@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
-from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Filling, Panel, button, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import Filling, Panel, button, html, literal, status_line, text, widgets
 from nbdicom.notebook.lines import Lines
+from nbdicom.notebook.retrieval import Retrieval
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import Table, printable
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nbdicom.job import Job, Snapshot
     from nbdicom.peer import Peer
+    from nbdicom.peer.pulled import PullResult
     from nbdicom.peer.results import RetrieveResult
 
 __all__ = ["ResultsGrid", "row_details"]
@@ -45,6 +46,8 @@ class ResultsGrid(Panel):
         The folder that is proposed for what is retrieved.
     listen : optional
         See `Peer.retrieve`: for peers that offer no C-GET.
+    name : str
+        What the form is called in the line of code that it shows.
 
     Examples
     --------
@@ -55,13 +58,19 @@ class ResultsGrid(Panel):
     _instead = 'df.dicom.retrieve("folder")'
 
     def __init__(
-        self, frame: pandas.DataFrame, *, peer: Peer | None = None, to: str | Path = "retrieved", listen: Any = None
+        self,
+        frame: pandas.DataFrame,
+        *,
+        peer: Peer | None = None,
+        to: str | Path = "retrieved",
+        listen: Any = None,
+        name: str = "grid",
     ) -> None:
         super().__init__()
         w = widgets(self._instead)
         self.peer = peer
         self.listen = listen
-        self.job: Job[RetrieveResult] | None = None  #: the retrieval that was started last
+        self._name = name
         self._frame = frame
         self._lines = Lines(frame)
         self._found: list[int] = []  # the rows that the filter lets through, in order
@@ -93,20 +102,20 @@ class ResultsGrid(Panel):
         self.rows.observe(self._choose, "value")
         self.all_button = button("Select all", self._choose_all, icon="check-square-o")
         self.none_button = button("Select none", self._choose_none, icon="square-o")
-        self.folder = text("Folder", value=str(to), width="260px")
-        self.retrieve_button = button("Retrieve", self.retrieve, icon="download", style="primary")
+        self._retrieval = retrieval = Retrieval(
+            self._start, self._line, lambda: bool(self._chosen), to=to, nothing="nothing is selected"
+        )
+        self.folder, self.way, self.retrieve_button = retrieval.folder, retrieval.way, retrieval.button
         self.show_button = button("Show images", self._open_viewer, icon="picture-o")
         self.show_button.disabled = True
-        self._head, self._count, self._problem, self._details, self._place = html(), html(), html(), html(), html()
-        self._jobs, self._viewer = w.VBox(), w.VBox()
-        on_enter(self.folder, self.retrieve)
+        self._head, self._count, self._details, self._place = html(), html(), html(), html()
+        self._problem, self._jobs, self._viewer = retrieval.problem, retrieval.jobs, w.VBox()
         row = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "0 10px"}
         tools = w.HBox([self.filter, self.sort, self.descending], layout=row)
         choosing = w.HBox([self.all_button, self.none_button, self._count], layout=row)
         self._pages = w.HBox([self.previous_button, self.page, self.next_button, self._place], layout=row)
-        self._actions = actions = w.HBox(
-            [self.folder, self.retrieve_button, self.show_button], layout={"flex_flow": "row wrap"}
-        )
+        retrieval.row.children = (*retrieval.row.children, self.show_button)
+        self._actions = w.VBox([retrieval.row, retrieval.box])
         self._list_box = w.VBox([self._head, self.rows], layout={"overflow": "auto"})
         self._show(
             tools,
@@ -114,9 +123,7 @@ class ResultsGrid(Panel):
             self._pages,
             choosing,
             self._details,
-            actions,
-            self._problem,
-            self._jobs,
+            self._actions,
             self._viewer,
         )
         self.frame = frame
@@ -149,7 +156,12 @@ class ResultsGrid(Panel):
         return chosen
 
     @property
-    def result(self) -> RetrieveResult | None:
+    def job(self) -> Job[RetrieveResult | PullResult] | None:
+        """The retrieval that was started last."""
+        return self._retrieval.job
+
+    @property
+    def result(self) -> RetrieveResult | PullResult | None:
         """What the last retrieval brought; None before its end."""
         return None if self.job is None else self.job.result
 
@@ -240,60 +252,43 @@ class ResultsGrid(Panel):
         self.previous_button.disabled, self.next_button.disabled = page == 1, page == pages
         self.all_button.description = f"Select all {found}"
         self.none_button.disabled = not chosen
-        self.retrieve_button.disabled = not chosen or self._is_retrieving
+        self._retrieval.tell()
         self._details.value = row_details(self._frame, sorted(self._chosen)[0]) if chosen else ""
         for action in self._observers:
             action()
 
     # --------------------------------------------------------------------------- retrieval
 
-    def retrieve(self) -> Job[RetrieveResult] | None:
-        """Retrieve what is chosen; the job is shown with a Cancel button.  None if it could not be started."""
-        from nbdicom.job import progress_widget
+    def retrieve(self) -> Job[RetrieveResult | PullResult] | None:
+        """Retrieve what is chosen, in the `way` that is chosen; the job is shown with a Cancel button.
 
-        self._problem.value = ""
-        if not self._chosen:
-            self._problem.value = message("nothing is selected")
-            return None
-        if self._is_retrieving:
-            self._problem.value = message("a retrieval is under way: wait for it, or cancel it")
-            return None
-        folder = self.folder.value.strip()
-        if not folder:
-            self._problem.value = message("name a folder for the files")
-            return None
+        None if it could not be started.
+        """
+        return self._retrieval.begin()
+
+    def _line(self, verb: str, folder: str) -> str:
+        given = [folder]
+        if self._name == "grid" and self.peer is not None:
+            given.append("peer=grid.peer")
+        if self.listen is not None:
+            given.append(f"listen={literal(self.listen)}")
+        return f"{self._name}.selection.dicom.{verb}({', '.join(given)})"
+
+    def _start(self, verb: str, folder: str) -> Job[Any]:
         strip = Thumbnails()
         strip.look(folder)  # what is there before the first object comes
-        try:
-            job: Any = self.selection.dicom.retrieve(folder, peer=self.peer, listen=self.listen, wait=False)
-        except NbdicomError as error:
-            self._problem.value = message(error)
-            return None
-        self.job = job
-        self.retrieve_button.disabled = True
-        self._jobs.children = (progress_widget(job), strip.widget)
-        job.watch(self._watch)
+        job: Job[Any] = getattr(self.selection.dicom, verb)(folder, peer=self.peer, listen=self.listen, wait=False)
 
         def picture(now: Snapshot) -> None:
             strip.look(folder)
-            if (
-                now.is_over and job.result is not None
-            ):  # a file that was there already, and is the same, is not written again
-                for path in job.result.paths:
+            self.show_button.disabled = not (now.is_over and job.result is not None and job.result.paths)
+            if now.is_over and job.result is not None:
+                for path in job.result.paths:  # a file that was there already, and is the same, is not written again
                     strip.add(path)
 
+        self._retrieval.beside = (strip.widget,)
         job.watch(picture)
-        return self.job
-
-    def _watch(self, now: Snapshot) -> None:
-        arrived = self.result is not None and bool(self.result.paths)
-        self.show_button.disabled = not (now.is_over and arrived)
-        if now.is_over:
-            self.retrieve_button.disabled = not self._chosen
-
-    @property
-    def _is_retrieving(self) -> bool:
-        return self.job is not None and not self.job.snapshot.is_over
+        return job
 
     def _open_viewer(self) -> None:
         """Show the images; the headers of a large retrieval take a moment, so they are read in a job."""

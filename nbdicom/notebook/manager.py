@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Panel, button, grid, html, message, on_enter, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Panel,
+    Press,
+    button,
+    cancel_button,
+    failure,
+    grid,
+    html,
+    message,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.peer.registry import Peers
 from nbdicom.table import printable
 
@@ -51,18 +63,20 @@ class PeerManager(Panel):
         )  # fmt: skip
         self.calling = text("Calling AE title", value="NBDICOM")
         self.charset = text("Character set", "if the peer names none: ISO_IR 100")
-        self.test_button = button("Test", self.test, icon="heartbeat", tooltip="Verify by C-ECHO")
-        self.save_button = button("Save", self.save, icon="save", style="primary")
+        fields = [self.name, self.ae_title, self.host, self.port, self.calling, self.charset]
+        test = Press(self.test).follow(*fields)
+        # What was saved by the wrong name may have taken the place of another: that is not for a form to mend.
+        save = Press(self.save, self._say_late).follow(*fields, enter=False)
+        self.test_button = button("Test", test, icon="heartbeat", tooltip="Verify by C-ECHO")
+        self.cancel_button = cancel_button(lambda: self.job, "the test")
+        self.save_button = button("Save", save, icon="save", style="primary")
         self.remove_button = button("Remove", self.remove, icon="trash")
         self._problem, self._report = html(), html()
         self.choice.observe(lambda _: self._fill(), "value")
-        for control in (self.name, self.ae_title, self.host, self.calling):
-            on_enter(control, self.test)
-        fields = [self.name, self.ae_title, self.host, self.port, self.calling, self.charset]
         self._show(
             self.choice,
             grid(fields, least="250px"),
-            w.HBox([self.test_button, self.save_button, self.remove_button]),
+            w.HBox([self.test_button, self.cancel_button, self.save_button, self.remove_button]),
             self._problem,
             self._report,
         )
@@ -91,6 +105,8 @@ class PeerManager(Panel):
         peer = self._made()
         if peer is None:
             return None
+        if self.job is not None:
+            self.job.cancel()
         job: Job[EchoReport] = Job(lambda job: peer.echo(), label=f"C-ECHO {peer.address}")
         self.job = job
         job.watch(lambda now: self._watch(job, now))
@@ -115,8 +131,16 @@ class PeerManager(Panel):
     def _watch(self, job: Job[EchoReport], now: Snapshot) -> None:
         if job is self.job:
             self.test_button.disabled = not now.is_over
-            shown = job.result._repr_html_() if job.result is not None else status_line(f"{job.label}: {now}")
-            self._report.value = shown
+            self.cancel_button.disabled = now.state != "running"
+            if job.result is not None:
+                self._report.value = job.result._repr_html_()
+            elif now.state == "failed":
+                self._report.value = message(failure(job))
+            else:
+                self._report.value = status_line(f"{job.label}: {now}")
+
+    def _say_late(self) -> None:
+        self._problem.value = message("a field has changed since it was saved: look at the list, and save again")
 
     def _made(self) -> Peer | None:
         made: list[Peer] = []

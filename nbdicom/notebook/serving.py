@@ -9,8 +9,23 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Panel, button, grid, html, literal, message, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Panel,
+    Press,
+    button,
+    cancel_button,
+    failure,
+    grid,
+    html,
+    instead,
+    literal,
+    message,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.pacs import Pacs, demo_pacs
 from nbdicom.receiver import Receiver
@@ -23,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerPanel"]
 
+_START = "start"
 _PERIOD = 0.25  #: seconds between two looks at the server
 _SHOWN = 8  #: objects that were received last
 _KINDS = {
@@ -84,7 +100,10 @@ class ServerPanel(Panel):
             style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
         self.folder = text("Folder", value=str(to))
-        self.start_button = button("Start", self.start, icon="play", style="primary")
+        start = Press(self.start, lambda: instead(self.job, self.start))
+        start.follow(self.ae_title, self.host, self.port, self.folder, enter=False)
+        self.start_button = button("Start", start, icon="play", style="primary")
+        self.cancel_button = cancel_button(lambda: self.job, "the start")
         self.stop_button = button("Stop", self.stop, icon="stop")
         self._code, self._status, self._problem = html(), html(), html()
         self._associations, self._received = html(), html()
@@ -100,7 +119,7 @@ class ServerPanel(Panel):
         self._show(
             grid([self.kind, self.ae_title, self.host, self.port, self.folder], least="260px"),
             self._code,
-            w.HBox([self.start_button, self.stop_button]),
+            w.HBox([self.start_button, self.cancel_button, self.stop_button]),
             self._problem,
             self._status,
             self._associations,
@@ -130,11 +149,12 @@ class ServerPanel(Panel):
             self._problem.value = message("name a folder for what is received")
             return None
         kind, given = self.kind.value, {"ae_title": self.ae_title.value.strip(), "host": self.host.value.strip()}
-        before, port = self.server, self.port.value
+        port = self.port.value
 
         def begin() -> None:
-            if before is not None:
-                before.stop()
+            if self.server is not None:
+                self.server.stop()
+            look_up()
             server: Receiver | Pacs
             if kind == "receiver":
                 server = Receiver(folder, **given, port=port, on_stored=self._stored).start()
@@ -146,7 +166,7 @@ class ServerPanel(Panel):
                 self._last.clear()
             self.server = server
 
-        return self._work("start", begin)
+        return self._work(_START, begin)
 
     def stop(self) -> Job[None]:
         """Stop listening; what was received stays.  Returns the job that does it."""
@@ -172,13 +192,14 @@ class ServerPanel(Panel):
     def _watch(self, job: Job[None], now: Snapshot) -> None:
         if job is not self.job:
             return
+        # A stop takes its few seconds; there is nothing to go back to.
+        self.cancel_button.disabled = now.state != "running" or job.label != _START
         if not now.is_over:
             self.start_button.disabled = self.stop_button.disabled = True
             self._status.value = status_line(f"{job.label}: {now.state}")
             return
-        if job.error is not None:
-            reason = getattr(job.error, "strerror", None) or type(job.error).__name__
-            self._problem.value = message(job.error if isinstance(job.error, NbdicomError) else reason)
+        if now.state == "failed":
+            self._problem.value = message(failure(job))
         self._tell()
         server = self.server
         if server is not None and server.running and self._over.is_set():

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Panel, button, html, message, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Panel,
+    Press,
+    button,
+    cancel_button,
+    failure,
+    html,
+    instead,
+    message,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.notebook.form import QueryForm
 from nbdicom.table import printable
 
@@ -53,12 +66,13 @@ class WorklistForm(Panel):
             "Images of the step", "file or folder", tooltip="A step that is completed has made at least one series"
         )
         self.begin_button = button("Begin", self.begin, icon="play", tooltip="N-CREATE, in progress")
-        self.complete_button = button(
-            "Complete", lambda: self.end("complete"), icon="check", tooltip="N-SET, completed"
+        complete, discontinue = (
+            Press(partial(self.end, how), partial(self._end_again, how)).follow(self.images, enter=False)
+            for how in ("complete", "discontinue")
         )
-        self.discontinue_button = button(
-            "Discontinue", lambda: self.end("discontinue"), icon="times", tooltip="N-SET, discontinued"
-        )
+        self.complete_button = button("Complete", complete, icon="check", tooltip="N-SET, completed")
+        self.discontinue_button = button("Discontinue", discontinue, icon="times", tooltip="N-SET, discontinued")
+        self.cancel_button = cancel_button(lambda: self.job, "what is being reported")
         self.step = w.Dropdown(
             options=[], description="Performed step", style={"description_width": "initial"}, layout={"width": "auto"}
         )
@@ -67,7 +81,7 @@ class WorklistForm(Panel):
             self.form.widget,
             w.HBox([self.begin_button]),
             w.HBox(
-                [self.step, self.images, self.complete_button, self.discontinue_button],
+                [self.step, self.images, self.complete_button, self.discontinue_button, self.cancel_button],
                 layout={"flex_flow": "row wrap"},
             ),
             self._status,
@@ -104,6 +118,17 @@ class WorklistForm(Panel):
 
         return self._report(f"N-SET, {how}d", work)
 
+    def _end_again(self, how: str) -> None:
+        """The images were named late: what has not ended without them ends with them."""
+
+        def end() -> None:
+            if self.steps[int(self.step.value)].status == "IN PROGRESS":
+                self.end(how)
+            else:
+                self._problem.value = message("the step had ended before its images were named: it has none")
+
+        instead(self.job, end)
+
     def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
         from nbdicom.job import Job
 
@@ -118,9 +143,11 @@ class WorklistForm(Panel):
             return
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
             one.disabled = not now.is_over
-        self._status.value = status_line(f"{job.label}: {now.state}")
-        if now.is_over and job.error is not None:
-            self._problem.value = message(job.error if isinstance(job.error, NbdicomError) else now.note)
+        self.cancel_button.disabled = now.state != "running"
+        unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
+        self._status.value = status_line(f"{job.label}: {now.state}{unknown}")
+        if now.state == "failed":
+            self._problem.value = message(failure(job))
         if now.is_over and job.result is not None:
             if job.result not in self.steps:
                 self.steps.append(job.result)

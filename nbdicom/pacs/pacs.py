@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from nbdicom.address import join_address
+from nbdicom.blocking.interrupt import look_up
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
@@ -393,6 +394,7 @@ class Pacs:
 
         def instances() -> Iterator[StorableInstance]:
             for found in scan(flatten(sources)):
+                look_up()
                 if isinstance(found, Skipped):
                     rows.append((str(found.path), "", "skipped", found.reason))
                 else:

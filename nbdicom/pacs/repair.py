@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
@@ -64,6 +65,7 @@ def repair(store: ObjectStore, index: Index) -> None:
     lost: list[int] = []
     adopted = 0
     for prefix, files in store.scan():
+        look_up()
         rows = index.objects(prefix)
         for name, (number, size) in rows.items():
             if files.get(name) != size:
@@ -74,6 +76,7 @@ def repair(store: ObjectStore, index: Index) -> None:
                     _set_aside(store, name)
         unknown = sorted(files.keys() - rows.keys())
         for start in range(0, len(unknown), _BATCH):
+            look_up()
             adopted += _adopt(store, index, unknown[start : start + _BATCH])
     if lost:
         try:

@@ -255,7 +255,7 @@ def test_the_worklist_form(ris, tmp_path) -> None:
     step = form.job.wait(LIMIT)
     assert step.status == "IN PROGRESS"
     assert form.step.options[0][0] == "1 S2: IN PROGRESS" and form._problem.value == ""
-    form.complete_button.click()  # a step that has made nothing cannot be completed (PS3.4 F.7.2.2.2)
+    form.end("complete")  # a step that has made nothing cannot be completed (PS3.4 F.7.2.2.2)
     with pytest.raises(OperationFailed):
         form.job.wait(LIMIT)
     assert "PerformedSeriesSequence" in form._problem.value and step.status == "IN PROGRESS"
