@@ -28,6 +28,7 @@ from nbdicom.table import printable
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
+    from nbdicom.blocking.turns import Turns
     from nbdicom.memory import Connection
 
 __all__ = ["Driver"]
@@ -57,6 +58,8 @@ class Driver(Wire):
         See `nbdicom.config`.
     open_destination : callable
         Opens the association of a C-MOVE that we perform.
+    turns : Turns, optional
+        Shared with the other associations of a server.
     """
 
     def __init__(
@@ -69,10 +72,11 @@ class Driver(Wire):
         timeouts: Timeouts,
         limits: Limits,
         open_destination: OpenDestination,
+        turns: Turns | None = None,
     ) -> None:
         from nbdicom.data import codec
 
-        super().__init__(core, transport, timeouts)
+        super().__init__(core, transport, timeouts, turns)
         self.peer = peer
         self.limits = limits
         self.codec: Codec = codec

@@ -23,6 +23,7 @@ from nbdicom.address import join_address
 from nbdicom.blocking.association import Association, open_destination
 from nbdicom.blocking.attending import Attendant
 from nbdicom.blocking.driver import Driver
+from nbdicom.blocking.turns import Turns
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
@@ -123,6 +124,7 @@ class Server(Acceptor):
         self._served: dict[
             object, Served[Driver]
         ] = {}  # in the order of their coming, those in memory by their attendants
+        self._turns = Turns()
         self._chores: deque[Callable[[], object]] = deque()  # in memory: what `later` was given
 
     # --------------------------------------------------------------------------- life
@@ -328,6 +330,7 @@ class Server(Acceptor):
             timeouts=self.timeouts,
             limits=self.limits,
             open_destination=open_destination,
+            turns=self._turns,
         )
         return Served(driver, address[0])
 

@@ -28,6 +28,7 @@ from nbdicom.memory import Connection
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
+    from nbdicom.blocking.turns import Turns
 
 __all__ = ["Wire"]
 
@@ -39,6 +40,7 @@ _MOST_CRUMBS = 16  #: one after the other, before whoever sends them waits
 _CRUMBS_REMEMBERED = 1000  #: at most
 _CRUMBS_AT_ONCE = 1 << 12  #: bytes that are read then
 _BREATH = 0.001  #: seconds after which it goes on
+_SHARE = 1 << 14  #: bytes of a read that are worth waiting for a turn; a command never does
 _NOTHING = os.urandom(8)  #: nobody sends it: where it still stands after an interrupt, nothing has been read
 _MOMENT = 0.01  #: seconds for which a peer that was heard is believed to be there, if one PDU is at stake
 _LINGER = 2.0  #: seconds to drain what the peer still sends after our last PDU, so that no reset destroys it
@@ -55,13 +57,22 @@ class Wire:
         The connection; it belongs to the wire from now on.
     timeouts : Timeouts
         See `nbdicom.config`.
+    turns : Turns, optional
+        Shared with other associations, so that all of them are served alike.
     """
 
-    def __init__(self, core: AssociationCore, transport: Transport | Connection, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        core: AssociationCore,
+        transport: Transport | Connection,
+        timeouts: Timeouts,
+        turns: Turns | None = None,
+    ) -> None:
         self.core = core
         self.transport = transport
         self.timeouts = timeouts
         self.closed = False
+        self._turns = turns
         self._lock = threading.RLock()  # guards the core
         self._arrived = threading.Condition(self._lock)  # notified after every read, where somebody waits for it
         self._waiting = 0  # threads that wait while another one reads
@@ -323,10 +334,17 @@ class Wire:
             self._in_io = True
             size = self.transport.receive(view) if prompt else self.transport.read(view)
             if size:
-                with self._lock:
-                    self._bytes += size
-                    self._heard = time.monotonic()
-                    plain = core.buffer_updated(size)
+                turns = self._turns if size >= _SHARE else None
+                if turns is not None and not turns.take():
+                    turns = None
+                try:
+                    with self._lock:
+                        self._bytes += size
+                        self._heard = time.monotonic()
+                        plain = core.buffer_updated(size)
+                finally:
+                    if turns is not None:
+                        turns.give()
             elif size is not None:
                 with self._lock:
                     if self._stop is not None:

@@ -123,6 +123,7 @@ class AssociationCore:
             artim=artim,
             pdu_seconds=pdu_seconds,
             p_data=self.dimse.fragment,
+            fragments=self.dimse.fragments,
             command=self.dimse.command,
             flush=self.dimse.flush,
             heard=self._listen,

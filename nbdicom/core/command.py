@@ -128,6 +128,7 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
         made.mandatory = tuple(f.name for f in fields(made) if f.default is f.default_factory)  # both MISSING
         made.id_name = "message_id" if "message_id" in made.names else "message_id_being_responded_to"
         made.id_of = attrgetter(made.id_name)
+        made.alike = "affected_sop_instance_uid" not in made.names
         others = sorted(made.names - {made.id_name})
         # One name alone gives no tuple; the Message ID twice would do no harm, but two of another name are as good.
         made.others_of = attrgetter(*(others * 2 if len(others) == 1 else others)) if others else lambda message: ()
@@ -152,6 +153,7 @@ class Message(OfFields):
     __hash__ = None  # type: ignore[assignment]  # it can change: its Message ID is given when it is sent
     id_name: ClassVar[str]  #: the field with the Message ID, our own or the one that is responded to
     id_of: ClassVar[Callable[[Any], int]]  #: gives it
+    alike: ClassVar[bool]  #: whether one message may differ from the last in its Message ID only
     others_of: ClassVar[Callable[[Any], tuple[Any, ...]]]  #: gives the values of all other fields
 
 
@@ -436,6 +438,8 @@ class CommandWriter:
     def encode(self, message: Message, *, data_set: bool) -> bytes:
         """As `encode_command`."""
         kind = message.__class__
+        if not kind.alike:
+            return encode_command(message, data_set=data_set)
         values = kind.others_of(message)
         if kind is not self._kind or data_set is not self._data_set or values != self._values:
             raw = encode_command(message, data_set=data_set)
@@ -575,7 +579,7 @@ class CommandReader:
         raw = bytes(raw)
         said = message, has_data = decode_command(raw)
         kind = message.__class__
-        at = _message_id_at(raw, kind)
+        at = _message_id_at(raw, kind) if kind.alike else -1
         if at < 0:
             self._length = -1
             return said

@@ -128,6 +128,13 @@ class Dimse:
             if end and header & 2:
                 self._data_complete()
 
+    def fragments(self, context_id: int) -> list[memoryview] | None:
+        """Where fragments of the data set that is arriving may be put, if it arrives in this context; not the last one."""
+        context = self.context
+        if self._received is None or context is None or context.context_id != context_id:
+            return None
+        return self._views
+
     def command(self, context_id: int, raw: bytearray) -> None:
         """Take a whole command set.
 

@@ -131,6 +131,9 @@ class UpperLayer:
         with the last piece of its PDV.  It may raise RemoteProtocolError.
     command : callable, optional
         ``command(context_id, raw)`` is called instead with a command set that is whole in one PDU and was read alone.
+    fragments : callable, optional
+        ``fragments(context_id)`` gives the list for fragments of a data set that are whole and not its last; None where
+        they belong to no data set.
     flush : callable
         Called before borrowed views die.
     heard : callable
@@ -149,6 +152,7 @@ class UpperLayer:
         pdu_seconds: float | None = None,
         p_data: PDataIndication,
         command: Callable[[int, bytearray], None] | None = None,
+        fragments: Callable[[int], list[memoryview] | None] = lambda context_id: None,
         flush: Callable[[], None] = lambda: None,
         heard: Callable[[], None] = lambda: None,
         trace: Trace | None = None,
@@ -168,6 +172,7 @@ class UpperLayer:
         self._pdu_deadline: float | None = None
         self._p_data = p_data
         self._command = command if trace is None else None
+        self._fragments = fragments
         self._flush = flush
         self._heard = heard
         self._trace = trace
@@ -322,12 +327,34 @@ class UpperLayer:
                     return end if self._deaf else position
                 if end - position > 12 and self._begin_fragment(*_DATA_HEADER.unpack_from(window, position)):
                     position += 12
+                    if not self._header and self._pdv_left <= end - position:
+                        position = self._whole_fragments(position)
                     continue
                 pdu_type, length = _PDU_HEADER.unpack_from(window, position)
                 if self._trace is not None and pdu_type not in p.PDU_TYPES:
                     self._tell_strange(pdu_type, end - position, view[position:end])
                 self._begin_pdu(pdu_type, length)
                 position += 6
+
+    def _whole_fragments(self, position: int) -> int:
+        """Take the fragment of a data set that begins at *position*, is not its last and is whole, and all that are like it.
+
+        Nearly all PDUs of a data set are as long as we allow, so their headers are equal.  Found by these twelve bytes a
+        fragment of 16 KiB costs 0.4 us, a quarter of what it costs by itself.
+        """
+        views = self._fragments(self._context_id)
+        if views is None:
+            return position
+        window, view, end, size = self._window, self._view, self._end, self._pdv_left
+        head = bytes(window[position - 12 : position])
+        views.append(view[position : position + size])
+        position += size
+        while window.startswith(head, position) and position + 12 + size <= end:
+            views.append(view[position + 12 : position + 12 + size])
+            position += 12 + size
+            self._pdus += 1
+        self._pdu_left = self._pdv_left = 0
+        return position
 
     def _begin_fragment(self, pdu_type: int, _: int, length: int, pdv: int, context_id: int, header: int) -> bool:
         """A P-DATA-TF of one PDV, as nearly all are, begins in one step; False leaves it to the long way."""

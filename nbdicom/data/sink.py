@@ -123,11 +123,13 @@ class Part10Sink:
         if self._digest is not None:
             for view in views:
                 self._digest.update(view)
-        self.size += sum(map(len, views))
+        size = sum(map(len, views))
+        self.size += size
         if self._header is not None:
             views = [self._header, *views]
+            size += len(self._header)
             self._header = None
-        _write_all(self._descriptor, views)
+        _write_all(self._descriptor, views, size)
 
     def close(self, complete: bool) -> None:
         """Give the file its name, or remove it."""
@@ -137,7 +139,7 @@ class Part10Sink:
         try:
             try:
                 if complete and self._header is not None:
-                    _write_all(descriptor, [self._header])
+                    _write_all(descriptor, [self._header], len(self._header))
                 if complete and self._sync:
                     os.fsync(descriptor)
             finally:
@@ -215,18 +217,21 @@ def _digest_of(part: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_all(descriptor: int, views: Sequence[memoryview]) -> None:
-    """Write all views; a gathering write may take less than it is given."""
+def _write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
+    """Write all views, which have *size* bytes; a gathering write may take less than it is given, and hardly ever does."""
+    taken = _writev(descriptor, views[:_MOST_VECTORS])
+    if taken == size:
+        return
     waiting = list(views)
     while waiting:
-        taken = _writev(descriptor, waiting[:_MOST_VECTORS])
         while waiting and taken >= len(waiting[0]):
             taken -= len(waiting.pop(0))
-        if taken:
+        if waiting:
             waiting[0] = waiting[0][taken:]
+            taken = _writev(descriptor, waiting[:_MOST_VECTORS])
 
 
-def _writev(descriptor: int, views: list[memoryview]) -> int:
+def _writev(descriptor: int, views: Sequence[memoryview]) -> int:
     if hasattr(os, "writev"):
         return os.writev(descriptor, views)
     return os.write(descriptor, b"".join(views))

@@ -113,6 +113,7 @@ class Serving:
         factory = handlers.sink
         if factory is None:
             return None
+        sound: type | None = None  # the kind of sink that was seen to be right
 
         def open_sink(context: NegotiatedContext, message: Any) -> DataSink | None:
             if handlers.store is None or message.affected_sop_class_uid != context.abstract_syntax:
@@ -126,12 +127,15 @@ class Serving:
                     codec=self._codec,
                 )
             )
-            if inspect.isawaitable(sink) or inspect.iscoroutinefunction(sink.write):
-                if inspect.iscoroutine(sink):
-                    sink.close()  # or Python complains that nobody awaited it
-                raise LocalProtocolError(
-                    "a sink takes bytes as they come and cannot be awaited", hint="await in the handler for store"
-                )
+            nonlocal sound
+            if sink.__class__ is not sound:  # asked once: it takes as long as opening a file
+                if inspect.isawaitable(sink) or inspect.iscoroutinefunction(sink.write):
+                    if inspect.iscoroutine(sink):
+                        sink.close()  # or Python complains that nobody awaited it
+                    raise LocalProtocolError(
+                        "a sink takes bytes as they come and cannot be awaited", hint="await in the handler for store"
+                    )
+                sound = sink.__class__
             return sink
 
         return open_sink

@@ -277,7 +277,7 @@ def test_no_gathering_write_is_too_long() -> None:
         assert sum(map(len, batch)) <= 2 << 20
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 7, 12, 13, 100, None])
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 12, 13, 100, 200, 5000, None])
 def test_it_makes_no_difference_how_the_bytes_arrive(step: int | None) -> None:
     """One byte at a time, in pieces, at random: the same messages, the same data, the same end."""
     pair = Pair(lengths=(131_072, 64)).associate()
@@ -335,7 +335,10 @@ ECHO = c.encode_command(c.CEchoRQ(message_id=1), data_set=False)
         (pdv(STORE_ID, 3, COMMAND) + pdv(STORE_ID, 3, ECHO), (2, 0), "before the end of a data set"),
         (pdv(STORE_ID, 1, COMMAND[:10]) + pdv(ECHO_ID, 3, COMMAND[10:]), (2, 0), "two presentation contexts"),
         (pdv(STORE_ID, 3, COMMAND) + pdv(ECHO_ID, 2, b"x"), (2, 0), "two presentation contexts"),
+        (pdv(STORE_ID, 3, COMMAND) + pdv(ECHO_ID, 0, b"ab") * 3, (2, 0), "two presentation contexts"),
+        (pdv(STORE_ID, 3, COMMAND) + pdv(STORE_ID, 0, b"ab") * 3 + pdv(7, 0, b"ab"), (2, 0), "two presentation"),
         (pdv(ECHO_ID, 2, b"data"), (2, 0), "no command announced"),
+        (pdv(STORE_ID, 0, b"data") * 3, (2, 0), "no command announced"),
         (pdv(ECHO_ID, 1, b"") * 2000, (2, 0), "empty fragments"),
         (pdv(ECHO_ID, 1, bytes(60_000)) * 2, (2, 0), "more than 65536"),
         (b"\x04\0\0\0\0\0", (2, 6), "does not fit"),
