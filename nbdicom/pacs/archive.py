@@ -72,9 +72,10 @@ class _Staged:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """Objects of one sender that wait to be named and recorded."""
+    """Objects of one sender that wait to be recorded."""
 
     batch: Sequence[_Staged]
+    records: Sequence[Record]
     done: bool = False
 
 
@@ -105,7 +106,7 @@ class Archive:
         self._free = threading.Condition()
         self._durable = durable
         self._syncer: Syncer | None = None
-        self._turn = threading.Lock()  # who has it names and records what everybody waits for
+        self._turn = threading.Lock()  # who has it records what everybody waits for
         self._queue_lock = threading.Lock()
         self._queue: list[_Waiting] = []
         self._unsynced = Unsynced(root)
@@ -304,11 +305,16 @@ class Archive:
         return False
 
     def _record(self, batch: Sequence[_Staged]) -> None:
-        """Sync, name and record.  Files are synced by each sender for itself; the rest is shared by all who wait."""
-        sound = [staged for staged in batch if self._synced(staged)]
-        if not sound:
+        """Sync, name and record.
+
+        Each sender has its files synced and named for itself, at the same time as others, so that the file system can bring
+        them to the disk together; one commit of the index is shared by all who wait for one.
+        """
+        named = self._named([staged for staged in batch if self._synced(staged)])
+        if not named:
             return
-        waiting = _Waiting(sound)
+        received = datetime.now(UTC).isoformat(timespec="seconds")
+        waiting = _Waiting(named, [_record(staged, received) for staged in named])
         with self._queue_lock:
             self._queue.append(waiting)
         with self._turn:
@@ -317,7 +323,7 @@ class Archive:
             with self._queue_lock:
                 group, self._queue = self._queue, []
             try:
-                self._keep_group([one.batch for one in group])
+                self._commit(group)
             finally:
                 for one in group:
                     one.done = True
@@ -331,27 +337,29 @@ class Archive:
             return False
         return True
 
-    def _keep_group(self, batches: Sequence[Sequence[_Staged]]) -> None:
-        """Names, one sync for each folder, one commit; what fails there fails alone as far as it can."""
-        received = datetime.now(UTC).isoformat(timespec="seconds")
-        everything = [staged for batch in batches for staged in batch]
+    def _named(self, batch: Sequence[_Staged]) -> list[_Staged]:
+        """Those whose files have their names now, for good."""
+        failed = self.store.keep([(staged.file, staged.name) for staged in batch])
+        for staged in batch:
+            if staged.name in failed:
+                self._refuse([staged], failed[staged.name])
+        return [staged for staged in batch if staged.name not in failed]
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        """One commit for all; what cannot be recorded fails alone as far as it can."""
         try:
-            failed = self.store.keep([(staged.file, staged.name) for staged in everything])
-            for staged in everything:
-                if staged.name in failed:
-                    self._refuse([staged], failed[staged.name])
-            kept = [[staged for staged in batch if staged.name not in failed] for batch in batches]
-            errors = self.index.add_each([[_record(staged, received) for staged in batch] for batch in kept])
-            for batch, error in zip(kept, errors, strict=True):
+            errors = self.index.add_each([one.records for one in group])
+            for one, error in zip(group, errors, strict=True):
                 if error is not None:
-                    self.store.remove(staged.name for staged in batch)
-                    self._refuse(batch, error)
+                    self.store.remove(staged.name for staged in one.batch)
+                    self._refuse(one.batch, error)
                 elif self._syncer is not None:
-                    self._syncer.add(self.store.path(staged.name) for staged in batch)
+                    self._syncer.add(self.store.path(staged.name) for staged in one.batch)
         except BaseException as error:
             # An interrupt of the user's, say: nobody may believe that all is well.
-            for staged in everything:
-                staged.refuse(0xA700, f"not stored: {type(error).__name__}")
+            for one in group:
+                for staged in one.batch:
+                    staged.refuse(0xA700, f"not stored: {type(error).__name__}")
             raise
 
     def _refuse(self, batch: Sequence[_Staged], error: Exception) -> None:

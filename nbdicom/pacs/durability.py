@@ -2,7 +2,7 @@
 
 full
     The object is on the disk, under its name and in the index, before it is answered.  It survives a power cut.  Senders
-    that store at the same time share the syncs of folders and index.
+    that store at the same time share the commits of the index, and of the file system's journal.
 batch
     It is answered when the object is whole, under its name and in the index; at most a second later it is on the disk.
     It survives the end of this process at once, a power cut after that second.
@@ -33,7 +33,7 @@ BATCH_SECONDS = 1.0  #: how long an object may wait for its sync with ``"batch"`
 _SLACK = 2.0  #: seconds that clocks of files may be coarse
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: str | Path) -> None:
     """Have a file on the disk.
 
     Raises
@@ -49,7 +49,7 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | Path) -> None:
     """Have the names in a folder on the disk; not needed, and not possible, on Windows."""
     if os.name == "posix":
         sync_file(path)

@@ -229,7 +229,7 @@ class ObjectStore:
         for letters in {name[:2] for _, name in files if name not in failed}:
             try:
                 if self._durable:
-                    sync_folder(self.objects / letters)
+                    sync_folder(self._prefix + letters)
             except OSError as error:
                 failed.update({name: error for _, name in files if name[:2] == letters})
         self.remove(failed)
