@@ -23,6 +23,7 @@ def echo(stage: Stage) -> Iterator[Workload]:
     add("raw", "raw", stage.python("raw"))
     ours = stage.python("nbdicom", folder=True)
     add("nbdicom", "nbdicom", ours)
+    add("nbdicom asyncio", "asyncio", stage.python("asyncio", folder=True))
     try:
         add("pynetdicom", "pynetdicom", stage.python("pynetdicom", folder=True), few)
     except Missing as reason:

@@ -35,6 +35,8 @@ def store(stage: Stage) -> Iterator[Workload]:
         ours = stage.python("nbdicom", folder=True, max_length=length)
         contenders.append(add("raw", "raw", stage.python("raw", folder=True), piece=length - 6))
         contenders.append(add("nbdicom", "nbdicom", ours))
+        in_loop = stage.python("asyncio", folder=True, max_length=length)
+        contenders.append(add("nbdicom asyncio", "asyncio", in_loop))
         try:
             theirs = stage.python("pynetdicom", folder=True, max_length=length)
             contenders.append(add("pynetdicom", "pynetdicom", theirs, fewer))
