@@ -1,148 +1,141 @@
 """The canvas of the viewer: one anywidget, no build step, no code from the network.
 
-The values of a slice go to the browser once, as numbers; window and level are applied there, so that a drag redraws
-without a word to the kernel, which is told where it ended.
+The browser keeps the slices that are nearest to the one that is shown, and asks for those that it lacks, a few at a time
+(``canvas.js``).  So going through the slices, playing them and setting the window need no word from the kernel, and nothing
+piles up on the way.  The kernel answers, and hears ten times a second where the browser is.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+import threading
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy
+import anywidget
+import numpy
+import traitlets
 
-    from nbdicom.notebook.images import Frame
+from nbdicom.errors import DataSetError
+from nbdicom.notebook.images import Frame, aspect, rate_of
+from nbdicom.notebook.pixels import OWN, RANGE, Pixels, Stack, window_in
 
-__all__ = ["canvas"]
-
-_MODULE = r"""
-function values(model) {
-  const bytes = model.get("pixels"), kind = model.get("kind");
-  const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  return kind === "int16" ? new Int16Array(buffer) : kind === "float32" ? new Float32Array(buffer) : new Uint8Array(buffer);
-}
-function render({ model, el }) {
-  const canvas = document.createElement("canvas");
-  canvas.className = "nbd-canvas"; canvas.tabIndex = 0; canvas.setAttribute("role", "img");
-  canvas.style.cssText =
-    "max-width:100%;background:#000;touch-action:none;outline-offset:2px;display:block;cursor:crosshair";
-  canvas.title = "Drag: window and level. Wheel or arrow keys: slices.";
-  el.appendChild(canvas);
-  let data = null, drawn = 0, waiting = false, wanted = null;
-  function load() { data = values(model); soon(); }
-  function draw() {
-    const width = model.get("columns"), height = model.get("rows");
-    if (!data || !width || !height) return;
-    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-    canvas.style.width = model.get("size") + "px";
-    canvas.style.aspectRatio = width + " / " + height * model.get("aspect");
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height), out = image.data;
-    const count = width * height;
-    if (model.get("kind") === "rgb") {
-      for (let i = 0, j = 0; i < count; i++, j += 3) {
-        out[4 * i] = data[j]; out[4 * i + 1] = data[j + 1]; out[4 * i + 2] = data[j + 2]; out[4 * i + 3] = 255;
-      }
-    } else {
-      const w = Math.max(model.get("width"), 1e-9), low = model.get("centre") - w / 2, scale = 255 / w;
-      const invert = model.get("inverted");
-      for (let i = 0; i < count; i++) {
-        let g = (data[i] - low) * scale;
-        if (invert) g = 255 - g;
-        out[4 * i] = out[4 * i + 1] = out[4 * i + 2] = g; out[4 * i + 3] = 255;
-      }
-    }
-    context.putImageData(image, 0, 0);
-    canvas.setAttribute("aria-label", model.get("words"));
-    canvas.dataset.drawn = ++drawn; canvas.dataset.index = model.get("index");
-  }
-  function soon() { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; draw(); }); } }
-  model.on("change:pixels", load);
-  for (const name of ["centre", "width", "inverted", "words"]) model.on("change:" + name, soon);
-  let start = null;
-  canvas.onpointerdown = event => {
-    if (model.get("kind") === "rgb") return;
-    start = [event.clientX, event.clientY, model.get("width"), model.get("centre")];
-    canvas.setPointerCapture(event.pointerId);
-  };
-  canvas.onpointermove = event => {
-    if (!start) return;
-    const step = Math.max(start[2] / 256, 0.01);
-    model.set("width", Math.max(step, start[2] + step * (event.clientX - start[0])));
-    model.set("centre", start[3] + step * (event.clientY - start[1]));
-  };
-  canvas.onpointerup = canvas.onpointercancel = () => { if (start) { start = null; model.save_changes(); } };
-  function go(step) {
-    const last = model.get("count") - 1, next = Math.min(last, Math.max(0, (wanted ?? model.get("index")) + step));
-    if (next === model.get("index")) return;
-    wanted = next; model.set("index", next); model.save_changes();
-  }
-  model.on("change:index", () => { wanted = null; });
-  let turned = 0;
-  canvas.addEventListener("wheel", event => {
-    event.preventDefault(); turned += event.deltaY;
-    const steps = Math.trunc(turned / 40); if (steps) { turned -= 40 * steps; go(Math.sign(steps)); }
-  }, { passive: false });
-  canvas.onkeydown = event => {
-    const step = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
-    if (step) { event.preventDefault(); event.stopPropagation(); go(step); }
-  };
-  load();
-}
-export default { render };
-"""
+__all__ = ["Canvas"]
 
 
-def canvas(size: int) -> Any:
-    """A canvas of *size* pixels of the screen; ``put`` shows a frame."""
-    import anywidget
-    import numpy
-    import traitlets
+class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
+    """The slices of one stack at a time.
 
-    class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
-        _esm = _MODULE
-        pixels = traitlets.Bytes(b"").tag(sync=True)
-        kind = traitlets.Unicode("int16").tag(sync=True)
-        rows = traitlets.Int(0).tag(sync=True)
-        columns = traitlets.Int(0).tag(sync=True)
-        aspect = traitlets.Float(1.0).tag(sync=True)
-        size = traitlets.Int(512).tag(sync=True)
-        centre = traitlets.Float(0.0).tag(sync=True)
-        width = traitlets.Float(1.0).tag(sync=True)
-        inverted = traitlets.Bool(False).tag(sync=True)
-        words = traitlets.Unicode("").tag(sync=True)
-        index = traitlets.Int(0).tag(sync=True)
-        count = traitlets.Int(1).tag(sync=True)
+    Pixels are sent as messages and are no part of the widget's state, so none of them is saved with a notebook.
 
-        def put(
-            self,
-            frame: Frame,
-            values: numpy.ndarray[Any, Any],
-            index: int,
-            window: tuple[float, float] | None,
-            words: str,
-            count: int,
-        ) -> None:
-            from nbdicom.notebook.images import aspect
+    Parameters
+    ----------
+    size : int
+        Width of the picture in pixels of the screen.
+    room : int
+        Bytes of slices that the browser keeps.
+    """
 
-            if window is None:
-                kind, numbers = "rgb", values
-            elif _fits(values):
-                kind, numbers = "int16", values.astype(numpy.int16)
+    _esm = Path(__file__).with_name("canvas.js").read_text(encoding="utf-8")
+    _css = Path(__file__).with_name("canvas.css").read_text(encoding="utf-8")
+    series = traitlets.Int(0).tag(
+        sync=True
+    )  #: counts the stacks, so that a slice of the last one is not taken for one of this
+    count = traitlets.Int(0).tag(sync=True)
+    index = traitlets.Int(0).tag(sync=True)  #: of the slice that is shown, from 0
+    window = traitlets.Any(OWN).tag(sync=True)  #: `OWN`, `RANGE`, or a list of centre and width
+    rate = traitlets.Int(10).tag(sync=True)  #: frames per second
+    words = traitlets.Unicode("").tag(sync=True)  #: what it is, until the first slice is there
+    size = traitlets.Int(512).tag(sync=True)
+    room = traitlets.Int(256 << 20).tag(sync=True)
+
+    def __init__(self, *, size: int, room: int) -> None:
+        super().__init__(size=size, room=room)
+        self._stack: Stack | None = None
+        self._lock = threading.Lock()
+        self._wanted: list[int] = []
+        self._worker: threading.Thread | None = None
+        self.on_msg(self._asked)
+
+    @property
+    def widget(self) -> Canvas:
+        """What is displayed."""
+        return self
+
+    def load(self, stack: Stack) -> None:
+        """Show another stack, from its middle."""
+        with self._lock:
+            self._stack, self._wanted = stack, []
+            series = self.series + 1
+        first = stack.frames[0]
+        with self.hold_sync(), self.hold_trait_notifications():
+            self.count, self.index, self.window = len(stack), len(stack) // 2, OWN
+            self.rate, self.words, self.series = round(rate_of(first)), first.name, series
+
+    @traitlets.validate("index")  # type: ignore[untyped-decorator]
+    def _within(self, proposal: Any) -> int:
+        index: int = proposal["value"]
+        return int(numpy.clip(index, 0, max(self.count - 1, 0)))
+
+    # --------------------------------------------------------------------------- what the browser asks for
+
+    def _asked(self, _: Any, content: Any, buffers: Any) -> None:
+        """The browser lacks some slices.  They are decoded in a thread, because a callback shall not wait."""
+        with self._lock:
+            if self._stack is None or content.get("series") != self.series:
+                return
+            new = [k for k in content.get("frames", ()) if k in range(len(self._stack)) and k not in self._wanted]
+            self._wanted[:0] = new  # what was asked for last is where the browser is now
+            if self._worker is not None or not new:
+                return
+            self._worker = threading.Thread(target=self._answer, name="nbdicom viewer", daemon=True)
+        if sys.platform == "emscripten":  # no threads there
+            self._answer()
+        else:
+            self._worker.start()
+
+    def _answer(self) -> None:
+        while True:
+            with self._lock:
+                if not self._wanted or self._stack is None:
+                    self._worker = None
+                    return
+                index, stack, series = self._wanted.pop(0), self._stack, self.series
+            frame = stack.frames[index]
+            about: dict[str, Any] = {"series": series, "index": index, "words": frame.name}
+            try:
+                told, numbers = on_the_wire(frame, stack, index)
+            except DataSetError as error:
+                self.send({**about, "problem": str(error)})
             else:
-                kind, numbers = "float32", values.astype(numpy.float32)
-            with self.hold_sync():
-                self.kind, self.rows, self.columns = kind, int(values.shape[0]), int(values.shape[1])
-                self.aspect = aspect(frame.header)
-                self.inverted = frame.header.get("PhotometricInterpretation") == "MONOCHROME1"
-                if window is not None:
-                    self.centre, self.width = window
-                self.index, self.count, self.words = index, count, words
-                self.pixels = numpy.ascontiguousarray(numbers).tobytes()
+                self.send({**about, **told}, [numbers])
 
-    def _fits(values: numpy.ndarray[Any, Any]) -> bool:
-        """Whether they are whole numbers of 16 bits, as those of nearly every CT and MR are."""
-        if values.min() < -32768 or values.max() > 32767:
-            return False
-        return values.dtype.kind in "iu" or bool((values == numpy.rint(values)).all())
 
-    return Canvas(size=size)
+def on_the_wire(frame: Frame, stack: Stack, index: int) -> tuple[dict[str, Any], bytes]:
+    """A slice as it is sent: what the browser has to know of it, and its values as bytes in little endian.
+
+    Raises
+    ------
+    DataSetError
+        If it cannot be decoded.
+    """
+    pixels = stack[index]
+    kind, numbers = _numbers(pixels)
+    rows, columns = pixels.stored.shape[:2]
+    told = {"kind": kind, "rows": rows, "columns": columns, "aspect": aspect(frame.header)}
+    if not pixels.is_colour:
+        told |= {
+            "slope": pixels.slope, "intercept": pixels.intercept, "inverted": frame.is_inverted,
+            **{window: window_in(window, frame, stack, index) for window in (OWN, RANGE)},
+        }  # fmt: skip
+    return told, numbers.tobytes()
+
+
+def _numbers(pixels: Pixels) -> tuple[str, numpy.ndarray[Any, Any]]:
+    """The name of a type of number that the browser has, and the values in it."""
+    stored = pixels.stored
+    if pixels.is_colour:
+        return "rgb", stored
+    whole = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
+    kind = stored.dtype.name if whole else "float32"
+    return kind, stored.astype(numpy.dtype(kind).newbyteorder("<"), copy=False)

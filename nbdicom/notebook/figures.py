@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import Frame, aspect, decoded, window_of
+from nbdicom.notebook.images import Frame, aspect, window_of
+from nbdicom.notebook.pixels import decoded
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ def show(
     pixels = decoded(chosen)
     if ax is None:
         _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
-    if pixels.ndim == 3:
-        ax.imshow(pixels)
+    if pixels.is_colour:
+        ax.imshow(pixels.stored)
     else:
-        centre, width = window if window is not None and window[1] > 0 else window_of(chosen, pixels)
-        inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+        centre, width = window if window is not None and window[1] > 0 else window_of(chosen) or pixels.whole
         low, high = centre - width / 2, centre + width / 2
-        ax.imshow(pixels, cmap="gray_r" if inverted else "gray", vmin=low, vmax=high, aspect=aspect(dataset))
+        shades = "gray_r" if chosen.is_inverted else "gray"
+        ax.imshow(pixels.values, cmap=shades, vmin=low, vmax=high, aspect=aspect(dataset))
     ax.set_title(chosen.name, fontsize="medium")
     ax.set_axis_off()
     return ax

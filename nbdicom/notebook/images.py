@@ -1,11 +1,9 @@
-"""Images for the viewer: a stack of frames in the order of space, decoded by pydicom, a bounded number of them kept."""
+"""Images for the viewer: which frames there are in files, folders and results, and their order in space."""
 
 from __future__ import annotations
 
-import io
+import math
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +13,10 @@ from nbdicom.errors import DataSetError
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
-    import numpy
     from pydicom import Dataset
 
-__all__ = ["Frame", "Series", "Stack", "aspect", "decoded", "gray", "picture", "rate_of", "series_of", "window_of"]
+__all__ = ["Frame", "Series", "aspect", "group_of", "rate_of", "series_of", "window_of"]
 
-_CACHE = 256 << 20  #: bytes of decoded frames that a stack keeps
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
 
 
@@ -42,6 +38,17 @@ class Frame:
         if header.get("InstanceNumber") is not None:
             text += f", instance {printable(header.InstanceNumber)}"
         return text + (f", frame {self.number + 1} of {self.count}" if self.count > 1 else "")
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether it has colours, and so no window."""
+        header = self.header
+        return (header.get("SamplesPerPixel") or 1) > 1 or header.get("PhotometricInterpretation") == "PALETTE COLOR"
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether small values are white (PS3.3 C.7.6.3.1.2)."""
+        return bool(self.header.get("PhotometricInterpretation") == "MONOCHROME1")
 
 
 @dataclass(slots=True, eq=False)
@@ -165,91 +172,7 @@ def _number(value: Any) -> int:
         return 0
 
 
-class Stack:
-    """Decoded frames, as many as fit; the ones used last are kept.  May be used by several threads.
-
-    Parameters
-    ----------
-    frames : sequence of Frame
-        In order.
-    cache : int
-        Bytes of decoded frames that are kept.
-    """
-
-    def __init__(self, frames: Sequence[Frame], *, cache: int = _CACHE) -> None:
-        self.frames = list(frames)
-        self._room = cache
-        self._lock = threading.Lock()
-        self._cache: OrderedDict[int, numpy.ndarray[Any, Any]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __getitem__(self, index: int) -> numpy.ndarray[Any, Any]:
-        """The values of a frame in the units of the modality, or its colours as uint8.
-
-        Raises
-        ------
-        DataSetError
-            If none of pydicom's decoders can read it.
-        """
-        with self._lock:
-            if index in self._cache:
-                self._cache.move_to_end(index)
-                return self._cache[index]
-        values = decoded(self.frames[index])
-        with self._lock:
-            self._cache[index] = values
-            while sum(one.nbytes for one in self._cache.values()) > self._room and len(self._cache) > 1:
-                self._cache.popitem(last=False)
-        return values
-
-    def has(self, index: int) -> bool:
-        """Whether a frame is there without decoding."""
-        with self._lock:
-            return index in self._cache
-
-    @property
-    def is_full(self) -> bool:
-        """Whether another frame would push one out."""
-        with self._lock:
-            kept = list(self._cache.values())
-        return bool(kept) and sum(one.nbytes for one in kept) + kept[-1].nbytes > self._room
-
-
-def decoded(frame: Frame) -> numpy.ndarray[Any, Any]:
-    """The values of a frame in the units of the modality, or its colours as uint8.
-
-    Raises
-    ------
-    DataSetError
-        If there is no pixel data, or none of pydicom's decoders can read it.
-    """
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-    from pydicom.pixels.utils import pixel_array
-
-    header = frame.header
-    try:
-        values = pixel_array(frame.source, index=frame.number)
-    except Exception as error:  # pydicom raises what its decoders raise
-        syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-        name = printable(getattr(syntax, "name", "unknown transfer syntax"))
-        raise DataSetError(
-            f"the pixel data ({name}) cannot be decoded: {type(error).__name__}",
-            hint="pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm",
-        ) from error
-    if values.ndim == 3:
-        return _eight_bits(values)
-    if header.get("PhotometricInterpretation") == "PALETTE COLOR":
-        return _eight_bits(apply_color_lut(values, header))
-    return apply_modality_lut(values, _group(frame, "PixelValueTransformationSequence") or header)
-
-
-def _eight_bits(values: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
-    return (values >> 8).astype("uint8") if values.dtype.itemsize > 1 else values
-
-
-def _group(frame: Frame, sequence: str) -> Dataset | None:
+def group_of(frame: Frame, sequence: str) -> Dataset | None:
     """The functional group of a frame of an enhanced object: its own, or the one that all share (PS3.3 C.7.6.16)."""
     own = frame.header.get("PerFrameFunctionalGroupsSequence") or []
     shared = frame.header.get("SharedFunctionalGroupsSequence") or []
@@ -274,17 +197,14 @@ def rate_of(frame: Frame) -> float:
     return 10.0
 
 
-def window_of(frame: Frame, values: numpy.ndarray[Any, Any]) -> tuple[float, float]:
-    """Centre and width: as the object says (PS3.3 C.11.2), or the whole range of the values."""
-    where = _group(frame, "FrameVOILUTSequence") or frame.header
+def window_of(frame: Frame) -> tuple[float, float] | None:
+    """Centre and width as the object says (PS3.3 C.11.2), the first of several; None if it says none that can be used."""
+    where = group_of(frame, "FrameVOILUTSequence") or frame.header
     try:
         centre, width = (float(_first(where.get(name))) for name in ("WindowCenter", "WindowWidth"))
-        if width > 0:
-            return centre, width
     except (TypeError, ValueError, IndexError):
-        pass  # there is none, or it is no number
-    low, high = float(values.min()), float(values.max())
-    return (low + high) / 2, max(high - low, 1.0)
+        return None
+    return (centre, width) if width > 0 and math.isfinite(centre + width) else None
 
 
 def _first(value: Any) -> Any:
@@ -295,31 +215,3 @@ def aspect(header: Dataset) -> float:
     """Height over width of a pixel (PS3.3 10.7.1.1: Pixel Spacing is row spacing, then column spacing)."""
     spacing = _numbers(header.get("PixelSpacing"), 2)
     return spacing[0] / spacing[1] if spacing and all(one > 0 for one in spacing) else 1.0
-
-
-def gray(values: numpy.ndarray[Any, Any], centre: float, width: float, *, inverted: bool) -> numpy.ndarray[Any, Any]:
-    """Values through a window as 8 bits (PS3.3 C.11.2.1.2, function LINEAR in its simple form)."""
-    import numpy
-
-    scaled = (values.astype(numpy.float32) - (centre - width / 2)) * (255 / max(width, 1e-9))
-    numpy.clip(scaled, 0, 255, out=scaled)
-    return (255 - scaled if inverted else scaled).astype(numpy.uint8)
-
-
-def picture(
-    frame: Frame, values: numpy.ndarray[Any, Any], window: tuple[float, float] | None = None, *, size: int | None = None
-) -> bytes:
-    """A frame as PNG; *size* is the longer side of a thumbnail."""
-    from PIL import Image
-
-    if values.ndim == 2:
-        centre, width = window or window_of(frame, values)
-        values = gray(values, centre, width, inverted=frame.header.get("PhotometricInterpretation") == "MONOCHROME1")
-    image = Image.fromarray(values)
-    if abs((ratio := aspect(frame.header)) - 1) > 0.01:
-        image = image.resize((image.width, max(1, round(image.height * ratio))))
-    if size is not None:
-        image.thumbnail((size, size))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

@@ -12,7 +12,8 @@ from typing import Any
 
 from nbdicom.errors import DataSetError
 from nbdicom.notebook.controls import Panel, html, widgets
-from nbdicom.notebook.images import Series, decoded, picture, series_of
+from nbdicom.notebook.images import Series, series_of
+from nbdicom.notebook.pixels import decoded, picture
 
 __all__ = ["Thumbnails"]
 

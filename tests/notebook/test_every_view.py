@@ -142,7 +142,7 @@ def test_whatever_can_be_used_has_a_name(models, name) -> None:
         if widget._model_name in ("IntProgressModel", "ImageModel"):
             pass  # ipywidgets gives them no name; the line beside them says all, see below
         elif widget._model_module == "anywidget":
-            assert widget.words and "aria-label" in widget._esm and "tabIndex" in widget._esm
+            assert widget.words and "ariaLabel" in widget._esm and "tabIndex" in widget._esm
         else:
             name_of_it = widget.tooltip if widget._model_name == "PlayModel" else widget.description
             assert name_of_it.strip(), widget

@@ -14,8 +14,9 @@ from pydicom.data import get_testdata_file
 import nbdicom as nd
 from nbdicom import privacy
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import Stack, series_of
+from nbdicom.notebook.images import series_of
 from nbdicom.notebook.metadata import Metadata, attributes
+from nbdicom.notebook.pixels import Pixels, Stack, decoded
 
 LIMIT = 60
 
@@ -34,7 +35,7 @@ def ct(number: int = 1, z: float = 0.0, size: int = 8, value: int = 1000, series
 
 
 def seen(viewer) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(viewer.image.value)))
+    return np.asarray(Image.open(io.BytesIO(viewer.png())))
 
 
 @pytest.fixture(params=[False, True], ids=["image", "canvas"])
@@ -57,7 +58,7 @@ def test_from_files_folders_and_results(tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     for source in (tmp_path, str(tmp_path), sorted(tmp_path.glob("*.dcm")), [tmp_path / "1.dcm", tmp_path / "2.dcm"]):
         assert len(series_of(source)[0].frames) == 2
-    assert nd.view(tmp_path).slider.max == 1
+    assert len(nd.view(tmp_path)._stack) == 2
 
 
 @pytest.mark.parametrize("source", ["no such file", 7])
@@ -73,20 +74,25 @@ def test_an_object_without_pixels() -> None:
         nd.view(file("rtplan.dcm"))
 
 
-def test_slider_and_number_go_together(canvas) -> None:
+def test_the_slice_is_one_wherever_it_is_chosen(canvas) -> None:
     images = [ct(k, z=k) for k in range(1, 6)]
     for image in images:
         image.WindowCenter, image.WindowWidth = 100 * image.InstanceNumber, 50 + image.InstanceNumber
     viewer = nd.view(images, canvas=canvas)
-    assert (viewer.slider.value, viewer.number.value, viewer.number.max) == (2, 3, 5)
-    viewer.number.value = 5
-    assert viewer.slider.value == 4 and "instance 5; 5 of 5" in viewer._says.value
+    assert viewer.index == 2 and viewer.window == (300, 53)
+    viewer.index = 4
+    assert viewer.frame.header.InstanceNumber == 5
     assert viewer.window == (500, 55) and viewer.preset.value == "As the object says"  # each has its own
-    viewer.slider.value = 0
-    assert viewer.number.value == 1 and viewer.frame.header.InstanceNumber == 1
+    assert (viewer.centre.value, viewer.width.value) == (500, 55)
     if canvas:
-        viewer.canvas.set_state({"index": 3})  # the wheel
-        assert viewer.number.value == 4
+        viewer.screen.set_state({"index": 0})  # the browser says where it is
+    else:
+        viewer.screen.number.value = 1
+        assert viewer.screen.slider.value == 1 and "instance 1; 1 of 5" in viewer.screen.says.value
+    assert viewer.index == 0 and viewer.frame.header.InstanceNumber == 1 and viewer.centre.value == 100
+    for index in (-1, 5):
+        with pytest.raises(DataSetError, match="the series has 5"):
+            viewer.index = index
 
 
 def test_windows(canvas) -> None:
@@ -104,12 +110,16 @@ def test_windows(canvas) -> None:
     assert viewer.preset.value == "By hand" and viewer.window == (90, 400)
     viewer.width.value = 0
     assert "more than 0" in viewer._problem.value
+    with pytest.raises(DataSetError, match="more than 0"):
+        viewer.window = (1, 0)
+    assert viewer.window == (90, 400)
+    viewer.preset.value = "Whole range"
+    assert viewer.window == (40, 1) and viewer.width.value == 1
     if canvas:
-        viewer.canvas.set_state({"centre": 50.0, "width": 10.0})  # a drag
-        assert viewer.window == (50, 10) and viewer._problem.value == ""
-    else:
-        viewer.window = (40, 400)
-        assert (seen(viewer) == 127).all()
+        viewer.screen.set_state({"window": [50.0, 10.0]})  # a drag
+        assert viewer.window == (50, 10) and viewer.preset.value == "By hand" and viewer._problem.value == ""
+    viewer.window = (40, 400)
+    assert (seen(viewer) == 127).all()
 
 
 def test_presets_of_hounsfield_units_are_for_ct() -> None:
@@ -130,10 +140,9 @@ def test_colour_and_frames(canvas) -> None:
     frames = image.pixel_array
     image.NumberOfFrames, image.PixelData = 3, np.stack([frames, frames // 2, frames // 4]).tobytes()
     viewer = nd.view(image, canvas=canvas)
-    assert "frame 2 of 3" in viewer._says.value and viewer._windows.layout.display == "none"
-    viewer.number.value = 3
-    assert np.array_equal(viewer.values, frames // 4)
-    assert viewer.canvas.kind == "rgb" if canvas else np.array_equal(seen(viewer), frames // 4)
+    assert "frame 2 of 3" in viewer.frame.name and viewer._windows.layout.display == "none"
+    viewer.index = 2
+    assert np.array_equal(viewer.values, frames // 4) and np.array_equal(seen(viewer), frames // 4)
 
 
 @pytest.mark.parametrize(
@@ -145,17 +154,18 @@ def test_what_pydicom_decodes(name) -> None:
     if path is None:
         pytest.skip("pydicom ships it not")
     viewer = nd.view(path, canvas=False)
-    assert bytes(viewer.image.value[:4]) == b"\x89PNG" or "needs a plugin" in viewer._problem.value
+    assert bytes(viewer.screen.image.value[:4]) == b"\x89PNG" or "needs a plugin" in viewer.screen.problem.value
 
 
 def test_what_cannot_be_decoded_is_told_and_the_rest_goes_on() -> None:
     bad = ct(1, z=1)
     bad.PixelData = b"\0\0"
     viewer = nd.view([bad, ct(2, z=2)], canvas=False)
-    viewer.number.value = 1
-    assert "cannot be decoded" in viewer._problem.value
-    viewer.number.value = 2
-    assert viewer._problem.value == "" and viewer.image.value
+    viewer.index = 0
+    assert "cannot be decoded" in viewer.screen.problem.value
+    viewer.preset.value = "Whole range"
+    viewer.index = 1
+    assert viewer.screen.problem.value == "" and viewer.screen.image.value
 
 
 def test_values_of_an_enhanced_object() -> None:
@@ -180,11 +190,14 @@ def test_several_series() -> None:
     viewer = nd.view([ct(1, series="1.1"), *(ct(k, z=k, series="1.2") for k in (1, 2, 3))])
     assert len(viewer.choice.options) == 2
     viewer.choice.value = 1
-    assert viewer.number.max == 3
+    assert viewer.index == 1 and viewer.frame.header.SeriesInstanceUID == "1.2"
+    viewer.index = 2
+    viewer.choice.value = 0
+    assert viewer.index == 0
 
 
 def test_the_cache_is_bounded_and_the_last_used_stay() -> None:
-    stack = Stack(series_of([ct(k, z=k) for k in range(10)])[0].frames, cache=3 * 8 * 8 * 8)
+    stack = Stack(series_of([ct(k, z=k) for k in range(10)])[0].frames, cache=3 * 8 * 8 * 2)
     for k in range(10):
         _ = stack[k]
     assert [k for k in range(10) if stack.has(k)] == [7, 8, 9] and stack.is_full
@@ -207,26 +220,128 @@ def test_frames_play_as_quickly_as_they_were_taken(values, rate) -> None:
     for image in images:
         for keyword, value in values.items():
             setattr(image, keyword, value)
-    viewer = nd.view(images, canvas=False)
-    assert viewer.rate.value == rate and viewer.player.interval == 1000 // rate
-    viewer.play_button.value = True
-    assert viewer.play_button.description == "Pause"
-    viewer.rate.value = 5
-    assert viewer.player.interval == 200
+    slides = nd.view(images, canvas=False).screen
+    assert slides.rate.value == rate and slides.player.interval == 1000 // rate
+    slides.play_button.value = True
+    assert slides.play_button.description == "Pause"
+    slides.rate.value = 5
+    assert slides.player.interval == 200
 
 
 def test_frames_are_decoded_ahead() -> None:
-    viewer = nd.view([ct(k, z=k) for k in range(20)])
+    viewer = nd.view([ct(k, z=k) for k in range(20)], canvas=False)
     for thread in threading.enumerate():
         if thread.name == "nbdicom viewer":
             thread.join(LIMIT)
     assert all(viewer._stack.has(k) for k in range(20))
 
 
+# ------------------------------------------------------------------------------- what the browser asks for
+
+
+@pytest.fixture
+def asked():
+    """A viewer with the canvas, and what is sent to the browser that asks it for slices."""
+    pytest.importorskip("anywidget")
+
+    def ask(viewer, *requests) -> list:
+        sent = []
+        viewer.screen.send = lambda content, buffers=(): sent.append((content, b"".join(buffers)))
+        for content in requests:
+            viewer.screen._handle_custom_msg(content, [])
+        if viewer.screen._worker:
+            viewer.screen._worker.join(LIMIT)
+        return sent
+
+    return ask
+
+
+def test_slices_are_sent_as_they_are_stored(asked) -> None:
+    images = [ct(k, z=k, value=k) for k in range(4)]
+    images[3].RescaleSlope, images[3].RescaleIntercept, images[3].PhotometricInterpretation = 2, -5, "MONOCHROME1"
+    images[3].WindowCenter, images[3].WindowWidth, images[3].PixelSpacing = 40, 80, [2, 1]
+    viewer = nd.view(images)
+    about, numbers = asked(viewer, {"series": viewer.screen.series, "frames": [3]})[0]
+    assert np.array_equal(np.frombuffer(numbers, "<i2"), np.full(64, 3)) and viewer.values.dtype == float
+    assert about == {
+        "series": viewer.screen.series, "index": 3, "words": viewer.series[0].frames[3].name,
+        "kind": "int16", "rows": 8, "columns": 8, "aspect": 2.0,
+        "slope": 2.0, "intercept": -5.0, "inverted": True, "own": (40.0, 80.0), "range": (1.0, 1.0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [("u1", "uint8"), ("i1", "int8"), ("u2", "uint16"), (">i2", "int16"), ("u4", "float32"), ("f8", "float32")],
+)
+def test_numbers_that_a_browser_has(dtype, kind) -> None:
+    canvas = pytest.importorskip("nbdicom.notebook.canvas")
+    name, numbers = canvas._numbers(Pixels(np.arange(100, dtype=dtype).reshape(10, 10)))
+    assert name == kind
+    assert np.array_equal(np.frombuffer(numbers.tobytes(), np.dtype(kind).newbyteorder("<")), np.arange(100))
+
+
+def test_colours_and_what_cannot_be_decoded_are_sent_too(asked) -> None:
+    viewer = nd.view(file("examples_rgb_color.dcm"))
+    about, numbers = asked(viewer, {"series": viewer.screen.series, "frames": [0]})[0]
+    assert about["kind"] == "rgb" and numbers == viewer.values.tobytes() and "own" not in about
+    bad = ct()
+    bad.PixelData = b"\0\0"
+    viewer = nd.view(bad)
+    about, numbers = asked(viewer, {"series": viewer.screen.series, "frames": [0]})[0]
+    assert "cannot be decoded" in about["problem"] and not numbers
+
+
+def test_what_was_asked_for_last_comes_first_and_nothing_twice(asked, monkeypatch) -> None:
+    viewer = nd.view([ct(k, z=k) for k in range(9)])
+    series = viewer.screen.series
+    monkeypatch.setattr("nbdicom.notebook.canvas.sys.platform", "emscripten")
+    with viewer.screen._lock:
+        viewer.screen._wanted = [1, 2]  # two are still to be answered
+    requests = [{"series": series, "frames": [7, 2]}, {"series": series - 1, "frames": [3]}, {"frames": []}]
+    sent = asked(viewer, *requests, {"series": series, "frames": [-1, 9, "0", None]})
+    assert [about["index"] for about, _ in sent] == [7, 1, 2]
+
+
+def test_nothing_of_the_series_before_is_sent(asked) -> None:
+    viewer = nd.view([ct(1, series="1.1"), *(ct(k, z=k, series="1.2") for k in (1, 2, 3))])
+    before = viewer.screen.series
+    viewer.choice.value = 1
+    assert asked(viewer, {"series": before, "frames": [0]}) == []
+    assert [about["index"] for about, _ in asked(viewer, {"series": before + 1, "frames": [0]})] == [0]
+
+
+def test_neither_pixels_nor_a_patient_are_in_what_a_notebook_saves(asked) -> None:
+    image = ct(value=4711)
+    image.PatientName, image.PatientID = "Doe^Jane", "JD-1"
+    viewer = nd.view(image)
+    state = viewer.screen.get_state()
+    assert not [name for name, value in state.items() if isinstance(value, bytes | memoryview)]
+    about, _ = asked(viewer, {"series": viewer.screen.series, "frames": [0]})[0]
+    for said in (state, about):
+        assert "Doe" not in str(said) and "JD-1" not in str(said)
+
+
+def test_the_browser_cannot_point_beside_the_series() -> None:
+    pytest.importorskip("anywidget")
+    viewer = nd.view([ct(k, z=k) for k in range(3)])
+    viewer.screen.set_state({"index": 99})
+    assert viewer.index == 2
+
+
+def test_a_modality_lut_is_applied_before() -> None:
+    image = ct(value=2)
+    lut = Dataset()
+    lut.LUTDescriptor, lut.LUTData, lut.ModalityLUTType = [4, 0, 16], [0, 10, 700, 30], "US"
+    image.ModalityLUTSequence = [lut]
+    pixels = decoded(series_of(image)[0].frames[0])
+    assert (pixels.values == 700).all() and pixels.whole == (700, 1)
+
+
 def test_no_patient_in_the_words() -> None:
     image = ct()
-    viewer = nd.view(image)
-    assert str(image.PatientName) not in viewer._says.value and str(image.PatientID) not in viewer._says.value
+    words = nd.view(image, canvas=False).screen.says.value
+    assert str(image.PatientName) not in words and str(image.PatientID) not in words
 
 
 # ------------------------------------------------------------------------------- metadata
