@@ -8,8 +8,7 @@
 const ARRAYS = {
   uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array, rgb: Uint8Array,
 };
-const UNDER_WAY = 4; // slices, or as many as are in this number of bytes
-const BYTES_UNDER_WAY = 8 << 20;
+const UNDER_WAY = 2; // slices that are fetched ahead at a time; more are no faster, and the one that is wanted waits for them
 const LOST = 10_000; // milliseconds, after which an answer is no longer waited for
 const SLOW = 1000; // milliseconds for one answer, with which only the neighbours are fetched ahead
 const NEIGHBOURS = 16; // slices that are fetched before anybody has touched the viewer
@@ -20,7 +19,7 @@ class Film {
     this.model = model;
     this.displays = new Set();
     this.timer = this.player = null;
-    this.touched = this.slow = false;
+    this.touched = this.slow = this.news = false;
     this.open();
     model.on("change:series", () => this.open());
     model.on("change:index", () => this.go(model.get("index")));
@@ -65,12 +64,15 @@ class Film {
 
   changed() {
     for (const draw of this.displays) draw();
-    this.timer ??= setTimeout(() => this.tell(), PERIOD);
+    this.news = true;
+    if (this.timer === null) this.tell();
   }
 
-  /** The kernel hears where one is now and then, and at last. */
+  /** The kernel hears where one is: at once, then now and then, and at last. */
   tell() {
-    this.timer = null;
+    this.timer = this.news ? setTimeout(() => this.tell(), PERIOD) : null;
+    if (!this.news) return;
+    this.news = false;
     this.model.set("index", this.wanted);
     this.model.set("window", this.window);
     this.model.save_changes();
@@ -117,8 +119,9 @@ class Film {
     return found;
   }
 
-  /** The nearest slice that is neither here nor on its way; none if there is no room for it. */
+  /** The nearest slice that is neither here nor on its way; none if there is no room for it, or somebody waits for another. */
   missing() {
+    if (this.asked.has(this.wanted)) return null;
     let found = null;
     for (let index = 0; index < this.count; index++)
       if (!this.held.has(index) && !this.asked.has(index))
@@ -133,11 +136,10 @@ class Film {
     if (!this.displays.size) return;
     const now = performance.now(), frames = [];
     for (const [index, when] of this.asked) if (now - when > LOST) this.asked.delete(index);
-    const most = this.one ? Math.max(1, Math.min(UNDER_WAY, BYTES_UNDER_WAY / this.one)) : 1;
     for (;;) {
       const index = this.missing();
       // The one that is wanted has a place of its own.
-      if (index === null || this.asked.size >= most + (index === this.wanted)) break;
+      if (index === null || this.asked.size >= UNDER_WAY + (index === this.wanted)) break;
       this.asked.set(index, now);
       frames.push(index);
     }

@@ -60,20 +60,23 @@ colours
     "print('slice', viewer.index, 'window', viewer.window, 'value', viewer.values[0, 0])",
 ]
 
-#: What the canvas shows, each time that it is drawn: the slice, the pixel in its middle, when it was on the screen, and how
-#: long after the first thing that a person did of which nothing had been seen yet.  A message to oneself comes after the
-#: frame that is being made.
+#: What the canvas shows, each time that it is drawn: the slice, the pixel in its middle, when a person asked for it, when
+#: it was on the screen.  Who asked for a slice has no answer before that very slice is seen.  A message to oneself
+#: comes after the frame that is being made.
 WATCH = """canvas => {
     const context = canvas.getContext('2d'), channel = new MessageChannel();
     window.shown = [];
-    let done = null;
+    let asked = null;
     for (const name of ['keydown', 'wheel', 'pointerdown', 'pointermove', 'input'])
-        window.addEventListener(name, event => { done ??= event.timeStamp; }, { capture: true });
+        window.addEventListener(name, event => {
+            if (event.type !== 'pointermove' || event.buttons) asked ??= event.timeStamp;
+        }, { capture: true });
     channel.port1.onmessage = ({ data }) => window.shown.push([...data, performance.now()]);
     new MutationObserver(() => {
         const [r, g, b] = context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
-        channel.port2.postMessage([+canvas.dataset.index, r, g, b, done]);
-        done = null;
+        const late = canvas.classList.contains('nbd-late');
+        channel.port2.postMessage([+canvas.dataset.index, r, g, b, late ? null : asked]);
+        if (!late) asked = null;
     }).observe(canvas, { attributes: true, attributeFilter: ['data-drawn'] });
 }"""
 
@@ -81,6 +84,10 @@ WATCH = """canvas => {
 def grey(index: int) -> int:
     """Of a slice in the window 250, 500."""
     return round(index * 255 / 500)
+
+
+def until_grey(lab: Lab, wanted: int) -> None:
+    lab.page.wait_for_function("(wanted) => Math.abs(window.shown.at(-1)[1] - wanted) <= 1", arg=wanted)
 
 
 class Watch:
@@ -96,6 +103,13 @@ class Watch:
             "(index) => document.querySelector('canvas.nbd-canvas').dataset.index === String(index)"
             " && window.shown.at(-1)?.[0] === index",
             arg=index,
+        )
+
+    def until_calm(self) -> None:
+        """Wait until the slice that the slider names is shown."""
+        self.page.wait_for_function(
+            "() => { const wanted = document.querySelector('.nbd-slider').value - 1;"
+            " return window.shown.at(-1)?.[0] === wanted && !document.querySelector('.nbd-late'); }"
         )
 
     @contextmanager
@@ -126,21 +140,22 @@ def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property:
     number = out.get_by_role("spinbutton", name="Number of the slice")
     slider = out.get_by_role("slider", name="Slice")
 
-    # From one end to the other, where nothing is yet.
+    # Here and there, where nothing is yet.
+    box = slider.bounding_box()
     with watch.measured("jump to a slice that is not there"):
-        for index in (0, 499, 120, 380, 60, 440, 180, 320):
-            number.fill(str(index + 1))
-            number.press("Enter")
-            watch.until(index)
+        for index in (20, 480, 120, 380, 60, 440, 180, 320):
+            slider.click(position={"x": 8 + index / 499 * (box["width"] - 16), "y": box["height"] / 2})
+            watch.until_calm()
 
     # Slice by slice: each is shown, with its own pixels.
-    canvas.press("Home")
+    number.fill("1")
+    number.press("Enter")
     watch.until(0)
     with watch.measured("arrow keys") as shown:
         for index in range(1, 61):
             canvas.press("ArrowDown")
             watch.until(index)
-    assert [one[0] for one in shown] == list(range(1, 61))
+    assert list(dict.fromkeys(one[0] for one in shown if one[0])) == list(range(1, 61))
     assert all(abs(one[1] - grey(one[0])) <= 1 for one in shown)
 
     # As fast as the wheel turns: never backwards, and none is missing where it ends.
@@ -179,3 +194,40 @@ def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property:
         lab.page.wait_for_function("() => window.shown.length > 60")
         canvas.press("Space")
     out.get_by_role("button", name="Play").first.wait_for()
+
+    # Windows by name, by hand, and back; what the kernel knows of it.
+    canvas.press("End")
+    canvas.press("PageUp")
+    watch.until(489)
+    out.get_by_label("Window", exact=True).select_option("Bone")
+    until_grey(lab, round((489 + 500) * 255 / 1800))
+    assert (out.get_by_label("Centre").input_value(), out.get_by_label("Width").input_value()) == ("400", "1800")
+    out.get_by_label("Width").fill("0")
+    out.get_by_label("Width").press("Enter")
+    out.get_by_text("the width of a window is more than 0").wait_for()
+    lab.run_cell(2)
+    out.get_by_text("slice 489 window (400.0, 1800.0) value 489").wait_for()
+    out.get_by_label("Window", exact=True).select_option("As the object says")
+    until_grey(lab, grey(489))
+    assert number.input_value() == "490"
+
+    # Attributes, searched.
+    out.get_by_role("button", name="Attributes").click()
+    out.get_by_label("Search").fill("thickness")
+    out.get_by_text("1 of 22 attributes").wait_for()
+    assert "SliceThickness" in out.locator("table").last.inner_text()
+
+    # Frames in colour, played.
+    lab.run_cell(1)
+    film = out.locator("canvas.nbd-canvas[data-drawn]").nth(1)
+    film.wait_for()
+    assert not out.get_by_label("Centre").nth(1).is_visible()  # colours have no window
+    film.evaluate(WATCH)
+    film.press("Space")
+    lab.page.wait_for_function("() => window.shown.at(-1)?.[0] === 2")
+    out.get_by_role("button", name="Play").last.wait_for()  # it stops at the last one
+    assert lab.page.evaluate("() => window.shown.at(-1).slice(1, 4)") == [0, 0, 255]
+    lab.both_themes(pictures, "images")
+    assert lab.nameless() == []
+    lab.close()
+    assert lab.errors == []
