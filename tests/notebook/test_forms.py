@@ -459,4 +459,4 @@ def test_from_a_retrieval_to_its_images(grid) -> None:
     grid.all_button.click()
     grid.retrieve().wait(LIMIT)
     grid.show_button.click()
-    until(lambda: any(label.startswith("Slice") for label in labels(grid._viewer)))
+    until(lambda: {"Window", "Attributes"} <= set(labels(grid._viewer)))
