@@ -39,7 +39,7 @@ def search_and_retrieve(page: Page, picture: Path) -> None:
     page.choose(0, [0, 1])
     form.get_by_text("2 of 3 rows selected").wait_for()
     form.get_by_role("button", name="Retrieve").click()
-    form.get_by_text("38 of 38 instances retrieved").wait_for()
+    form.get_by_text("38 of 38 instances retrieved").first.wait_for()
     form.get_by_role("img", name="Image of series 3 CT Lung cor").wait_for()
     form.get_by_role("button", name="Show images").click()
     form.locator("canvas.nbd-canvas[data-drawn]").wait_for()
