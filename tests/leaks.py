@@ -14,7 +14,7 @@ import pytest
 
 __all__ = ["descriptors", "nothing_left"]
 
-LIMIT = 5.0  #: seconds that a thread has to end
+LIMIT = 30.0  #: seconds that a thread has to end
 
 
 def descriptors() -> dict[str, str]:

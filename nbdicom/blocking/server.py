@@ -279,15 +279,8 @@ class Server(Acceptor):
     def _serve_connection(self, connection: socket.socket, address: tuple[str, int]) -> None:
         """In the thread of this connection, from its first byte to its last."""
         served = self._admit_connection(self._transport(connection), address)
-        if served is None:
-            return
-        with self._lock:
-            if is_open := self._open:
-                self._served[served] = served
-        if is_open:
+        if served is not None:
             self._serve(served, address)
-        else:
-            served.driver.transport.close()
 
     def _begin_in_memory(self, connection: Connection, address: tuple[str, int]) -> None:
         """Nobody serves it in a thread: who waits for its answers does its work."""
@@ -304,7 +297,7 @@ class Server(Acceptor):
 
         attendant = Attendant(driver, lambda: self._answer(served, address), over, self._do_chores)
         with self._lock:
-            self._served[attendant] = served
+            self._served[attendant] = self._served.pop(served)
             waiting = [worker for worker in self._served if isinstance(worker, Attendant)]
         connection.driver, connection.work, connection.pass_time = driver, attendant.step, attendant.pass_time
         driver.connected()
@@ -312,16 +305,7 @@ class Server(Acceptor):
             other.step()  # no time passes by itself: those that are idle for too long end now
 
     def _admit_connection(self, transport: Transport | Connection, address: tuple[str, int]) -> Served[Driver] | None:
-        """A driver for a connection, if there is room for one."""
-        with self._lock:
-            full = self.is_full(self._served.values())
-            evicted = self.evict(self._served.values())
-        if evicted is not None:
-            _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
-            evicted.driver.request_end("too many connections without an association")
-        if full:
-            transport.close()
-            return None
+        """A driver for a connection, which counts from now on, if there is room for one."""
         driver = Driver(
             self.new_core(time.monotonic),
             transport,
@@ -332,7 +316,20 @@ class Server(Acceptor):
             open_destination=open_destination,
             turns=self._turns,
         )
-        return Served(driver, address[0])
+        served = Served(driver, address[0])
+        with self._lock:
+            # Looked at and counted in one go: of those that come at the same moment each sees the others.
+            full = not self._open or self.is_full(self._served.values())
+            evicted = self.evict(self._served.values())
+            if not full:
+                self._served[served] = served
+        if evicted is not None:
+            _log.info("%s: too many half-open connections from %s: the oldest is closed", self.ae_title, evicted.host)
+            evicted.driver.request_end("too many connections without an association")
+        if full:
+            transport.close()
+            return None
+        return served
 
     def _transport(self, connection: socket.socket) -> Transport:
         from nbdicom.blocking import transport

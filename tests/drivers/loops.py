@@ -54,7 +54,7 @@ class Loop:
             for association in list(self._associations):
                 association._driver.abort()
             others = asyncio.all_tasks() - {asyncio.current_task()}
-            left = (await asyncio.wait(others, timeout=5))[1] if others else ()
+            left = (await asyncio.wait(others, timeout=PATIENCE))[1] if others else ()
             return [repr(task) for task in left]
 
         left = self.run(settle())

@@ -6,6 +6,7 @@ started it.
 
 from __future__ import annotations
 
+import selectors
 import socket
 import struct
 import threading
@@ -43,11 +44,18 @@ from nbdicom.core.pdu import (
     encode_pdu,
 )
 from nbdicom.core.streams import BytesSource
+from nbdicom.errors import AssociationError
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
-LIMIT = 5.0  #: seconds that a scripted peer waits for anything
-FAST = Timeouts(connect=5, association=5, artim=2, network=5, dimse=5, idle=10, cancel=2, release=2, closing=0.02)
+LIMIT = (
+    30.0  #: seconds that a scripted peer waits for anything: what works takes none of them, however slow the machine is
+)
+#: no timer ends anything here before the peer does
+FAST = Timeouts(
+    connect=LIMIT, association=LIMIT, artim=LIMIT, network=LIMIT, dimse=LIMIT, idle=2 * LIMIT, cancel=LIMIT, release=LIMIT,
+    closing=0.02,
+)  # fmt: skip
 
 IMPLICIT, EXPLICIT = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1")
 VERIFICATION, CT, MR = UID("1.2.840.10008.1.1"), UID("1.2.840.10008.5.1.4.1.1.2"), UID("1.2.840.10008.5.1.4.1.1.4")
@@ -295,6 +303,20 @@ class Wire:
         self.close()
 
 
+def wait_until_ended(wires: Iterable[Wire], count: int) -> None:
+    """Wait until so many of these connections have come to their end, without a word; whichever they are."""
+    with selectors.DefaultSelector() as selector:
+        for wire in wires:
+            selector.register(wire.socket, selectors.EVENT_READ, wire)
+        while count > 0:
+            ready = selector.select(LIMIT)
+            assert ready, f"{count} more connections ought to end"
+            for key, _ in ready:
+                assert key.data.rest() == b""
+                selector.unregister(key.fileobj)
+                count -= 1
+
+
 class Scripted:
     """An acceptor that plays one script for each connection, in their order.
 
@@ -352,6 +374,21 @@ def dial(address: tuple[str, int], **changes: Any) -> Association:
     association = associate(address, **given)
     DIALED.add(association)
     return association
+
+
+def served(address: tuple[str, int], *, by: Dial | None = None, **changes: Any) -> None:
+    """Somebody calls, is answered, and goes.
+
+    Where the timers of the server are short they may end this, too: a machine that stands still for a second calls again.
+    """
+    for _ in range(20):
+        try:
+            with (by or dial)(address, **changes) as association:
+                assert association.echo() == 0
+                return
+        except AssociationError:
+            pass
+    raise AssertionError("nobody is served any more")
 
 
 def when_waiting(association: Association, act: Callable[[], object], *, number: int = 1) -> None:

@@ -165,18 +165,18 @@ def test_a_dead_address_costs_its_share_of_the_time(
 ) -> None:
     with at() as server:
         resolving(monkeypatch, deaf, server.address)
-        with dial(("pacs.example", 104), timeouts=replace(FAST, connect=1)) as association:
+        with dial(("pacs.example", 104), timeouts=replace(FAST, connect=2)) as association:
             assert association.echo() == 0
 
 
 def test_all_addresses_together_have_one_deadline(
     monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int], dial: Dial
 ) -> None:
-    resolving(monkeypatch, *[deaf] * 5)
+    resolving(monkeypatch, *[deaf] * 100)
     began = time.monotonic()
     with pytest.raises(ConnectionFailed, match="did not answer within 0.5 s"):
         dial(("pacs.example", 104), timeouts=replace(FAST, connect=0.5))
-    assert 0.4 < time.monotonic() - began < LIMIT  # five times 0.5 s would be as long as that
+    assert 0.4 < time.monotonic() - began < LIMIT  # a hundred times 0.5 s would be longer
 
 
 # ------------------------------------------------------------------------------- no deadline at all

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ from scripted import (
 )
 
 from nbdicom import aio
-from nbdicom.config import Limits, OperationsWindow, Timeouts
+from nbdicom.config import Limits, OperationsWindow
 from nbdicom.core.command import CCancelRQ, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
 from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
@@ -55,7 +56,7 @@ def run(work: Coroutine[Any, Any, Any]) -> None:
     async def whole() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, 3 * LIMIT)
         gc.collect()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
@@ -217,7 +218,7 @@ def test_a_peer_that_does_not_hear_the_cancel_is_aborted() -> None:
         assert wire.aborted() == A_ABORT_USER
 
     async def test(address: tuple[str, int]) -> None:
-        association = await dial(address, timeouts=Timeouts(cancel=0.1, artim=1))
+        association = await dial(address, timeouts=replace(FAST, cancel=0.1))
         responses = await association.find(b"keys")
         await cancelled(anext(responses), lambda: until(lambda: association._driver._waiters))
         await over(association)
@@ -662,7 +663,7 @@ def test_a_peer_that_takes_nothing_is_given_up() -> None:
         assert over_now.wait(LIMIT)
 
     async def test(address: tuple[str, int]) -> None:
-        association = await dial(address, timeouts=Timeouts(network=0.2, artim=0.2))
+        association = await dial(address, timeouts=replace(FAST, network=0.2))
         try:
             with pytest.raises(AssociationAborted, match="reads nothing"):
                 await anext(association.store([Zeros(64 << 20)]))

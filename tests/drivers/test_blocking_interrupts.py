@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,7 +43,6 @@ from scripted import (
 
 from nbdicom.blocking import Association, Server
 from nbdicom.blocking.transport import Transport
-from nbdicom.config import Timeouts
 from nbdicom.core.command import CCancelRQ, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
 from nbdicom.errors import AssociationError
@@ -167,7 +167,7 @@ def test_a_peer_that_does_not_hear_the_cancel_is_aborted() -> None:
         assert wire.aborted() == A_ABORT_USER
 
     with Scripted(script) as acceptor:
-        association = dial(acceptor.address, timeouts=Timeouts(cancel=0.1, artim=1))
+        association = dial(acceptor.address, timeouts=replace(FAST, cancel=0.1))
         responses = association.find(b"keys")
         when_waiting(association, interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -187,7 +187,7 @@ def test_a_peer_that_answers_a_cancel_with_endless_matches_is_aborted() -> None:
                 wire.answer(request, 0xFF00, b"late")
 
     with Scripted(script) as acceptor:
-        association = dial(acceptor.address, timeouts=Timeouts(cancel=0.2, artim=0.1))
+        association = dial(acceptor.address, timeouts=replace(FAST, cancel=0.2, artim=0.1))
         responses = association.find(b"keys")
         when_waiting(association, interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -205,7 +205,7 @@ def test_endless_matches_of_a_query_that_was_dropped_end_in_an_abort() -> None:
                 wire.answer(request, 0xFF00, b"late")
 
     with Scripted(script) as acceptor:
-        association = dial(acceptor.address, timeouts=Timeouts(cancel=0.2, artim=0.1, dimse=5))
+        association = dial(acceptor.address, timeouts=replace(FAST, cancel=0.2, artim=0.1))
         next(association.find(b"keys"))
         with pytest.raises(Exception, match="."):
             association.echo()

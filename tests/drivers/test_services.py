@@ -49,6 +49,9 @@ from nbdicom.operations.requests import (
     SubOperations,
 )
 
+#: instances of a retrieve that is to be cancelled: they take so many seconds that nobody is late with the C-CANCEL
+MANY = 20_000
+
 
 def wide(most: int) -> Support:
     """What `CONTEXTS` says, with a window."""
@@ -115,11 +118,11 @@ def test_exceptions_abort_and_ends_release(serve: Serve, dial: Dial) -> None:
     with serve(Handlers(), trace=trace) as server:
         with dial(server.address):
             pass
-        assert done.wait(5)
+        assert done.wait(LIMIT)
         done.clear()
         with pytest.raises(ZeroDivisionError), dial(server.address):
             raise ZeroDivisionError
-        assert done.wait(5)
+        assert done.wait(LIMIT)
     assert ends == ["release", "abort"]
 
 
@@ -275,7 +278,7 @@ def test_release_settles_what_was_dropped(dial: Dial, endless: tuple[Endless, Se
     handler, server = endless
     with dial(server.address) as association:
         next(association.find(b"keys"))
-    assert handler.closed.wait(5)
+    assert handler.closed.wait(LIMIT)
 
 
 def test_find_that_was_never_iterated(dial: Dial, endless: tuple[Endless, Server]) -> None:
@@ -559,7 +562,7 @@ def test_get_that_fails_altogether(serve: Serve, dial: Dial) -> None:
 
 
 def test_get_cancelled(serve: Serve, dial: Dial) -> None:
-    stored = [Instance(number, bytes(1000)) for number in range(200)]
+    stored = [Instance(1, bytes(1000))] * MANY
     with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
         with association.get(b"keys") as responses:
             for value in responses:
@@ -571,7 +574,7 @@ def test_get_cancelled(serve: Serve, dial: Dial) -> None:
 
 
 def test_get_dropped(serve: Serve, dial: Dial) -> None:
-    stored = [Instance(number, bytes(1000)) for number in range(200)]
+    stored = [Instance(1, bytes(1000))] * MANY
     with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
         for _ in association.get(b"keys"):
             break
@@ -654,7 +657,7 @@ def test_move_to_a_destination_that_takes_nothing(serve: Serve, dial: Dial, faul
 
 
 def test_move_cancelled(serve: Serve, dial: Dial) -> None:
-    stored = [Instance(number) for number in range(20_000)]  # several seconds: a stalled thread cannot miss it
+    stored = [Instance()] * MANY
     ended = threading.Event()
 
     def trace(event: Any) -> None:
@@ -669,7 +672,7 @@ def test_move_cancelled(serve: Serve, dial: Dial) -> None:
             responses.cancel()
             assert responses.status == 0xFE00
             assert association.echo() == 0
-        assert ended.wait(5)  # the sub-association is released
+        assert ended.wait(LIMIT)  # the sub-association is released
 
 
 def test_move_whose_destination_dies_midway(serve: Serve, dial: Dial) -> None:
@@ -701,7 +704,7 @@ def test_threads_share_an_association(serve: Serve, dial: Dial, window: int) -> 
 
     def work() -> None:
         try:
-            start.wait(5)
+            start.wait(LIMIT)
             for _ in range(50):
                 assert association.echo() == 0
         except BaseException as error:
@@ -715,7 +718,7 @@ def test_threads_share_an_association(serve: Serve, dial: Dial, window: int) -> 
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(2 * LIMIT)
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
         assert association.echo() == 0
@@ -739,7 +742,7 @@ def test_threads_of_several_services(serve: Serve, dial: Dial) -> None:
 
     def work(job: Callable[[], None]) -> None:
         try:
-            start.wait(5)
+            start.wait(LIMIT)
             job()
         except BaseException as error:
             errors.append(error)
@@ -753,7 +756,7 @@ def test_threads_of_several_services(serve: Serve, dial: Dial) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(2 * LIMIT)
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority, Files
-from scripted import FAST, FIND, LIMIT, Instance, Sink, Wire, Zeros, a_associate_rq
+from scripted import FAST, FIND, LIMIT, Instance, Sink, Wire, Zeros, a_associate_rq, served
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.trace import Connected, Secured
@@ -368,8 +368,7 @@ def test_a_requestor_that_stalls_is_closed_by_artim(
     """And keeps nobody else out meanwhile."""
     with secured(hospital.server, timeouts=replace(FAST, artim=0.5)) as scp, Wire.connect(scp.address) as wire:
         begin(wire)
-        with dial(scp.address, tls=hospital.client) as association:
-            assert association.echo() == 0
+        served(scp.address, by=dial, tls=hospital.client)
         assert wire.rest() == b""
 
 

@@ -521,7 +521,7 @@ def run_f15() -> None:
         subprocess.run(["ip", "link", "set", "lo", state], check=True)
 
     link("up")
-    timeouts = Timeouts(artim=1, network=1, pdu=1, idle=1, dimse=1, closing=0.1)
+    timeouts = Timeouts(artim=2, network=2, pdu=2, idle=2, dimse=2, closing=0.1)
     contexts = CONTEXTS
     with Server(Handlers(store=lambda request: 0), ae_title="SCP", contexts=contexts, timeouts=timeouts) as server:
         idle, stuck = dial(server.address, timeouts=timeouts), dial(server.address, timeouts=timeouts)
@@ -532,7 +532,7 @@ def run_f15() -> None:
             raise AssertionError("an echo without a network")
         except NbdicomError as error:
             print(type(error).__name__)
-        assert server.wait_until_left(10), "the acceptor waits for ever"
+        assert server.wait_until_left(LIMIT), "the acceptor waits for ever"
         link("up")
         with dial(server.address) as association:
             assert association.echo() == 0

@@ -16,7 +16,8 @@ MODELS = [
     for root in ("Patient", "Study")
     for service in ("Find", "Move", "Get")
 ]
-QUICK = Timeouts(connect=5, association=5, dimse=10, cancel=2, release=2)
+#: no timer ends anything before the peer does
+PATIENT = Timeouts(connect=60, association=60, dimse=60, cancel=60, release=60)
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def scp():
     def start(*, contexts=("Verification", *MODELS), ae_title="SCP", server=None, **handlers):
         one = Server(Handlers(**handlers), ae_title=ae_title, contexts=list(contexts), **(server or {})).start()
         host, port = one.address
-        peer = Peer(ae_title, host, port, calling="TESTER", timeouts=QUICK)
+        peer = Peer(ae_title, host, port, calling="TESTER", timeouts=PATIENT)
         peer.server = one
         running.append(peer)
         return peer
@@ -60,7 +61,7 @@ def _raw_server(behave):
         thread.start()
         yield listener.getsockname()[1]
         listener.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def ct(series="1.2.3.1", number=1, study="1.2.3", **values):

@@ -16,7 +16,7 @@ import nbdicom as nd
 from nbdicom.errors import NbdicomError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer.registry import Peers
-from tests.peer.conftest import QUICK, ct
+from tests.peer.conftest import PATIENT, ct
 
 EVIL = "<img src=x>"  #: a possible AE title, name of a peer, of a file, word of an Error Comment
 MOVE = "StudyRootQueryRetrieveInformationModelMove"
@@ -45,7 +45,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         nd.Pacs(folder / "pacs", ae_title=EVIL) as pacs,
     ):
         warnings.simplefilter("ignore")
-        peer = nd.Peer(EVIL, *server.address, calling=EVIL, timeouts=QUICK)
+        peer = nd.Peer(EVIL, *server.address, calling=EVIL, timeouts=PATIENT)
         association = peer.associate([MOVE, "Verification", "1.2.3.4"])
         tables["association"], tables["negotiation"] = association, association.negotiation
         tables["current associations"] = server.table()
