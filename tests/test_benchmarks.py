@@ -47,6 +47,7 @@ def test_no_workload_is_forgotten():
     assert sorted(["store", "find", *(name for part in PARTS for name in part)]) == sorted(GROUPS)
 
 
+@pytest.mark.extended
 def test_a_quick_run_writes_what_the_page_is_made_of(tmp_path):
     file = tmp_path / "performance.json"
     quick(file, "find")

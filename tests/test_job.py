@@ -210,7 +210,9 @@ def get_peer(scp, *instances):  # noqa: F811
 
 def test_a_retrieval_from_a_silent_peer_keeps_what_has_arrived(scp, slow, make_ct, tmp_path) -> None:  # noqa: F811
     peer = get_peer(scp, instance(make_ct(number=1)), Held(make_ct(number=2), lambda: slow.wait(LIMIT)))
-    peer.timeouts = replace(peer.timeouts, cancel=0.2)  # so long it may take to answer the C-CANCEL, then A-ABORT
+    peer.timeouts = replace(
+        peer.timeouts, cancel=0.2, artim=0.2
+    )  # so long it may take to answer the C-CANCEL, then A-ABORT
     job = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, wait=False)
     seen = Seen(job)
     seen.until(lambda s: s.done == 1)
@@ -243,7 +245,7 @@ def test_a_cancelled_store_says_what_was_not_sent(scp, slow, make_ct) -> None:  
         return 0
 
     peer = scp(store=store, contexts=["CTImageStorage"])
-    peer.timeouts = replace(peer.timeouts, cancel=0.2)
+    peer.timeouts = replace(peer.timeouts, cancel=0.2, artim=0.2)
     job = Job(lambda job: peer.store([make_ct(number=k) for k in range(1, 4)], progress=job))
     seen = Seen(job)
     job.start()

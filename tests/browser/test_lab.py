@@ -86,7 +86,7 @@ def test_an_interrupted_query_leaves_the_association_usable(lab: Lab) -> None:
     lab.run_cell(0)
     lab.wait_for_cell(0)
     lab.run_cell(1)
-    lab.outputs().get_by_text("a match has come").first.wait_for(timeout=30_000)
+    lab.outputs().get_by_text("a match has come").first.wait_for(timeout=60_000)
     lab.command("notebook:interrupt-kernel")
     lab.wait_for_cell(1)
     assert "KeyboardInterrupt" in " ".join(lab.outputs().all_inner_texts())

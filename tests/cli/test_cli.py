@@ -15,7 +15,7 @@ from nbdicom.cli.parser import identity_of, make_parser
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs.samples import sample_instances
 
-from .conftest import nbdicom, pacs_process
+from .conftest import LIMIT, from_scratch, nbdicom, pacs_process
 
 COMMANDS = ["demo", "lab", "pacs", "echo", "find", "get", "pull", "move", "store"]
 
@@ -32,7 +32,7 @@ def one_line(stderr: str) -> str:
 
 @pytest.mark.parity("A.10 echoscu")
 def test_echo_prints_the_steps(pacs: str) -> None:
-    done = nbdicom("echo", pacs)
+    done = from_scratch("echo", pacs)
     assert done.returncode == 0
     assert "C-ECHO" in done.stdout and "0000H Success" in done.stdout
     assert done.stderr == ""
@@ -205,7 +205,7 @@ def test_pacs_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with pacs_process("--root", tmp_path) as (process, address):
         assert nbdicom("echo", address).returncode == 0
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(LIMIT) == 0
         assert process.stderr is not None and "Traceback" not in process.stderr.read()
     assert nbdicom("echo", address).returncode == 1
 
@@ -316,7 +316,7 @@ def test_find_asks_for_options(pacs: str) -> None:
 
 
 def test_demo_shows_the_whole_line(tmp_path: Path) -> None:
-    done = nbdicom("demo", "--to", tmp_path)
+    done = from_scratch("demo", "--to", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in (
         "instances stored",
@@ -354,4 +354,4 @@ def test_the_page_knows_every_option() -> None:
 
 
 def test_version() -> None:
-    assert nbdicom("--version").stdout.startswith("nbdicom ")
+    assert from_scratch("--version").stdout.startswith("nbdicom ")

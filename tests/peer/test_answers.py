@@ -293,14 +293,14 @@ def test_a_column_as_a_key() -> None:
     assert wire("ModalitiesInStudy", "CS", pd.Series(["ct", "MR"])) == "CT\\MR"
 
 
-def test_a_hundred_thousand_rows() -> None:
+def test_many_thousand_rows() -> None:
     one = encode_elements({**FULL, "ProcedureCodeSequence": None, "SpecificCharacterSet": "ISO_IR 192"}, EXPLICIT)
     uid = FULL["StudyInstanceUID"].encode()
-    pairs = [(one.replace(uid, uid[:-6] + b"%06d" % k), EXPLICIT) for k in range(100_000)]
+    pairs = [(one.replace(uid, uid[:-6] + b"%06d" % k), EXPLICIT) for k in range(20_000)]
     df = answer_frame(pairs, Query.of("STUDY").columns, provenance={"peer": "P@h:1"})
-    assert len(df) == 100_000 and df.StudyInstanceUID.is_unique
+    assert len(df) == 20_000 and df.StudyInstanceUID.is_unique
     # A view does not walk through the rows that it does not show.
-    assert "and 99940 more rows" in str(df.dicom.table()) and len(df.dicom._repr_html_()) < 100_000
+    assert "and 19940 more rows" in str(df.dicom.table()) and len(df.dicom._repr_html_()) < 100_000
 
 
 # ------------------------------------------------------------------------------- a worklist
