@@ -14,7 +14,7 @@ from enum import IntEnum
 from operator import attrgetter
 from struct import Struct
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
 
 from nbdicom.core.fields import OfFields
 from nbdicom.core.layout import Span
@@ -128,9 +128,10 @@ def _message(command_field: int, name: str) -> Callable[[_T], _T]:
         made.mandatory = tuple(f.name for f in fields(made) if f.default is f.default_factory)  # both MISSING
         made.id_name = "message_id" if "message_id" in made.names else "message_id_being_responded_to"
         made.id_of = attrgetter(made.id_name)
-        made.alike = "affected_sop_instance_uid" not in made.names
-        others = sorted(made.names - {made.id_name})
+        made.alike = "number_of_remaining_sub_operations" not in made.names
+        others = sorted(made.names - {made.id_name, "affected_sop_instance_uid"})
         # One name alone gives no tuple; the Message ID twice would do no harm, but two of another name are as good.
+        made.has_instance = "affected_sop_instance_uid" in made.names
         made.others_of = attrgetter(*(others * 2 if len(others) == 1 else others)) if others else lambda message: ()
         _messages[command_field] = made
         return made  # type: ignore[no-any-return]
@@ -153,8 +154,10 @@ class Message(OfFields):
     __hash__ = None  # type: ignore[assignment]  # it can change: its Message ID is given when it is sent
     id_name: ClassVar[str]  #: the field with the Message ID, our own or the one that is responded to
     id_of: ClassVar[Callable[[Any], int]]  #: gives it
-    alike: ClassVar[bool]  #: whether one message may differ from the last in its Message ID only
-    others_of: ClassVar[Callable[[Any], tuple[Any, ...]]]  #: gives the values of all other fields
+    alike: ClassVar[bool]  #: whether one message hardly differs from the last; where it counts something, it does
+    has_instance: ClassVar[bool]  #: whether there is an Affected SOP Instance UID
+    #: gives the values of all other fields but the Affected SOP Instance UID
+    others_of: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)
@@ -379,6 +382,8 @@ class NDeleteRSP(_NResponse):
 _ELEMENT = Struct("<HHI")
 _US = Struct("<HHIH")
 _GROUP_LENGTH = Struct("<HHII")
+_INSTANCE = COMMAND_DICTIONARY["affected_sop_instance_uid"][0]
+_MOST_FORMS = 8  #: lengths of command sets that a reader remembers: more than there are in any dialogue
 _NO_DATA_SET = 0x0101
 _DATA_SET = 0x0001
 
@@ -415,10 +420,53 @@ def encode_command(message: Message, *, data_set: bool) -> bytes:
     return b"".join(parts)
 
 
-class CommandWriter:
-    """Encodes the command sets of one association; one that differs from the last in its Message ID only is not made anew.
+class _Blanks(NamedTuple):
+    """Where in a command set stands what differs from message to message."""
 
-    Where message follows message they hardly ever differ in more: of the 6 us of an encoding 1 is left.
+    id_at: int  #: the Message ID, or the one that is responded to; -1 for nowhere
+    uid_at: int  #: the Affected SOP Instance UID
+    uid_end: int
+
+    @classmethod
+    def of(cls, raw: bytes, kind: type[Message]) -> _Blanks:
+        """Those of a command set of this kind; where there is no UID, its places are both behind the Message ID."""
+        wanted = COMMAND_DICTIONARY[kind.id_name][0]
+        position, id_at = 0, -1
+        while position + 8 <= len(raw):
+            group, element, length = _ELEMENT.unpack_from(raw, position)
+            position += 8
+            if id_at < 0 and element == wanted and not group:
+                if length != 2 or position + 2 > len(raw):
+                    break
+                id_at = position
+            elif element == _INSTANCE and not group and length:
+                if id_at < 0 or not kind.has_instance or position + length > len(raw):
+                    break
+                return cls(id_at, position, position + length)
+            position += length
+        return cls(id_at, id_at + 2, id_at + 2)
+
+
+class _Form:
+    """A command set with blanks: what was encoded or decoded last of its kind."""
+
+    __slots__ = ("after", "before", "blanks", "data_set", "has_uid", "kind", "middle", "raw", "said", "values")
+
+    def __init__(self, raw: bytes, kind: type[Message], blanks: _Blanks, values: Any, data_set: bool) -> None:
+        self.blanks = blanks
+        self.has_uid = blanks.uid_at < blanks.uid_end
+        self.before = raw[: blanks.id_at]
+        self.middle = raw[blanks.id_at + 2 : blanks.uid_at]
+        self.after = raw[blanks.uid_end :]
+        self.kind, self.values, self.data_set = kind, values, data_set
+        self.raw: bytes = b""  # of a message that may be given twice
+        self.said: tuple[Message, bool] | None = None  # it
+
+
+class CommandWriter:
+    """Encodes the command sets of one association; what hardly differs from the last of its kind is not made anew.
+
+    Message follows message with another Message ID, and perhaps another SOP Instance UID: of 7 us 1 or 2 are left.
 
     >>> writer = CommandWriter()
     >>> for number in 7, 8:
@@ -427,47 +475,31 @@ class CommandWriter:
     00001001020000000800
     """
 
-    __slots__ = ("_after", "_before", "_data_set", "_kind", "_values")
+    __slots__ = ("_forms",)
 
     def __init__(self) -> None:
-        self._kind: type[Message] | None = None
-        self._values: tuple[Any, ...] = ()
-        self._data_set = False
-        self._before = self._after = b""  # the Message ID
+        self._forms: dict[type[Message], _Form] = {}
 
     def encode(self, message: Message, *, data_set: bool) -> bytes:
         """As `encode_command`."""
         kind = message.__class__
         if not kind.alike:
             return encode_command(message, data_set=data_set)
-        values = kind.others_of(message)
-        if kind is not self._kind or data_set is not self._data_set or values != self._values:
+        form, values = self._forms.get(kind), kind.others_of(message)
+        uid = message.affected_sop_instance_uid if kind.has_instance else None  # type: ignore[attr-defined]
+        if form is None or values != form.values or data_set is not form.data_set or form.has_uid is not bool(uid):
             raw = encode_command(message, data_set=data_set)
-            at = _message_id_at(raw, kind)
-            self._kind, self._values, self._data_set, self._before, self._after = (
-                kind,
-                values,
-                data_set,
-                raw[:at],
-                raw[at + 2 :],
-            )
+            self._forms[kind] = _Form(raw, kind, _Blanks.of(raw, kind), values, data_set)
             return raw
-        return self._before + kind.id_of(message).to_bytes(2, "little") + self._after
+        number = kind.id_of(message).to_bytes(2, "little")
+        if not uid:
+            return form.before + number + form.after
+        raw = _encode_value(uid, "UI")
+        rest = b"".join((form.before[12:], number, form.middle[:-4], len(raw).to_bytes(4, "little"), raw, form.after))
+        return _GROUP_LENGTH.pack(0, 0, 4, len(rest)) + rest
 
 
-def _message_id_at(raw: bytes, kind: type[Message]) -> int:
-    """Where the value of the Message ID (or of the one that is responded to) stands in a command set; -1 for nowhere."""
-    position, wanted = 0, COMMAND_DICTIONARY[kind.id_name][0]
-    while position + 10 <= len(raw):
-        group, element, length = _ELEMENT.unpack_from(raw, position)
-        position += 8
-        if element == wanted and not group:
-            return position if length == 2 else -1
-        position += length
-    return -1
-
-
-def _decode_value(raw: bytes, vr: str) -> Any:
+def _decode_value(raw: bytes | bytearray, vr: str) -> Any:
     if vr == "US":
         return int.from_bytes(raw[:2], "little") if len(raw) >= 2 else None
     if vr == "AT":
@@ -543,9 +575,9 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
 
 
 class CommandReader:
-    """Reads the command sets of one association; what the last one said besides its Message ID is not read again.
+    """Reads the command sets of one association; what hardly differs from the last one of its length is not read again.
 
-    Of the 9 us of reading a C-ECHO 2 are left.
+    Of the 9 us of reading a C-ECHO 2 are left, of the 13 of a C-STORE 4.
 
     >>> reader, writer = CommandReader(), CommandWriter()
     >>> for number in 7, 8:
@@ -554,39 +586,36 @@ class CommandReader:
     (CEchoRQ(message_id=8, affected_sop_class_uid=UID('1.2.840.10008.1.1')), False)
     """
 
-    __slots__ = ("_after", "_at", "_before", "_data_set", "_kind", "_length", "_raw", "_said", "_values")
+    __slots__ = ("_forms",)
 
     def __init__(self) -> None:
-        self._length = -1
-        self._raw = b""
-        self._said: tuple[Message, bool] | None = None  # in these bytes, where the message may be given twice
-        self._kind: type[Message] = Message
-        self._values: dict[str, Any] = {}
-        self._data_set = False
-        self._at = 0  # where the Message ID stands
-        self._before = self._after = b""
+        self._forms: dict[int, _Form] = {}  # by their length
 
     def decode(self, raw: bytes | bytearray) -> tuple[Message, bool]:
         """As `decode_command`; the pending responses to one C-FIND are one object."""
-        if len(raw) == self._length:
-            if self._said is not None and raw == self._raw:
-                return self._said
-            at = self._at
-            if raw.startswith(self._before) and raw.endswith(self._after):
-                kind, values = self._kind, self._values
+        form = self._forms.get(len(raw))
+        if form is not None:
+            if form.said is not None and raw == form.raw:
+                return form.said
+            at = form.blanks.id_at
+            if raw.startswith(form.before) and raw.endswith(form.after) and raw.startswith(form.middle, at + 2):
+                kind, values = form.kind, form.values
                 values[kind.id_name] = raw[at] | raw[at + 1] << 8
-                return kind(**values), self._data_set
+                if form.has_uid:
+                    uid = raw[form.blanks.uid_at : form.blanks.uid_end]
+                    values["affected_sop_instance_uid"] = _decode_value(uid, "UI")
+                return kind(**values), form.data_set
         raw = bytes(raw)
         said = message, has_data = decode_command(raw)
         kind = message.__class__
-        at = _message_id_at(raw, kind) if kind.alike else -1
-        if at < 0:
-            self._length = -1
+        if not kind.alike or (blanks := _Blanks.of(raw, kind)).id_at < 0:
             return said
-        self._length, self._at, self._before, self._after = len(raw), at, raw[:at], raw[at + 2 :]
-        self._kind, self._data_set = kind, has_data
-        self._values = {name: getattr(message, name) for name in kind.names}
-        self._raw, self._said = raw, said if isinstance(message, CFindRSP) else None
+        if len(self._forms) >= _MOST_FORMS:
+            self._forms.clear()
+        values = {name: getattr(message, name) for name in kind.names}
+        self._forms[len(raw)] = form = _Form(raw, kind, blanks, values, has_data)
+        if isinstance(message, CFindRSP):
+            form.raw, form.said = raw, said
         return said
 
 

@@ -100,11 +100,14 @@ def test_decoding_undoes_encoding(message: c.Message, data_set: bool) -> None:
 def test_who_remembers_the_last_command_set_reads_and_writes_the_same(
     said: list[tuple[c.Message, int, bool]], bytewise: bool
 ) -> None:
-    """Each message comes three times: as it is, under another Message ID, and with a byte that is wrong."""
+    """Each message comes as it is, under another Message ID, of another instance, and with a byte that is wrong."""
     reader, writer = c.CommandReader(), c.CommandWriter()
     for message, message_id, data_set in said:
-        for number in (message.id_of(message), message_id):
+        others = [getattr(message, "affected_sop_instance_uid", None), *map(UID, ("1.2.4", "1.2.40", "1.2.400000"))]
+        for number, instance in zip((message.id_of(message), message_id, message_id, message_id), others, strict=True):
             setattr(message, message.id_name, number)
+            if message.has_instance:
+                message.affected_sop_instance_uid = instance  # type: ignore[attr-defined]
             raw = c.encode_command(message, data_set=data_set)
             assert writer.encode(message, data_set=data_set) == raw
             assert reader.decode(bytearray(raw) if bytewise else raw) == (message, data_set)
