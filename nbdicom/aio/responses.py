@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from nbdicom.aio.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.command import Response
-from nbdicom.errors import AssociationError, OperationTimeout
+from nbdicom.errors import AssociationError, NbdicomError, OperationTimeout
 from nbdicom.operations.effects import Deliver
 from nbdicom.operations.invoking import Invoked
+from nbdicom.operations.listed import listed
 from nbdicom.operations.outcome import raise_for_status
 from nbdicom.status import Status
+from nbdicom.table import counted
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Responses"]
 
@@ -169,6 +174,24 @@ class Responses(Generic[T]):
         if self._begun:
             self._handling.__exit__(None, None, None)
         self._driver.forget(self._invocation)
+
+    async def to_frame(self) -> pandas.DataFrame:
+        """The answers that are still to come as a DataFrame, one row for each.
+
+        Raises
+        ------
+        OperationFailed, OperationCancelled, OperationTimeout, AssociationError
+            As while iterating; what had come is in ``results`` of the error.
+        """
+        values: list[Any] = []
+        try:
+            async for value in self:
+                values.append(value)  # noqa: PERF401  # what had come is kept when it breaks off
+        except NbdicomError as error:
+            if values:
+                error.keep(listed(self.service, self.status, values).to_frame(), counted(len(values), "answer"))
+            raise
+        return listed(self.service, self.status, values).to_frame()
 
     async def __aenter__(self) -> Self:
         return await self._start()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.command import Response
+from nbdicom.errors import NbdicomError
 from nbdicom.operations.effects import Deliver
 from nbdicom.operations.invoking import Invoked
+from nbdicom.operations.listed import listed
 from nbdicom.operations.outcome import raise_for_status
 from nbdicom.status import Status
+from nbdicom.table import counted
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Responses"]
 
@@ -140,6 +146,26 @@ class Responses(Generic[T]):
             self._end()
         else:
             self.cancel()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The answers that are still to come as a DataFrame, one row for each.
+
+        `Peer.find` makes more of them: typed columns, and where they are from.
+
+        Raises
+        ------
+        OperationFailed, OperationCancelled, OperationTimeout, AssociationError
+            As while iterating; what had come is in ``results`` of the error.
+        """
+        values: list[Any] = []
+        try:
+            for value in self:
+                values.append(value)  # noqa: PERF402  # what had come is kept when it breaks off
+        except NbdicomError as error:
+            if values:
+                error.keep(listed(self.service, self.status, values).to_frame(), counted(len(values), "answer"))
+            raise
+        return listed(self.service, self.status, values).to_frame()
 
     def __enter__(self) -> Self:
         return self

@@ -45,6 +45,8 @@ from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
 if TYPE_CHECKING:
+    import pandas
+
     from nbdicom.blocking.association import Association
     from nbdicom.blocking.server import Server
     from nbdicom.tls import TLS
@@ -507,6 +509,10 @@ class Pacs:
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """What the table has, as a DataFrame."""
+        return self.table().to_frame()
 
 
 def demo_pacs(**kwargs: Any) -> Pacs:

@@ -103,6 +103,9 @@ class LoopResponses:
             raise StopIteration
         return value
 
+    def to_frame(self) -> Any:
+        return self._loop.run(self._responses.to_frame())
+
     def cancel(self) -> None:
         self._loop.run(self._responses.cancel())
 

@@ -10,6 +10,7 @@ import pytest
 from scripted import (
     CONTEXTS,
     CT,
+    EXPLICIT,
     FIND,
     IMPLICIT,
     LIMIT,
@@ -29,6 +30,7 @@ from nbdicom.blocking import Association, Server
 from nbdicom.config import OperationsWindow
 from nbdicom.core.command import CEchoRQ, CStoreRQ
 from nbdicom.core.negotiation import PresentationContext, Support
+from nbdicom.data import codec
 from nbdicom.errors import (
     AssociationAborted,
     AssociationReleased,
@@ -38,6 +40,7 @@ from nbdicom.errors import (
     OperationFailed,
 )
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.listed import listed
 from nbdicom.operations.requests import (
     EchoRequest,
     FindRequest,
@@ -45,9 +48,12 @@ from nbdicom.operations.requests import (
     ReceivedInstance,
     Refuse,
     RetrieveRequest,
+    Stored,
     StoreRequest,
     SubOperations,
 )
+from nbdicom.status import Status
+from nbdicom.uids import UID
 
 #: instances of a retrieve that is to be cancelled: they take so many seconds that nobody is late with the C-CANCEL
 MANY = 20_000
@@ -190,6 +196,45 @@ def test_find_that_fails(serve: Serve, dial: Dial) -> None:
         assert caught.value.status == responses.status == 0xA700
         assert list(responses) == []
         assert association.echo() == 0
+
+
+def test_answers_as_a_frame(serve: Serve, dial: Dial) -> None:
+    studies = [{"StudyInstanceUID": f"1.2.{k}", "PatientID": f"P{k}"} for k in range(3)]
+
+    def find(request: FindRequest) -> Iterator[Any]:
+        yield from studies
+        if request.identifier().get("PatientID") == "broken":
+            raise Refuse(0xC001, "no more")
+
+    with serve(Handlers(find=find)) as server, dial(server.address) as association:
+        frame = association.find({"StudyInstanceUID": ""}).to_frame()
+        assert frame.to_dict("list") == {
+            "PatientID": ["P0", "P1", "P2"],
+            "StudyInstanceUID": ["1.2.0", "1.2.1", "1.2.2"],
+        }
+        responses = association.find({"StudyInstanceUID": ""})
+        next(responses)
+        assert responses.to_frame().PatientID.tolist() == ["P1", "P2"]  # what is still to come
+        assert len(responses.to_frame()) == 0
+        with pytest.raises(OperationFailed, match="3 answers had come") as caught:
+            association.find({"PatientID": "broken"}).to_frame()
+        assert caught.value.results.PatientID.tolist() == ["P0", "P1", "P2"]
+
+
+def test_answers_of_each_kind_as_frames() -> None:
+    instance_of = type("One", (), {"sop_instance_uid": UID("1.2"), "sop_class_uid": CT})
+    values = [
+        Stored(instance_of(), Status(0), None, EXPLICIT),
+        Stored(instance_of(), error=OperationFailed("it is gone", status=Status(0xA700))),
+        ReceivedInstance(CT, UID("1.3"), EXPLICIT, Status(0)),
+        SubOperations(Status(0xFF00), remaining=3, completed=1),
+        Match(b"\xff", EXPLICIT, Status(0xFF00), codec),
+        "something else",
+    ]
+    frame = listed("C-ANY", Status(0), values).to_frame()
+    assert frame.SOPInstanceUID.tolist()[:3] == ["1.2", "1.2", "1.3"] and frame.ok.tolist()[:2] == [True, False]
+    assert frame.problem[1] == "it is gone" and frame.remaining[3] == 3 and frame.answer[5] == "something else"
+    assert frame.problem[4]
 
 
 class Endless:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import importlib
+import inspect
+import pkgutil
 import re
 import warnings
 from collections.abc import Iterator
@@ -69,7 +72,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         saved = Peers(folder / "peers.json")
         saved.add(EVIL, peer)
         tables["saved peers"], tables["peer"], tables["servers"] = saved, peer, nd.servers()
-        tables["receiver"] = receiver
+        tables["receiver"], tables["PACS"] = receiver, pacs
         tables["SOP Classes"], tables["statuses"] = nd.uids.table(), nd.status_table()
         tables["SOP Classes of a service"] = nd.services.sop_class_table()
         yield tables
@@ -78,9 +81,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 NAMES = [
     "association", "negotiation", "current associations", "aborted association", "rejected association", "sub-operations",
     "store results", "steps of an echo", "retrieved", "pulled", "answers", "saved peers", "peer", "servers", "receiver",
-    "SOP Classes", "statuses", "SOP Classes of a service",
+    "PACS", "SOP Classes", "statuses", "SOP Classes of a service",
 ]  # fmt: skip
-PLAIN = {"association"}  #: whose text is one line that says what it is
+PLAIN = {"association", "PACS"}  #: whose text is one line that says what it is
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,3 +130,32 @@ def test_the_tricks_were_there(shown: dict[str, Any]) -> None:
 def test_an_error_names_itself(shown: dict[str, Any]) -> None:
     assert "reject" in str(shown["rejected association"]) and "abort" in str(shown["aborted association"])
     assert Path(shown["pulled"].folder).name == f"pull{EVIL}"
+
+
+def _public_classes() -> Iterator[type]:
+    """Every class that some module of nbdicom offers to others."""
+    for module in pkgutil.walk_packages(nd.__path__, "nbdicom."):
+        if not module.name.endswith("__main__"):
+            room = importlib.import_module(module.name)
+            for name in getattr(room, "__all__", ()):
+                one = getattr(room, name)
+                if inspect.isclass(one) and one.__module__ == module.name:
+                    yield one
+
+
+def test_what_a_notebook_shows_a_terminal_shows_and_pandas_takes() -> None:
+    shown = [one for one in _public_classes() if hasattr(one, "_repr_html_")]
+    assert len(shown) > 30
+    assert [one for one in shown if not hasattr(one, "to_frame")] == []
+    assert [one for one in shown if one.__repr__ is object.__repr__] == []
+
+
+def test_a_table_of_pandas_is_shown_by_a_notebook() -> None:
+    """But for answers that are still to come, which nothing may take by looking at them."""
+    tables = [one for one in _public_classes() if hasattr(one, "to_frame")]
+    assert {one.__name__ for one in tables if not hasattr(one, "_repr_html_")} == {"Responses"}
+
+
+def test_the_pacs_as_a_frame(shown: dict[str, Any]) -> None:
+    frame = shown["PACS"].to_frame()
+    assert dict(zip(frame["what"], frame["value"], strict=True))["studies"] == "1"
