@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ __all__ = [
     "TranscriptError",
     "WHERE_RESULTS_ARE",
 ]
+
+_WRAPPED: dict[str, Any] = {
+    "width": 96, "subsequent_indent": "    ", "break_long_words": False, "break_on_hyphens": False,
+}  # fmt: skip
 
 #: Said of an error that has `NbdicomError.results`.
 WHERE_RESULTS_ARE = "they are kept in its .results (in a notebook: import sys; sys.last_value.results)"
@@ -138,8 +143,9 @@ class NbdicomError(Exception):
         if tracebacks is not None and getattr(tracebacks, "mode", "") == "Verbose":
             whole: list[str] = tracebacks.structured_traceback(type(self), self, self.__traceback__)
             return whole
-        lines = [f"{type(self).__name__}: {self.message}"]
-        lines += [f"  try: {self.hint}"] if self.hint else []
+        # A notebook would break the lines in the middle of words.
+        lines = textwrap.wrap(f"{type(self).__name__}: {self.message}", **_WRAPPED)
+        lines += textwrap.wrap(f"  try: {self.hint}", **_WRAPPED) if self.hint else []
         lines += [f"  because of {type(self.__cause__).__name__}"] if self.__cause__ is not None else []
         if where := _where(self):
             lines.append(f"  in {where}")

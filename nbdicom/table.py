@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "Tabular", "counted", "printable"]
 
+_SENTENCE = 40  #: characters of a cell that wants room in a notebook
 _WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
 
 
@@ -49,6 +50,7 @@ STYLE = (
     "width:max-content;max-width:min(62em,90vw)}"
     ".nbd th,.nbd td{border:1px solid var(--nbd-line);padding:.2em .55em;text-align:left!important;"
     "vertical-align:top;white-space:pre-line;max-width:36em;overflow-wrap:break-word}"
+    ".nbd td.long{min-width:15em}"
     ".nbd td.ok{color:var(--nbd-ok)}.nbd td.bad{color:var(--nbd-bad)}.nbd p{margin:.3em 0;white-space:pre-line}</style>"
 )
 
@@ -111,8 +113,7 @@ class Table:
         body = "".join(
             "<tr>"
             + "".join(
-                f"<td class='{mark}'>{escape(cell)}</td>" if k == marked and mark else f"<td>{escape(cell)}</td>"
-                for k, cell in enumerate(row)
+                f"<td{_classes(cell, mark if k == marked else '')}>{escape(cell)}</td>" for k, cell in enumerate(row)
             )
             + "</tr>"
             for row, mark in zip(self._texts(), marks, strict=True)
@@ -155,6 +156,14 @@ class Tabular:
     def to_frame(self) -> pandas.DataFrame:
         """What the table has, as a DataFrame."""
         return self.table().to_frame()
+
+
+def _classes(cell: str, mark: str) -> str:
+    """The classes of a cell: its mark, and whether it is a sentence, which no other column may squeeze."""
+    names = [mark] if mark else []
+    if len(cell) > _SENTENCE and " " in cell:
+        names.append("long")
+    return f" class='{' '.join(names)}'" if names else ""
 
 
 def _lines(cell: object) -> str:

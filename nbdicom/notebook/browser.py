@@ -15,6 +15,7 @@ from nbdicom.notebook.controls import (
     cancel_button,
     failure,
     html,
+    list_box,
     literal,
     message,
     status_line,
@@ -92,7 +93,7 @@ class Browser(Panel):
             box.add_class("nbd-unseen")
             box.observe(lambda change, level=level: self._open(level), "value")
             self.lists[level] = box
-            columns.append(w.VBox([w.Label(_NAMES[level]), box], layout={"min_width": "150px"}))
+            columns.append(list_box(box, w.Label(_NAMES[level]), min_width="150px"))
         self._retrieval = retrieval = Retrieval(
             self._start, self._line, lambda: self._deepest is not None, to=to, nothing="choose an entry first"
         )

@@ -31,6 +31,7 @@ __all__ = [
     "grid",
     "html",
     "instead",
+    "list_box",
     "literal",
     "message",
     "status_line",
@@ -53,6 +54,12 @@ _STYLE = (
     ".nbd-rows select{overflow-x:auto;font-family:var(--jp-code-font-family,monospace);font-size:12px}"
     ".nbd-head{font-family:var(--jp-code-font-family,monospace);font-size:12px;font-weight:600;white-space:pre;"
     "overflow:hidden;padding-left:5px;color:var(--jp-content-font-color1,inherit)}</style>"
+)
+
+
+_KEYS = (
+    "<style onload=\"this.closest('.nbd-keys').addEventListener('focusin', "
+    "event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))\"></style>"
 )
 
 
@@ -121,6 +128,21 @@ def button(label: str, action: Callable[[], object], *, icon: str = "", style: s
     )
     made.on_click(lambda _: action())
     return made
+
+
+def list_box(control: Any, *above: Any, **layout: str) -> Any:
+    """A list with what stands *above* it, which has the keyboard to itself while it has the focus.
+
+    JupyterLab and Notebook take the arrow keys to go to the next cell, and letters to cut it or to make a new one.  The
+    element with the focus can say by an attribute that it wants its keys, but no widget can set one, so a handler in HTML
+    does.  Where a page forbids those, all is as it would be without.
+    """
+    w = widgets("")
+    keys = html(_KEYS)
+    keys.layout.display = "none"
+    box = w.VBox([keys, *above, control], layout=layout)
+    box.add_class("nbd-keys")
+    return box
 
 
 def grid(children: list[Any], least: str = "290px") -> Any:
@@ -224,7 +246,8 @@ def failure(job: Job[Any], kept: str = "they are shown below") -> str:
     """Why a job failed, in words, for `message`; *kept* says where the form has what had come before."""
     error = job.error
     if isinstance(error, NbdicomError):
-        return f"{job.label} failed: {str(error).replace(WHERE_RESULTS_ARE, kept)}"
+        words = str(error).replace(WHERE_RESULTS_ARE, kept)
+        return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
     # The text of a foreign error may quote a patient's data.
     return f"{job.label} failed: {getattr(error, 'strerror', None) or type(error).__name__}"
 

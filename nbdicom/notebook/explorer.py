@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.notebook.controls import Panel, button, html, message, widgets
+from nbdicom.notebook.controls import Panel, button, html, list_box, message, widgets
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TraceExplorer(Panel):
         self.refresh_button = button(
             "Refresh", self.refresh, icon="refresh", tooltip="Take what has been recorded since"
         )
-        self.arrows = w.Select(description="Arrow", options=[], rows=_ROWS, style=wide, layout={"width": "100%"})
+        self.arrows = w.Select(description="Arrow", options=[], rows=_ROWS, style=wide, layout={"width": "auto"})
         self.arrows.add_class("nbd-rows")
         self.code = html("")
         self.message = html()
@@ -67,8 +67,8 @@ class TraceExplorer(Panel):
         self.arrows.observe(lambda _: self._look(), "value")
         self.view.observe(lambda _: self._look(), "value")
         self._show(
-            w.HBox([self.find, self.refresh_button, self.view], layout={"flex_flow": "row wrap"}),
-            self.message, self.arrows, self.code, self.shown,
+            w.HBox([self.find, self.refresh_button]), self.view,
+            self.message, list_box(self.arrows), self.code, self.shown,
         )  # fmt: skip
         self.refresh()
 
@@ -88,7 +88,9 @@ class TraceExplorer(Panel):
     def _list(self) -> None:
         words = self.find.value.lower().split()
         start = self._arrows[0].time if self._arrows else 0.0
-        lines = [(self._line(arrow, start), arrow.number) for arrow in self._arrows]
+        last = self._arrows[-1] if self._arrows else None
+        widths = (0, 0) if last is None else (len(f"[{last.number}]"), len(f"{(last.time - start) * 1000:.2f}"))
+        lines = [(self._line(arrow, start, widths), arrow.number) for arrow in self._arrows]
         found = [(line, number) for line, number in lines if all(word in line.lower() for word in words)]
         before = self.arrows.value
         self.arrows.options = found
@@ -98,10 +100,12 @@ class TraceExplorer(Panel):
         self.message.value = "" if found else message(nothing)
         self._look()
 
-    def _line(self, arrow: Arrow, start: float) -> str:
+    def _line(self, arrow: Arrow, start: float, widths: tuple[int, int]) -> str:
         one, other = self._connections[arrow.connection].titles
         way = f"{one} \N{RIGHTWARDS ARROW} {other}" if arrow.from_requestor else f"{other} \N{RIGHTWARDS ARROW} {one}"
-        return printable(f"[{arrow.number}] {(arrow.time - start) * 1000:.2f} ms  {way}  {arrow.label}")
+        number, time = f"[{arrow.number}]".ljust(widths[0]), f"{(arrow.time - start) * 1000:.2f}".rjust(widths[1])
+        # A list folds ordinary spaces.
+        return f"{number} {time}".replace(" ", "\N{NO-BREAK SPACE}") + printable(f" ms  {way}  {arrow.label}")
 
     def _look(self) -> None:
         number = self.arrows.value

@@ -34,7 +34,7 @@ from nbdicom.notebook.grid import ResultsGrid
 from nbdicom.peer.query import Query, attribute
 from nbdicom.peer.values import wire
 from nbdicom.peer.worklist import WorklistQuery
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 
 if TYPE_CHECKING:
     import pandas
@@ -348,6 +348,8 @@ class QueryForm(Panel):
             words, problem = [], failure(job)
         if now.is_over and job.result is not None:
             words = [job.result.dicom.caption if len(job.result.columns) else "no rows"]
+            if problem:  # which says why
+                words = [f"{counted(len(job.result), 'row')}, INCOMPLETE"]
             words += [f"\N{WARNING SIGN} {notice}" for notice in job.notices]
             if now.state == "cancelled":
                 words.append("cancelled: these are the answers that had come")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
-from nbdicom.notebook.controls import Filling, Panel, button, html, literal, status_line, text, widgets
+from nbdicom.notebook.controls import Filling, Panel, button, html, list_box, literal, status_line, text, widgets
 from nbdicom.notebook.lines import Lines
 from nbdicom.notebook.retrieval import Retrieval
 from nbdicom.notebook.thumbnails import Thumbnails
@@ -116,7 +116,7 @@ class ResultsGrid(Panel):
         self._pages = w.HBox([self.previous_button, self.page, self.next_button, self._place], layout=row)
         retrieval.row.children = (*retrieval.row.children, self.show_button)
         self._actions = w.VBox([retrieval.row, retrieval.box])
-        self._list_box = w.VBox([self._head, self.rows], layout={"overflow": "auto"})
+        self._list_box = list_box(self.rows, self._head, overflow="auto")
         self._show(
             tools,
             self._list_box,

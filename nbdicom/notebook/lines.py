@@ -53,8 +53,7 @@ class Lines:
         """The names, above their columns."""
         cut = []
         for name, width in zip(map(printable, self.names), self.widths, strict=True):
-            # What tells long keywords from each other is their end: ...ProcedureStepStartDate, ...StepStartTime.
-            cut.append(name if len(name) <= width else "\N{HORIZONTAL ELLIPSIS}" + name[1 - width :])
+            cut.append(name if len(name) <= width else "\N{HORIZONTAL ELLIPSIS}" + _end(name, width - 1))
         return self._line(cut)
 
     def cells(self, position: int) -> list[str]:
@@ -149,3 +148,13 @@ def _quick_texts(column: pandas.Series[Any]) -> list[str] | None:
         texts: list[str] = column.astype("string").fillna("").tolist()
         return texts
     return None
+
+
+def _end(name: str, width: int) -> str:
+    """The end of a keyword, which is what tells it from others, from the beginning of a word on.
+
+    >>> _end("ScheduledProcedureStepStartDate", 17), _end("abcdefghij", 4)
+    ('StepStartDate', 'ghij')
+    """
+    words = [k for k in range(len(name) - width, len(name)) if name[k].isupper() and not name[k - 1].isupper()]
+    return name[words[0] :] if words else name[-width:]

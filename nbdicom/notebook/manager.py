@@ -13,6 +13,7 @@ from nbdicom.notebook.controls import (
     failure,
     grid,
     html,
+    list_box,
     message,
     status_line,
     text,
@@ -62,7 +63,7 @@ class PeerManager(Panel):
             layout={"width": "auto"},
         )  # fmt: skip
         self.calling = text("Calling AE title", value="NBDICOM")
-        self.charset = text("Character set", "if the peer names none: ISO_IR 100")
+        self.charset = text("Character set", "ISO_IR 100", tooltip="Character set of answers that name none")
         fields = [self.name, self.ae_title, self.host, self.port, self.calling, self.charset]
         test = Press(self.test).follow(*fields)
         # What was saved by the wrong name may have taken the place of another: that is not for a form to mend.
@@ -74,7 +75,7 @@ class PeerManager(Panel):
         self._problem, self._report = html(), html()
         self.choice.observe(lambda _: self._fill(), "value")
         self._show(
-            self.choice,
+            list_box(self.choice),
             grid(fields, least="250px"),
             w.HBox([self.test_button, self.cancel_button, self.save_button, self.remove_button]),
             self._problem,

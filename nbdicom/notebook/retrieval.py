@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,5 +108,5 @@ class Retrieval:
             return
         self.tell()
         if job.result is not None:
-            rows = job.result.table()._repr_html_()
+            rows = replace(job.result.table(), title="What failed comes first")._repr_html_()
             self.report.value = f"<details><summary>Row by row</summary>{rows}</details>"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WorklistForm"]
 
+_COMPLETE = "N-SET, completed"
+
 
 class WorklistForm(Panel):
     """Query a worklist, and report on the step that is chosen.
@@ -82,7 +84,7 @@ class WorklistForm(Panel):
             w.HBox([self.begin_button]),
             w.HBox(
                 [self.step, self.images, self.complete_button, self.discontinue_button, self.cancel_button],
-                layout={"flex_flow": "row wrap"},
+                layout={"flex_flow": "row wrap", "grid_gap": "0 10px"},
             ),
             self._status,
             self._problem,
@@ -116,7 +118,7 @@ class WorklistForm(Panel):
             step.complete() if how == "complete" else step.discontinue()
             return step
 
-        return self._report(f"N-SET, {how}d", work)
+        return self._report(_COMPLETE if how == "complete" else "N-SET, discontinued", work)
 
     def _end_again(self, how: str) -> None:
         """The images were named late: what has not ended without them ends with them."""
@@ -145,9 +147,12 @@ class WorklistForm(Panel):
             one.disabled = not now.is_over
         self.cancel_button.disabled = now.state != "running"
         unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
-        self._status.value = status_line(f"{job.label}: {now.state}{unknown}")
+        self._status.value = "" if now.state == "failed" else status_line(f"{job.label}: {now.state}{unknown}")
         if now.state == "failed":
-            self._problem.value = message(failure(job))
+            missing = (
+                "" if self.images.value.strip() else "\na step that is completed has made something: name its images"
+            )
+            self._problem.value = message(f"{failure(job)}{missing if job.label == _COMPLETE else ''}")
         if now.is_over and job.result is not None:
             if job.result not in self.steps:
                 self.steps.append(job.result)

@@ -99,6 +99,7 @@ class Plots:
             ax.bar(counts.index.to_numpy(), counts.to_numpy(), width=0.9 * width, align="edge")
             ax.figure.autofmt_xdate()
         ax.set_ylabel(self._what())
+        ax.locator_params(axis="y", integer=True)  # nobody has half a study
         ax.set_title(f"{name}" + (f" ({missing} without a date)" if missing else ""))
         return ax
 
@@ -127,6 +128,7 @@ class Plots:
         unit = "frames" if name == "NumberOfFrames" else "instances"
         ax.set_xlabel(f"{unit} in each")
         ax.set_ylabel(self._what())
+        ax.locator_params(axis="y", integer=True)  # nobody has half a study
         missing = len(self._frame) - len(values)
         ax.set_title(name + (f" ({missing} not told)" if missing else ""))
         return ax

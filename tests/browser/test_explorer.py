@@ -39,6 +39,14 @@ def test_the_wire_is_looked_through(lab: Lab, pictures: Path) -> None:
     arrows.wait_for()
     assert outputs.get_by_label("Arrow").count() == 1
     assert arrows.locator("option").count() >= 10
+    # The keyboard goes through the list, in the notebook's command mode, too; letters cut no cell.
+    arrows.focus()
+    for key, shown in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", -1), ("Home", 0)):
+        lab.page.keyboard.press(key)
+        number = shown if shown >= 0 else arrows.locator("option").count() - 1
+        outputs.locator("code", has_text=f"wire[{number}]").wait_for()
+    lab.page.keyboard.press("x")
+    assert arrows.evaluate("element => element === document.activeElement")
     # What is shown follows what is chosen.
     arrows.select_option(index=2)
     outputs.locator("code", has_text="wire[2]").wait_for()

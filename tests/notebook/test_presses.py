@@ -256,7 +256,7 @@ def test_both_ways_of_the_grid(pacs, tmp_path, verb) -> None:
     result = grid.retrieve().wait(LIMIT)
     assert result.ok and not grid.show_button.disabled
     shown = grid._retrieval.report.value
-    assert ("series complete" in shown) == (verb == "pull") and "Row by row" in shown
+    assert ("named" in shown) == (verb == "pull") and "Row by row" in shown
     if verb == "pull":
         again = grid.retrieve().wait(LIMIT)
         assert again.ok and again.new == 0 and "0 new" in grid._jobs.children[0].children[2].value
