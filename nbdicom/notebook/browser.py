@@ -24,6 +24,7 @@ from nbdicom.notebook.controls import (
 )
 from nbdicom.notebook.grid import row_details
 from nbdicom.notebook.retrieval import Retrieval
+from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.peer.query import Level
 from nbdicom.table import printable
 
@@ -60,7 +61,7 @@ class Browser(Panel):
     limit : int
         At most so many entries in a list.
     to, listen : optional
-        For the retrieval; see `ResultsGrid`.
+        For the retrieval, which shows a thumbnail of each series as objects arrive; see `ResultsGrid`.
 
     Examples
     --------
@@ -228,7 +229,11 @@ class Browser(Panel):
         return f"browser.peer.{verb}({', '.join(['browser.selection', f'to={folder}', *given])})"
 
     def _start(self, verb: str, folder: str) -> Job[Any]:
+        strip = Thumbnails()
+        strip.look(folder)  # what is there before the first object comes
         job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
+        self._retrieval.beside = (strip.widget,)
+        strip.follow(job, folder)
         return job
 
 

@@ -279,15 +279,12 @@ class ResultsGrid(Panel):
         strip.look(folder)  # what is there before the first object comes
         job: Job[Any] = getattr(self.selection.dicom, verb)(folder, peer=self.peer, listen=self.listen, wait=False)
 
-        def picture(now: Snapshot) -> None:
-            strip.look(folder)
+        def offer(now: Snapshot) -> None:
             self.show_button.disabled = not (now.is_over and job.result is not None and job.result.paths)
-            if now.is_over and job.result is not None:
-                for path in job.result.paths:  # a file that was there already, and is the same, is not written again
-                    strip.add(path)
 
         self._retrieval.beside = (strip.widget,)
-        job.watch(picture)
+        strip.follow(job, folder)
+        job.watch(offer)
         return job
 
     def _open_viewer(self) -> None:

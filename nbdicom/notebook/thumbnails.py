@@ -6,14 +6,18 @@ import base64
 import os
 import queue
 import threading
+import time
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
 from nbdicom.notebook.controls import Panel, html, widgets
 from nbdicom.notebook.images import Series, series_of
 from nbdicom.notebook.pixels import decoded, picture
+
+if TYPE_CHECKING:
+    from nbdicom.job import Job, Snapshot
 
 __all__ = ["Thumbnails"]
 
@@ -46,7 +50,7 @@ class Thumbnails(Panel):
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
-        self._known: set[str] | None = None  #: names that were in the folder when it was looked at
+        self._known: set[Path] | None = None  #: what was in the folder when it was looked at
         self._added: set[Path] = set()
         self._show(self._strip)
         if source is not None:
@@ -64,14 +68,29 @@ class Thumbnails(Panel):
                 self._worker.start()
 
     def look(self, folder: str | Path) -> None:
-        """Add what is new in a folder; the first look only notes what is there already."""
-        try:
-            names = {entry.name for entry in os.scandir(folder) if entry.is_file() and entry.name.endswith(".dcm")}
-        except FileNotFoundError:
-            names = set()
-        known, self._known = self._known, names
-        for name in sorted(names - (names if known is None else known)):
-            self.add(Path(folder, name))
+        """Add what is new in a folder, and in those below it; the first look only notes what is there already."""
+        files = {Path(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".dcm")}
+        known, self._known = self._known, files
+        for path in sorted(files - (files if known is None else known)):
+            self.add(path)
+
+    def follow(self, job: Job[Any], folder: str | Path) -> None:
+        """Show what a retrieval brings into *folder* as it arrives; `look` at the folder before the job starts."""
+        due = 0.0
+
+        def show(now: Snapshot) -> None:
+            nonlocal due
+            began = time.monotonic()
+            if now.is_over or began >= due:
+                self.look(folder)
+                due = began + 10 * (
+                    time.monotonic() - began
+                )  # a folder of very many files is not looked at all the time
+            if now.is_over and job.result is not None:
+                for path in job.result.paths:  # a file that was there already, and is the same, is not written again
+                    self.add(path)
+
+        job.watch(show)
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until everything that was added is shown, at most *timeout* seconds."""

@@ -8,7 +8,9 @@ import pytest
 
 import nbdicom as nd
 from nbdicom import privacy
+from nbdicom.data import instance
 from nbdicom.errors import OperationCancelled, QueryError
+from nbdicom.pacs.samples import sample_instances
 
 LIMIT = 60
 
@@ -439,6 +441,62 @@ def test_down_the_levels(pacs, tmp_path) -> None:
     list(browser._loading.values())[-1].wait(LIMIT)
     assert instances.options == () and browser.retrieve_button.description == "Retrieve this patient"
     assert browser.frame("studies") is not None and browser.frame("instances") is None
+
+
+@pytest.mark.parametrize("way", ["retrieve", "pull"])
+def test_pictures_appear_while_objects_arrive(way, tmp_path) -> None:
+    first, second = [one for one in sample_instances() if one.Modality == "CT"][:40:39]
+    assert first.SeriesInstanceUID != second.SeriesInstanceUID
+    first.StudyInstanceUID = second.StudyInstanceUID = "1.2"
+    first_is_seen = threading.Event()
+
+    class Awaited:
+        """The second image, which is sent when there is a picture of the first."""
+
+        def __init__(self, image) -> None:
+            self.instance = instance(image)
+
+        def __getattr__(self, name):
+            return getattr(self.instance, name)
+
+        def open(self, transfer_syntax):
+            assert first_is_seen.wait(LIMIT)
+            return self.instance.open(transfer_syntax)
+
+    def wanted(request):
+        series = request.identifier().get("SeriesInstanceUID")
+        return [one for one in (first, second) if not series or one.SeriesInstanceUID in series]
+
+    def find(request):
+        level = request.identifier().QueryRetrieveLevel
+        return [
+            {"PatientID": "1", "StudyInstanceUID": "1.2", "SeriesInstanceUID": one.SeriesInstanceUID}
+            | ({"SOPInstanceUID": one.SOPInstanceUID, "SOPClassUID": one.SOPClassUID} if level == "IMAGE" else {})
+            for one in wanted(request)[: 1 if level == "STUDY" else None]
+        ]
+
+    def get(request):
+        return [Awaited(one) if one is second else instance(one) for one in wanted(request)]
+
+    models = [f"StudyRootQueryRetrieveInformationModel{name}" for name in ("Find", "Get")]
+    contexts = [*models, nd.PresentationContext(first.SOPClassUID, scu_role=True, scp_role=True)]
+    with nd.Server(nd.Handlers(find=find, get=get), ae_title="SLOW", contexts=contexts).start() as server:
+        browser = nd.Browser(nd.Peer("SLOW", *server.address), to=tmp_path)
+        browser.load().wait(LIMIT)
+        browser.lists["PATIENT"].value = 0
+        list(browser._loading.values())[-1].wait(LIMIT)
+        browser.lists["STUDY"].value = 0
+        browser.way.value = way
+        job = browser.retrieve()
+
+        def pictures() -> int:
+            return sum("<img alt='Image of series" in text for text in texts(browser._jobs))
+
+        until(lambda: pictures() == 1)
+        assert not job.snapshot.is_over
+        first_is_seen.set()
+        assert len(job.wait(LIMIT).paths) == 2
+        until(lambda: pictures() == 2)
 
 
 def test_a_peer_without_the_patient_root(tmp_path) -> None:
