@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"))
+            for name in ("jupyterlab", "playwright"):  # not imported to see: two seconds, in every process of the suite
+                item.add_marker(pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed"))
             item.add_marker(pytest.mark.timeout(180))
             item.add_marker(pytest.mark.flaky(reruns=1))
 

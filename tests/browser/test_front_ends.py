@@ -7,8 +7,6 @@ import pytest
 
 from .lab import Lab, Page
 
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
 pytestmark = pytest.mark.extended
 
 #: Notebook says this of its own settings when it starts, with whatever in the page.

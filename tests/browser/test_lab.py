@@ -6,9 +6,6 @@ import pytest
 
 from .lab import Lab
 
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-
 SLOW_QUERY = [
     """
 import threading

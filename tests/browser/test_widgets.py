@@ -7,9 +7,6 @@ import pytest
 
 from .lab import Lab
 
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-
 FORM = [
     """
 import nbdicom as nd

@@ -6,9 +6,6 @@ import pytest
 
 from .lab import Lab
 
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-
 BACKGROUND = "element => getComputedStyle(element).backgroundColor"
 NONE = "rgba(0, 0, 0, 0)"
 

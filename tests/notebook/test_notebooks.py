@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -13,6 +12,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     client = pytest.importorskip("nbclient", reason="nbclient is not installed")
     monkeypatch.delenv("NBDICOM_PACS", raising=False)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    import nbformat  # two seconds, for whoever runs these tests and nobody else
+
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     client.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
@@ -24,6 +25,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_committed_clean(path: Path) -> None:
+    import nbformat  # two seconds, for whoever runs these tests and nobody else
+
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
@@ -43,5 +46,7 @@ def test_the_three_lessons_are_there() -> None:
 
 
 def test_first_light_is_five_cells() -> None:
+    import nbformat
+
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     assert sum(cell.cell_type == "code" for cell in notebook.cells) == 5
