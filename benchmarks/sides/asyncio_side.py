@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.sides.meter import arguments, measured, report, run
-from benchmarks.sides.nbdicom_side import limits, storage
+from benchmarks.sides.nbdicom_side import PATIENT, limits, storage
 from nbdicom import aio
 from nbdicom.config import OperationsWindow
 from nbdicom.data import FolderSink
@@ -32,7 +32,11 @@ async def serve(options: dict[str, Any]) -> None:
 
 def connect(options: dict[str, Any], contexts: Any) -> Any:
     return aio.associate(
-        ("127.0.0.1", options["port"]), called=options["called"], contexts=contexts, limits=limits(options)
+        ("127.0.0.1", options["port"]),
+        called=options["called"],
+        contexts=contexts,
+        limits=limits(options),
+        timeouts=PATIENT,
     )
 
 

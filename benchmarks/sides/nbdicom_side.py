@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.sides.meter import arguments, measured, ready, report, run
 from nbdicom.blocking import Association, Server, associate
-from nbdicom.config import Limits, OperationsWindow
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.data import FolderSink
 from nbdicom.operations.handlers import Handlers
@@ -20,6 +20,7 @@ from nbdicom.uids import UID
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+PATIENT = Timeouts(association=300.0, dimse=300.0)  #: of a hundred at once some peers let each wait for a minute
 STUDY_FIND = "StudyRootQueryRetrieveInformationModelFind"
 
 
@@ -34,7 +35,7 @@ def limits(options: dict[str, Any]) -> Limits:
 def connect(options: dict[str, Any], contexts: Any, window: int = 1) -> Association:
     return associate(
         ("127.0.0.1", options["port"]), called=options["called"], contexts=contexts, limits=limits(options),
-        window=OperationsWindow(invoked=window),
+        window=OperationsWindow(invoked=window), timeouts=PATIENT,
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
     def one(number: int) -> None:
         try:
             with connect(options, storage()) as association:
-                together.wait(60)
+                together.wait(300)
                 started = time.perf_counter()
                 answered = list(association.store(files[number::count] if options.get("spread") else files))
                 failures.extend(str(stored.status) for stored in answered if stored.status != 0x0000)

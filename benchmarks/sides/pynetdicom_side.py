@@ -135,7 +135,7 @@ def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
         try:
             association = connect(options, (CTImageStorage, EXPLICIT))
             mine = files[number::count] if options.get("spread") else files
-            together.wait(60)
+            together.wait(300)
             started = time.perf_counter()
             answered = [association.send_c_store(path).get("Status") for path in mine]
             failures.extend(str(status) for status in answered if status != 0x0000)
