@@ -13,7 +13,7 @@ from nbdicom.core.negotiation import PresentationContext
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs.index import Index
 from nbdicom.pacs.query import find
-from nbdicom.pacs.rows import Record
+from nbdicom.pacs.rows import Attributes, Record
 from nbdicom.uids import UID
 
 IMPLICIT = UID("1.2.840.10008.1.2")
@@ -78,9 +78,9 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
 def record(number: int, values: dict[str, Any]) -> Record:
     uid = f"2.25.1796.22.{number}"
     return Record(
-        values={
+        attributes=Attributes({
             **values, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "SOPInstanceUID": uid, "InstanceNumber": "1",
-        },
+        }),
         transfer_syntax="1.2.840.10008.1.2.1", object=f"{number:056x}", size=526_000, offset=400,
         digest=number.to_bytes(32, "big"), received="2026-01-01T00:00:00+00:00",
     )  # fmt: skip

@@ -26,7 +26,7 @@ from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
 from nbdicom.pacs.repair import Checked, open_index, repair, scrub
-from nbdicom.pacs.rows import Record
+from nbdicom.pacs.rows import Attributes, Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
 from nbdicom.uids import UID
@@ -310,11 +310,13 @@ class Archive:
         Each sender has its files synced and named for itself, at the same time as others, so that the file system can bring
         them to the disk together; one commit of the index is shared by all who wait for one.
         """
-        named = self._named([staged for staged in batch if self._synced(staged)])
+        received = datetime.now(UTC).isoformat(timespec="seconds")
+        # Made before any file has its name: what fails here leaves nothing behind.
+        records = {staged.name: _record(staged, received) for staged in batch if self._synced(staged)}
+        named = self._named([staged for staged in batch if staged.name in records])
         if not named:
             return
-        received = datetime.now(UTC).isoformat(timespec="seconds")
-        waiting = _Waiting(named, [_record(staged, received) for staged in named])
+        waiting = _Waiting(named, [records[staged.name] for staged in named])
         with self._queue_lock:
             self._queue.append(waiting)
         with self._turn:
@@ -433,7 +435,7 @@ def _out_of_resources(error: Exception) -> Refuse:
 def _record(staged: _Staged, received: str) -> Record:
     file = staged.file
     return Record(
-        values=staged.values,
+        attributes=Attributes(staged.values),
         transfer_syntax=staged.transfer_syntax,
         object=staged.name,
         size=file.size,

@@ -20,7 +20,7 @@ from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.pacs.header import read_values
 from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
-from nbdicom.pacs.rows import Record
+from nbdicom.pacs.rows import Attributes, Record
 from nbdicom.pacs.storage import FOLDERS, ObjectStore, object_name
 from nbdicom.table import printable
 
@@ -196,7 +196,7 @@ def _read_record(path: Path, name: str) -> Record:
     if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
         raise DataSetError("data set and file meta information differ")
     return Record(
-        values=values,
+        attributes=Attributes(values),
         transfer_syntax=header.transfer_syntax,
         object=name,
         size=status.st_size,

@@ -215,7 +215,7 @@ def _columns(level: Level) -> str:
     )
 
 
-# ``identity`` says what makes two objects belong to one patient (see rows.patient_identity).  ``names`` has one row
+# ``identity`` says what makes two objects belong to one patient (see rows.Attributes).  ``names`` has one row
 # for each component group of a patient's name, folded, because names are matched without regard to case and in any of
 # the three scripts.  JSON that is rarely asked for has a table of its own at series level, so that a scan of a million
 # series does not read it.  ``instances.more`` has only what differs from the series' JSON.

@@ -270,7 +270,7 @@ def test_an_object_that_cannot_be_recorded_harms_no_other(pacs, handlers, monkey
 
     def picky(connection, record):
         insert(connection, record)
-        if record.values["InstanceNumber"] == "3":
+        if record.attributes.text("InstanceNumber") == "3":
             raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(module, "insert", picky)
