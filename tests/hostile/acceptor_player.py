@@ -17,7 +17,7 @@ from tests.hostile.score import LATE, Result
 
 __all__ = ["Stage"]
 
-_END = 10.0  #: seconds after the last event in which a requestor has to have ended
+_END = 30.0  #: seconds after the last event in which a requestor has to have ended
 _OVER = ("ABORT", "END", "JUNK", "RP")
 _FLOOD = 10.0  #: seconds that an acceptor sends without end
 

@@ -35,7 +35,7 @@ def impatient(request: pytest.FixtureRequest) -> Iterator[Requestor]:
 
 
 def check(stage: Stage, one: Requestor, case: AcceptorCase) -> None:
-    result = stage.run_case(one, case, patience=15.0)
+    result = stage.run_case(one, case, patience=60.0)
     assert result.verdict == "exact", f"{result.observed} (due: {case.due} [{case.section}])"
     assert not result.flags, result.observed
 

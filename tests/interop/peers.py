@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
-START = 20.0  #: seconds until a program that was started must listen
-RUN = 40.0  #: seconds for one run of a command line tool
+START = 60.0  #: seconds until a program that was started must listen
+RUN = 100.0  #: seconds for one run of a command line tool
 _HERE = Path(__file__).parent
 _used: set[int] = set()
 

@@ -60,7 +60,7 @@ def test_pynetdicom_as_a_modality(pacs, port, tmp_path):
     assert said["found"] is True
     assert said["state"] == ["0000", "COMPLETED", False]
     assert said["events"] == [[1, "SCHEDULED"], [1, "IN PROGRESS"], [1, "COMPLETED"]]
-    assert pacs.reports.wait(20)
+    assert pacs.reports.wait(60)
     (entry,) = pacs.worklist.entries()
     assert entry["PatientName"] == "Doe^John"
 
@@ -113,11 +113,11 @@ def test_pynetdicom_as_a_hospital(hospital):
     assert (kept.PerformedProcedureStepStatus, str(kept.PatientName)) == ("COMPLETED", "Köhler^Jürgen")
 
     instances = [{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "SOPInstanceUID": f"1.2.3.{k}"} for k in (1, 2)]
-    committed = peer.commit(*instances, listen=listen, timeout=30)
+    committed = peer.commit(*instances, listen=listen, timeout=60)
     assert committed.ok and committed.event_type == 1
     lost = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "SOPInstanceUID": "1.2.3.404"}
     with pytest.warns(IncompleteTransfer, match=re.escape("1.2.3.404")):
-        committed = peer.commit(*instances, lost, listen=listen, timeout=30)
+        committed = peer.commit(*instances, lost, listen=listen, timeout=60)
     assert [row.ok for row in committed] == [True, True, False]
 
 

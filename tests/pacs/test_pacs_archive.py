@@ -247,7 +247,7 @@ class Waiting(list):
         self.came.release()
 
     def until(self, count):
-        assert all(self.came.acquire(timeout=20) for _ in range(count))
+        assert all(self.came.acquire(timeout=60) for _ in range(count))
 
 
 def test_writers_that_wait_are_committed_together(pacs, handlers):

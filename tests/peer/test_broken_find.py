@@ -1,6 +1,7 @@
 """A C-FIND that breaks off in the middle: what had come is kept, and says so."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -19,8 +20,11 @@ from nbdicom.peer import Peer, UndecodableValues
 from tests.drivers.scripted import A_ABORT_USER, EXPLICIT, Scripted, a_abort
 
 ROWS = 3
-QUICK = Timeouts(connect=5, association=5, dimse=0.3, cancel=0.3, release=0.3, closing=0.02, linger=0)
 LIMIT = 60
+#: who breaks off answers no release either
+TIMEOUTS = Timeouts(
+    connect=LIMIT, association=LIMIT, dimse=LIMIT, network=LIMIT, cancel=0.3, release=0.3, closing=0.02, linger=0
+)
 
 
 def identifier(number, level="STUDY"):
@@ -51,8 +55,9 @@ def then(act, rows=ROWS, **changes):
 
 @contextmanager
 def playing(*acts, rows=ROWS):
+    timeouts = replace(TIMEOUTS, dimse=1) if is_silent in acts else TIMEOUTS
     with Scripted(*(then(act, rows) for act in acts)) as scripted:
-        yield Peer("SCP", *scripted.address, timeouts=QUICK)
+        yield Peer("SCP", *scripted.address, timeouts=timeouts)
 
 
 def aborts(wire, asked):
@@ -96,7 +101,7 @@ def answers_another(wire, asked):
         (aborts, AssociationAborted, "aborted"),
         (provider_aborts, AssociationAborted, "aborted"),
         (ends, AssociationAborted, "connection"),
-        (is_silent, OperationTimeout, "0.3 s"),
+        (is_silent, OperationTimeout, "1 s"),
         (fails(0xA700), OperationFailed, "A700H"),
         (fails(0xC001), OperationFailed, "C001H"),
         (sends_garbage, AssociationAborted, "PDU of unknown type"),

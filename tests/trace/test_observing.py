@@ -57,7 +57,7 @@ def both_sides(use: Any, **options: Any) -> tuple[list[Any], list[Any]]:
             use(nd.associate(server.address, called="SCP", contexts=["Verification"], trace=trace))
         except AssociationError:
             pass
-        assert ended.wait(10)
+        assert ended.wait(60)
     return here, there
 
 
