@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "Tabular", "counted", "printable"]
 
+_WORD = 64  #: characters of a cell without spaces that stay on one line: a UID, a time; a path may break
 _SENTENCE = 40  #: characters of a cell that wants room in a notebook
 _WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
 
@@ -49,8 +50,8 @@ STYLE = (
     ".nbd caption{text-align:left;font-weight:600;padding:.2em 0;color:inherit;caption-side:top;white-space:pre-line;"
     "width:max-content;max-width:min(62em,90vw)}"
     ".nbd th,.nbd td{border:1px solid var(--nbd-line);padding:.2em .55em;text-align:left!important;"
-    "vertical-align:top;white-space:pre-line;max-width:36em;overflow-wrap:break-word}"
-    ".nbd td.long{min-width:15em}"
+    "vertical-align:top;white-space:pre-line;max-width:42em;overflow-wrap:break-word}"
+    ".nbd td.long{min-width:11em}.nbd td.word{white-space:nowrap}"
     ".nbd td.ok{color:var(--nbd-ok)}.nbd td.bad{color:var(--nbd-bad)}.nbd p{margin:.3em 0;white-space:pre-line}</style>"
 )
 
@@ -159,10 +160,12 @@ class Tabular:
 
 
 def _classes(cell: str, mark: str) -> str:
-    """The classes of a cell: its mark, and whether it is a sentence, which no other column may squeeze."""
+    """The classes of a cell: its mark; whether it is a sentence, which no other column may squeeze; or a word, a UID say."""
     names = [mark] if mark else []
-    if len(cell) > _SENTENCE and " " in cell:
-        names.append("long")
+    if " " in cell:
+        names += ["long"] if len(cell) > _SENTENCE else []
+    elif _SENTENCE // 4 < len(cell) <= _WORD and "\n" not in cell:
+        names.append("word")
     return f" class='{' '.join(names)}'" if names else ""
 
 

@@ -143,9 +143,9 @@ class QueryForm(Panel):
             options=_keywords(), description="Further key", placeholder="StudyID", continuous_update=True,
             ensure_option=False, style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
-        self._keyword = Field("", self.keyword)
         add = Press(self.add_key).follow(self.keyword)
         self.add_button = button("Add key", add, icon="plus")
+        self._keyword = Field("", self.keyword, self.add_button)
         self._code, self._status, self._form = html(), html(), w.VBox()
         self._rows = ResultsGrid(_nothing(), peer=peer, to=to, listen=listen, name="form")
         self._rows.widget.layout.display = "none"
@@ -154,7 +154,7 @@ class QueryForm(Panel):
         self._show(
             w.HBox([self.level, self.limit], layout={"flex_flow": "row wrap", "grid_gap": "2px 16px"}),
             self._form,
-            w.HBox([self._keyword.box, self.add_button], layout={"flex_flow": "row wrap"}),
+            self._keyword.box,
             self._code,
             w.HBox([self.search_button, self.cancel_button, self.clear_button]),
             self._status,
@@ -259,7 +259,7 @@ class QueryForm(Panel):
         except QueryError as error:
             self._keyword.say(error)
             return
-        control = text(known.keyword, placeholder="value, or nothing to have it as a column", value=value)
+        control = text(known.keyword, placeholder="value, or a column", value=value)
         remove = button("Remove", lambda: self._remove(field), icon="times", tooltip=f"Remove {known.keyword}")
         field = Field(known.keyword, control, remove)
         self._wire(field)

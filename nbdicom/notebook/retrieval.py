@@ -63,7 +63,7 @@ class Retrieval:
         self.problem, self.jobs, self.code, self.report = html(), w.VBox(), html(), html()
         for control in (self.folder, self.way):
             control.observe(lambda _: self.tell(), "value")
-        self.row = w.HBox([self.folder, self.way, self.button], layout={"flex_flow": "row wrap"})
+        self.row = w.HBox([self.folder, self.way, self.button], layout={"flex_flow": "row wrap", "grid_gap": "0 10px"})
         self.box = w.VBox([self.code, self.problem, self.jobs, self.report])
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from nbdicom.core.machine import Sta
@@ -34,6 +35,7 @@ _STATES = 11
 # Picture: columns of pixels.
 _LEFT, _SPAN, _MARGIN = 210, 430, 180
 _HEIGHT, _TOP = 42, 48
+_LETTER = 8  #: of a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,14 @@ class Ladder:
     def _picture(self, chart: _Chart) -> str:
         step = _SPAN if chart.span == 1 else _SPAN * 3 // 4
         places = [_LEFT + step * k for k in range(len(chart.parties))]
-        top = _TOP + 16 * (len(chart.titles) - 1)
-        width, bottom = places[-1] + _MARGIN, top + _HEIGHT * len(chart.rows)
+        width = places[-1] + _MARGIN
         titles = [escape(printable(title)) for title in chart.titles]
+        lines = [line for title in chart.titles for line in wrap(printable(title), width // _LETTER)]
+        top = _TOP + 16 * (len(lines) - 1)
+        bottom = top + _HEIGHT * len(chart.rows)
         drawn = "".join(self._drawn(row, places, top + _HEIGHT * k + 14) for k, row in enumerate(chart.rows))
         told = "".join(
-            f"<text x='8' y='{14 + 16 * k}' font-weight='600'>{title}</text>" for k, title in enumerate(titles)
+            f"<text x='8' y='{14 + 16 * k}' font-weight='600'>{escape(line)}</text>" for k, line in enumerate(lines)
         )
         lives = "".join(
             f"<text x='{x}' y='{top - 12}' text-anchor='middle' font-weight='600'>{escape(party)}</text>"

@@ -19,7 +19,7 @@ from nbdicom.pacs.workflow.attributes import Keys, attributes_of, read, text_of,
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
 from nbdicom.pacs.workflow.service import Service
 from nbdicom.privacy import shown
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 
 __all__ = ["OVER", "Worklist"]
 
@@ -201,7 +201,7 @@ class Worklist(Service):
         for entry in self.entries(over=True):
             step = entry[_STEPS][0]
             values = (
-                " ".join(text_of(step, keyword) for keyword in _MOMENT),
+                _moment(*(text_of(step, keyword) for keyword in _MOMENT)),
                 text_of(step, "Modality"),
                 text_of(step, "ScheduledStationAETitle"),
                 shown("PatientID", text_of(entry, "PatientID")),
@@ -211,10 +211,21 @@ class Worklist(Service):
             )
             rows.append(tuple(map(printable, values)))
         return Table(
-            f"Modality worklist, {len(rows)} entries",
+            f"Modality worklist, {counted(len(rows), 'entry')}",
             ("start", "modality", "station", "PatientID", "PatientName", "step", "status"),
             rows,
         )
+
+
+def _moment(date: str, time: str) -> str:
+    """A date and a time of DICOM as people read them.
+
+    >>> _moment("20260301", "0801"), _moment("", ""), _moment("soon", "")
+    ('2026-03-01 08:01', '', 'soon')
+    """
+    day = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
+    hour = f"{time[:2]}:{time[2:4]}" if time[:4].isdigit() and len(time) >= 4 else time
+    return f"{day} {hour}".strip()
 
 
 def _status(entry: Attributes) -> str:
