@@ -21,7 +21,8 @@ SPEAKING = ("core", "operations", "blocking", "aio")
 #: What the standard has no word for: how bytes flow, and who runs whom.
 OURS = {
     "nbdicom.aio.driver", "nbdicom.aio.memory", "nbdicom.aio.opening", "nbdicom.aio.wire", "nbdicom.blocking.attending",
-    "nbdicom.blocking.driver", "nbdicom.blocking.interrupt", "nbdicom.blocking.listener", "nbdicom.blocking.wire",
+    "nbdicom.blocking.driver", "nbdicom.blocking.interrupt", "nbdicom.blocking.listener", "nbdicom.blocking.turns",
+    "nbdicom.blocking.wire",
     "nbdicom.core.streams", "nbdicom.operations.effects", "nbdicom.operations.requests.Codec",
     "nbdicom.core.association.Invocation",
 }  # fmt: skip

@@ -25,6 +25,7 @@ __all__ = [
     "Panel",
     "Press",
     "WidgetsNotAvailable",
+    "after",
     "button",
     "cancel_button",
     "failure",
@@ -222,8 +223,8 @@ class Press:
         self._at = float("-inf")
 
 
-def instead(job: Job[Any] | None, action: Callable[[], object]) -> None:
-    """Do *action* when *job* is over, which is cancelled."""
+def after(job: Job[Any] | None, action: Callable[[], object]) -> None:
+    """Do *action* when *job* is over; at once if there is none."""
     if job is None or job.snapshot.is_over:
         action()
         return
@@ -233,8 +234,14 @@ def instead(job: Job[Any] | None, action: Callable[[], object]) -> None:
         if now.is_over and first.acquire(blocking=False):
             action()
 
-    job.cancel()
     job.watch(look)
+
+
+def instead(job: Job[Any] | None, action: Callable[[], object]) -> None:
+    """Do *action* instead of *job*, which is cancelled."""
+    if job is not None:
+        job.cancel()
+    after(job, action)
 
 
 def message(problem: object) -> str:

@@ -53,7 +53,7 @@ class TraceExplorer(Panel):
             description="Show",
             options=[_DISSECTION, _STATES, _LADDER],
             style={**wide, "button_width": "auto"},
-            layout={"width": "auto"},
+            layout={"width": "auto", "flex_flow": "row nowrap"},
         )
         self.refresh_button = button(
             "Refresh", self.refresh, icon="refresh", tooltip="Take what has been recorded since"

@@ -58,7 +58,8 @@ class Retrieval:
             options=[(words, verb) for verb, words in _WAYS.items()], description="Retrieve",
             tooltip="How to retrieve", style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
-        press = Press(self.begin, lambda: instead(self.job, self.begin)).follow(self.folder)
+        self._pressed: Job[Any] | None = None  # what the last press has started
+        press = Press(self._press, lambda: instead(self._pressed, self._press)).follow(self.folder)
         self.button = button("Retrieve", press, icon="download", style="primary")
         self.problem, self.jobs, self.code, self.report = html(), w.VBox(), html(), html()
         for control in (self.folder, self.way):
@@ -102,6 +103,9 @@ class Retrieval:
         self.jobs.children = (progress_widget(job), *self.beside)
         job.watch(lambda now: self._watch(job, now))
         return job
+
+    def _press(self) -> None:
+        self._pressed = self.begin()
 
     def _watch(self, job: Job[Any], now: Snapshot) -> None:
         if job is not self.job or not now.is_over:

@@ -10,11 +10,11 @@ from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import (
     Panel,
     Press,
+    after,
     button,
     cancel_button,
     failure,
     html,
-    instead,
     message,
     status_line,
     text,
@@ -129,7 +129,7 @@ class WorklistForm(Panel):
             else:
                 self._problem.value = message("the step had ended before its images were named: it has none")
 
-        instead(self.job, end)
+        after(self.job, end)  # a report on its way cannot be taken back
 
     def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
         from nbdicom.job import Job
