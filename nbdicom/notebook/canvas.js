@@ -318,7 +318,7 @@ function render(film, model, el) {
   el.onpointerenter = el.onfocus = () => film.touch();
   el.addEventListener("focusin", () => film.touch());
 
-  // Keys: on the picture all of them, in the slider those that it has not itself.
+  // The same keys on the picture and in the slider.
   const keys = {
     ArrowUp: () => film.wanted - 1, ArrowLeft: () => film.wanted - 1, PageUp: () => film.wanted - 10, Home: () => 0,
     ArrowDown: () => film.wanted + 1, ArrowRight: () => film.wanted + 1, PageDown: () => film.wanted + 10,
@@ -330,8 +330,12 @@ function render(film, model, el) {
     else if (event.key in keys) film.go(keys[event.key]());
     else return;
     event.preventDefault();
-    event.stopPropagation();
   };
+  // In the notebook around it a single key may be a command: without this, an x on the picture cuts the cell.
+  el.addEventListener("keydown", event => {
+    const single = event.key.length === 1 || event.key in keys;
+    if (single && !event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
+  });
   let turned = 0;
   canvas.addEventListener("wheel", event => {
     event.preventDefault();

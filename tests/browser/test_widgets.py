@@ -132,6 +132,7 @@ def test_from_a_form_to_images(lab: Lab, pictures: Path) -> None:
         arg=before,
         timeout=60_000,
     )
+    canvas.press("x")  # which cuts the cell where the notebook hears it
     canvas.press("ArrowDown")
     lab.page.wait_for_function(
         "(before) => +document.querySelector('canvas.nbd-canvas').dataset.index === before", arg=before, timeout=60_000
