@@ -1,14 +1,14 @@
 // The image viewer in the browser: which slices are here, which one is shown, and how.
 //
 // A `Film` belongs to a widget.  It keeps the slices nearest to the one that is wanted, as many as there is room for, and asks
-// the kernel for the nearest one that it lacks; never for more than a few at a time, and what is asked for follows from where
-// one is when an answer comes, so a drag over a thousand slices leaves no queue behind.
+// the kernel for the nearest one that it lacks, for the next one when the last has come.  What is asked for follows from where
+// one is by then, so a drag over a thousand slices leaves no queue behind.
 // `render` makes what is seen: slider, player, picture.  Each display of the widget has these for itself, over the same film.
 
 const ARRAYS = {
   uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array, rgb: Uint8Array,
 };
-const UNDER_WAY = 2; // slices that are fetched ahead at a time; more are no faster, and the one that is wanted waits for them
+const UNDER_WAY = 1; // slices that are fetched ahead at a time: the one that is wanted waits for those that are on their way
 const LOST = 10_000; // milliseconds, after which an answer is no longer waited for
 const SLOW = 1000; // milliseconds for one answer, with which only the neighbours are fetched ahead
 const NEIGHBOURS = 16; // slices that are fetched before anybody has touched the viewer

@@ -1,6 +1,6 @@
 """The canvas of the viewer: one anywidget, no build step, no code from the network.
 
-The browser keeps the slices that are nearest to the one that is shown, and asks for those that it lacks, a few at a time
+The browser keeps the slices that are nearest to the one that is shown, and asks for those that it lacks, one after the other
 (``canvas.js``).  So going through the slices, playing them and setting the window need no word from the kernel, and nothing
 piles up on the way.  The kernel answers, and hears ten times a second where the browser is.
 """

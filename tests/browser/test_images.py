@@ -134,6 +134,8 @@ def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property:
     canvas = out.locator("canvas.nbd-canvas[data-drawn]").first
     canvas.wait_for()
     out.get_by_text("251 of 500").wait_for()
+    lab.run_cell(2)
+    out.get_by_text("slice 250 window (250.0, 500.0) value 250").wait_for()
     watch = Watch(lab, canvas, record_property)
     number = out.get_by_role("spinbutton", name="Number of the slice")
     slider = out.get_by_role("slider", name="Slice")
