@@ -50,8 +50,8 @@ STYLE = (
     ".nbd caption{text-align:left;font-weight:600;padding:.2em 0;color:inherit;caption-side:top;white-space:pre-line;"
     "width:max-content;max-width:min(62em,90vw)}"
     ".nbd th,.nbd td{border:1px solid var(--nbd-line);padding:.2em .55em;text-align:left!important;"
-    "vertical-align:top;white-space:pre-line;max-width:42em;overflow-wrap:break-word}"
-    ".nbd td.long{min-width:11em}.nbd td.word{white-space:nowrap}"
+    "vertical-align:top;white-space:pre-line;max-width:36em;overflow-wrap:break-word}"
+    ".nbd td.long{min-width:8em}.nbd td.word{white-space:nowrap;max-width:none}"
     ".nbd td.ok{color:var(--nbd-ok)}.nbd td.bad{color:var(--nbd-bad)}.nbd p{margin:.3em 0;white-space:pre-line}</style>"
 )
 

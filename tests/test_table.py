@@ -89,3 +89,12 @@ def test_frame() -> None:
 def test_an_empty_table() -> None:
     table = Table("nothing", ("a", "b"), [])
     assert "nothing" in str(table) and "nothing" in table._repr_html_() and len(table.to_frame()) == 0
+
+
+def test_cells_of_words_and_of_sentences() -> None:
+    """A UID and a time stay on one line; a sentence is not squeezed by its neighbours; a path may break."""
+    uid, path, sentence = "1." + "2" * 62, "a/" + "b" * 80, "the destination of this move is not known to the peer"
+    page = Table(
+        "t", ("uid", "path", "message"), [(uid, path, sentence)], marks=["bad"], mark_column="message"
+    )._repr_html_()
+    assert f"<td class='word'>{uid}</td><td>{path}</td><td class='bad long'>{sentence}</td>" in page

@@ -53,8 +53,9 @@ class TraceExplorer(Panel):
             description="Show",
             options=[_DISSECTION, _STATES, _LADDER],
             style={**wide, "button_width": "auto"},
-            layout={"width": "auto", "flex_flow": "row nowrap"},
+            layout={"width": "auto"},
         )
+        self.view.add_class("nbd-unseen")
         self.refresh_button = button(
             "Refresh", self.refresh, icon="refresh", tooltip="Take what has been recorded since"
         )
@@ -67,7 +68,7 @@ class TraceExplorer(Panel):
         self.arrows.observe(lambda _: self._look(), "value")
         self.view.observe(lambda _: self._look(), "value")
         self._show(
-            w.HBox([self.find, self.refresh_button]), self.view,
+            w.HBox([self.find, self.refresh_button, self.view], layout={"flex_flow": "row wrap", "grid_gap": "0 10px"}),
             self.message, list_box(self.arrows), self.code, self.shown,
         )  # fmt: skip
         self.refresh()
