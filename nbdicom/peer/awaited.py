@@ -19,7 +19,7 @@ from nbdicom.aio.opening import Opening
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import ContextLike
 from nbdicom.core.trace import Trace, Tracer
-from nbdicom.errors import AssociationError
+from nbdicom.errors import AssociationError, NbdicomError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import NEventReportRequest, Reply
 from nbdicom.peer import commitment, procedure_step, workitems
@@ -27,6 +27,7 @@ from nbdicom.peer.entity import DEFAULT_CONTEXTS, Remote
 from nbdicom.peer.results import CommitResult
 from nbdicom.peer.selection import each_item
 from nbdicom.status import Status
+from nbdicom.table import counted, printable
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
@@ -210,21 +211,39 @@ class AsyncWorkitems:
         return reply.sop_instance_uid
 
     async def find(self, *, limit: int | None = None, columns: Iterable[str] = (), **keys: Any) -> pandas.DataFrame:
-        """Workitems that match (UPS Pull, C-FIND), as a table, the first *limit* of them."""
+        """Workitems that match (UPS Pull, C-FIND), as a table, the first *limit* of them.
+
+        Raises
+        ------
+        OperationFailed, OperationTimeout, AssociationError
+            What had come is in ``results`` of the error, if anything had.
+        """
         from nbdicom.peer.frames import answer_frame
 
         query = workitems.query_of(columns, keys)
         found: list[tuple[bytes, str]] = []
-        async with (
-            self._peer.associate([workitems.PULL]) as association,
-            association.find(query.identifier(), model=workitems.PULL) as matches,
-        ):
-            async for match in matches:
-                found.append((match.data, match.transfer_syntax))
-                if limit is not None and len(found) >= limit:
-                    break
-        about = {**self._peer.provenance(None, None), **query.about(), "responses": len(found)}
-        return answer_frame(found, query.columns, provenance=about, parse=True, charset=self._peer.charset)
+
+        def table(**more: Any) -> pandas.DataFrame:
+            about = {**self._peer.provenance(None, None), **query.about(), "responses": len(found), **more}
+            return answer_frame(found, query.columns, provenance=about, parse=True, charset=self._peer.charset)
+
+        truncated = False
+        try:
+            async with (
+                self._peer.associate([workitems.PULL]) as association,
+                association.find(query.identifier(), model=workitems.PULL) as matches,
+            ):
+                async for match in matches:
+                    if limit is not None and len(found) >= limit:
+                        truncated = True
+                        break  # leaving the block cancels
+                    found.append((match.data, match.transfer_syntax))
+        except NbdicomError as error:
+            if found:
+                kept = table(truncated=True, incomplete=printable(error.message))
+                error.keep(kept, counted(len(found), "answer"))
+            raise
+        return table(truncated=truncated)
 
     async def get(self, uid: str) -> Dataset:
         """The attributes of a workitem (N-GET)."""

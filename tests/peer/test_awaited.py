@@ -11,6 +11,7 @@ import pytest
 
 import nbdicom as nd
 from nbdicom.errors import LocalProtocolError, OperationFailed
+from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.samples import sample_instances
 
 ENTRY = {"StudyInstanceUID": "1.2.3", "Modality": "CT", "PatientID": "P1", "PatientName": "Doe^John"}
@@ -60,6 +61,23 @@ def test_a_procedure_step(pacs: nd.Pacs, peer: nd.AsyncPeer) -> None:
     assert sorted(row[1] for row in pacs.procedure_steps.table().rows) == ["COMPLETED", "DISCONTINUED"]
 
 
+@pytest.mark.parametrize("rows", [0, 2])
+def test_workitems_of_a_query_that_breaks_off_are_kept(rows: int) -> None:
+    def find(request: Any) -> Iterator[dict[str, str]]:
+        yield from ({"SOPInstanceUID": f"1.2.{k}"} for k in range(rows))
+        raise Refuse(0xC001, "no more")
+
+    with nd.Server(nd.Handlers(find=find), ae_title="UPS", contexts=["UnifiedProcedureStepPull"]) as server:
+        peer = nd.AsyncPeer("UPS", *server.address)
+        with pytest.raises(OperationFailed, match="C001H") as caught:
+            run(peer.workitems.find())
+    kept = caught.value.results
+    assert (kept is None) == (rows == 0)
+    if rows:
+        assert kept["SOPInstanceUID"].tolist() == ["1.2.0", "1.2.1"] and "2 answers had come" in str(caught.value)
+        assert kept.dicom.truncated and "INCOMPLETE" in kept.dicom.caption
+
+
 def test_workitems(pacs: nd.Pacs, peer: nd.AsyncPeer) -> None:
     pacs.allow["WATCHER"] = ("127.0.0.1", 1)
 
@@ -69,7 +87,9 @@ def test_workitems(pacs: nd.Pacs, peer: nd.AsyncPeer) -> None:
         assert await peer.workitems.subscribe(uid, receiver="WATCHER") == 0
         found = await peer.workitems.find(ProcedureStepLabel="CAD")
         assert list(found["SOPInstanceUID"]) == [uid]
-        assert len(await peer.workitems.find(limit=1)) == 1
+        assert (await peer.workitems.find(limit=1)).dicom.truncated
+        assert len(await peer.workitems.find(limit=2)) == 2
+        assert not (await peer.workitems.find(limit=2)).dicom.truncated
         async with await peer.workitems.claim(uid) as claim:
             await claim.progress(50, "half")
             await claim.perform(station="CAD1")
