@@ -214,6 +214,7 @@ class RemoteEntity(Remote):
                 ("pacs.echo()", "verify it, step by step"),
                 ('pacs.studies(PatientName="DOE*")', "a table of studies; also patients(), series(), instances()"),
                 ('pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
+                ('pacs.pull(rows, to="folder")', "the same with proof that all of it is there"),
                 ('pacs.store("folder")', "send files"),
                 ("pacs.associate([...])", "one association, for everything else"),
             ],
