@@ -153,7 +153,9 @@ class Ladder:
         places = [_LEFT + step * k for k in range(len(chart.parties))]
         width = places[-1] + _MARGIN
         titles = [escape(printable(title)) for title in chart.titles]
-        lines = [line for title in chart.titles for line in wrap(printable(title), width // _LETTER)]
+        lines = [
+            line for title in chart.titles for line in wrap(printable(title), width // _LETTER, break_on_hyphens=False)
+        ]
         top = _TOP + 16 * (len(lines) - 1)
         bottom = top + _HEIGHT * len(chart.rows)
         drawn = "".join(self._drawn(row, places, top + _HEIGHT * k + 14) for k, row in enumerate(chart.rows))
