@@ -91,8 +91,15 @@ def until_grey(lab: Lab, wanted: int) -> None:
 class Watch:
     """What one canvas has shown since the last look."""
 
-    def __init__(self, lab: Lab, canvas: Any, tell: Callable[[str, object], None]) -> None:
-        self.page, self.canvas, self._tell = lab.page, canvas, tell
+    def __init__(self, lab: Lab, tell: Callable[[str, object], None]) -> None:
+        self.page, self._tell = lab.page, tell
+        self.sent = 0  #: messages from the browser to the kernel
+        self.page.on("websocket", lambda socket: socket.on("framesent", self._count))
+
+    def _count(self, _: object) -> None:
+        self.sent += 1
+
+    def begin(self, canvas: Any) -> None:
         canvas.evaluate(WATCH)
 
     def until(self, index: int) -> None:
@@ -115,6 +122,7 @@ class Watch:
         """What is shown meanwhile, and how long a person waited for it."""
         self.page.evaluate("() => { window.shown = []; }")
         shown: list[list[float]] = []
+        before = self.sent
         yield shown
         shown += self.page.evaluate("() => window.shown")
         waited = [one[5] - one[4] for one in shown if one[4] is not None]
@@ -122,12 +130,14 @@ class Watch:
         words = f"{len(shown)} pictures, {statistics.median(steps or [0]):.0f} ms from one to the next"
         if waited:
             words += f", {statistics.median(waited):.0f} ms from the hand to the screen, {max(waited):.0f} ms at most"
+        words += f", {self.sent - before} messages to the kernel"
         self._tell(what, words)
         print(f"{what}: {words}")
 
 
 def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property: Callable[[str, object], None]) -> None:
     lab.write("slices.ipynb", SERIES)
+    watch = Watch(lab, record_property)
     lab.open("slices.ipynb")
     lab.run_cell(0)
     out = lab.outputs()
@@ -136,7 +146,7 @@ def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property:
     out.get_by_text("251 of 500").wait_for()
     lab.run_cell(2)
     out.get_by_text("slice 250 window (250.0, 500.0) value 250").wait_for()
-    watch = Watch(lab, canvas, record_property)
+    watch.begin(canvas)
     number = out.get_by_role("spinbutton", name="Number of the slice")
     slider = out.get_by_role("slider", name="Slice")
 
@@ -177,14 +187,17 @@ def test_five_hundred_slices_scrolled(lab: Lab, pictures: Path, record_property:
     lab.page.mouse.up()
     out.get_by_role("button", name="Play").first.focus()
 
-    # The window, pulled: no word to the kernel is needed.
+    # The window, pulled: no word to the kernel is needed, and it hears of it ten times a second.
     box = canvas.bounding_box()
     lab.page.mouse.move(box["x"] + 100, box["y"] + 100)
     lab.page.mouse.down()
-    with watch.measured("window"):
+    sent = watch.sent
+    with watch.measured("window") as shown:
         for x in range(100):
             lab.page.mouse.move(box["x"] + 100 + x, box["y"] + 100 + x // 2)
     lab.page.mouse.up()
+    seconds = (shown[-1][5] - shown[0][5]) / 1000
+    assert len(shown) > 50 and watch.sent - sent <= 10 * seconds + 5
 
     # The player.
     out.get_by_label("Frames per second").first.fill("30")
