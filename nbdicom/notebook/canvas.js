@@ -11,7 +11,7 @@ const ARRAYS = {
 const UNDER_WAY = 1; // slices that are fetched ahead at a time: the one that is wanted waits for those that are on their way
 const LOST = 10_000; // milliseconds, after which an answer is no longer waited for
 const SLOW = 1000; // milliseconds for one answer, with which only the neighbours are fetched ahead
-const NEIGHBOURS = 16; // slices that are fetched before anybody has touched the viewer
+const NEIGHBOURS = 16; // slices that are fetched at any time; the others when somebody has touched the viewer, and rests
 const PERIOD = 100; // milliseconds between two words to the kernel about where one is
 
 class Film {
@@ -19,7 +19,7 @@ class Film {
     this.model = model;
     this.displays = new Set();
     this.timer = this.player = null;
-    this.touched = this.slow = this.news = false;
+    this.touched = this.slow = this.news = this.leapt = false;
     this.open();
     model.on("change:series", () => this.open());
     model.on("change:index", () => this.go(model.get("index")));
@@ -48,6 +48,7 @@ class Film {
     index = Math.min(this.last, Math.max(0, index));
     if (!Number.isInteger(index) || index === this.wanted) return;
     this.direction = Math.sign(index - this.wanted);
+    this.leapt = Math.abs(index - this.wanted) > 3;
     this.wanted = index;
     if (this.held.has(index)) this.shown = this.held.get(index);
     this.ask();
@@ -71,7 +72,7 @@ class Film {
   /** The kernel hears where one is: at once, then now and then, and at last. */
   tell() {
     this.timer = this.news ? setTimeout(() => this.tell(), PERIOD) : null;
-    if (!this.news) return;
+    if (!this.news) return this.ask();
     this.news = false;
     this.model.set("index", this.wanted);
     this.model.set("window", this.window);
@@ -127,7 +128,9 @@ class Film {
       if (!this.held.has(index) && !this.asked.has(index))
         if (found === null || this.distance(index) < this.distance(found)) found = index;
     if (found === null || found === this.wanted) return found;
-    if (this.distance(found) > NEIGHBOURS && (this.slow || !this.touched)) return null;
+    // While somebody moves, the hand has the browser for itself: only neighbours are fetched, and on a leap not even those.
+    const resting = this.touched && !this.slow ? Infinity : NEIGHBOURS, moving = this.leapt ? 0 : NEIGHBOURS;
+    if (this.distance(found) > (this.timer === null ? resting : moving)) return null;
     const fits = this.bytes + this.one * (this.asked.size + 1) <= this.model.get("room");
     return fits || this.distance(found) < this.distance(this.farthest()) ? found : null;
   }
