@@ -88,7 +88,7 @@ TARGETS = (
     Target("C-GET from dcmqrscp", 1.0, "x getscu", _ratio("get", "nbdicom from DCMTK", "DCMTK")),
     Target("100 associations that store at once", 3, "x pynetdicom", _ratio("together-100", "nbdicom", "pynetdicom")),
     Target(
-        "100 associations, slowest to fastest", 2.0, "x", _meter("together-100", "nbdicom", "requestor", "fairness"),
+        "100 associations, most to fewest objects", 2.0, "x", _meter("together-100", "nbdicom", "requestor", "fairness"),
         at_most=True,
     ),
     Target("200 idle associations, CPU", 0.0, "s", _meter("idle", "nbdicom", "requestor", "cpu"), at_most=True),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+import multiprocessing
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+_FEW = 10  #: objects
 
 
 def memory(field: str, pid: int | str = "self") -> int:
@@ -48,6 +52,56 @@ def measured(work: Callable[[], Any]) -> dict[str, Any]:
     told = work() or {}
     seconds, used = time.perf_counter() - started, time.process_time() - cpu_before
     return {"seconds": seconds, "cpu": used, "memory": max(0, memory("VmHWM") - before), **told}
+
+
+def at_once(count: int, sender: Callable[[int], Iterator[int | None]]) -> dict[str, Any]:
+    """Many senders at once, a process each, as modalities are; what is measured begins when all of them are ready.
+
+    ``sender(number)`` opens its association, yields once, and then yields the status of each object that it stores.
+    """
+    context = multiprocessing.get_context("fork")
+    together, told = context.Barrier(count), context.SimpleQueue()
+
+    def run(number: int) -> None:
+        times: list[float] = []
+        failed = 0
+        try:
+            statuses = sender(number)
+            next(statuses)
+            together.wait(300)
+            times.append(time.perf_counter())
+            for status in statuses:
+                times.append(time.perf_counter())
+                failed += status != 0x0000
+        except Exception:  # what fails is what is counted
+            traceback.print_exc()
+            failed += 1
+            together.abort()
+        told.put((times, failed))
+
+    processes = [context.Process(target=run, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    results = [told.get() for _ in processes]
+    for process in processes:
+        process.join()
+    times = [times for times, _ in results if times]
+    spent = os.times()
+    return {
+        "failed": sum(failed for _, failed in results),
+        "seconds": max((each[-1] for each in times), default=0.0) - min((each[0] for each in times), default=0.0),
+        "cpu": spent.children_user + spent.children_system,
+        "fairness": _fairness(times),
+    }
+
+
+def _fairness(times: list[list[float]]) -> float | None:
+    """While all of them store: the most objects that one has stored, to the fewest; None of too few to tell."""
+    if not times or min(map(len, times)) <= _FEW:
+        return None
+    begin, end = max(each[0] for each in times), min(each[-1] for each in times)
+    stored = [sum(begin < at <= end for at in each) for each in times]
+    return max(stored) / min(stored) if min(stored) else math.inf
 
 
 def report(told: dict[str, Any]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides.meter import arguments, measured, ready, report, run
+from benchmarks.sides.meter import arguments, at_once, measured, ready, report, run
 from nbdicom.blocking import Association, Server, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import PresentationContext
@@ -125,36 +124,15 @@ def store(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
-    """Many associations, a thread each; all are open before the first one stores.
+    """Many associations; each stores its share of the files."""
 
-    Each stores all the files, or with ``spread`` its share of them.
-    """
-    count, files = options["associations"], options["files"]
-    together = threading.Barrier(count)
-    spent: list[float] = []
-    failures: list[str] = []
+    def sender(number: int) -> Iterator[int | None]:
+        with connect(options, storage()) as association:
+            yield None
+            for stored in association.store(options["files"][number :: options["associations"]]):
+                yield stored.status
 
-    def one(number: int) -> None:
-        try:
-            with connect(options, storage()) as association:
-                together.wait(300)
-                started = time.perf_counter()
-                answered = list(association.store(files[number::count] if options.get("spread") else files))
-                failures.extend(str(stored.status) for stored in answered if stored.status != 0x0000)
-                spent.append(time.perf_counter() - started)
-        except Exception as error:  # what fails is what is counted
-            failures.append(type(error).__name__)
-            together.abort()
-
-    def work() -> dict[str, Any]:
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return {"failed": len(failures), "fairness": max(spent) / min(spent) if spent else None}
-
-    return measured(work)
+    return at_once(options["associations"], sender)
 
 
 def find(options: dict[str, Any]) -> dict[str, Any]:

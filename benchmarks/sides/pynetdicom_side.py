@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from benchmarks.sides.meter import arguments, measured, ready, report, run
+from benchmarks.sides.meter import arguments, at_once, measured, ready, report, run
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
@@ -126,34 +125,14 @@ def store(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
-    count, files = options["associations"], options["files"]
-    together = threading.Barrier(count)
-    spent: list[float] = []
-    failures: list[str] = []
+    def sender(number: int) -> Iterator[int | None]:
+        association = connect(options, (CTImageStorage, EXPLICIT))
+        yield None
+        for path in options["files"][number :: options["associations"]]:
+            yield association.send_c_store(path).get("Status")
+        association.release()
 
-    def one(number: int) -> None:
-        try:
-            association = connect(options, (CTImageStorage, EXPLICIT))
-            mine = files[number::count] if options.get("spread") else files
-            together.wait(300)
-            started = time.perf_counter()
-            answered = [association.send_c_store(path).get("Status") for path in mine]
-            failures.extend(str(status) for status in answered if status != 0x0000)
-            spent.append(time.perf_counter() - started)
-            association.release()
-        except Exception as error:  # what fails is what is counted
-            failures.append(type(error).__name__)
-            together.abort()
-
-    def work() -> dict[str, Any]:
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return {"failed": len(failures), "fairness": max(spent) / min(spent) if spent else None}
-
-    return measured(work)
+    return at_once(options["associations"], sender)
 
 
 def find(options: dict[str, Any]) -> dict[str, Any]:

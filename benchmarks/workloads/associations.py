@@ -52,7 +52,7 @@ def together(stage: Stage) -> Iterator[Workload]:
             name: str, side: str, acceptor: Acceptor, files: list[str], n: int = associations, rounds: int | None = None
         ) -> Contender:
             def work() -> dict:
-                return stage.run(side, "store_at_once", associations=n, spread=True, files=files, **acceptor.address)
+                return stage.run(side, "store_at_once", associations=n, files=files, **acceptor.address)
 
             return Contender(name, work, sum(map(_size, files)) / 1e6, acceptor, rounds=rounds)
 

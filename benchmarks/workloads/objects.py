@@ -93,7 +93,7 @@ def durable(stage: Stage) -> Iterator[Workload]:
             to = archive()
             if at_once == 1:
                 return stage.run("nbdicom", "store", files=files, **to.address)
-            return stage.run("nbdicom", "store_at_once", associations=at_once, spread=True, files=files, **to.address)
+            return stage.run("nbdicom", "store_at_once", associations=at_once, files=files, **to.address)
 
         return work
 
