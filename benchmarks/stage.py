@@ -50,17 +50,23 @@ class Acceptor:
         return {"called": self.called, "port": self.port}
 
     def begin(self) -> None:
-        """A run begins: what it received before is removed, and its meters start anew."""
-        if self.folder is not None:
-            for entry in self.folder.iterdir():
-                entry.unlink()
+        """A run begins: its meters start anew."""
+        self.clear()
         self._memory = memory("VmRSS", self.pid)
         forget_peak(self.pid)
         self._cpu = cpu(self.pid)
 
     def end(self) -> dict[str, float]:
         """CPU seconds since then, and bytes of memory beyond what it had."""
-        return {"cpu": cpu(self.pid) - self._cpu, "memory": max(0, memory("VmHWM", self.pid) - self._memory)}
+        told = {"cpu": cpu(self.pid) - self._cpu, "memory": max(0, memory("VmHWM", self.pid) - self._memory)}
+        self.clear()
+        return told
+
+    def clear(self) -> None:
+        """Remove what it received: the files of all of them together would fill the memory, and slow down who comes last."""
+        if self.folder is not None:
+            for entry in self.folder.iterdir():
+                entry.unlink()
 
 
 class Stage:
