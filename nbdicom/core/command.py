@@ -450,10 +450,12 @@ class _Blanks(NamedTuple):
 class _Form:
     """A command set with blanks: what was encoded or decoded last of its kind."""
 
-    __slots__ = ("after", "before", "blanks", "data_set", "has_uid", "kind", "middle", "raw", "said", "values")
+    __slots__ = (
+        "after", "before", "data_set", "has_uid", "id_at", "kind", "middle", "raw", "said", "uid_at", "uid_end", "values"
+    )  # fmt: skip
 
     def __init__(self, raw: bytes, kind: type[Message], blanks: _Blanks, values: Any, data_set: bool) -> None:
-        self.blanks = blanks
+        self.id_at, self.uid_at, self.uid_end = blanks
         self.has_uid = blanks.uid_at < blanks.uid_end
         self.before = raw[: blanks.id_at]
         self.middle = raw[blanks.id_at + 2 : blanks.uid_at]
@@ -483,20 +485,21 @@ class CommandWriter:
     def encode(self, message: Message, *, data_set: bool) -> bytes:
         """As `encode_command`."""
         kind = message.__class__
-        if not kind.alike:
-            return encode_command(message, data_set=data_set)
-        form, values = self._forms.get(kind), kind.others_of(message)
-        uid = message.affected_sop_instance_uid if kind.has_instance else None  # type: ignore[attr-defined]
-        if form is None or values != form.values or data_set is not form.data_set or form.has_uid is not bool(uid):
-            raw = encode_command(message, data_set=data_set)
-            self._forms[kind] = _Form(raw, kind, _Blanks.of(raw, kind), values, data_set)
-            return raw
-        number = kind.id_of(message).to_bytes(2, "little")
-        if not uid:
-            return form.before + number + form.after
-        raw = _encode_value(uid, "UI")
-        rest = b"".join((form.before[12:], number, form.middle[:-4], len(raw).to_bytes(4, "little"), raw, form.after))
-        return _GROUP_LENGTH.pack(0, 0, 4, len(rest)) + rest
+        form = self._forms.get(kind)
+        if form is not None and data_set is form.data_set and kind.others_of(message) == form.values:
+            number = kind.id_of(message).to_bytes(2, "little")
+            uid = message.affected_sop_instance_uid if kind.has_instance else None  # type: ignore[attr-defined]
+            if not uid and not form.has_uid:
+                return form.before + number + form.after
+            if uid and form.has_uid:
+                raw = _encode_value(uid, "UI")
+                length = len(raw).to_bytes(4, "little")
+                rest = b"".join((form.before[12:], number, form.middle[:-4], length, raw, form.after))
+                return _GROUP_LENGTH.pack(0, 0, 4, len(rest)) + rest
+        raw = encode_command(message, data_set=data_set)
+        if kind.alike:
+            self._forms[kind] = _Form(raw, kind, _Blanks.of(raw, kind), kind.others_of(message), data_set)
+        return raw
 
 
 def _decode_value(raw: bytes | bytearray, vr: str) -> Any:
@@ -597,14 +600,15 @@ class CommandReader:
         if form is not None:
             if form.said is not None and raw == form.raw:
                 return form.said
-            at = form.blanks.id_at
-            if raw.startswith(form.before) and raw.endswith(form.after) and raw.startswith(form.middle, at + 2):
+            at = form.id_at
+            if raw.startswith(form.before) and raw.endswith(form.after):
                 kind, values = form.kind, form.values
                 values[kind.id_name] = raw[at] | raw[at + 1] << 8
-                if form.has_uid:
-                    uid = raw[form.blanks.uid_at : form.blanks.uid_end]
-                    values["affected_sop_instance_uid"] = _decode_value(uid, "UI")
-                return kind(**values), form.data_set
+                if not form.has_uid:
+                    return kind(**values), form.data_set
+                if raw.startswith(form.middle, at + 2):
+                    values["affected_sop_instance_uid"] = _decode_value(raw[form.uid_at : form.uid_end], "UI")
+                    return kind(**values), form.data_set
         raw = bytes(raw)
         said = message, has_data = decode_command(raw)
         kind = message.__class__
