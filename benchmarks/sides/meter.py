@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
+import multiprocessing.dummy
 import os
 import sys
 import time
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _FEW = 10  #: objects
+_PATIENCE = 120  #: seconds until all senders have their associations
 
 
 def memory(field: str, pid: int | str = "self") -> int:
@@ -54,13 +55,14 @@ def measured(work: Callable[[], Any]) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": used, "memory": max(0, memory("VmHWM") - before), **told}
 
 
-def at_once(count: int, sender: Callable[[int], Iterator[int | None]]) -> dict[str, Any]:
-    """Many senders at once, a process each, as modalities are; what is measured begins when all of them are ready.
+def at_once(count: int, sender: Callable[[int], Iterator[int | None]], *, processes: bool = True) -> dict[str, Any]:
+    """Many senders at once, a process each, as modalities are, or a thread; it begins when all of them are ready.
 
     ``sender(number)`` opens its association, yields once, and then yields the status of each object that it stores.
     """
-    context = multiprocessing.get_context("fork")
-    together, told = context.Barrier(count), context.SimpleQueue()
+    context: Any = multiprocessing.get_context("fork") if processes else multiprocessing.dummy
+    together, told = context.Barrier(count), context.Queue()
+    before = sum(os.times()[:4])
 
     def run(number: int) -> None:
         times: list[float] = []
@@ -68,7 +70,7 @@ def at_once(count: int, sender: Callable[[int], Iterator[int | None]]) -> dict[s
         try:
             statuses = sender(number)
             next(statuses)
-            together.wait(300)
+            together.wait(_PATIENCE)
             times.append(time.perf_counter())
             for status in statuses:
                 times.append(time.perf_counter())
@@ -79,18 +81,17 @@ def at_once(count: int, sender: Callable[[int], Iterator[int | None]]) -> dict[s
             together.abort()
         told.put((times, failed))
 
-    processes = [context.Process(target=run, args=(number,)) for number in range(count)]
-    for process in processes:
-        process.start()
-    results = [told.get() for _ in processes]
-    for process in processes:
-        process.join()
+    senders = [context.Process(target=run, args=(number,)) for number in range(count)]
+    for one in senders:
+        one.start()
+    results = [told.get() for _ in senders]
+    for one in senders:
+        one.join()
     times = [times for times, _ in results if times]
-    spent = os.times()
     return {
         "failed": sum(failed for _, failed in results),
         "seconds": max((each[-1] for each in times), default=0.0) - min((each[0] for each in times), default=0.0),
-        "cpu": spent.children_user + spent.children_system,
+        "cpu": sum(os.times()[:4]) - before,  # of children, too
         "fairness": _fairness(times),
     }
 

@@ -132,7 +132,8 @@ def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
             yield association.send_c_store(path).get("Status")
         association.release()
 
-    return at_once(options["associations"], sender)
+    # A hundred processes of it, each with threads that poll, do not come to have their associations on two CPUs.
+    return at_once(options["associations"], sender, processes=False)
 
 
 def find(options: dict[str, Any]) -> dict[str, Any]:

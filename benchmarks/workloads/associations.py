@@ -43,9 +43,9 @@ def associate(stage: Stage) -> Iterator[Workload]:
 def together(stage: Stage) -> Iterator[Workload]:
     """8, 32 and 100 associations that store at once."""
     for associations in (8, 32, 100) if not stage.quick else (4,):
-        # Twenty for each at least, or what is called fairness would be chance; fewer where it would take minutes.
-        files = stage.data.slices(stage.size(max(400, 20 * associations), 8))
-        fewer = files[: max(associations, len(files) // 10)]
+        # Forty for each at least, or what is called fairness would be chance; fewer where it would take minutes.
+        files = stage.data.slices(stage.size(max(400, 40 * associations), 8))
+        fewer = files[: max(associations, len(files) // 20)]
         contenders = []
 
         def add(
