@@ -11,10 +11,9 @@ from nbdicom.core.command import Response
 from nbdicom.errors import NbdicomError
 from nbdicom.operations.effects import Deliver
 from nbdicom.operations.invoking import Invoked
-from nbdicom.operations.listed import listed
+from nbdicom.operations.listed import keep, listed
 from nbdicom.operations.outcome import raise_for_status
 from nbdicom.status import Status
-from nbdicom.table import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -162,8 +161,7 @@ class Responses(Generic[T]):
             for value in self:
                 values.append(value)  # noqa: PERF402  # what had come is kept when it breaks off
         except NbdicomError as error:
-            if values:
-                error.keep(listed(self.service, self.status, values).to_frame(), counted(len(values), "answer"))
+            keep(error, self.service, self.status, values)
             raise
         return listed(self.service, self.status, values).to_frame()
 

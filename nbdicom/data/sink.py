@@ -21,7 +21,7 @@ from nbdicom.data.part10 import part10_header, read_header
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name", "sender_of"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name", "sender_of", "write_all"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
@@ -129,7 +129,7 @@ class Part10Sink:
             views = [self._header, *views]
             size += len(self._header)
             self._header = None
-        _write_all(self._descriptor, views, size)
+        write_all(self._descriptor, views, size)
 
     def close(self, complete: bool) -> None:
         """Give the file its name, or remove it."""
@@ -139,7 +139,7 @@ class Part10Sink:
         try:
             try:
                 if complete and self._header is not None:
-                    _write_all(descriptor, [self._header], len(self._header))
+                    write_all(descriptor, [self._header], len(self._header))
                 if complete and self._sync:
                     os.fsync(descriptor)
             finally:
@@ -217,7 +217,7 @@ def _digest_of(part: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
+def write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
     """Write all views, which have *size* bytes; a gathering write may take less than it is given, and hardly ever does."""
     taken = _writev(descriptor, views[:_MOST_VECTORS])
     if taken == size:

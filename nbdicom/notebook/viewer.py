@@ -84,7 +84,6 @@ class SeriesViewer(Panel):
         w = widgets(self._instead)
         self.series: list[Series] = series_of(source)
         self._cache = cache
-        self._stack = Stack(self.series[0].frames, cache=cache)
         self._changing = threading.RLock()  # a callback and another callback may run at the same time
         self._quiet: int | None = None  # the thread that sets controls itself, and hears nothing of it
         wide = {"description_width": "initial"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nbdicom.errors import DataSetError
+from nbdicom.errors import DataSetError, NbdicomError
 from nbdicom.operations.requests import Match, ReceivedInstance, Reply, Stored, SubOperations
 from nbdicom.status import Status
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 
-__all__ = ["listed"]
+__all__ = ["keep", "listed"]
 
 
 def listed(service: str, status: Status | None, values: Sequence[Any]) -> Table:
@@ -32,6 +32,12 @@ def listed(service: str, status: Status | None, values: Sequence[Any]) -> Table:
     columns = list(dict.fromkeys(name for record in records for name in record))
     rows = [tuple(record.get(name) for name in columns) for record in records]
     return Table(f"{service}: {printable(status or 'under way')}", columns, rows)
+
+
+def keep(error: NbdicomError, service: str, status: Status | None, values: Sequence[Any]) -> None:
+    """Have what had come, if anything had, in the *error* with which the answers broke off."""
+    if values:
+        error.keep(listed(service, status, values).to_frame(), counted(len(values), "answer"))
 
 
 def _record(value: Any) -> dict[str, Any]:

@@ -61,10 +61,10 @@ class _Staged:
     source: str | None
     outcome: Outcome
     values: dict[str, Any] = field(default_factory=dict)
+    name: str = field(init=False)  #: of its file
 
-    @property
-    def name(self) -> str:
-        return object_name(self.sop_instance_uid)
+    def __post_init__(self) -> None:
+        self.name = object_name(self.sop_instance_uid)
 
     def refuse(self, status: int, comment: str) -> None:
         self.outcome.status, self.outcome.comment = status, comment

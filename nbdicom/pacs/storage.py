@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from nbdicom.core.streams import DataSource
-from nbdicom.data.sink import FreeSpace
+from nbdicom.data.sink import FreeSpace, write_all
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.durability import sync_folder
@@ -93,14 +93,15 @@ class Incoming:
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         self._discard = weakref.finalize(self, _discard, self._file, self._path)
         try:
-            self._write([memoryview(header)])
+            write_all(descriptor, [memoryview(header)], len(header))
         except BaseException:
             self._discard()
             raise
 
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the next bytes of the data set."""
-        self.size += sum(map(len, views))
+        size = sum(map(len, views))
+        self.size += size
         if self.size - self.offset > self._limit:
             raise Refuse(0xA700, f"object of more than {self._limit} bytes")
         if self._free is not None and self.size >= self._next_look:
@@ -108,17 +109,7 @@ class Incoming:
             self._free.ask()
         for view in views:
             self._digest.update(view)
-        self._write(views)
-
-    def _write(self, views: Sequence[memoryview]) -> None:
-        wanted = sum(map(len, views))
-        written = os.writev(self._file.fileno(), views) if hasattr(os, "writev") and len(views) <= 512 else 0
-        if written < wanted:  # a disk that is nearly full takes a part, and says so with the rest
-            for view in views:
-                rest = view[min(written, len(view)) :]
-                written -= len(view) - len(rest)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
+        write_all(self._file.fileno(), views, size)
 
     def close(self, complete: bool) -> None:
         """Nothing more comes: keep what there is for the handler, or drop it."""

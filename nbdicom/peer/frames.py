@@ -84,8 +84,9 @@ def answer_frame(
     try:
         decoded = decode_columns(pairs, **options)
     except DataSetError:
-        readable = [pair for pair in pairs if _is_readable(pair)]
-        lost = [pair for pair in pairs if not _is_readable(pair)]
+        readable, lost = list[tuple[bytes, str]](), list[tuple[bytes, str]]()
+        for pair in pairs:
+            (readable if _is_readable(pair) else lost).append(pair)
         notify(unreadable(lost, len(pairs)), stacklevel=stacklevel)
         doubtful.clear()
         pairs, decoded = readable, decode_columns(readable, **options)

@@ -12,7 +12,7 @@ from nbdicom.data import instance
 from nbdicom.errors import OperationCancelled, QueryError
 from nbdicom.pacs.samples import sample_instances
 
-LIMIT = 60
+from .waiting import LIMIT, until
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +30,6 @@ def texts(widget):
     """The HTML in a widget."""
     found = [widget.value] if isinstance(getattr(widget, "value", None), str) else []
     return found + [one for child in getattr(widget, "children", ()) for one in texts(child)]
-
-
-def until(condition) -> None:
-    pause = threading.Event()
-    for _ in range(LIMIT * 50):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not become true")
 
 
 def labels(widget):

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import threading
 
 import pytest
 from pydicom.dataset import FileMetaDataset
@@ -13,18 +12,7 @@ from nbdicom.errors import NbdicomError, OperationFailed
 from nbdicom.peer.registry import Peers
 
 from ..peer.conftest import ct
-
-LIMIT = 60
-
-
-def until(condition) -> None:
-    pause = threading.Event()
-    for _ in range(LIMIT * 50):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not become true")
-
+from .waiting import LIMIT, until
 
 # ------------------------------------------------------------------------------- saved peers
 

@@ -16,8 +16,8 @@ from nbdicom.peer.registry import Peers
 from tests.drivers.scripted import Scripted
 
 from ..peer.conftest import ct
+from .waiting import LIMIT, until
 
-LIMIT = 60
 PATIENT = Timeouts(connect=30, association=30, dimse=30, network=30, cancel=0.1, release=0.1, linger=0)
 STEP = pd.DataFrame({"StudyInstanceUID": ["1.2.3"], "Modality": ["CT"], "ScheduledProcedureStepID": ["S1"]})
 
@@ -26,15 +26,6 @@ STEP = pd.DataFrame({"StudyInstanceUID": ["1.2.3"], "Modality": ["CT"], "Schedul
 def no_hurry(monkeypatch) -> None:
     """A value may come late by as much as a loaded machine needs."""
     monkeypatch.setattr(controls, "_LATE", LIMIT)
-
-
-def until(condition) -> None:
-    pause = threading.Event()
-    for _ in range(LIMIT * 50):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not become true")
 
 
 def enter(control) -> None:
