@@ -32,11 +32,22 @@ LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"
 
 
 def decode_elements(
-    data: Buffer, transfer_syntax: str, limits: Limits | None = None
+    data: Buffer, transfer_syntax: str, limits: Limits | None = None, *, size: int | None = None
 ) -> dict[int, tuple[str, memoryview]]:
     """The elements of the top level: tag -> (VR, value); the VR is ``""`` where the encoding is implicit.
 
     Values are views into *data*; that of an undefined length ends before its delimiter.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The data set; or, with *size*, its beginning, which has to have all of it but the end of the pixel data.
+    transfer_syntax : str
+        Its encoding.
+    limits : Limits, optional
+        What it may cost.
+    size : int, optional
+        Bytes of the whole data set, of which *data* is the beginning.
 
     Raises
     ------
@@ -46,7 +57,7 @@ def decode_elements(
     """
     bounds = limits or Limits()
     view, implicit = opened(data, transfer_syntax, bounds)
-    return elements_of(view, implicit, bounds)
+    return elements_of(view, implicit, bounds, size)
 
 
 def opened(data: Buffer, transfer_syntax: str, limits: Limits) -> tuple[memoryview, bool]:
@@ -63,28 +74,31 @@ def opened(data: Buffer, transfer_syntax: str, limits: Limits) -> tuple[memoryvi
     return memoryview(data), facts is not None and facts.implicit_vr
 
 
-def elements_of(view: memoryview, implicit: bool, bounds: Limits) -> dict[int, tuple[str, memoryview]]:
+def elements_of(
+    view: memoryview, implicit: bool, bounds: Limits, size: int | None = None
+) -> dict[int, tuple[str, memoryview]]:
     """`decode_elements` for little endian bytes that are not deflated: a data set, or an item of a sequence."""
     elements: dict[int, tuple[str, memoryview]] = {}
-    position, stop = 0, len(view)
+    position, held = 0, len(view)
+    stop = held if size is None else size
     room = bounds.elements
     while position < stop:
-        if implicit and position + 8 <= stop:
+        if implicit and position + 8 <= held:
             # What `element_head` does, without the call: half of a C-FIND answer's time.
             group, element, length = IMPLICIT_HEAD.unpack_from(view, position)
             tag, vr = group << 16 | element, b""
             position += 8
         else:
-            tag, vr, length, position = element_head(view, position, stop, implicit)
+            tag, vr, length, position = element_head(view, position, held, implicit)
         if length == UNDEFINED:
             frames = tag == _PIXEL_DATA  # of a whole slide there may be very many
             most_items = bounds.elements if frames else bounds.items
-            end, after, room = undefined_end(view, position, stop, implicit or vr == b"UN", bounds, room, most_items)
+            end, after, room = undefined_end(view, position, held, implicit or vr == b"UN", bounds, room, most_items)
         else:
             end = after = position + length
-            if end > stop:
+            if end > held and (end > stop or tag != _PIXEL_DATA):
                 raise DataSetError(
-                    f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {stop - position} are left"
+                    f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {held - position} are left"
                 )
         elements[tag] = (vr.decode("latin-1") if vr else "", view[position:end])
         position = after

@@ -21,10 +21,11 @@ from nbdicom.data.part10 import part10_header, read_header
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "safe_name", "sender_of", "write_all"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "safe_name", "sender_of"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  #: Windows would write text
 
 
 class FreeSpace:
@@ -56,11 +57,74 @@ class FreeSpace:
             raise OSError(errno.ENOSPC, "not enough free space")
 
 
-class Part10Sink:
+class PartFile:
+    """A file that is not whole yet, under a temporary name: what arrives is written to it as it comes.
+
+    Parameters
+    ----------
+    part : str
+        Its name; nothing may have it.
+    header : bytes
+        What `part10_header` made; it goes out with the first fragments, which is a write less.
+    digest : bool
+        Compute the SHA-256 of the data set on the way.
+    free : FreeSpace, optional
+        Asked while it is written.
+    """
+
+    def __init__(self, part: str, header: bytes, *, digest: bool = False, free: FreeSpace | None = None) -> None:
+        self.part = part
+        self.size = 0  #: bytes of the data set so far
+        self._free = free
+        self._next_look = 0
+        self._header: memoryview | None = memoryview(header)
+        self._digest = hashlib.sha256() if digest else None
+        self._descriptor: int | None = os.open(part, _NEW, 0o640)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the data set so far; empty if it was not asked for."""
+        return b"" if self._digest is None else self._digest.digest()
+
+    def write(self, views: Sequence[memoryview]) -> None:
+        """Append the views, which are borrowed."""
+        assert self._descriptor is not None
+        if self._free is not None and self.size >= self._next_look:
+            self._next_look = self.size + self._free.EVERY
+            self._free.ask()
+        if self._digest is not None:
+            for view in views:
+                self._digest.update(view)
+        size = sum(map(len, views))
+        self.size += size
+        if self._header is not None:
+            views = [self._header, *views]
+            size += len(self._header)
+            self._header = None
+        write_all(self._descriptor, views, size)
+
+    def sync(self) -> None:
+        """Have the file on the disk.
+
+        Raises
+        ------
+        OSError
+            If it is not.  That is final: a second fsync may say yes to what was lost.
+        """
+        assert self._descriptor is not None
+        os.fsync(self._descriptor)
+
+    def _end(self) -> None:
+        """Nothing more is written to it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class Part10Sink(PartFile):
     """Write one arriving data set as a Part 10 file.
 
-    The header goes out with the first fragments, the others follow as they come, and the file gets its name when it is
-    whole: nobody ever sees a part of it.
+    The file gets its name when it is whole: nobody ever sees a part of it.
 
     Parameters
     ----------
@@ -89,16 +153,11 @@ class Part10Sink:
         overwrite: bool = True,
         free: FreeSpace | None = None,
     ) -> None:
-        self._free = free
-        self._next_look = 0
         self._name = os.fspath(path)
-        self.size = 0  #: bytes of the data set so far
-        self._digest = hashlib.sha256() if digest else None
         self._sync = sync
         self._overwrite = overwrite
-        self._part = os.path.join(os.path.dirname(self._name), f".{os.urandom(8).hex()}.part")
-        self._descriptor: int | None = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        self._header: memoryview | None = memoryview(header)  # goes out with the first fragments: one write less
+        folder = os.path.dirname(self._name)
+        super().__init__(os.path.join(folder, f".{os.urandom(8).hex()}.part"), header, digest=digest, free=free)
 
     @property
     def path(self) -> Path:
@@ -111,44 +170,26 @@ class Part10Sink:
 
     @property
     def sha256(self) -> str | None:
-        """The digest of the data set, if it was asked for."""
-        return self._digest.hexdigest() if self._digest is not None else None
-
-    def write(self, views: Sequence[memoryview]) -> None:
-        """Append the views, which are borrowed."""
-        assert self._descriptor is not None
-        if self._free is not None and self.size >= self._next_look:
-            self._next_look = self.size + self._free.EVERY
-            self._free.ask()
-        if self._digest is not None:
-            for view in views:
-                self._digest.update(view)
-        size = sum(map(len, views))
-        self.size += size
-        if self._header is not None:
-            views = [self._header, *views]
-            size += len(self._header)
-            self._header = None
-        write_all(self._descriptor, views, size)
+        """The digest of the data set in hexadecimal, if it was asked for."""
+        return self.digest.hex() or None
 
     def close(self, complete: bool) -> None:
         """Give the file its name, or remove it."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is None:
+        if self._descriptor is None:
             return
         try:
             try:
                 if complete and self._header is not None:
-                    write_all(descriptor, [self._header], len(self._header))
+                    write_all(self._descriptor, [self._header], len(self._header))
                 if complete and self._sync:
-                    os.fsync(descriptor)
+                    self.sync()
             finally:
-                os.close(descriptor)
+                self._end()
             if complete and self._overwrite:
-                os.replace(self._part, self._name)
+                os.replace(self.part, self._name)
             elif complete:
-                if not _take_name(self._part, self._name):
-                    self._name = str(self._kept(Path(self._part)))
+                if not _take_name(self.part, self._name):
+                    self._name = str(self._kept(Path(self.part)))
             else:
                 self._remove()
         except BaseException:
@@ -157,7 +198,7 @@ class Part10Sink:
 
     def _remove(self) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(self._part)
+            os.unlink(self.part)
 
     def _kept(self, part: Path) -> Path:
         """Give the file another name that nobody has, unless its data set is there already; where it is, then."""

@@ -110,10 +110,10 @@ def value_of(raw: memoryview, vr: str, charset: Charset) -> Any:
 class Charset:
     """The Specific Character Set of one data set (PS3.3 C.12.1.1.2), looked up only when a value needs it."""
 
-    __slots__ = ("_names", "doubted")
+    __slots__ = ("doubted", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
+        self.names = names  #: its defined terms
         self.doubted = False  #: whether a value was not in it
 
     @classmethod
@@ -125,7 +125,7 @@ class Charset:
 
     def decode(self, data: bytes, vr: str) -> str:
         """Text; `doubted` tells afterwards whether it was not in the character set."""
-        encodings = encodings_of(self._names)
+        encodings = encodings_of(self.names)
         if b"\x1b" in data:
             from pydicom.charset import decode_bytes
             from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS

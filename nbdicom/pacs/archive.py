@@ -22,7 +22,7 @@ from nbdicom.data.values import plan_of
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.durability import Durability, Syncer, Unsynced
-from nbdicom.pacs.header import read_values
+from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
 from nbdicom.pacs.repair import Checked, open_index, repair, scrub
@@ -60,7 +60,7 @@ class _Staged:
     transfer_syntax: str
     source: str | None
     outcome: Outcome
-    values: dict[str, Any] = field(default_factory=dict)
+    attributes: Attributes = field(init=False)  #: set when it has been checked
     name: str = field(init=False)  #: of its file
 
     def __post_init__(self) -> None:
@@ -101,6 +101,7 @@ class Archive:
         durable = durability == "full"
         plan_of(0x00100010)  # loads the data dictionary (half a second): not while the first sender waits
         self._limits = limits or Limits()
+        self._reader = HeaderReader(self._limits)
         self._inflating = threading.Lock()  # one at a time: what is deflated has to be held in memory
         self._busy: set[str] = set()  # SOP Instance UIDs that are being stored
         self._free = threading.Condition()
@@ -263,14 +264,14 @@ class Archive:
     def _check(self, staged: _Staged) -> None:
         """The data set parses to its end, and is what the request says (PS3.4 B.2.3)."""
         try:
-            with self._reading(staged.transfer_syntax), staged.file.view() as view:
-                data = view[staged.file.offset :]
-                staged.values = values = read_values(data, staged.transfer_syntax, self._limits)
+            with self._reading(staged.transfer_syntax):
+                staged.attributes = staged.file.attributes(self._reader, staged.transfer_syntax)
         except DataSetError as error:
             _log.info("object refused: %s", printable(error.message))
             return staged.refuse(0xC000, "the data set cannot be decoded to its end")
         except OSError as error:
             return staged.refuse(0xA700, error.strerror or "cannot be read back")
+        values = staged.attributes.values
         if values.get("SOPInstanceUID") != staged.sop_instance_uid:
             return staged.refuse(0xA900, "SOP Instance UID of data set and request differ")
         if values.get("SOPClassUID") != staged.sop_class_uid:
@@ -435,10 +436,10 @@ def _out_of_resources(error: Exception) -> Refuse:
 def _record(staged: _Staged, received: str) -> Record:
     file = staged.file
     return Record(
-        attributes=Attributes(staged.values),
+        attributes=staged.attributes,
         transfer_syntax=staged.transfer_syntax,
         object=staged.name,
-        size=file.size,
+        size=file.offset + file.size,
         offset=file.offset,
         digest=file.digest,
         received=received,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbdicom.errors import PacsError
-from nbdicom.pacs.rows import Record, delete, insert
+from nbdicom.pacs.rows import Record, Writer, delete
 from nbdicom.pacs.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from nbdicom.table import printable
 
@@ -91,6 +91,7 @@ class Index:
             try:
                 self._check()
                 self._create()
+                self._rows = Writer(self._writer)
             except BaseException:
                 self._writer.close()
                 raise
@@ -228,44 +229,61 @@ class Index:
         return [None if batch.error is None else _failed(batch.error) for batch in batches]
 
     def _commit(self, batches: Sequence[_Batch]) -> None:
-        connection = self._writer
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for batch in batches:
-                connection.execute("SAVEPOINT batch")
-                try:
-                    for record in batch.records:
-                        insert(connection, record)
-                except sqlite3.OperationalError:
-                    raise  # the disk, not the object
-                except Exception as error:
-                    # This object cannot be recorded; the others of the transaction have nothing to do with it.
-                    connection.execute("ROLLBACK TO batch")
-                    batch.error = error
-                connection.execute("RELEASE batch")
-            connection.execute("COMMIT")
+            try:
+                with self._transaction():
+                    self._rows.add(record for batch in batches for record in batch.records)
+            except sqlite3.OperationalError:
+                raise  # the disk, not an object
+            except Exception:
+                # One of them cannot be recorded; the others have nothing to do with it.
+                with self._transaction():
+                    for batch in batches:
+                        self._add_apart(batch)
         except BaseException as error:
             _log.error("the index cannot be written: %s", printable(error))
             for batch in batches:
                 batch.error = batch.error or error
-            with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
             if not isinstance(error, sqlite3.Error):
                 raise  # an interrupt of the user's, say: nobody else may believe that all is well
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Forget objects by the number of their row, and what is empty without them."""
+    def _add_apart(self, batch: _Batch) -> None:
+        """Record one part, or say in it why not; within a transaction."""
+        self._writer.execute("SAVEPOINT batch")
+        try:
+            self._rows.add(batch.records)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            self._rows.forget()
+            self._writer.execute("ROLLBACK TO batch")
+            batch.error = error
+        self._writer.execute("RELEASE batch")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it is committed when it ends, or nothing."""
         connection = self._writer
-        with self._write_lock:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                for number in numbers:
-                    delete(connection, number)
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            self._rows.forget()
+            with contextlib.suppress(sqlite3.Error):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+            raise
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Forget objects by the number of their row, and what is empty without them."""
+        with self._write_lock:
+            self._rows.forget()
+            try:
+                with self._transaction():
+                    for number in numbers:
+                        delete(self._writer, number)
+            except sqlite3.Error as error:
                 raise IndexFailed(str(error)) from error
 
 

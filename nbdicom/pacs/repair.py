@@ -18,9 +18,9 @@ from pathlib import Path
 
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
-from nbdicom.pacs.header import read_values
+from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
-from nbdicom.pacs.rows import Attributes, Record
+from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import FOLDERS, ObjectStore, object_name
 from nbdicom.table import printable
 
@@ -149,10 +149,10 @@ def _digest(path: Path, offset: int) -> bytes:
 
 def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:
     """Record object files that have no row; one that is not whole is set aside."""
-    records = []
+    records, reader = [], HeaderReader()
     for name in names:
         try:
-            records.append(_read_record(store.path(name), name))
+            records.append(_read_record(store.path(name), name, reader))
         except DataSetError as error:
             _log.error("object %s: no row, and no whole object: %s", name, printable(error.message))
             _set_aside(store, name)
@@ -172,7 +172,7 @@ def _unwritable(index: Index, error: Exception) -> PacsError:
     return PacsError(f"the index {index.path} cannot be written: {error}", hint="check the free space")
 
 
-def _read_record(path: Path, name: str) -> Record:
+def _read_record(path: Path, name: str, reader: HeaderReader) -> Record:
     """What the index needs to know, from the file alone.
 
     Raises
@@ -192,11 +192,12 @@ def _read_record(path: Path, name: str) -> Record:
             memoryview(mapped) as view,
             view[header.data_offset :] as data,
         ):
-            values = read_values(data, header.transfer_syntax)
+            attributes = reader.read(data, header.transfer_syntax)
+    values = attributes.values
     if values.get("SOPInstanceUID") != header.sop_instance_uid or values.get("SOPClassUID") != header.sop_class_uid:
         raise DataSetError("data set and file meta information differ")
     return Record(
-        attributes=Attributes(values),
+        attributes=attributes,
         transfer_syntax=header.transfer_syntax,
         object=name,
         size=status.st_size,

@@ -21,13 +21,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from nbdicom.core.streams import DataSource
-from nbdicom.data.sink import FreeSpace, write_all
-from nbdicom.errors import PacsError
+from nbdicom.data.sink import FreeSpace, PartFile
+from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.durability import sync_folder
+from nbdicom.pacs.header import HeaderReader
+from nbdicom.pacs.rows import Attributes
 from nbdicom.uids import UID
 
 __all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
@@ -36,7 +37,7 @@ _log = logging.getLogger("nbdicom.pacs")
 
 _SUFFIX = ".dcm"
 FOLDERS = tuple(f"{k:02x}" for k in range(256))  #: of ``objects``: the first two letters of a name
-_FILE_MODE = 0o640
+_HEAD = 1 << 15  #: bytes of a data set that are at hand when it is complete
 
 
 def object_name(sop_instance_uid: str) -> str:
@@ -75,83 +76,85 @@ class StoredInstance:
         return InstanceFile(self.path).open(transfer_syntax)
 
 
-class Incoming:
-    """A `DataSink` for one object: the file under a temporary name, and the digest of its data set.
+class Incoming(PartFile):
+    """A `DataSink` for one object: the file under a temporary name, the digest of its data set, and its beginning.
 
     It stays until `ObjectStore.keep` gives it its name; if it is let go before, the file goes with it.
     """
 
-    def __init__(self, folder: Path, header: bytes, *, limit: int, free: FreeSpace | None = None) -> None:
-        self._free = free
-        self._next_look = 0
-        self._path = os.path.join(folder, f"{os.urandom(16).hex()}.part")
-        self.offset = len(header)
-        self.size = len(header)
+    def __init__(self, part: str, header: bytes, *, limit: int, free: FreeSpace | None = None) -> None:
+        super().__init__(part, header, digest=True, free=free)
+        self.offset = len(header)  #: where the data set begins in the file
         self._limit = limit
-        self._digest = hashlib.sha256()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _FILE_MODE)
-        self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        self._discard = weakref.finalize(self, _discard, self._file, self._path)
-        try:
-            write_all(descriptor, [memoryview(header)], len(header))
-        except BaseException:
-            self._discard()
-            raise
+        self._head = bytearray()
+        assert self._descriptor is not None
+        self._discard = weakref.finalize(self, _discard, self._descriptor, part)
 
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the next bytes of the data set."""
-        size = sum(map(len, views))
-        self.size += size
-        if self.size - self.offset > self._limit:
+        super().write(views)
+        if self.size > self._limit:
             raise Refuse(0xA700, f"object of more than {self._limit} bytes")
-        if self._free is not None and self.size >= self._next_look:
-            self._next_look = self.size + self._free.EVERY
-            self._free.ask()
         for view in views:
-            self._digest.update(view)
-        write_all(self._file.fileno(), views, size)
+            if len(self._head) >= _HEAD:
+                break
+            self._head += view[:_HEAD]
 
     def close(self, complete: bool) -> None:
         """Nothing more comes: keep what there is for the handler, or drop it."""
         if not complete:
-            self._discard()
+            self.drop()
 
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the data set so far."""
-        return self._digest.digest()
+    def attributes(self, reader: HeaderReader, transfer_syntax: str) -> Attributes:
+        """What the data set says, when it is complete.
 
-    def sync(self) -> None:
-        """Have the file on the disk.
+        All but the pixel data is nearly always in the beginning, which is at hand; else the file is mapped, and of one of a
+        gigabyte the pages are read that are looked at.
+
+        Raises
+        ------
+        DataSetError
+            If it cannot be read to its end.
+        OSError
+            If the file cannot be read back.
+        """
+        try:
+            return reader.read(memoryview(self._head), transfer_syntax, size=self.size)
+        except DataSetError:
+            if len(self._head) >= self.size:
+                raise
+        assert self._descriptor is not None
+        file = mmap.mmap(self._descriptor, self.offset + self.size, access=mmap.ACCESS_READ)
+        return reader.read(memoryview(file)[self.offset :], transfer_syntax)
+
+    def rename(self, path: str) -> None:
+        """Give the file its name; from now on it stays.
 
         Raises
         ------
         OSError
-            If it is not.  That is final: a second fsync may say yes to what was lost.
+            If it cannot have it; the file is removed then.
         """
-        os.fsync(self._file.fileno())
-
-    def view(self) -> memoryview:
-        """The file in memory as far as it is looked at; an object of a gigabyte costs the pages that are read."""
-        self._file.flush()
-        return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
-
-    def rename(self, path: str) -> None:
-        """Give the file its name; from now on it stays."""
-        self._file.close()
-        os.replace(self._path, path)
         self._discard.detach()
+        self._end()
+        try:
+            os.replace(self.part, path)
+        except OSError:
+            with suppress(FileNotFoundError):
+                os.unlink(self.part)
+            raise
 
     def drop(self) -> None:
         """Remove the file, if it has not been renamed."""
+        self._descriptor = None
         self._discard()
 
 
-def _discard(file: IO[bytes], path: str) -> None:
+def _discard(descriptor: int, part: str) -> None:
     try:
-        file.close()
+        os.close(descriptor)
         with suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(part)
     except OSError as error:
         _log.warning("a temporary file cannot be removed: %s", error.strerror)
 
@@ -174,6 +177,7 @@ class ObjectStore:
         self.incoming = root / "incoming"
         self.objects = root / "objects"
         self._prefix = os.path.join(self.objects, "")
+        self._temporary = os.path.join(self.incoming, "")
         self.damaged = root / "damaged"
         self._durable = durable
         self._free = FreeSpace(root, free_space)
@@ -194,7 +198,8 @@ class ObjectStore:
 
     def receive(self, header: bytes, *, limit: int) -> Incoming:
         """A new temporary file that begins with *header*."""
-        return Incoming(self.incoming, header, limit=limit, free=self._free)
+        part = f"{self._temporary}{os.urandom(16).hex()}.part"
+        return Incoming(part, header, limit=limit, free=self._free)
 
     def path(self, name: str) -> Path:
         """Where the object with this name is."""

@@ -238,7 +238,7 @@ class _Filed(Part10Sink):
                 str(request.sop_instance_uid),
                 str(request.sop_class_uid),
                 str(request.transfer_syntax),
-                Path(self._part),
+                Path(self.part),
             )
         except BaseException:
             super().close(False)

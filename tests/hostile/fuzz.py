@@ -44,7 +44,7 @@ from nbdicom.data import codec
 from nbdicom.data.codec import deflate
 from nbdicom.data.columns import decode_columns
 from nbdicom.errors import DataSetError, RemoteProtocolError
-from nbdicom.pacs.header import read_values
+from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.matching import parse_key
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -203,7 +203,7 @@ def data_set(data: bytes) -> None:
     for syntax in (IMPLICIT, EXPLICIT, DEFLATED, BIG):
         try:
             decode_columns([(data, syntax)])
-            read_values(memoryview(data), syntax, LIMITS)
+            HeaderReader(LIMITS).read(memoryview(data), syntax)
         except DataSetError:
             continue
 

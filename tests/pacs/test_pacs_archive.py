@@ -264,16 +264,17 @@ def test_writers_that_wait_are_committed_together(pacs, handlers):
 
 
 def test_an_object_that_cannot_be_recorded_harms_no_other(pacs, handlers, monkeypatch):
-    from nbdicom.pacs import index as module
+    from nbdicom.pacs.rows import Writer
 
-    insert = module.insert
+    add = Writer.add
 
-    def picky(connection, record):
-        insert(connection, record)
-        if record.attributes.text("InstanceNumber") == "3":
+    def picky(writer, records):
+        records = list(records)
+        add(writer, records)
+        if any(record.attributes.text("InstanceNumber") == "3" for record in records):
             raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(module, "insert", picky)
+    monkeypatch.setattr(Writer, "add", picky)
     archive = pacs._open()
     with ThreadPoolExecutor(6) as pool:
         with archive._turn:
