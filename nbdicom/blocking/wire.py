@@ -360,7 +360,7 @@ class Wire:
                 self._in_io = False
             raise
         else:
-            if size:
+            if size and (self._crumbs or not plain or size < _CRUMB):
                 self._count_crumbs(size, core.upper_layer.pdus - pdus)
             return None if size is None else plain
         return False

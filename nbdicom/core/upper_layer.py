@@ -167,7 +167,7 @@ class UpperLayer:
         self._artim_seconds = artim
         self.artim: float | None = None  #: when ARTIM expires
         self._pdu_seconds = pdu_seconds
-        self._pdus = 0  # PDUs whose header has come
+        self.pdus = 0  #: whose header has come
         self._timed = (0, False)  # the PDU whose deadline is known, and whether it was half a header then
         self._pdu_deadline: float | None = None
         self._p_data = p_data
@@ -223,7 +223,7 @@ class UpperLayer:
                 and (self.state is Sta.STA6 or self.state is Sta.STA7)
                 and not length & 1
             ):
-                self._pdus += 1
+                self.pdus += 1
                 try:
                     self._command(context_id, self._window[12:nbytes])
                 except RemoteProtocolError as error:
@@ -247,7 +247,7 @@ class UpperLayer:
             self._window[:left] = self._window[consumed : self._end]
         self._end = left
         self.between = not (left or self._pdu_left or self._skip or self._control is not None or self._deaf)
-        if self._pdu_seconds is not None and self._timed != (begun := (self._pdus, left > 0)):
+        if self._pdu_seconds is not None and self._timed != (begun := (self.pdus, left > 0)):
             self._time_pdu(begun)
         self._heard()
         return False
@@ -352,7 +352,7 @@ class UpperLayer:
         while window.startswith(head, position) and position + 12 + size <= end:
             views.append(view[position + 12 : position + 12 + size])
             position += 12 + size
-            self._pdus += 1
+            self.pdus += 1
         self._pdu_left = self._pdv_left = 0
         return position
 
@@ -368,13 +368,13 @@ class UpperLayer:
             or self._trace is not None
         ):
             return False
-        self._pdus += 1
+        self.pdus += 1
         self._pdu_left = self._pdv_left = pdv - 2
         self._context_id, self._header = context_id, header
         return True
 
     def _begin_pdu(self, pdu_type: int, length: int) -> None:
-        self._pdus += 1
+        self.pdus += 1
         if pdu_type == _P_DATA_TF:
             if self._trace is not None:
                 self._kept, self._kept_length = bytearray(_PDU_HEADER.pack(pdu_type, length)), length + 6
@@ -469,11 +469,6 @@ class UpperLayer:
             self._unexpected(event, p.pdu_name(pdu_type))
         else:
             self._fire(event, received)
-
-    @property
-    def pdus(self) -> int:
-        """How many PDUs have begun to arrive."""
-        return self._pdus
 
     @property
     def listens_on(self) -> bool:
