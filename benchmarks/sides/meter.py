@@ -105,6 +105,19 @@ def _fairness(times: list[list[float]]) -> float | None:
     return max(stored) / min(stored) if min(stored) else math.inf
 
 
+def slow_syncs(seconds: float) -> None:
+    """Let every `os.fsync` of this process take longer by so many seconds, as on a slower disk, or one behind a network."""
+    if not seconds:
+        return
+    sync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        sync(descriptor)
+        time.sleep(seconds)
+
+    os.fsync = slow  # type: ignore[assignment]
+
+
 def report(told: dict[str, Any]) -> None:
     """The one line of JSON that a requestor prints."""
     print(json.dumps(told), flush=True)

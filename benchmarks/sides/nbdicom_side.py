@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides.meter import arguments, at_once, measured, ready, report, run
+from benchmarks.sides.meter import arguments, at_once, measured, ready, report, run, slow_syncs
 from nbdicom.blocking import Association, Server, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import PresentationContext
@@ -68,12 +69,30 @@ def serve_pacs(options: dict[str, Any]) -> None:
     """The embedded archive."""
     from nbdicom import Pacs
 
+    _slow_disk(options.get("slow", 0.0))
     allow = {title: ("127.0.0.1", port) for title, port in options.get("destinations", {}).items()}
     with Pacs(
         options["root"], ae_title="NBDICOM", durability=options.get("durability", "none"), allow=allow,
         limits=limits(options),
     ) as pacs:  # fmt: skip
         ready(pacs.port)
+
+
+def _slow_disk(seconds: float) -> None:
+    """Syncs that take longer: those of SQLite, which are made in C, by a wait after each commit."""
+    from nbdicom.pacs.index import Index
+
+    if not seconds:
+        return
+    slow_syncs(seconds)
+    add_each = Index.add_each
+
+    def slow(index: Index, parts: Any) -> Any:
+        told = add_each(index, parts)
+        time.sleep(seconds)
+        return told
+
+    Index.add_each = slow  # type: ignore[method-assign]
 
 
 def receive(options: dict[str, Any]) -> None:

@@ -1,18 +1,21 @@
 """The raw limit: what plain Python sockets do with the same traffic, without any DICOM.
 
 `echo` and `associate` exchange messages of the size that C-ECHO and an association have; `copy` sends files through two
-processes into files, in writes as long as the PDUs would be.
+processes into files, in writes as long as the PDUs would be, `copy_at_once` over many connections, and with ``durable`` the
+acceptor does with each file what an archive has to: a digest, a sync, its name, a sync of the folder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides.meter import arguments, measured, ready, report, run
+from benchmarks.sides.meter import arguments, at_once, measured, ready, report, run, slow_syncs
 
 ECHO_REQUEST, ECHO_RESPONSE = 80, 90  #: bytes of the P-DATA-TF of a C-ECHO and of its answer
 ASSOCIATE = 220  #: bytes of a small A-ASSOCIATE-RQ or -AC
@@ -46,7 +49,7 @@ def answer(connection: socket.socket) -> None:
             connection.sendall(reply)
 
 
-def take_files(connection: socket.socket, folder: Path) -> None:
+def take_files(connection: socket.socket, folder: Path, durable: bool) -> None:
     """Files, each after eight bytes of length; an empty answer byte after each, as a response would be."""
     window = memoryview(bytearray(_WINDOW))
     head = memoryview(bytearray(8))
@@ -59,27 +62,44 @@ def take_files(connection: socket.socket, folder: Path) -> None:
             except ConnectionError:
                 return
             left = int.from_bytes(head, "big")
-            descriptor = os.open(folder / f"{number}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            name = folder / f"{connection.fileno()}-{number}.dcm"
+            part = name.with_suffix(".part")
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            digest = hashlib.sha256()
             while left:
                 size = connection.recv_into(window[: min(left, _WINDOW)])
                 if not size:
                     return
+                if durable:
+                    digest.update(window[:size])
                 os.write(descriptor, window[:size])
                 left -= size
+            if durable:
+                os.fsync(descriptor)
             os.close(descriptor)
-            (folder / f"{number}.part").rename(folder / f"{number}.dcm")
+            part.rename(name)
+            if durable:
+                _sync_folder(folder)
             number += 1
             connection.sendall(b"\0")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def serve(options: dict[str, Any]) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     folder = Path(options["folder"]) if "folder" in options else None
+    durable = options.get("durable", False)
+    slow_syncs(options.get("slow", 0.0))
 
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
-            work, extra = (answer, ()) if folder is None else (take_files, (folder,))
+            work, extra = (answer, ()) if folder is None else (take_files, (folder, durable))
             threading.Thread(target=work, args=(connection, *extra), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
@@ -120,23 +140,39 @@ def associate(port: int, count: int) -> dict[str, Any]:
 
 
 def copy(port: int, files: list[str], piece: int) -> dict[str, Any]:
-    buffer = memoryview(bytearray(1 << 20))
-    head = memoryview(bytearray(1))
-
     def work() -> None:
-        with connect(port) as connection:
-            for path in files:
-                with Path(path).open("rb", buffering=0) as file:
-                    connection.sendall(os.fstat(file.fileno()).st_size.to_bytes(8, "big"))
-                    while size := file.readinto(buffer):
-                        # As P-DATA-TF would go out: a gathering write of pieces as long as a PDU.
-                        views = [buffer[start : min(start + piece, size)] for start in range(0, size, piece)]
-                        sent = connection.sendmsg(views)
-                        if sent < size:
-                            connection.sendall(buffer[sent:size])
-                receive(connection, head)
+        for _ in copies(port, files, piece):
+            pass
 
     return measured(work)
+
+
+def copies(port: int, files: list[str], piece: int) -> Iterator[int]:
+    """Send files one after the other; yields once when it is connected, and after each."""
+    buffer = memoryview(bytearray(1 << 20))
+    head = memoryview(bytearray(1))
+    with connect(port) as connection:
+        yield 0
+        for path in files:
+            with Path(path).open("rb", buffering=0) as file:
+                connection.sendall(os.fstat(file.fileno()).st_size.to_bytes(8, "big"))
+                while size := file.readinto(buffer):
+                    # As P-DATA-TF would go out: a gathering write of pieces as long as a PDU.
+                    views = [buffer[start : min(start + piece, size)] for start in range(0, size, piece)]
+                    sent = connection.sendmsg(views)
+                    if sent < size:
+                        connection.sendall(buffer[sent:size])
+            receive(connection, head)
+            yield 0
+
+
+def copy_at_once(options: dict[str, Any]) -> dict[str, Any]:
+    """Many connections; each copies its share of the files."""
+
+    def sender(number: int) -> Iterator[int]:
+        return copies(options["port"], options["files"][number :: options["associations"]], options["piece"])
+
+    return at_once(options["associations"], sender)
 
 
 def sync_files(folder: Path, files: list[str]) -> dict[str, Any]:
@@ -199,7 +235,10 @@ def main() -> None:
     elif verb == "copy":
         report(copy(options["port"], options["files"], options["piece"]))
     elif verb == "sync":
+        slow_syncs(options.get("slow", 0.0))
         report(sync_files(Path(options["folder"]), options["files"]))
+    elif verb == "copy_at_once":
+        report(copy_at_once(options))
     elif verb == "echo_without_quickack":
         report(echo_without_quickack(options, options["count"]))
     else:
