@@ -112,7 +112,7 @@ class TransferSyntax(NamedTuple):
         return not (self.implicit_vr or self.big_endian or self.deflated or self.uid == _ROOT + "1.2.1")
 
 
-_COMPONENTS = r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*"
+_COMPONENTS = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
 
 
 class UID(str):
@@ -143,7 +143,7 @@ class UID(str):
     @property
     def is_valid(self) -> bool:
         """True if it is 1 to 64 characters of components without leading zeros (PS3.5 9.1)."""
-        return len(self) <= 64 and re.fullmatch(_COMPONENTS, self) is not None
+        return len(self) <= 64 and _COMPONENTS.fullmatch(self) is not None
 
     @classmethod
     def of(cls, text: str) -> UID:

@@ -14,6 +14,7 @@ import pytest
 
 import nbdicom as nd
 from nbdicom import aio
+from nbdicom.core.upper_layer import WINDOW
 from nbdicom.errors import AssociationAborted, ConnectionFailed, LocalProtocolError
 from nbdicom.memory import Network, is_memory
 from nbdicom.operations.handlers import Handlers
@@ -199,7 +200,7 @@ def test_nothing_is_held_of_a_big_object() -> None:
         with nd.associate(server.address, called="SCP", contexts=contexts) as association:
             (stored,) = association.store([Big()])
             assert stored.ok
-    assert sink.size > 150 << 20 and sink.most <= 1 << 18
+    assert sink.size > 150 << 20 and sink.most <= WINDOW
 
 
 def test_there_is_nothing_to_secure() -> None:
@@ -390,7 +391,7 @@ def test_nothing_is_held_of_a_big_object_in_a_loop() -> None:
             got = Counting()
             answers = association.get(b"keys", model=model, sink=lambda request: got)
             assert [answer async for answer in answers]
-            assert got.size >= size and got.most <= 1 << 18
+            assert got.size >= size and got.most <= WINDOW
 
     async def main() -> None:
         async with aio.serve(handlers, ae_title="SCP", contexts=roles, host="memory") as server:
@@ -399,7 +400,7 @@ def test_nothing_is_held_of_a_big_object_in_a_loop() -> None:
 
     with nd.Server(handlers, ae_title="SCP", contexts=roles, host="memory") as blocking:
         run(main())
-    assert sink.size >= 2 * size and sink.most <= 1 << 18
+    assert sink.size >= 2 * size and sink.most <= WINDOW
 
 
 def test_a_hospital_reports_without_a_thread() -> None:

@@ -24,7 +24,9 @@ from nbdicom.uids import UID
 __all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "safe_name", "sender_of"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
+_GATHERS = hasattr(os, "writev")  #: not on Windows
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
+_SEPARATORS = (os.sep, os.altsep or os.sep)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  #: Windows would write text
 
 
@@ -156,8 +158,8 @@ class Part10Sink(PartFile):
         self._name = os.fspath(path)
         self._sync = sync
         self._overwrite = overwrite
-        folder = os.path.dirname(self._name)
-        super().__init__(os.path.join(folder, f".{os.urandom(8).hex()}.part"), header, digest=digest, free=free)
+        folder = self._name[: max(map(self._name.rfind, _SEPARATORS)) + 1]
+        super().__init__(f"{folder}.{os.urandom(8).hex()}.part", header, digest=digest, free=free)
 
     @property
     def path(self) -> Path:
@@ -273,7 +275,7 @@ def write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
 
 
 def _writev(descriptor: int, views: Sequence[memoryview]) -> int:
-    if hasattr(os, "writev"):
+    if _GATHERS:
         return os.writev(descriptor, views)
     return os.write(descriptor, b"".join(views))
 

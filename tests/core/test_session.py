@@ -378,8 +378,8 @@ def test_what_breaks_the_protocol(data: bytes, abort: tuple[int, int], words: st
 def test_memory_does_not_follow_announced_lengths() -> None:
     pair = Pair(lengths=(131_072, 0)).associate()
     feed(pair.b, pdv(STORE_ID, 3, COMMAND) + b"\x04\0\xff\xff\xff\xf0" + b"\xff\xff\xff\xec" + bytes((STORE_ID, 0)))
-    for _ in range(100):
-        feed(pair.b, bytes(100_000))
+    for _ in range(10):
+        feed(pair.b, bytes(1_000_000))
     assert len(pair.sinks[0].data) == 10_000_000 and len(pair.b.get_buffer()) > WINDOW - 100
 
 
