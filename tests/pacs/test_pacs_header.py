@@ -1,5 +1,7 @@
 """What the index learns of an object from the beginning of its data set, and what it remembers from one to the next."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,20 @@ LONG_TEXT = {"ImageComments": "x" * 10_000, "TextValue": "y" * 60_000}
 def test_objects_of_every_shape_are_stored(pacs, handlers, values):
     assert store(handlers, made(**values), piece=10_000) == 0x0000
     assert pacs.counts()["instances"] == 1
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"], ids=["deflated", "big endian"])
+@pytest.mark.parametrize("size", [8, BULK])
+def test_what_has_to_be_converted_is_read_whole(pacs, handlers, syntax, size):
+    values = made(PixelData=os.urandom(size // 2) + bytes(size // 2))
+    assert store(handlers, values, syntax, piece=10_000) == 0x0000
+    assert (
+        store(handlers, {**values, "SOPInstanceUID": "1.2.3.9"}, syntax, piece=10_000, sop_instance="1.2.3.8") == 0xA900
+    )
+    assert pacs.counts()["instances"] == 1
+    data = encode(values, syntax)
+    with pytest.raises(DataSetError):
+        decode_elements(data, syntax, size=len(data) + 2)
 
 
 @pytest.mark.parametrize("missing", [1, 10, 200, BULK])
