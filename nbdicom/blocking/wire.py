@@ -322,8 +322,8 @@ class Wire:
         With *prompt* it waits a moment for something to be there.  The answer is None if nothing is, True for one command,
         after which the core has nothing else to say, and False for all else.
         """
-        core = self.core
-        pdus = core.upper_layer.pdus
+        core, upper_layer = self.core, self.core.upper_layer
+        pdus = upper_layer.pdus
         view = core.get_buffer()
         if self._crumbs > _MOST_CRUMBS:
             view = view[:_CRUMBS_AT_ONCE]
@@ -360,8 +360,8 @@ class Wire:
                 self._in_io = False
             raise
         else:
-            if size and (self._crumbs or not plain or size < _CRUMB):
-                self._count_crumbs(size, core.upper_layer.pdus - pdus)
+            if size and (self._crumbs or size < _CRUMB * (upper_layer.pdus - pdus or 1)):
+                self._count_crumbs(size, upper_layer.pdus - pdus)
             return None if size is None else plain
         return False
 

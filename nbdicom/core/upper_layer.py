@@ -249,7 +249,8 @@ class UpperLayer:
         self.between = not (left or self._pdu_left or self._skip or self._control is not None or self._deaf)
         if self._pdu_seconds is not None and self._timed != (begun := (self.pdus, left > 0)):
             self._time_pdu(begun)
-        self._heard()
+        if self._indications or self.state is Sta.STA1:  # between the two of a data set nothing is said
+            self._heard()
         return False
 
     def _time_pdu(self, begun: tuple[int, bool]) -> None:
