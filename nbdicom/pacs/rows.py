@@ -20,7 +20,8 @@ __all__ = ["Attributes", "Placed", "Record", "Writer", "delete", "place"]
 _log = logging.getLogger("nbdicom.pacs")
 
 _TOGETHER = 32  #: instances of one statement; SQLite takes 999 parameters at least
-_MOST_SERIES = 1024  #: that are remembered
+_MOST_SERIES = 256  #: that are remembered, then all are forgotten
+_MOST_SHARED = 8192  #: characters of the JSON of one that is: what memory it takes is not for a sender to say
 
 
 class Placed(NamedTuple):
@@ -115,21 +116,11 @@ def _text(value: Any) -> str | None:
 
 
 #: The columns of an instance, as `Writer.add` fills them.
-_INSTANCE_COLUMNS = ", ".join(
-    (
-        "series",
-        *_KEYWORDS[Level.IMAGE],
-        "transfer_syntax",
-        "object",
-        "size",
-        "offset",
-        "digest",
-        "received",
-        "source",
-        "more",
-    )
-)
-_INSTANCE = f"({', '.join('?' * (_INSTANCE_COLUMNS.count(',') + 1))})"
+_INSTANCE_COLUMNS = (
+    "series", *_KEYWORDS[Level.IMAGE], "transfer_syntax", "object", "size", "offset", "digest", "received", "source", "more",
+)  # fmt: skip
+_INSERT = f"INSERT INTO instances ({', '.join(_INSTANCE_COLUMNS)}) VALUES "
+_ROW = f"({', '.join('?' * len(_INSTANCE_COLUMNS))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +187,7 @@ class Writer:
         for start in range(0, len(rows), _TOGETHER):
             # One statement for many rows: each lets the interpreter go twice, and others want it.
             some = rows[start : start + _TOGETHER]
-            values = ", ".join([_INSTANCE] * len(some))
-            self._connection.execute(f"INSERT INTO instances ({_INSTANCE_COLUMNS}) VALUES {values}", sum(some, ()))
+            self._connection.execute(_INSERT + ", ".join([_ROW] * len(some)), sum(some, ()))
         for series, count in added.items():
             self._connection.execute("UPDATE series SET instances = instances + ? WHERE id = ?", (count, series))
 
@@ -209,13 +199,17 @@ class Writer:
         """The row of an object's series, and the attributes that its instances share; made if this is the first one."""
         key = tuple(map(attributes.text, _KEYS_OF_SERIES))
         known = self._series.get(key)
-        if known is None:
+        if known is not None:
+            return known
+        series, shared, size = self._find_series(attributes)
+        if size <= _MOST_SHARED:
             if len(self._series) >= _MOST_SERIES:
                 self._series.clear()
-            known = self._series[key] = self._find_series(attributes)
-        return known
+            self._series[key] = series, shared
+        return series, shared
 
-    def _find_series(self, attributes: Attributes) -> tuple[int, dict[str, Any]]:
+    def _find_series(self, attributes: Attributes) -> tuple[int, dict[str, Any], int]:
+        """The same from the index, with the length of the JSON."""
         study, other_patient = self._study(attributes)
         series_uid = attributes.text("SeriesInstanceUID")
         found = self._connection.execute(
@@ -224,17 +218,18 @@ class Writer:
             (series_uid, study),
         ).fetchone()
         if found is not None:
-            return found[0], json.loads(found[1] or "{}")
+            return found[0], json.loads(found[1] or "{}"), len(found[1] or "")
         more = attributes.more(Level.IMAGE)
+        text = _dump(more)
         series = self._put("series", {"study": study, **attributes.row(Level.SERIES)})
-        self._put("series_more", {"id": series, "more": _dump(more)})
+        self._put("series_more", {"id": series, "more": text})
         if other_patient:
             _log.warning(
                 "study %s: series %s arrives with another patient; it is kept with the first",
                 printable(attributes.text("StudyInstanceUID")),
                 printable(series_uid),
             )
-        return series, more
+        return series, more, len(text or "")
 
     def _study(self, attributes: Attributes) -> tuple[int, bool]:
         """The study's row, and whether it belongs to another patient than the object says: the first one keeps it."""

@@ -10,10 +10,17 @@ from pacs_requests import EXPLICIT, IMPLICIT, encode, made, store
 from nbdicom.data.elements import decode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.pacs.header import HeaderReader
-from nbdicom.pacs.rows import Attributes, place
+from nbdicom.pacs.rows import Attributes, Record, place
 from nbdicom.pacs.schema import Level
 
 BULK = 300_000  #: bytes; more than what is at hand
+
+
+#: Long texts that belong to an instance.
+LONG_KEYWORDS = (
+    "ImageComments", "DerivationDescription", "AcquisitionDeviceProcessingDescription", "AcquisitionComments",
+    "CommentsOnRadiationDose", "DeviceDescription", "FrameComments", "ContentDescription", "TextComments",
+)  # fmt: skip
 
 
 def rows(attributes):
@@ -178,11 +185,24 @@ def test_what_differs_within_a_series_is_kept_for_each(pacs, handlers):
     assert more["1.2.3.4"] is not None and '"SliceThickness":""' in more["1.2.3.4"]
 
 
-def test_many_are_recorded_together(pacs, handlers, tmp_path):
+def test_the_memory_of_series_has_an_end_too(pacs, handlers):
+    rows = pacs._open().index._rows
+    for k in range(300):
+        assert store(handlers, made(k, SeriesInstanceUID=f"1.2.3.0.{k}")) == 0
+    assert 0 < len(rows._series) <= 256
+    rows.forget()
+    many = dict.fromkeys(LONG_KEYWORDS, "x" * 1000)
+    for k in (1001, 1002):
+        assert store(handlers, made(k, SeriesInstanceUID="1.2.3.1", **many)) == 0
+    assert not rows._series
+    with pacs._open().index.reader() as connection:
+        (more,) = connection.execute("SELECT more FROM instances WHERE SOPInstanceUID = '1.2.3.1002'").fetchone()
+    assert more is None
+
+
+def test_many_are_recorded_together(pacs, handlers):
     archive = pacs._open()
     uids = [f"1.2.3.{k}" for k in range(100)]
-    from nbdicom.pacs.rows import Record
-
     records = [
         Record(
             attributes=Attributes(made(k)), transfer_syntax=EXPLICIT, object=f"{k:056x}", size=1, offset=0,
