@@ -73,6 +73,7 @@ class Stack:
         self._room = cache
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, Pixels] = OrderedDict()
+        self._size = 0  # bytes of what is in it
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -91,13 +92,13 @@ class Stack:
                 return self._cache[index]
         pixels = decoded(self.frames[index])
         with self._lock:
-            self._cache[index] = pixels
-            while self._size() > self._room and len(self._cache) > 1:
-                self._cache.popitem(last=False)
+            if index not in self._cache:  # another thread may have been faster
+                self._cache[index] = pixels
+                self._size += pixels.stored.nbytes
+            while self._size > self._room and len(self._cache) > 1:
+                _, dropped = self._cache.popitem(last=False)
+                self._size -= dropped.stored.nbytes
         return pixels
-
-    def _size(self) -> int:
-        return sum(one.stored.nbytes for one in self._cache.values())
 
     def has(self, index: int) -> bool:
         """Whether a frame is there without decoding."""
@@ -109,7 +110,7 @@ class Stack:
         """Whether another frame would push one out."""
         with self._lock:
             last = next(reversed(self._cache.values()), None)
-            return last is not None and self._size() + last.stored.nbytes > self._room
+            return last is not None and self._size + last.stored.nbytes > self._room
 
 
 def decoded(frame: Frame) -> Pixels:

@@ -203,6 +203,28 @@ def test_the_cache_is_bounded_and_the_last_used_stay() -> None:
     assert [k for k in range(10) if stack.has(k)] == [7, 8, 9] and stack.is_full
 
 
+def test_a_frame_that_two_threads_decode_at_once_takes_its_room_once() -> None:
+    both_decode = threading.Barrier(2, timeout=30)
+
+    class Meeting:
+        """A frame whose pixels nobody gets before two ask for them."""
+
+        header, number = ct(), 0
+
+        @property
+        def source(self) -> Dataset:
+            both_decode.wait()
+            return self.header
+
+    stack = Stack([Meeting()], cache=2 * 8 * 8 * 2)
+    threads = [threading.Thread(target=stack.__getitem__, args=(0,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stack.has(0) and not stack.is_full  # there is room for one more
+
+
 @pytest.mark.parametrize(
     ("values", "rate"),
     [
