@@ -77,17 +77,10 @@ class AsyncPeer(Remote):
         """
         return aio.associate(
             (self.host, self.port),
-            called=self.ae_title,
-            calling=self.calling,
             contexts=DEFAULT_CONTEXTS if contexts is None else contexts,
             handlers=handlers,
-            timeouts=self.timeouts,
-            limits=self.limits,
-            window=window or self.window,
-            identity=self.identity,
-            tls=self.tls,
-            bind=self.bind,
             trace=self.trace if trace is None else trace,
+            **self._settings(window),
         )
 
     async def echo(self) -> Status:

@@ -24,8 +24,7 @@ from nbdicom.status import Status
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
-    from nbdicom.peer.entity import Remote
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import Remote, RemoteEntity
 
 __all__ = ["INSTANCE", "SOP_CLASS", "Request", "commit"]
 
@@ -40,7 +39,7 @@ _REASONS: Mapping[int, str] = {  # PS3.3 C.14.1.1
 }
 
 
-def commit(peer: Peer, items: Iterable[Any], *, listen: tuple[str, int] | None, timeout: float) -> CommitResult:
+def commit(peer: RemoteEntity, items: Iterable[Any], *, listen: tuple[str, int] | None, timeout: float) -> CommitResult:
     """See `Peer.commit`."""
     request = Request(items)
     arrived = threading.Event()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from nbdicom.address import join_address, split_entity
 from nbdicom.blocking import Association, associate
@@ -34,6 +34,17 @@ DEFAULT_CONTEXTS = (
     *(f"{root}RootQueryRetrieveInformationModel{service}" for root in ("Patient", "Study")
       for service in ("Find", "Move", "Get")),
 )  # fmt: skip
+
+
+class _Settings(TypedDict):
+    called: str
+    calling: str
+    timeouts: Timeouts
+    limits: Limits
+    window: OperationsWindow
+    identity: UserIdentity | None
+    tls: TLS | None
+    bind: str | tuple[str, int] | None
 
 
 class Remote(Tabular):
@@ -84,6 +95,19 @@ class Remote(Tabular):
         """The address in one string: ``"AET@host:port"``."""
         return f"{self.ae_title}@{join_address(self.host, self.port)}"
 
+    def _settings(self, window: OperationsWindow | None = None) -> _Settings:
+        """What every association with it is opened with, by whichever driver."""
+        return {
+            "called": self.ae_title,
+            "calling": self.calling,
+            "timeouts": self.timeouts,
+            "limits": self.limits,
+            "window": window or self.window,
+            "identity": self.identity,
+            "tls": self.tls,
+            "bind": self.bind,
+        }
+
     def terms(self) -> tuple[Any, ...] | None:
         """What an association that is there already must have been opened with, to serve a call.
 
@@ -91,16 +115,7 @@ class Remote(Tabular):
         """
         if self.trace is not None or tracers.get():
             return None
-        return (
-            self.ae_title,
-            self.calling,
-            self.window,
-            self.identity,
-            self.tls,
-            self.bind,
-            self.timeouts,
-            self.limits,
-        )
+        return tuple(self._settings().values())
 
     def provenance(self, level: Level | None, model: InformationModel | None) -> dict[str, Any]:
         """What a table says about where it comes from, in values that JSON knows."""
@@ -186,17 +201,10 @@ class RemoteEntity(Remote):
         idle.clear((self.host, self.port))  # a peer that serves one association at a time has to be free
         return associate(
             (self.host, self.port),
-            called=self.ae_title,
-            calling=self.calling,
             contexts=DEFAULT_CONTEXTS if contexts is None else contexts,
             handlers=handlers,
-            timeouts=self.timeouts,
-            limits=self.limits,
-            window=window or self.window,
-            identity=self.identity,
-            tls=self.tls,
-            bind=self.bind,
             trace=self.trace if trace is None else trace,
+            **self._settings(window),
         )
 
     def close(self) -> None:

@@ -16,8 +16,7 @@ from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
-    from nbdicom.peer.entity import Remote
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import Remote, RemoteEntity
 
 __all__ = ["SOP_CLASS", "PerformedProcedureStep", "StepContent"]
 
@@ -174,7 +173,7 @@ class PerformedProcedureStep(StepContent):
         ``""`` until it begins, then IN PROGRESS, COMPLETED or DISCONTINUED.
     """
 
-    def __init__(self, peer: Peer, entry: Any, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, peer: RemoteEntity, entry: Any, attributes: Mapping[str, Any]) -> None:
         super().__init__(peer, entry, attributes)
         self._peer = peer
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.address import join_address
-from nbdicom.blocking import Association, associate
+from nbdicom.blocking import Association
+from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.trace import Connected, Secured, TraceEvent, fan_out
 from nbdicom.errors import (
@@ -30,7 +31,7 @@ from nbdicom.table import Table, Tabular, printable
 if TYPE_CHECKING:
     import pandas
 
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import RemoteEntity
 
 __all__ = ["EchoReport", "Step", "examine"]
 
@@ -102,7 +103,7 @@ class EchoReport(Tabular):
         return pandas.DataFrame(rows, columns=["step", "ok", "result", "ms"])
 
 
-def examine(peer: Peer) -> EchoReport:
+def examine(peer: RemoteEntity) -> EchoReport:
     """Verify *peer*; every failure is a row of the report, nothing but an interrupt is raised."""
     return _Examination(peer).run()
 
@@ -110,7 +111,7 @@ def examine(peer: Peer) -> EchoReport:
 class _Examination:
     """The steps that were done, with the time that each took."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: RemoteEntity) -> None:
         self._peer = peer
         self._steps: list[Step] = []
         self._hints: list[str] = []
@@ -183,18 +184,10 @@ class _Examination:
     def _associate(self) -> Association | None:
         peer = self._peer
         tcp = f"TCP connect :{peer.port}"
-        peer.close()  # what stays open for the next call is in the way of a peer that serves one association at a time
         try:
-            association = associate(
-                (peer.host, peer.port),
-                called=peer.ae_title,
-                calling=peer.calling,
-                contexts=[_VERIFICATION],
-                timeouts=peer.timeouts,
-                limits=peer.limits,
-                identity=peer.identity,
-                tls=peer.tls,
-                bind=peer.bind,
+            association = peer.associate(
+                [_VERIFICATION],
+                window=OperationsWindow(),  # one C-ECHO needs none
                 trace=fan_out(self._events.append, peer.trace),
             )
         except TLSFailed as error:
@@ -285,7 +278,7 @@ _FIRST_BYTES = {
 }
 
 
-def _hints(error: NbdicomError, peer: Peer) -> list[str]:
+def _hints(error: NbdicomError, peer: RemoteEntity) -> list[str]:
     hints = [error.hint] if error.hint else []
     cause = error.__cause__
     if isinstance(error, AssociationRejected):

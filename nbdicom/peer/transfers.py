@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from nbdicom.address import listening_address
@@ -182,31 +182,18 @@ class Transfers(RemoteEntity):
 
         check_method(self, method, listen)
         wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
-        if not wait:
-            from nbdicom.job import Job
 
-            again: dict[str, Any] = {
-                "to": to,
-                "method": method,
-                "listen": listen,
-                "level": level,
-                "model": model,
-                **keys,
-            }
-            return Job(
-                lambda job: self.retrieve(selection, **again, progress=job),
-                label=f"retrieve from {self.ae_title}",
-                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
-            ).start()
-        address = None if listen is None else listening_address(listen)
-        known: Iterable[str] = ()
-        if method != "move":
-            known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-        result = fetch(
-            self, wanted, Path(to).expanduser(),
-            method=method, listen=address, model=root, classes=known, progress=progress,
-        )  # fmt: skip
-        return told(result, raise_on_error)
+        def work(progress: ProgressLike) -> RetrieveResult:
+            known: Iterable[str] = ()
+            if method != "move":
+                known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
+            return fetch(
+                self, wanted, Path(to).expanduser(), method=method,
+                listen=None if listen is None else listening_address(listen), model=root, classes=known,
+                progress=progress,
+            )  # fmt: skip
+
+        return told(work(progress), raise_on_error) if wait else self._job("retrieve", work, raise_on_error)
 
     @overload
     def pull(
@@ -284,24 +271,15 @@ class Transfers(RemoteEntity):
         if tries < 0:
             raise QueryError("tries is how often what is missing is asked for, 0 or more")
         wanted, root = asked(selection, keys, level, model)
-        if not wait:
-            from nbdicom.job import Job
 
-            again: dict[str, Any] = {
-                "to": to, "method": method, "listen": listen, "level": level, "model": model, "tries": tries,
-                "recheck": recheck, **keys,
-            }  # fmt: skip
-            return Job(
-                lambda job: self.pull(selection, **again, progress=job),
-                label=f"pull from {self.ae_title}",
-                finish=lambda result: result.raise_on_failure() if raise_on_error else None,
-            ).start()
-        result = pull(
-            self, wanted, Path(to).expanduser(), method=method,
-            listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
-            progress=progress,
-        )  # fmt: skip
-        return told(result, raise_on_error)
+        def work(progress: ProgressLike) -> PullResult:
+            return pull(
+                self, wanted, Path(to).expanduser(), method=method,
+                listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
+                progress=progress,
+            )  # fmt: skip
+
+        return told(work(progress), raise_on_error) if wait else self._job("pull", work, raise_on_error)
 
     def store(
         self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
@@ -340,6 +318,16 @@ class Transfers(RemoteEntity):
         return told(
             transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
         )
+
+    def _job(self, verb: str, work: Callable[[ProgressLike], R], raise_on_error: bool) -> Job[R]:
+        """The work in a thread of its own; what is not complete is raised, if it shall be, to who waits for it."""
+        from nbdicom.job import Job
+
+        return Job(
+            lambda job: told(work(job), raise_on_error=False),
+            label=f"{verb} from {self.ae_title}",
+            finish=lambda result: result.raise_on_failure() if raise_on_error else None,
+        ).start()
 
 
 def told(result: R, raise_on_error: bool) -> R:

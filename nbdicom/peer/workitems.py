@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas
     from pydicom import Dataset
 
-    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.entity import RemoteEntity
 
 __all__ = [
     "CHANGE_STATE",
@@ -78,7 +78,7 @@ class Workitems:
     ...     work.perform(station="CAD1", workitem="110004")
     """
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: RemoteEntity) -> None:
         self._peer = peer
 
     def create(self, **attributes: Any) -> UID:
@@ -209,7 +209,7 @@ class ClaimContent:
 class Claim(ClaimContent):
     """A workitem that we perform: completed at the end of its ``with`` block, canceled by an exception in it."""
 
-    def __init__(self, peer: Peer, uid: UID) -> None:
+    def __init__(self, peer: RemoteEntity, uid: UID) -> None:
         super().__init__(uid)
         self._peer = peer
         self._change("IN PROGRESS")
