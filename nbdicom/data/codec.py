@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbdicom.config import Limits
-from nbdicom.data.convert import swapped
 from nbdicom.data.flat import encode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
@@ -17,21 +17,25 @@ from nbdicom.uids import UID, TransferSyntax, transfer_syntax
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Codec", "codec", "deflate", "inflate"]
+__all__ = ["Codec", "codec", "deflate", "inflate", "inflated_limit"]
 
 _FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
 
 
+def inflated_limit(length: int, limits: Limits) -> int:
+    """Bytes that so many deflated ones may become: a few kB could become gigabytes, so there are two bounds."""
+    return min(limits.inflated, max(_FREE, length * limits.inflation_ratio))
+
+
 def inflate(data: bytes | memoryview, limits: Limits | None = None) -> bytes:
-    """Undo the deflation of a data set (PS3.5 A.5); a few kB could become gigabytes, so it has two bounds.
+    """Undo the deflation of a data set (PS3.5 A.5).
 
     Raises
     ------
     DataSetError
         If it is not deflated or would grow beyond `Limits.inflated` or `Limits.inflation_ratio`.
     """
-    bounds = limits or Limits()
-    limit = min(bounds.inflated, max(_FREE, len(data) * bounds.inflation_ratio))
+    limit = inflated_limit(len(data), limits or Limits())
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         inflated = machine.decompress(data, limit)
@@ -130,7 +134,7 @@ def _body(dataset: Dataset, *, big_endian: bool) -> Dataset:
         body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})
         implicit_vr, little_endian = dataset.original_encoding
         body.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
-    return swapped(body) if (body.original_encoding[1] is False) != big_endian else body
+    return _swapped(body) if (body.original_encoding[1] is False) != big_endian else body
 
 
 def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
@@ -154,3 +158,44 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
         raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
     encoded = file.getvalue()
     return deflate(encoded) if facts.deflated else encoded
+
+
+# ------------------------------------------------------------------------------- byte order
+
+#: Value representations whose values pydicom leaves as bytes, and the words of which these bytes are (PS3.5 6.2, 7.3).
+_WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+
+
+def _swapped(dataset: Dataset) -> Dataset:
+    """A copy of a data set that was read in one byte order, with the words of its binary values in the other.
+
+    Numbers are numbers to pydicom; streams of words are bytes, and would be written as they were read.
+    """
+    from pydicom import Dataset, Sequence
+
+    result = Dataset()
+    for element in dataset:
+        size = _word(element, dataset)
+        if element.VR == "SQ":
+            element = type(element)(element.tag, "SQ", Sequence([_swapped(item) for item in element.value]))
+        elif size and isinstance(element.value, bytes):
+            element = type(element)(element.tag, element.VR, _swapped_words(element.value, size))
+        result.add(element)
+    implicit_vr, little_endian = dataset.original_encoding
+    result.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
+    return result
+
+
+def _word(element: Any, dataset: Dataset) -> int:
+    """How many bytes a word of this value has; 0 where there are no words."""
+    if " or " not in element.VR:
+        return _WORDS.get(element.VR, 0)
+    # Ambiguous in Implicit VR, where pixel data are OW (PS3.5 A.1); tables are words in any case.
+    return 2 if "OW" in element.VR else 0
+
+
+def _swapped_words(value: bytes, size: int) -> bytes:
+    whole = len(value) // size * size
+    words = array.array({2: "H", 4: "I", 8: "Q"}[size], value[:whole])
+    words.byteswap()
+    return words.tobytes() + value[whole:]

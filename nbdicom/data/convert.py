@@ -6,14 +6,14 @@ read and written by pydicom; pixel data are decoded and encoded by pydicom's cod
 
 from __future__ import annotations
 
-import array
 import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import Limits
-from nbdicom.core.streams import Buffer, DataSource
+from nbdicom.core.streams import Buffer, BytesSource, DataSource
+from nbdicom.data.codec import codec, inflated_limit
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, transfer_syntax
 
@@ -24,14 +24,12 @@ __all__ = [
     "DeflatingSource",
     "InflatingSource",
     "Transcodable",
-    "swapped",
     "transcodable",
     "transcoded",
     "transcodings",
 ]
 
 _PIECE = 1 << 18
-_FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
 
 _IMPLICIT, _EXPLICIT, _BIG = UID("1.2.840.10008.1.2"), UID("1.2.840.10008.1.2.1"), UID("1.2.840.10008.1.2.2")
 _RLE, _JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
@@ -101,7 +99,7 @@ class InflatingSource(_Through):
                     piece = machine.decompress(rest, _PIECE)
                     rest = machine.unconsumed_tail
                     given += len(piece)
-                    limit = min(self._limits.inflated, max(_FREE, taken * self._limits.inflation_ratio))
+                    limit = inflated_limit(taken, self._limits)
                     if given > limit:
                         raise DataSetError(f"a deflated data set that grows beyond {limit} bytes")
                     yield piece
@@ -110,47 +108,6 @@ class InflatingSource(_Through):
             raise DataSetError("the deflated data set is damaged") from error
         if not machine.eof:
             raise DataSetError("the deflated data set is cut off")
-
-
-# ------------------------------------------------------------------------------- byte order
-
-#: Value representations whose values pydicom leaves as bytes, and the words of which these bytes are (PS3.5 6.2, 7.3).
-_WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-
-
-def swapped(dataset: Dataset) -> Dataset:
-    """A copy of a data set that was read in one byte order, with the words of its binary values in the other.
-
-    Numbers are numbers to pydicom; streams of words are bytes, and would be written as they were read.
-    """
-    from pydicom import Dataset, Sequence
-
-    result = Dataset()
-    for element in dataset:
-        size = _word(element, dataset)
-        if element.VR == "SQ":
-            element = type(element)(element.tag, "SQ", Sequence([swapped(item) for item in element.value]))
-        elif size and isinstance(element.value, bytes):
-            element = type(element)(element.tag, element.VR, _swapped_words(element.value, size))
-        result.add(element)
-    implicit_vr, little_endian = dataset.original_encoding
-    result.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
-    return result
-
-
-def _word(element: Any, dataset: Dataset) -> int:
-    """How many bytes a word of this value has; 0 where there are no words."""
-    if " or " not in element.VR:
-        return _WORDS.get(element.VR, 0)
-    # Ambiguous in Implicit VR, where pixel data are OW (PS3.5 A.1); tables are words in any case.
-    return 2 if "OW" in element.VR else 0
-
-
-def _swapped_words(value: bytes, size: int) -> bytes:
-    whole = len(value) // size * size
-    words = array.array({2: "H", 4: "I", 8: "Q"}[size], value[:whole])
-    words.byteswap()
-    return words.tobytes() + value[whole:]
 
 
 # ------------------------------------------------------------------------------- pixel data
@@ -206,8 +163,6 @@ class Transcodable:
 
     def convertible(self, source: str, target: str) -> bool:
         """As `Codec.convertible`, with pixel data decoded and encoded."""
-        from nbdicom.data.codec import codec
-
         return codec.convertible(source, target) or transcodable(source, target)
 
     def open(self, transfer_syntax: UID) -> DataSource:
@@ -218,9 +173,6 @@ class Transcodable:
         DataSetError, OSError
             If it cannot be read, decoded or encoded.
         """
-        from nbdicom.core.streams import BytesSource
-        from nbdicom.data.codec import codec
-
         if codec.convertible(self.transfer_syntax, transfer_syntax):
             source: DataSource = self.instance.open(transfer_syntax)
             return source
