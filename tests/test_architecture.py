@@ -1,6 +1,7 @@
 """The floors of the house, held by reading every import; see docs/architecture.md."""
 
 import ast
+import graphlib
 import importlib
 import inspect
 import pkgutil
@@ -14,6 +15,13 @@ import nbdicom
 
 ROOT = Path(nbdicom.__file__).parent
 TESTS = Path(__file__).parent
+
+#: Every module by its name, and which of them are folders.
+MODULES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in ROOT.rglob("*.py")
+}
+PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
 
 GROUND = {
     "nbdicom",
@@ -68,6 +76,18 @@ FLOORS = {
     },
 }  # fmt: skip
 
+#: The imports that close a circle, each inside a function, and why it is meant.
+CIRCLES = {
+    "nbdicom.uids": {"nbdicom.services"},  # the table of SOP Classes says what each does
+    "nbdicom.data.elements": {"nbdicom.data.codec"},  # encodings that nobody reads flat
+    "nbdicom.data.flat": {"nbdicom.data.codec"},  # or writes so
+    "nbdicom.trace.recording": {  # a recording has its views, and they are loaded when somebody looks
+        f"nbdicom.trace.{view}" for view in ("arrows", "ladder", "redact", "transcript", "views")
+    },
+    "nbdicom.peer.frames": {"nbdicom.peer.peer"},  # a table leads back to the peer that answered
+    "nbdicom.peer.rows": {"nbdicom.peer.frames"},  # a table that is read from a file is one of answers again
+}
+
 
 def modules(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
@@ -89,7 +109,7 @@ def imports(path: Path, *, typing_too: bool = True) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative import"
-            if node.module == "nbdicom" or node.module in {f"nbdicom.{floor}" for floor in FLOORS}:
+            if node.module in PACKAGES:
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
             else:
                 found.add(node.module)
@@ -107,6 +127,18 @@ def test_a_floor_imports_only_what_is_below_it(floor: str) -> None:
         for name in imports(path):
             if name.split(".")[0] == "nbdicom":
                 assert allowed(name, FLOORS[floor]), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_circles_are_few_and_meant() -> None:
+    """Without the imports of `CIRCLES` the modules have an order; with any of them they have none."""
+    graph = {name: (imports(path, typing_too=False) & MODULES.keys()) - {name} for name, path in MODULES.items()}
+    ordered = {name: used - CIRCLES.get(name, set()) for name, used in graph.items()}
+    graphlib.TopologicalSorter(ordered).prepare()  # its error names the circle
+    for name, used in CIRCLES.items():
+        for one in used:
+            assert one in graph[name], f"{name} does not import {one} any more"
+            with pytest.raises(graphlib.CycleError):
+                graphlib.TopologicalSorter({**ordered, name: ordered[name] | {one}}).prepare()
 
 
 @pytest.mark.parametrize("floor", ["core", "operations"])

@@ -14,9 +14,8 @@ from nbdicom.core.command import Message, Request, Response
 from nbdicom.core.machine import Sta
 from nbdicom.core.trace import MessageReceived, MessageSent, PDUReceived, PDUSent, Transition
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import RemoteProtocolError
 from nbdicom.table import printable
-from nbdicom.trace.recording import Entry, TracedAssociation
+from nbdicom.trace.recording import Entry, TracedAssociation, decoded
 from nbdicom.uids import UID
 
 __all__ = ["Arrow", "Connection", "connections"]
@@ -74,20 +73,20 @@ class Arrow:
             count = f"{len(self.pdus)} P-DATA-TF, " if self.pdus else ""
             about = _about(self.message) if isinstance(self.message, Request) else ""
             return f"{count}{self.length} bytes{about}"
-        decoded = _decoded(self.pdus[0].data) if self.pdus else None
+        pdu = decoded(self.pdus[0].data) if self.pdus else None
         words = ""
-        if isinstance(decoded, p.AAssociateRQ):
+        if isinstance(pdu, p.AAssociateRQ):
             words = (
-                f", {printable(decoded.calling_ae_title)} calls {printable(decoded.called_ae_title)},"
-                f" {_contexts(len(decoded.presentation_contexts))}"
+                f", {printable(pdu.calling_ae_title)} calls {printable(pdu.called_ae_title)},"
+                f" {_contexts(len(pdu.presentation_contexts))}"
             )
-        elif isinstance(decoded, p.AAssociateAC):
-            accepted = sum(c.result == p.ContextResult.ACCEPTANCE for c in decoded.presentation_contexts)
-            words = f", {accepted} of {_contexts(len(decoded.presentation_contexts))} accepted"
-        elif isinstance(decoded, p.AAssociateRJ):
-            words = f", {p.reject_in_words(int(decoded.result), int(decoded.source), decoded.reason_diag)}"
-        elif isinstance(decoded, p.AAbort):
-            words = f", {p.abort_in_words(int(decoded.source), decoded.reason_diag)}"
+        elif isinstance(pdu, p.AAssociateAC):
+            accepted = sum(c.result == p.ContextResult.ACCEPTANCE for c in pdu.presentation_contexts)
+            words = f", {accepted} of {_contexts(len(pdu.presentation_contexts))} accepted"
+        elif isinstance(pdu, p.AAssociateRJ):
+            words = f", {p.reject_in_words(int(pdu.result), int(pdu.source), pdu.reason_diag)}"
+        elif isinstance(pdu, p.AAbort):
+            words = f", {p.abort_in_words(int(pdu.source), pdu.reason_diag)}"
         return f"{self.length} bytes{words}"
 
     @property
@@ -111,13 +110,6 @@ def _about(message: Message) -> str:
         if uid := getattr(message, name, None):
             return f", {printable(UID(uid).name)}"
     return ""
-
-
-def _decoded(data: bytes) -> p.PDU | None:
-    try:
-        return p.decode_pdu(data[0], data[6:]) if data else None
-    except RemoteProtocolError:
-        return None
 
 
 @dataclass(slots=True)

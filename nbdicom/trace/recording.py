@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nbdicom.trace.states import StatePath
     from nbdicom.trace.views import DissectedArrow, Mermaid
 
-__all__ = ["Entry", "Recording", "TracedAssociation"]
+__all__ = ["Entry", "Recording", "TracedAssociation", "decoded"]
 
 _P_DATA_TF = p.PDataTF.pdu_type
 
@@ -116,19 +116,19 @@ class TracedAssociation:
     @property
     def request(self) -> p.AAssociateRQ | None:
         """The association request, or None where none was recorded or none that can be read."""
-        pdu = _decoded(self.associate_rq)
+        pdu = decoded(self.associate_rq)
         return pdu if isinstance(pdu, p.AAssociateRQ) else None
 
     @property
     def answer(self) -> p.AAssociateAC | p.AAssociateRJ | None:
         """The answer to it."""
-        pdu = _decoded(self.associate_answer)
+        pdu = decoded(self.associate_answer)
         return pdu if isinstance(pdu, p.AAssociateAC | p.AAssociateRJ) else None
 
     @property
     def outcome(self) -> str:
         """How it ended, in words; how far it is where it has not."""
-        abort, answer = _decoded(self.abort), self.answer
+        abort, answer = decoded(self.abort), self.answer
         if isinstance(abort, p.AAbort):
             return f"aborted by the {p.abort_in_words(int(abort.source), abort.reason_diag)}"
         if isinstance(answer, p.AAssociateRJ):
@@ -138,11 +138,10 @@ class TracedAssociation:
         return self.state.meaning
 
 
-def _decoded(pdu: bytes) -> p.PDU | None:
-    if not pdu:
-        return None
+def decoded(pdu: bytes) -> p.PDU | None:
+    """A PDU as it was recorded; None where nothing was, or nothing that can be read."""
     try:
-        return p.decode_pdu(pdu[0], pdu[6:])
+        return p.decode_pdu(pdu[0], pdu[6:]) if pdu else None
     except RemoteProtocolError:
         return None
 
