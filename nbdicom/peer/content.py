@@ -45,7 +45,7 @@ def series_in(line: Line, target: Target, model: InformationModel) -> Iterator[H
     OperationFailed, AssociationError
         If the peer does not say.
     """
-    parents = [_keys(target)]
+    parents = [target.down_to_series]
     for level in (one for one in Level if target.level.depth < one.depth < Level.SERIES.depth):
         parents = [
             {**keys, level.unique_key: uid}
@@ -82,17 +82,12 @@ def find_instances(line: Line, target: Target, model: InformationModel) -> Itera
         If the peer does not say.
     """
     below = target.level.depth < Level.SERIES.depth
-    series = [one.keys for one in series_in(line, target, model)] if below else [_keys(target)]
+    series = [one.keys for one in series_in(line, target, model)] if below else [target.down_to_series]
     named = frozenset(target.instances)
     for keys in series:
         for held in instances_in(line, keys, model):
             if not named or held.sop_instance_uid in named:
                 yield held
-
-
-def _keys(target: Target) -> dict[str, str]:
-    """The unique keys of *target* down to its series at most."""
-    return {key: str(value) for key, value in target.keys.items() if key != Level.IMAGE.unique_key}
 
 
 def _ask(

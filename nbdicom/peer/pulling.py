@@ -277,7 +277,7 @@ class _Cohort:
 def _parts(line: Line, target: Target, model: InformationModel) -> Iterator[_Part]:
     """What *target* consists of, as far as the peer says."""
     if target.level is Level.IMAGE:
-        keys = {key: str(value) for key, value in target.keys.items() if key != Level.IMAGE.unique_key}
+        keys = target.down_to_series
         part = _Part(Level.SERIES, keys, frozenset(target.instances))
         part.named = {uid: Held(keys, uid, "") for uid in target.instances}
         _name(line, part, model)
@@ -285,8 +285,7 @@ def _parts(line: Line, target: Target, model: InformationModel) -> Iterator[_Par
         return
     found = _said(lambda: list(series_in(line, target, model)))
     if not found:
-        keys = {key: str(value) for key, value in target.keys.items()}
-        yield _Part(target.level, keys, names=found is not None, counted=target.expected)
+        yield _Part(target.level, target.down_to_series, names=found is not None, counted=target.expected)
         return
     for series in found:
         part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
@@ -318,8 +317,7 @@ def _reasons(results: Sequence[RetrieveResult]) -> dict[str | _Keys, str]:
     for result in results:
         for answer in result.answers:
             if not answer.ok:
-                keys = {key: str(value) for key, value in answer.target.keys.items() if key != Level.IMAGE.unique_key}
-                reasons[tuple(keys.items())] = answer.message
+                reasons[tuple(answer.target.down_to_series.items())] = answer.message
         for row in result.failed:
             if row.sop_instance_uid is not None:
                 reasons[str(row.sop_instance_uid)] = row.message

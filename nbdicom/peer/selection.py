@@ -51,6 +51,11 @@ class Target:
         value = self.keys.get("SOPInstanceUID", ())
         return (value,) if isinstance(value, str) else tuple(value)
 
+    @property
+    def down_to_series(self) -> dict[str, str]:
+        """The unique keys of it; of instances, those of the series that they are in."""
+        return {key: str(value) for key, value in self.keys.items() if key != Level.IMAGE.unique_key}
+
     def single(self, uids: Iterable[str]) -> list[Target]:
         """One target for each of these instances."""
         return [Target(self.level, {**self.keys, "SOPInstanceUID": uid}) for uid in uids]
