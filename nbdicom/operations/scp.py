@@ -81,7 +81,9 @@ def perform(link: Link, received: Received) -> Operation | Send:
         )
         return Send(received.context.context_id, response)
     if isinstance(message, CStoreRQ):
-        return _store(link, received, message)
+        if link.handlers.store is not succeed:
+            return _store(link, received, message)
+        return _store_response(link, received, message, *(_problem(link, received, message) or (0x0000, None)))
     if isinstance(message, CFindRQ):
         return _find(link, received, message)
     if isinstance(message, CGetRQ | CMoveRQ):
@@ -110,17 +112,26 @@ def _echo(link: Link, received: Received, message: CEchoRQ) -> Operation:
 
 
 def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
-    status: int
-    comment: str | None
-    if message.affected_sop_class_uid != received.context.abstract_syntax:
-        status, comment = 0x0122, "SOP Class is not that of the presentation context"
-    elif received.sink_error is not None:
-        status, comment = verdict(link, received, received.sink_error, 0xA700, "cannot take the data set")
-    elif received.data is None and received.sink is None:
-        status, comment = 0xC000, "no data set"
-    else:
+    told = _problem(link, received, message)
+    if told is None:
         request = StoreRequest(**asked(link, received), data=received.data, sink=received.sink)
-        status, comment = yield from _decide(link, received, link.handlers.store, request, 0xC000)
+        told = yield from _decide(link, received, link.handlers.store, request, 0xC000)
+    yield _store_response(link, received, message, *told)
+
+
+def _problem(link: Link, received: Received, message: CStoreRQ) -> tuple[int, str | None] | None:
+    """Status and comment where there is nothing to store."""
+    if message.affected_sop_class_uid != received.context.abstract_syntax:
+        return 0x0122, "SOP Class is not that of the presentation context"
+    if received.sink_error is not None:
+        return verdict(link, received, received.sink_error, 0xA700, "cannot take the data set")
+    if received.data is None and received.sink is None:
+        return 0xC000, "no data set"
+    return None
+
+
+def _store_response(link: Link, received: Received, message: CStoreRQ, status: int, comment: str | None) -> Send:
+    """The response, after whoever counts has been told."""
     if link.stored is not None:
         link.stored(received, Status(status, "C-STORE", comment, received.context.abstract_syntax))
     response = CStoreRSP(
@@ -130,7 +141,7 @@ def _store(link: Link, received: Received, message: CStoreRQ) -> Operation:
         affected_sop_class_uid=message.affected_sop_class_uid or None,
         affected_sop_instance_uid=message.affected_sop_instance_uid or None,
     )
-    yield Send(received.context.context_id, response)
+    return Send(received.context.context_id, response)
 
 
 def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
