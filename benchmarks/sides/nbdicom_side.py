@@ -14,7 +14,7 @@ from nbdicom.blocking import Association, Server, associate
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.data import FolderSink
-from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.handlers import Handlers, succeed
 from nbdicom.receiver import storage_support
 from nbdicom.uids import UID
 
@@ -48,7 +48,7 @@ def storage() -> list[Any]:
 
 def serve(options: dict[str, Any]) -> None:
     """Verification, and storage into a folder."""
-    handlers = Handlers(sink=FolderSink(options["folder"]), store=lambda request: 0x0000)
+    handlers = Handlers(sink=FolderSink(options["folder"]), store=succeed)
     support = storage_support(options.get("max_length", 131_072))
     support = replace(support, window=OperationsWindow(performed=options.get("window", 1)))
     with Server(handlers, ae_title="NBDICOM", contexts=support, limits=limits(options)) as server:
