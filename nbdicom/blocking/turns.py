@@ -33,7 +33,7 @@ class Turns:
 
     def __init__(self, at_once: int | None = None, *, patience: float = 0.1) -> None:
         self._patience = patience
-        self._free = at_once or 2 * (os.cpu_count() or 1)
+        self._free = [True] * (at_once or 2 * (os.cpu_count() or 1))  # turns that nobody has
         self._lock = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
 
@@ -44,13 +44,15 @@ class Turns:
 
     def take(self) -> bool:
         """Wait for a turn; False if it took too long, and there is none to give back."""
+        try:
+            return self._free.pop()  # nearly always there is one
+        except IndexError:
+            pass
+        mine = threading.Lock()
+        mine.acquire()
         with self._lock:
-            if self._free:
-                self._free -= 1
-                return True
-            mine = threading.Lock()
-            mine.acquire()
             self._waiting.append(mine)
+            self._next()  # one may have been given back before anybody knew that we wait
         if mine.acquire(timeout=self._patience):
             return True
         with self._lock:
@@ -61,8 +63,25 @@ class Turns:
 
     def give(self) -> None:
         """The turn is over: it goes to who has waited longest."""
+        if not self._waiting:
+            self._free.append(True)
+            if not self._waiting:
+                return
+            # Somebody came in between, and may not have seen it.
+            with self._lock:
+                self._next()
+            return
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
             else:
-                self._free += 1
+                self._free.append(True)
+
+    def _next(self) -> None:
+        """Whoever has waited longest gets a turn that is free; the lock is ours."""
+        while self._waiting:
+            try:
+                self._free.pop()
+            except IndexError:
+                return  # somebody who just came was faster
+            self._waiting.popleft().release()

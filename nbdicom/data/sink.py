@@ -262,7 +262,10 @@ def _digest_of(part: Path) -> str:
 
 def write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
     """Write all views, which have *size* bytes; a gathering write may take less than it is given, and hardly ever does."""
-    taken = _writev(descriptor, views[:_MOST_VECTORS])
+    if _GATHERS and len(views) <= _MOST_VECTORS:
+        taken = os.writev(descriptor, views)
+    else:
+        taken = _writev(descriptor, views[:_MOST_VECTORS])
     if taken == size:
         return
     waiting = list(views)

@@ -49,6 +49,30 @@ def test_a_turn_that_does_not_end_is_not_waited_for() -> None:
     assert turns.take()
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_turn_is_lost_and_none_is_made(at_once: int) -> None:
+    """Nobody takes a lock where a turn is free: whoever comes while one is given back still gets it, or the next."""
+    turns, working, most = Turns(at_once, patience=LIMIT), list[int](), list[int]()
+
+    def work() -> None:
+        for number in range(500):
+            assert turns.take()
+            working.append(number)
+            most.append(len(working))
+            working.pop()
+            turns.give()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert len(most) == 8 * 500 and max(most) <= at_once and turns.waiting == 0
+    assert [turns.take() for _ in range(at_once)] == [True] * at_once
+    turns._patience = 0.0
+    assert not turns.take()
+
+
 class Stuck:
     """A sink on a disk that hangs."""
 
