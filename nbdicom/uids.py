@@ -107,6 +107,11 @@ class TransferSyntax(NamedTuple):
         return self.uid in (_ROOT + "1.2.1.99", _ROOT + "1.2.4.95", _ROOT + "1.2.4.205")
 
     @property
+    def converted(self) -> bool:
+        """True where elements cannot be read as they stand: the data set is deflated, or big endian."""
+        return self.deflated or self.big_endian
+
+    @property
     def encapsulated(self) -> bool:
         """True where pixel data are encapsulated, that is compressed, and never re-encoded without being asked."""
         return not (self.implicit_vr or self.big_endian or self.deflated or self.uid == _ROOT + "1.2.1")

@@ -63,19 +63,15 @@ class Turns:
 
     def give(self) -> None:
         """The turn is over: it goes to who has waited longest."""
-        if not self._waiting:
-            self._free.append(True)
-            if not self._waiting:
-                return
-            # Somebody came in between, and may not have seen it.
+        if self._waiting:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().release()
+                    return
+        self._free.append(True)
+        if self._waiting:  # somebody came in between, and may not have seen it
             with self._lock:
                 self._next()
-            return
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._free.append(True)
 
     def _next(self) -> None:
         """Whoever has waited longest gets a turn that is free; the lock is ours."""

@@ -301,17 +301,14 @@ class Wire:
         self.flush()
         return came
 
-    def _count_crumbs(self, size: int, pdus: int) -> None:
+    def _count_crumbs(self, pdus: int) -> None:
         """A peer that sends nothing but crumbs waits a moment after some of them, so that they cost others nothing.
 
         Each read has its price, and each PDU: 3 us, in which no other association has the interpreter.  Of crumbs less is
         read at once, more has come after a moment, and meanwhile the others are served.  One small piece now and then is
         nothing: some peers send the header of a PDU and its body apart.
         """
-        if size >= _CRUMB * max(1, pdus):
-            self._crumbs //= 2  # between two data sets in crumbs there is a whole command
-            return
-        self._crumbs = min(self._crumbs + max(1, pdus), _CRUMBS_REMEMBERED)
+        self._crumbs = min(self._crumbs + pdus, _CRUMBS_REMEMBERED)
         if self._crumbs > _MOST_CRUMBS and self.core.upper_layer.role is Role.ACCEPTOR:
             with self._lock:
                 self._arrived.wait(_BREATH)
@@ -360,8 +357,12 @@ class Wire:
                 self._in_io = False
             raise
         else:
-            if size and (self._crumbs or size < _CRUMB * (upper_layer.pdus - pdus or 1)):
-                self._count_crumbs(size, upper_layer.pdus - pdus)
+            if size:
+                pdus = upper_layer.pdus - pdus or 1
+                if size < _CRUMB * pdus:
+                    self._count_crumbs(pdus)
+                elif self._crumbs:
+                    self._crumbs //= 2  # between two data sets in crumbs there is a whole command
             return None if size is None else plain
         return False
 

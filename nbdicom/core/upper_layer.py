@@ -249,7 +249,7 @@ class UpperLayer:
         self.between = not (left or self._pdu_left or self._skip or self._control is not None or self._deaf)
         if self._pdu_seconds is not None and self._timed != (begun := (self.pdus, left > 0)):
             self._time_pdu(begun)
-        if self._indications or self.state is Sta.STA1:  # between the two of a data set nothing is said
+        if self._indications or self.state is Sta.STA1:  # in the middle of a data set nothing is
             self._heard()
         return False
 

@@ -53,21 +53,16 @@ def decode_elements(
     ------
     DataSetError
         If the data set is cut off, or beyond one of *limits*: nested too deep, of too many elements or items, or growing
-        too much when it is inflated.
+        too much when it is inflated; with *size* also where the beginning is not enough.
     """
     bounds = limits or Limits()
     if size == len(data):
         size = None
-    if size is not None and _is_converted(transfer_syntax):
+    facts = registered(transfer_syntax)
+    if size is not None and facts is not None and facts.converted:
         raise DataSetError("the beginning of a data set that has to be converted says nothing")
     view, implicit = opened(data, transfer_syntax, bounds)
     return elements_of(view, implicit, bounds, size)
-
-
-def _is_converted(transfer_syntax: str) -> bool:
-    """Whether it is read in another encoding than it has."""
-    facts = registered(transfer_syntax)
-    return facts is not None and (facts.deflated or facts.big_endian)
 
 
 def opened(data: Buffer, transfer_syntax: str, limits: Limits) -> tuple[memoryview, bool]:
@@ -78,9 +73,9 @@ def opened(data: Buffer, transfer_syntax: str, limits: Limits) -> tuple[memoryvi
     DataSetError
         If it grows beyond *limits* by that.
     """
-    if _is_converted(transfer_syntax):
-        return memoryview(_little_endian(data, transfer_syntax, limits)), False
     facts = registered(transfer_syntax)
+    if facts is not None and facts.converted:
+        return memoryview(_little_endian(data, transfer_syntax, limits)), False
     return memoryview(data), facts is not None and facts.implicit_vr
 
 

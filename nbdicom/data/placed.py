@@ -66,7 +66,7 @@ def placed_elements(data: bytes, transfer_syntax: str, *, cut: bool = False) -> 
     facts = registered(transfer_syntax)
     if facts is None:
         raise DataSetError("the transfer syntax is not known, so the elements cannot be told apart")
-    if facts.deflated or facts.big_endian:
+    if facts.converted:
         raise DataSetError(f"{facts.name} is not taken apart element by element")
     yield from _Walk(memoryview(data), cut).level(0, len(data), 0, facts.implicit_vr, 0)
 

@@ -24,9 +24,7 @@ from nbdicom.uids import UID
 __all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "safe_name", "sender_of"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
-_GATHERS = hasattr(os, "writev")  #: not on Windows
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
-_SEPARATORS = (os.sep, os.altsep or os.sep)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  #: Windows would write text
 
 
@@ -103,7 +101,7 @@ class PartFile:
             views = [self._header, *views]
             size += len(self._header)
             self._header = None
-        write_all(self._descriptor, views, size)
+        _write_all(self._descriptor, views, size)
 
     def sync(self) -> None:
         """Have the file on the disk.
@@ -158,8 +156,8 @@ class Part10Sink(PartFile):
         self._name = os.fspath(path)
         self._sync = sync
         self._overwrite = overwrite
-        folder = self._name[: max(map(self._name.rfind, _SEPARATORS)) + 1]
-        super().__init__(f"{folder}.{os.urandom(8).hex()}.part", header, digest=digest, free=free)
+        part = os.path.join(os.path.dirname(self._name), f".{os.urandom(8).hex()}.part")
+        super().__init__(part, header, digest=digest, free=free)
 
     @property
     def path(self) -> Path:
@@ -182,7 +180,7 @@ class Part10Sink(PartFile):
         try:
             try:
                 if complete and self._header is not None:
-                    write_all(self._descriptor, [self._header], len(self._header))
+                    _write_all(self._descriptor, [self._header], len(self._header))
                 if complete and self._sync:
                     self.sync()
             finally:
@@ -260,12 +258,9 @@ def _digest_of(part: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
+def _write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
     """Write all views, which have *size* bytes; a gathering write may take less than it is given, and hardly ever does."""
-    if _GATHERS and len(views) <= _MOST_VECTORS:
-        taken = os.writev(descriptor, views)
-    else:
-        taken = _writev(descriptor, views[:_MOST_VECTORS])
+    taken = _writev(descriptor, views[:_MOST_VECTORS])
     if taken == size:
         return
     waiting = list(views)
@@ -278,7 +273,7 @@ def write_all(descriptor: int, views: Sequence[memoryview], size: int) -> None:
 
 
 def _writev(descriptor: int, views: Sequence[memoryview]) -> int:
-    if _GATHERS:
+    if hasattr(os, "writev"):
         return os.writev(descriptor, views)
     return os.write(descriptor, b"".join(views))
 

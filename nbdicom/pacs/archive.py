@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -264,8 +264,7 @@ class Archive:
     def _check(self, staged: _Staged) -> None:
         """The data set parses to its end, and is what the request says (PS3.4 B.2.3)."""
         try:
-            with self._reading(staged.transfer_syntax):
-                staged.attributes = staged.file.attributes(self._reader, staged.transfer_syntax)
+            staged.attributes = self._read(staged.file, staged.transfer_syntax)
         except DataSetError as error:
             _log.info("object refused: %s", printable(error.message))
             return staged.refuse(0xC000, "the data set cannot be decoded to its end")
@@ -282,10 +281,19 @@ class Archive:
                 return staged.refuse(0xA900, f"the data set has no {keyword}")
         return None
 
-    def _reading(self, transfer_syntax: str) -> AbstractContextManager[Any]:
+    def _read(self, file: Incoming, transfer_syntax: str) -> Attributes:
+        """What a data set says.  All but native pixel data is nearly always in the beginning, which is at hand."""
         facts = registered(transfer_syntax)
-        whole = facts is not None and (facts.deflated or facts.big_endian)
-        return self._inflating if whole else nullcontext()
+        native = facts is not None and not facts.encapsulated and not facts.converted
+        at_hand = len(file.head) == file.size
+        with self._inflating if facts is not None and facts.converted else nullcontext():
+            if at_hand or native:
+                try:
+                    return self._reader.read(memoryview(file.head), transfer_syntax, size=file.size)
+                except DataSetError:
+                    if at_hand:
+                        raise
+            return self._reader.read(file.view(), transfer_syntax)
 
     def _is_new(self, staged: _Staged) -> bool:
         """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake."""

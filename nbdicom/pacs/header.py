@@ -22,8 +22,8 @@ _MOST_KNOWN = 4096  #: values that are remembered; then all are forgotten
 class HeaderReader:
     """Reads the attributes of objects that come one after the other.
 
-    Of the slices of a series all but ten or so have the same values: what bytes meant the last time is looked up, which
-    halves the time of an object.
+    Of the slices of a series all but ten or so have the same values: what bytes meant the last time is looked up, and of
+    the time of a header a third is left.
 
     Parameters
     ----------

@@ -24,11 +24,9 @@ from pathlib import Path
 
 from nbdicom.core.streams import DataSource
 from nbdicom.data.sink import FreeSpace, PartFile
-from nbdicom.errors import DataSetError, PacsError
+from nbdicom.errors import PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.durability import sync_folder
-from nbdicom.pacs.header import HeaderReader
-from nbdicom.pacs.rows import Attributes
 from nbdicom.uids import UID
 
 __all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
@@ -86,46 +84,30 @@ class Incoming(PartFile):
         super().__init__(part, header, digest=True, free=free)
         self.offset = len(header)  #: where the data set begins in the file
         self._limit = limit
-        self._head = bytearray()
+        self.head = bytearray()  #: the data set's first 32 KiB or some more, and all of it if it is no longer
         assert self._descriptor is not None
         self._discard = weakref.finalize(self, _discard, self._descriptor, part)
 
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the next bytes of the data set."""
-        super().write(views)
-        if self.size > self._limit:
+        if self.size + sum(map(len, views)) > self._limit:
             raise Refuse(0xA700, f"object of more than {self._limit} bytes")
+        super().write(views)
         for view in views:
-            if len(self._head) >= _HEAD:
+            if len(self.head) >= _HEAD:
                 break
-            self._head += view[:_HEAD]
+            self.head += view[:_HEAD]
 
     def close(self, complete: bool) -> None:
         """Nothing more comes: keep what there is for the handler, or drop it."""
         if not complete:
             self.drop()
 
-    def attributes(self, reader: HeaderReader, transfer_syntax: str) -> Attributes:
-        """What the data set says, when it is complete.
-
-        All but the pixel data is nearly always in the beginning, which is at hand; else the file is mapped, and of one of a
-        gigabyte the pages are read that are looked at.
-
-        Raises
-        ------
-        DataSetError
-            If it cannot be read to its end.
-        OSError
-            If the file cannot be read back.
-        """
-        try:
-            return reader.read(memoryview(self._head), transfer_syntax, size=self.size)
-        except DataSetError:
-            if len(self._head) >= self.size:
-                raise
+    def view(self) -> memoryview:
+        """The data set in memory as far as it is looked at; one of a gigabyte costs the pages that are read."""
         assert self._descriptor is not None
         file = mmap.mmap(self._descriptor, self.offset + self.size, access=mmap.ACCESS_READ)
-        return reader.read(memoryview(file)[self.offset :], transfer_syntax)
+        return memoryview(file)[self.offset :]
 
     def rename(self, path: str) -> None:
         """Give the file its name; from now on it stays.
