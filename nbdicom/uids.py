@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbdicom.registry import SOP_CLASS_ROWS, TRANSFER_SYNTAX_ROWS, WELL_KNOWN_ROWS
@@ -148,7 +148,7 @@ class UID(str):
     @property
     def is_valid(self) -> bool:
         """True if it is 1 to 64 characters of components without leading zeros (PS3.5 9.1)."""
-        return len(self) <= 64 and _COMPONENTS.fullmatch(self) is not None
+        return len(self) <= 64 and _has_components(self)
 
     @classmethod
     def of(cls, text: str) -> UID:
@@ -179,6 +179,11 @@ class UID(str):
 
     def __repr__(self) -> str:
         return f"UID({str(self)!r})"
+
+
+@lru_cache(1024)
+def _has_components(text: str) -> bool:
+    return _COMPONENTS.fullmatch(text) is not None
 
 
 _ROOT = "1.2.840.10008."

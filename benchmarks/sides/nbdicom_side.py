@@ -32,10 +32,10 @@ def limits(options: dict[str, Any]) -> Limits:
     )  # fmt: skip
 
 
-def connect(options: dict[str, Any], contexts: Any, window: int = 1) -> Association:
+def connect(options: dict[str, Any], contexts: Any, window: int = 1, calling: str = "NBDICOM") -> Association:
     return associate(
-        ("127.0.0.1", options["port"]), called=options["called"], contexts=contexts, limits=limits(options),
-        window=OperationsWindow(invoked=window), timeouts=PATIENT,
+        ("127.0.0.1", options["port"]), called=options["called"], calling=calling, contexts=contexts,
+        limits=limits(options), window=OperationsWindow(invoked=window), timeouts=PATIENT,
     )  # fmt: skip
 
 
@@ -127,8 +127,9 @@ def many_associations(options: dict[str, Any]) -> dict[str, Any]:
         contexts = [PresentationContext(*pair) for pair in pairs[: options["contexts"] - 1]] + ["Verification"]
 
     def work() -> None:
-        for _ in range(options["count"]):
-            connect(options, contexts).release()
+        for number in range(options["count"]):
+            # With a title of its own each sends, and is answered, what neither side has seen before.
+            connect(options, contexts, calling=f"NUMBER {number}" if options["unlike"] else "NBDICOM").release()
 
     return measured(work)
 

@@ -16,22 +16,28 @@ _WATCHED = 3.0  #: seconds for which idle associations are watched
 def associate(stage: Stage) -> Iterator[Workload]:
     """Establish and release, with 1 and with 128 presentation contexts."""
     raw, ours = stage.python("raw"), stage.python("nbdicom", folder=True)
-    sides: list[tuple[str, str, Acceptor, int]] = [("raw", "raw", raw, 1), ("nbdicom", "nbdicom", ours, 1)]
+    sides = [
+        ("raw", "raw", raw, 1, False),
+        ("nbdicom", "nbdicom", ours, 1, False),
+        ("nbdicom, none like the last", "nbdicom", ours, 1, True),
+    ]
     try:
-        sides.append(("pynetdicom", "pynetdicom", stage.python("pynetdicom", folder=True), 20))
+        sides.append(("pynetdicom", "pynetdicom", stage.python("pynetdicom", folder=True), 20, False))
     except Missing as reason:
         stage.left_out["pynetdicom"] = str(reason)
     try:
-        sides.append(("nbdicom to DCMTK", "nbdicom", stage.storescp(), 4))
+        sides.append(("nbdicom to DCMTK", "nbdicom", stage.storescp(), 4, False))
     except Missing as reason:
         stage.left_out["DCMTK"] = str(reason)
     for contexts, full in ((1, 800), (128, 200)) if not stage.quick else ((128, 200),):
         contenders = []
-        for name, side, acceptor, slower in sides:
+        for name, side, acceptor, slower, unlike in sides:
             count = max(2, stage.size(full, 8) // slower)
 
-            def work(side: str = side, acceptor: Acceptor = acceptor, count: int = count, n: int = contexts) -> dict:
-                return stage.run(side, "associate", count=count, contexts=n, **acceptor.address)
+            def work(
+                side: str = side, to: Acceptor = acceptor, count: int = count, n: int = contexts, unlike: bool = unlike
+            ) -> dict:
+                return stage.run(side, "associate", count=count, contexts=n, unlike=unlike, **to.address)
 
             contenders.append(Contender(name, work, count, acceptor))
         yield Workload(

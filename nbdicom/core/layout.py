@@ -217,7 +217,10 @@ def _rows(cls: type) -> tuple[_Row, ...]:
 
 def encode_fields(value: Any) -> bytes:
     """The fields of a PDU or item, without its header."""
-    return b"".join([row.kind.encode(getattr(value, row.name)) for row in _rows(value.__class__)])
+    rows = _rows(value.__class__)
+    if len(rows) == 1:  # most items are a UID and nothing else
+        return rows[0].kind.encode(getattr(value, rows[0].name))
+    return b"".join([row.kind.encode(getattr(value, row.name)) for row in rows])
 
 
 def decode_fields(cls: type[_T], data: memoryview, start: int, stop: int) -> _T:

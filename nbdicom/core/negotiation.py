@@ -7,7 +7,7 @@ preference; `conclude` is what the requestor reads in the answer.  Both sides en
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from nbdicom.config import OperationsWindow
@@ -27,6 +27,7 @@ from nbdicom.core.pdu import (
     ImplementationClassUID,
     ImplementationVersionName,
     Item,
+    ItemT,
     MaximumLength,
     PresentationContextAC,
     PresentationContextRQ,
@@ -76,6 +77,10 @@ IMPLEMENTATION_CLASS_UID = UID("2.25.313577215190268403958720149635274108837")
 IMPLEMENTATION_VERSION_NAME = "NBDICOM_0_1"
 
 _MOST_REMEMBERED = 64  #: proposals
+_ACCEPTANCE = ContextResult.ACCEPTANCE
+
+#: A context as the acceptor sees it: ID, abstract syntax, transfer syntaxes proposed, result, transfer syntax chosen.
+_Chosen = tuple[int, UID, tuple[UID, ...], ContextResult, UID | None]
 
 
 # ------------------------------------------------------------------------------- requestor
@@ -169,31 +174,61 @@ def _class_items(context: PresentationContext) -> list[Item]:
     return items
 
 
-class _Classes:
-    """What an A-ASSOCIATE-RQ or -AC says about SOP Classes in its user information."""
+class _Said:
+    """What an A-ASSOCIATE-RQ or -AC says in its user information, of the association and of SOP Classes."""
 
     def __init__(self, info: UserInformation) -> None:
-        self.roles = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in info.every(SCPSCURoleSelection)}
-        self.extended = {
-            e.sop_class_uid: e.service_class_application_information for e in info.every(SOPClassExtendedNegotiation)
-        }
-        self.common = {c.sop_class_uid: c for c in info.every(SOPClassCommonExtendedNegotiation)}
+        self._first: dict[type[Item], Item] = {}
+        self.roles: dict[UID, tuple[bool, bool]] = {}
+        self.extended: dict[UID, bytes] = {}
+        self.common: dict[UID, SOPClassCommonExtendedNegotiation] = {}
+        for item in info.items:
+            self._first.setdefault(type(item), item)
+            if isinstance(item, SCPSCURoleSelection):
+                self.roles[item.sop_class_uid] = bool(item.scu_role), bool(item.scp_role)
+            elif isinstance(item, SOPClassExtendedNegotiation):
+                self.extended[item.sop_class_uid] = item.service_class_application_information
+            elif isinstance(item, SOPClassCommonExtendedNegotiation):
+                self.common[item.sop_class_uid] = item
+        self.named = {*self.roles, *self.extended, *self.common}  #: the SOP Classes of which anything is said
+
+    def first(self, cls: type[ItemT]) -> ItemT | None:
+        """The first item of this class, which may be there once; None where it is missing."""
+        item = self._first.get(cls)
+        assert item is None or isinstance(item, cls)
+        return item
 
     def related(self, uid: UID) -> tuple[UID, ...]:
         common = self.common.get(uid)
         return tuple(map(UID, common.related_general_sop_class_identification)) if common else ()
 
-    def context(self, proposed: PresentationContextRQ, answer: _Classes | None = None) -> NegotiatedContext:
-        """What was *proposed*, with what the *answer* says to it; result and transfer syntax are still to come."""
-        uid = proposed.abstract_syntaxes[0]
+    def context(
+        self,
+        context_id: int,
+        uid: UID,
+        proposed: tuple[UID, ...],
+        result: ContextResult | int = ContextResult.NO_REASON,
+        transfer_syntax: UID | None = None,
+        answer: _Said | None = None,
+    ) -> NegotiatedContext:
+        """A context for the SOP Class *uid*, with what we say of it and what the *answer* says to that."""
+        if uid not in self.named:  # nearly always
+            return NegotiatedContext(
+                context_id=context_id,
+                abstract_syntax=uid,
+                proposed=proposed,
+                result=result,
+                transfer_syntax=transfer_syntax,
+            )
         roles, extended, common = self.roles.get(uid), self.extended.get(uid), self.common.get(uid)
         answered = answer.extended.get(uid) if answer and extended is not None else None
         final = _agree(roles, answer.roles.get(uid) if answer else None)
         return NegotiatedContext(
-            context_id=proposed.context_id,
+            context_id=context_id,
             abstract_syntax=uid,
-            proposed=proposed.transfer_syntaxes,
-            result=ContextResult.NO_REASON,
+            proposed=proposed,
+            result=result,
+            transfer_syntax=transfer_syntax,
             scu_role=final[0],
             scp_role=final[1],
             roles_proposed=roles,
@@ -213,81 +248,86 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
     RemoteProtocolError
         If the answer has no usable maximum length.
     """
-    mine = rq.user_information
-    offered = _Classes(mine)
-    identity = mine.first(UserIdentityRQ)
+    offered = _Said(rq.user_information)
+    identity = offered.first(UserIdentityRQ)
     about_us = UserIdentity.of(identity) if identity else None
     if isinstance(answer, AAssociateRJ):
         return Negotiation(
             calling_ae_title=rq.calling_ae_title,
             called_ae_title=rq.called_ae_title,
             requestor=True,
-            contexts=tuple(offered.context(proposed) for proposed in rq.presentation_contexts),
+            contexts=tuple(
+                offered.context(context.context_id, context.abstract_syntaxes[0], context.transfer_syntaxes)
+                for context in rq.presentation_contexts
+            ),
             identity=about_us,
             rejection=(int(answer.result), int(answer.source), answer.reason_diag),
         )
     info = answer.user_information
-    agreed = _Classes(info)
-    answered = {context.context_id: context for context in answer.presentation_contexts}
-    contexts = []
+    agreed = _Said(info)
+    replies = {reply.context_id: reply for reply in answer.presentation_contexts}
+    contexts = {}
     for proposed in rq.presentation_contexts:
-        context = offered.context(proposed, agreed)
-        reply = answered.get(proposed.context_id)
-        if reply is not None:
+        context_id, syntaxes = proposed.context_id, proposed.transfer_syntaxes
+        result: ContextResult | int = ContextResult.NO_REASON
+        syntax = None
+        if (reply := replies.get(context_id)) is not None:
             # The transfer syntax of a refused context is not significant (PS3.8 9.3.3.2), and one that was not proposed
             # cannot be used.
-            syntax = reply.transfer_syntax if reply.result == ContextResult.ACCEPTANCE else None
-            syntax = syntax if syntax in context.proposed else None
-            context = replace(context, result=reply.result, transfer_syntax=syntax)
-        contexts.append(context)
-    confirmed = info.first(UserIdentityAC)
+            result = reply.result
+            if result == _ACCEPTANCE and (named := reply.transfer_syntax) in syntaxes:
+                syntax = named
+        uid = proposed.abstract_syntaxes[0]
+        contexts[context_id] = offered.context(context_id, uid, syntaxes, result, syntax, agreed)
+    confirmed = agreed.first(UserIdentityAC)
     asked = about_us is not None and about_us.positive_response
-    maximum = mine.first(MaximumLength)
+    maximum = offered.first(MaximumLength)
     return Negotiation(
         calling_ae_title=rq.calling_ae_title,
         called_ae_title=rq.called_ae_title,
         requestor=True,
-        contexts=tuple(contexts),
-        max_length_send=_maximum_length(info),
+        contexts=tuple(contexts.values()),
+        max_length_send=_maximum_length(agreed),
         max_length_received=maximum.maximum_length_received if maximum else 0,
-        window=_window(mine, info, requestor=True),
-        window_proposed=_window_proposed(mine, requestor=True),
-        peer_implementation_class_uid=_class_uid(info),
-        peer_implementation_version_name=_version_name(info),
+        window=_window(offered, agreed, requestor=True),
+        window_proposed=_window_proposed(offered, requestor=True),
+        peer_implementation_class_uid=_class_uid(agreed),
+        peer_implementation_version_name=_version_name(agreed),
         identity=about_us,
         identity_response=confirmed.server_response if confirmed and asked else None,
         user_items=info.items,
-        quirks=_quirks_of_answer(rq, answer, offered, agreed),
+        quirks=_quirks_of_answer(rq, answer, contexts, offered, agreed),
     )
 
 
-def _quirks_of_answer(rq: AAssociateRQ, answer: AAssociateAC, offered: _Classes, agreed: _Classes) -> tuple[str, ...]:
+def _quirks_of_answer(
+    rq: AAssociateRQ,
+    answer: AAssociateAC,
+    contexts: Mapping[int, NegotiatedContext],
+    offered: _Said,
+    agreed: _Said,
+) -> tuple[str, ...]:
     """What an acceptor does that the standard does not provide for; none of it is a reason to give up."""
     quirks = []
-    proposed = {context.context_id: context for context in rq.presentation_contexts}
-    answered = [context.context_id for context in answer.presentation_contexts]
+    answered = set()
     for reply in answer.presentation_contexts:
-        asked = proposed.get(reply.context_id)
-        if asked is None:
-            quirks.append(f"answers presentation context {reply.context_id}, which was not proposed")
-        elif reply.result == ContextResult.ACCEPTANCE and reply.transfer_syntax not in asked.transfer_syntaxes:
-            what = (
-                f"{reply.transfer_syntax.name}, which was not proposed"
-                if reply.transfer_syntax
-                else "no transfer syntax"
-            )
-            quirks.append(f"accepts presentation context {reply.context_id} with {what}: it cannot be used")
-        if not 0 <= int(reply.result) <= 4:
-            quirks.append(
-                f"answers presentation context {reply.context_id} with the reserved result {int(reply.result)}"
-            )
-        if asked is not None and reply.result != ContextResult.ACCEPTANCE and reply.transfer_syntax is None:
-            quirks.append(
-                f"leaves the transfer syntax out of presentation context {reply.context_id}, which it refuses"
-            )
+        context_id, result = reply.context_id, reply.result
+        answered.add(context_id)
+        context = contexts.get(context_id)
+        if context is None:
+            quirks.append(f"answers presentation context {context_id}, which was not proposed")
+        elif result == _ACCEPTANCE:
+            syntax = reply.transfer_syntax
+            if syntax not in context.proposed:
+                what = f"{syntax.name}, which was not proposed" if syntax else "no transfer syntax"
+                quirks.append(f"accepts presentation context {context_id} with {what}: it cannot be used")
+        elif reply.transfer_syntax is None:
+            quirks.append(f"leaves the transfer syntax out of presentation context {context_id}, which it refuses")
+        if not 0 <= result <= 4:
+            quirks.append(f"answers presentation context {context_id} with the reserved result {int(result)}")
     if (answer.called_ae_title, answer.calling_ae_title) != (rq.called_ae_title, rq.calling_ae_title):
         quirks.append("answers with other AE titles than it was called with, which are not tested (PS3.8 9.3.3)")
-    if missing := [number for number in proposed if number not in answered]:
+    if missing := [number for number in contexts if number not in answered]:
         quirks.append(
             f"does not answer the presentation contexts {', '.join(map(str, missing))}: they count as refused"
         )
@@ -296,17 +336,16 @@ def _quirks_of_answer(rq: AAssociateRQ, answer: AAssociateAC, offered: _Classes,
             quirks.append(f"answers roles for {uid.name}, for which none were offered")
         elif (roles[0] and not was[0]) or (roles[1] and not was[1]):
             quirks.append(f"accepts a role for {uid.name} that was not offered")
-    info, mine = answer.user_information, rq.user_information
-    identity = mine.first(UserIdentityRQ)
-    if info.first(UserIdentityAC) and not (identity and identity.positive_response_requested):
+    identity = offered.first(UserIdentityRQ)
+    if agreed.first(UserIdentityAC) and not (identity and identity.positive_response_requested):
         quirks.append("confirms a user identity although nobody asked it to")
-    given, wanted = info.first(AsynchronousOperationsWindow), mine.first(AsynchronousOperationsWindow)
+    given, wanted = agreed.first(AsynchronousOperationsWindow), offered.first(AsynchronousOperationsWindow)
     if given and not wanted:
         quirks.append("answers an operations window that was not proposed: 1 holds")
-    return (*quirks, *_quirks_of_user_information(info))
+    return (*quirks, *_quirks_of_user_information(agreed))
 
 
-def _quirks_of_user_information(info: UserInformation) -> tuple[str, ...]:
+def _quirks_of_user_information(info: _Said) -> tuple[str, ...]:
     quirks = []
     if info.first(MaximumLength) is None:
         quirks.append(f"announces no maximum length: {DEFAULT_MAXIMUM_LENGTH} is assumed")
@@ -331,30 +370,28 @@ def negotiate(
         context without exactly one abstract syntax, a maximum length into which no fragment fits.
     """
     info = rq.user_information
-    offered = _Classes(info)
+    offered = _Said(info)
     answers: list[Item] = []
-    chosen: list[tuple[PresentationContextRQ, ContextResult, UID | None]] = []
+    chosen: list[_Chosen] = []
     about: dict[tuple[type[Item], UID], Item] = {}
-    seen: set[int] = set()
-    for proposed in rq.presentation_contexts:
-        abstract_syntax = _one_abstract_syntax(proposed, seen)
+    shown: dict[UID, tuple[Item, ...]] = {}  # one item for each transfer syntax
+    for proposed in _checked(rq.presentation_contexts):
+        abstract_syntax, syntaxes = proposed.abstract_syntaxes[0], proposed.transfer_syntaxes
         ours = support.for_syntax(abstract_syntax, offered.related(abstract_syntax))
-        result, syntax = _choose(proposed, ours)
-        if ours is not None and result is ContextResult.ACCEPTANCE:
+        result, syntax = _choose(syntaxes, ours)
+        if ours is not None and result is _ACCEPTANCE and abstract_syntax in offered.named:
             for item in _class_answers(abstract_syntax, offered, ours):
                 about[type(item), abstract_syntax] = item
         # A refused context still carries a transfer syntax item, which nobody tests (PS3.8 9.3.3.2).
-        shown = syntax or next(iter(proposed.transfer_syntaxes), DEFAULT_TRANSFER_SYNTAXES[1])
-        answers.append(
-            PresentationContextAC(
-                context_id=proposed.context_id, result=result, items=(TransferSyntaxItem(transfer_syntax_name=shown),)
-            )
-        )
-        chosen.append((proposed, result, syntax))
+        name = syntax or (syntaxes[0] if syntaxes else DEFAULT_TRANSFER_SYNTAXES[1])
+        if name not in shown:
+            shown[name] = (TransferSyntaxItem(transfer_syntax_name=name),)
+        answers.append(PresentationContextAC(context_id=proposed.context_id, result=result, items=shown[name]))
+        chosen.append((proposed.context_id, abstract_syntax, syntaxes, result, syntax))
     answer_info = UserInformation(
         items=_in_order(
             *_our_items(support.max_length_received),
-            *_window_answer(info, support.window),
+            *_window_answer(offered, support.window),
             *about.values(),
             *user_items,
         )
@@ -365,55 +402,55 @@ def negotiate(
         reserved_2=rq.reserved_2,
         items=(ApplicationContext(), *answers, answer_info),
     )
-    agreed = _Classes(answer_info)
-    identity, confirmed = info.first(UserIdentityRQ), answer_info.first(UserIdentityAC)
+    agreed = _Said(answer_info)
+    identity, confirmed = offered.first(UserIdentityRQ), agreed.first(UserIdentityAC)
     return ac, Negotiation(
         calling_ae_title=rq.calling_ae_title,
         called_ae_title=rq.called_ae_title,
         requestor=False,
-        contexts=tuple(
-            replace(offered.context(proposed, agreed), result=result, transfer_syntax=syntax)
-            for proposed, result, syntax in chosen
-        ),
-        max_length_send=_maximum_length(info),
+        contexts=tuple([offered.context(*context, agreed) for context in chosen]),
+        max_length_send=_maximum_length(offered),
         max_length_received=support.max_length_received,
-        window=_window(info, answer_info, requestor=False),
-        window_proposed=_window_proposed(info, requestor=False),
-        peer_implementation_class_uid=_class_uid(info),
-        peer_implementation_version_name=_version_name(info),
+        window=_window(offered, agreed, requestor=False),
+        window_proposed=_window_proposed(offered, requestor=False),
+        peer_implementation_class_uid=_class_uid(offered),
+        peer_implementation_version_name=_version_name(offered),
         identity=UserIdentity.of(identity) if identity else None,
         identity_response=confirmed.server_response if confirmed else None,
         user_items=info.items,
-        quirks=_quirks_of_request(rq),
+        quirks=_quirks_of_request(rq.calling_ae_title, chosen, offered),
     )
 
 
-def _one_abstract_syntax(proposed: PresentationContextRQ, seen: set[int]) -> UID:
-    if not proposed.context_id & 1 or proposed.context_id in seen:
-        raise RemoteProtocolError(
-            f"presentation context ID {proposed.context_id}, which is even or used twice",
-            rule="PS3.8 9.3.2.2",
-            reason_diag=6,
-        )
-    seen.add(proposed.context_id)
-    if len(proposed.abstract_syntaxes) != 1:
-        raise RemoteProtocolError(
-            f"presentation context with {len(proposed.abstract_syntaxes)} abstract syntaxes",
-            rule="PS3.8 9.3.2.2",
-            reason_diag=6,
-        )
-    return proposed.abstract_syntaxes[0]
+def _checked(contexts: Sequence[PresentationContextRQ]) -> Sequence[PresentationContextRQ]:
+    """The proposed contexts, where each has an ID of its own and exactly one abstract syntax."""
+    seen: set[int] = set()
+    for context in contexts:
+        if not context.context_id & 1 or context.context_id in seen:
+            raise RemoteProtocolError(
+                f"presentation context ID {context.context_id}, which is even or used twice",
+                rule="PS3.8 9.3.2.2",
+                reason_diag=6,
+            )
+        seen.add(context.context_id)
+        if (named := len(context.abstract_syntaxes)) != 1:
+            raise RemoteProtocolError(
+                f"presentation context with {named} abstract syntaxes", rule="PS3.8 9.3.2.2", reason_diag=6
+            )
+    return contexts
 
 
-def _choose(proposed: PresentationContextRQ, ours: PresentationContext | None) -> tuple[ContextResult, UID | None]:
+def _choose(proposed: tuple[UID, ...], ours: PresentationContext | None) -> tuple[ContextResult, UID | None]:
     """The first transfer syntax of our own list that was proposed."""
     if ours is None or not ours.transfer_syntaxes:
         return ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, None
-    syntax = next((syntax for syntax in ours.transfer_syntaxes if syntax in proposed.transfer_syntaxes), None)
-    return (ContextResult.ACCEPTANCE if syntax else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED), syntax
+    for syntax in ours.transfer_syntaxes:
+        if syntax in proposed:
+            return _ACCEPTANCE, syntax
+    return ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, None
 
 
-def _class_answers(uid: UID, offered: _Classes, ours: PresentationContext) -> list[Item]:
+def _class_answers(uid: UID, offered: _Said, ours: PresentationContext) -> list[Item]:
     """Roles and extended negotiation; common extended negotiation is never answered (PS3.7 D.3.3.6)."""
     items: list[Item] = []
     if (roles := offered.roles.get(uid)) is not None:
@@ -428,19 +465,18 @@ def _class_answers(uid: UID, offered: _Classes, ours: PresentationContext) -> li
     return items
 
 
-def _quirks_of_request(rq: AAssociateRQ) -> tuple[str, ...]:
-    quirks = [
-        f"proposes presentation context {context.context_id} without a transfer syntax"
-        for context in rq.presentation_contexts
-        if not context.transfer_syntaxes
-    ]
-    if not rq.calling_ae_title:
+def _quirks_of_request(calling: str, chosen: Sequence[_Chosen], offered: _Said) -> tuple[str, ...]:
+    quirks = []
+    uids: set[UID] = set()
+    for context_id, abstract_syntax, syntaxes, _, _ in chosen:
+        if not syntaxes:
+            quirks.append(f"proposes presentation context {context_id} without a transfer syntax")
+        uids.add(abstract_syntax)
+        uids.update(syntaxes)
+    if not calling:
         quirks.append("calls itself by a blank AE title (PS3.8 9.3.2)")
-    uids = {
-        uid for context in rq.presentation_contexts for uid in (*context.abstract_syntaxes, *context.transfer_syntaxes)
-    }
     quirks += [f"proposes {uid!s}, which is no UID (PS3.5 9.1)" for uid in sorted(uids) if not uid.is_valid]
-    return (*quirks, *_quirks_of_user_information(rq.user_information))
+    return (*quirks, *_quirks_of_user_information(offered))
 
 
 def title_problem(title: str) -> str | None:
@@ -468,6 +504,7 @@ def _in_order(*items: Item) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: item.item_type))
 
 
+@lru_cache(_MOST_REMEMBERED)
 def _our_items(max_length_received: int) -> tuple[Item, ...]:
     return (
         MaximumLength(maximum_length_received=max_length_received),
@@ -486,7 +523,7 @@ def _window_item(window: OperationsWindow) -> tuple[Item, ...]:
     )
 
 
-def _window_answer(info: UserInformation, window: OperationsWindow) -> tuple[Item, ...]:
+def _window_answer(info: _Said, window: OperationsWindow) -> tuple[Item, ...]:
     """Never more than was proposed, and nothing where nothing was (PS3.7 D.3.3.3)."""
     asked = info.first(AsynchronousOperationsWindow)
     if asked is None:
@@ -499,7 +536,7 @@ def _window_answer(info: UserInformation, window: OperationsWindow) -> tuple[Ite
     )
 
 
-def _window_proposed(info: UserInformation, *, requestor: bool) -> OperationsWindow | None:
+def _window_proposed(info: _Said, *, requestor: bool) -> OperationsWindow | None:
     """The requestor's proposal, from the point of view of the side that looks at it."""
     item = info.first(AsynchronousOperationsWindow)
     if item is None:
@@ -514,8 +551,8 @@ def _smaller(x: int, y: int) -> int:
     return min(x or y, y or x)
 
 
-def _window(rq: UserInformation, ac: UserInformation, *, requestor: bool) -> OperationsWindow:
-    asked, given = rq.first(AsynchronousOperationsWindow), ac.first(AsynchronousOperationsWindow)
+def _window(offered: _Said, agreed: _Said, *, requestor: bool) -> OperationsWindow:
+    asked, given = offered.first(AsynchronousOperationsWindow), agreed.first(AsynchronousOperationsWindow)
     if asked is None or given is None:
         return OperationsWindow()
     invoked = _smaller(asked.maximum_number_operations_invoked, given.maximum_number_operations_invoked)
@@ -535,7 +572,7 @@ def _agree(offered: tuple[bool, bool] | None, answered: tuple[bool, bool] | None
     return offered[0] and answered[0], offered[1] and answered[1]
 
 
-def _maximum_length(info: UserInformation) -> int:
+def _maximum_length(info: _Said) -> int:
     item = info.first(MaximumLength)
     if item is None:
         return DEFAULT_MAXIMUM_LENGTH
@@ -548,11 +585,11 @@ def _maximum_length(info: UserInformation) -> int:
     return item.maximum_length_received
 
 
-def _class_uid(info: UserInformation) -> UID | None:
+def _class_uid(info: _Said) -> UID | None:
     item = info.first(ImplementationClassUID)
     return item.implementation_class_uid if item else None
 
 
-def _version_name(info: UserInformation) -> str | None:
+def _version_name(info: _Said) -> str | None:
     item = info.first(ImplementationVersionName)
     return item.implementation_version_name if item else None

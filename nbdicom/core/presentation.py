@@ -156,7 +156,9 @@ class Support:
 
     def for_syntax(self, abstract_syntax: str, related: Sequence[str] = ()) -> PresentationContext | None:
         """What is supported for an abstract syntax, or for the first that is supported of those it is *related* to."""
-        found = next((self.contexts[uid] for uid in (abstract_syntax, *related) if uid in self.contexts), None)
+        found = self.contexts.get(abstract_syntax)
+        for uid in related:
+            found = found or self.contexts.get(uid)
         if found is None and self.any_abstract_syntax:
             return PresentationContext(UID(abstract_syntax), self.any_abstract_syntax)
         return found

@@ -355,6 +355,26 @@ REMEMBERED = {
 }  # fmt: skip
 
 
+def _twice(rq: p.AAssociateRQ) -> tuple[p.AAssociateRQ, p.AAssociateRQ]:
+    """The same items under two titles, encoded and read."""
+    raw = p.encode_pdu(rq)
+    one, other = p.decode_pdu(1, raw[6:]), p.decode_pdu(1, raw[6:10] + b"SOMEBODY".ljust(16) + raw[26:])
+    assert isinstance(one, p.AAssociateRQ) and isinstance(other, p.AAssociateRQ)
+    assert one.items == other.items == rq.items
+    return one, other
+
+
+def test_items_that_others_send_too_are_read_once() -> None:
+    context = p.PresentationContextRQ(context_id=1, items=(p.AbstractSyntax(abstract_syntax_name=UID("1.2.3")),))
+    long = p.PresentationContextRQ(context_id=3, items=(p.AbstractSyntax(abstract_syntax_name=UID("1." * 200)),))
+    user = p.UserInformation(items=(p.MaximumLength(maximum_length_received=7), IDENTITY))
+    one, other = _twice(p.AAssociateRQ(called_ae_title="A", calling_ae_title="B", items=(context, long, user)))
+    shared = [a is b for a, b in zip(one.items, other.items, strict=True)]
+    assert shared == [True, False, False]
+    shared = [a is b for a, b in zip(one.user_information.items, other.user_information.items, strict=True)]
+    assert shared == [True, False]
+
+
 @pytest.mark.parametrize("name", REMEMBERED)
 def test_what_is_private_is_not_remembered(name: str) -> None:
     """What an association begins and ends with is read once; data sets, passcodes and tickets do not stay in memory."""
