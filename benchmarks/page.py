@@ -16,13 +16,17 @@ _INTRODUCTION = """\
 
 This page is made by `python -m benchmarks.page` from the figures that `python -m benchmarks --json` wrote to
 `{source}`; do not edit it. Every contender runs in processes of its own, on the same generated data, in turn,
-several rounds; figures are medians, and ratios are medians of the ratios of each round. *raw* is what plain Python sockets
-reach with the same traffic and no DICOM. The start-up of DCMTK's tools is not counted, except where the whole process is
-what is measured. Trust the ratios, not the digits: on a machine that is shared a ratio moves by up to a third, and where
-the load is higher than the number of CPUs (it stands at each workload) latencies say more about the others than about us.
-Storing with full durability is measured twice: on the disk of the machine, where two cores are what limits, and with a wait
-after every sync, on all sides alike, where the syncs are. *Plain sockets* have eight connections there, and do with each
-file what an archive has to: SHA-256, sync, name, sync of the folder.
+several rounds; figures are medians, and ratios are medians of the ratios of each round. Trust the ratios, not the digits:
+on a machine that is shared a ratio moves by up to a third, and where the load is higher than the number of CPUs (it stands
+at each workload) latencies say more about the others than about us.
+
+*raw* is what plain Python sockets reach with the same traffic and no DICOM. *DCMTK* writes data sets as they come (`+B`);
+*DCMTK, decoding* is what storescp and getscu do unless they are told. Both have TCP_NODELAY, without which they wait 44 ms
+for each object. The start-up of DCMTK's tools is not counted, except where the whole process is what is measured.
+Associations are measured with a requestor that says the same each time, which both sides remember, and with one where *none
+is like the last*. Storing with full durability is measured twice: on the disk of the machine, where two cores are what
+limits, and with a wait after every sync, on all sides alike, where the syncs are. *Plain sockets* have eight connections
+there, and do with each file what an archive has to: SHA-256, sync, name, sync of the folder.
 """
 
 

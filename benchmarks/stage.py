@@ -131,10 +131,14 @@ class Stage:
             raise RuntimeError(f"{side} {verb} did not start")
         return Acceptor(called or side.upper(), int(line[1]), process.pid, folder)
 
-    def storescp(self, *options: str, env: Mapping[str, str] | None = None) -> Acceptor:
-        """DCMTK's storescp, writing the data set bit by bit as it comes, quiet; as Debian ships it, or with `NODELAY`."""
+    def storescp(self, *options: str, decoding: bool = False, env: Mapping[str, str] | None = None) -> Acceptor:
+        """DCMTK's storescp, quiet, as Debian ships it or with `NODELAY`.
+
+        It writes the data set bit by bit as it comes, which is faster than what it does by default, *decoding* it.
+        """
         folder, port = self.folder(), free_port()
-        argv = [dcmtk("storescp"), "-q", "-aet", "STORESCP", "+B", "-od", folder, *options, str(port)]
+        mode = "-B" if decoding else "+B"
+        argv = [dcmtk("storescp"), "-q", "-aet", "STORESCP", mode, "-od", folder, *options, str(port)]
         return self._program(Program(argv, self.folder(), port, "STORESCP", env), folder)
 
     def dcmqrscp(self, *, destinations: dict[str, int]) -> Acceptor:

@@ -47,6 +47,8 @@ def store(stage: Stage) -> Iterator[Workload]:
             contenders.append(add("nbdicom to DCMTK", "nbdicom", storescp))
             tuned = stage.storescp("--max-pdu", str(length), env=NODELAY)
             contenders.append(_storescu(stage, "DCMTK", tuned, files, length))
+            decoding = stage.storescp("--max-pdu", str(length), decoding=True, env=NODELAY)
+            contenders.append(_storescu(stage, "DCMTK, decoding", decoding, files, length))
             contenders.append(_storescu(stage, "DCMTK to nbdicom", ours, files, length))
         except Missing as reason:
             stage.left_out["DCMTK"] = str(reason)
@@ -58,7 +60,7 @@ def store(stage: Stage) -> Iterator[Workload]:
                 stage.left_out["Orthanc"] = str(reason)
         yield Workload(
             f"store-{length}", f"C-STORE of {len(files)} CT slices, maximum length {length}", "MB/s", contenders,
-            ("raw", "DCMTK", "pynetdicom"),
+            ("raw", "DCMTK", "DCMTK, decoding", "pynetdicom"),
         )  # fmt: skip
 
 
@@ -188,9 +190,9 @@ def retrieve(stage: Stage) -> Iterator[Workload]:
         getscu, start = dcmtk("getscu"), stage.start_up("getscu")
         contenders.append(Contender("nbdicom from DCMTK", got("nbdicom", theirs), size, theirs))
 
-        def tool(acceptor: Acceptor) -> Callable[[], dict]:
+        def tool(acceptor: Acceptor, mode: str = "+B") -> Callable[[], dict]:
             def work() -> dict:
-                argv = [getscu, "-q", "-S", "+B", "--max-pdu", 131072, "-aec", acceptor.called, "-od", empty()]
+                argv = [getscu, "-q", "-S", mode, "--max-pdu", 131072, "-aec", acceptor.called, "-od", empty()]
                 keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
                 told = stage.tool(*argv, *keys, "127.0.0.1", acceptor.port, start=start)
                 if len(list(into.iterdir())) != len(files):
@@ -200,6 +202,7 @@ def retrieve(stage: Stage) -> Iterator[Workload]:
             return work
 
         contenders.append(Contender("DCMTK", tool(theirs), size, theirs))
+        contenders.append(Contender("DCMTK, decoding", tool(theirs, "-B"), size, theirs))
         contenders.append(Contender("DCMTK from nbdicom", tool(archive), size, archive))
     except Missing as reason:
         stage.left_out["DCMTK"] = str(reason)
@@ -208,7 +211,10 @@ def retrieve(stage: Stage) -> Iterator[Workload]:
         contenders.append(Contender("pynetdicom from nbdicom", got("pynetdicom", archive), size, archive, rounds=1))
     except Missing as reason:
         stage.left_out["pynetdicom"] = str(reason)
-    yield Workload("get", f"C-GET of {len(files)} CT slices", "MB/s", contenders, ("DCMTK", "pynetdicom from nbdicom"))
+    yield Workload(
+        "get", f"C-GET of {len(files)} CT slices", "MB/s", contenders,
+        ("DCMTK", "DCMTK, decoding", "pynetdicom from nbdicom"),
+    )  # fmt: skip
 
     receiver = stage.python("nbdicom", "receive", called="RECEIVER", folder=True, title="RECEIVER", listen=listen)
     assert receiver.folder is not None

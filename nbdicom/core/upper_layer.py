@@ -36,7 +36,9 @@ __all__ = [
     "UpperLayer",
 ]
 
-WINDOW = 1 << 19  #: bytes of the receive window where data flow; with half of it eight senders are a tenth slower
+#: Bytes of the receive window where data flow: a CT slice and its header come in one read where many send at once.
+#: With half of it eight senders are a tenth slower.
+WINDOW = 544 << 10
 _FIRST_WINDOW = 1 << 14  #: bytes of it before: messages fit, and an association that does nothing costs 50 kB, not 550
 _PDU_HEADER = Struct(">BxI")
 _PDV_HEADER = Struct(">IBB")
