@@ -49,6 +49,8 @@ def join_address(host: str, port: int) -> str:
 def split_entity(address: Any, host: str | None = None, port: int | None = None) -> tuple[str, str, int]:
     """AE title, host and port of ``"AET@host:port"``, of an object that has such an ``address``, or given one by one.
 
+    The ``address`` may be host and port alone, if the object has an ``ae_title``, too: a server is one.
+
     >>> split_entity("PACS@127.0.0.1:104")
     ('PACS', '127.0.0.1', 104)
 
@@ -57,7 +59,9 @@ def split_entity(address: Any, host: str | None = None, port: int | None = None)
     ConnectionFailed
         If that is no address.
     """
-    text = getattr(address, "address", address)
+    text, named = getattr(address, "address", address), getattr(address, "ae_title", None)
+    if isinstance(text, tuple) and isinstance(named, str):
+        text = f"{named}@{join_address(*text)}"
     if not isinstance(text, str):
         raise ConnectionFailed(f"a {type(address).__name__} is not an address", hint="write 'AET@host:port'")
     if host is not None or port is not None:

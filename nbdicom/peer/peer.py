@@ -36,7 +36,7 @@ class Peer(Transfers):
     ----------
     address : str or object
         ``"AET@host:port"``; or the AE title alone, with *host* and *port*; or an object that has such an ``address``, a
-        running PACS for instance.
+        running PACS or server for instance.
     host : str, optional
         Host name or IP address.
     port : int, optional

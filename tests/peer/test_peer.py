@@ -2,13 +2,18 @@
 
 import pytest
 
+from nbdicom.blocking import Server
 from nbdicom.config import Limits, Timeouts
 from nbdicom.errors import ConnectionFailed, LocalProtocolError
+from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
 
 
 class Running:
     address = "PACS@127.0.0.1:11112"
+
+
+SERVER = Server(Handlers(), ae_title="SCP", contexts=["Verification"], port=11112)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,7 @@ class Running:
         (("PACS@[::1]:104",), ("PACS", "::1", 104)),
         ((Running(),), ("PACS", "127.0.0.1", 11112)),
         ((Peer("PACS@127.0.0.1:11112"),), ("PACS", "127.0.0.1", 11112)),
+        ((SERVER,), ("SCP", "127.0.0.1", 11112)),
     ],
 )
 @pytest.mark.parity("A.1 associate")
@@ -41,6 +47,7 @@ def test_addresses(args, parts):
         (("PACS@:104",), ConnectionFailed, "host"),
         (("PACS", "127.0.0.1"), ConnectionFailed, "port"),
         ((5,), ConnectionFailed, "not an address"),
+        ((Server(Handlers(), ae_title="SCP", contexts=["Verification"]),), ConnectionFailed, "port"),  # not started
         (("@127.0.0.1:104",), LocalProtocolError, "is empty"),
         (("A" * 17 + "@127.0.0.1:104",), LocalProtocolError, "16 characters"),
     ],
