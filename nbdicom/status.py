@@ -50,7 +50,7 @@ _TABLE = """
 0211|||Unrecognized operation|PS3.7 C.5.23
 0212|||Mistyped argument|PS3.7 C.5.15
 0213|||Resource limitation|PS3.7 C.5.22
-FE00|||Cancelled: terminated by a C-CANCEL request|PS3.7 C.3.1
+FE00|||Terminated by a C-CANCEL request|PS3.7 C.3.1
 FF00|||Pending|PS3.7 C.2.1
 FF01|||Pending: one or more optional keys were not supported|PS3.4 C.4.1.1.4
 A700-A7FF|STORAGE|C-STORE|Refused: out of resources|PS3.4 B.2.3

@@ -65,7 +65,7 @@ _KINDS = {
     )),
     "Studies": _Kind("studies", (
         _NAME, _ID, ("StudyDate", "Study date", "dates", ""), ("ModalitiesInStudy", "Modalities", "modalities", ""),
-        ("StudyDescription", "Description", "text", "*chest*"), _ACCESSION,
+        ("StudyDescription", "Description", "text", "*Chest*"), _ACCESSION,
     )),
     "Series": _Kind("series", (
         _STUDY, ("Modality", "Modality", " ".join(_MODALITIES), ""),

@@ -237,8 +237,11 @@ class _Answers:
                 from nbdicom.peer.frames import has_nothing
 
                 empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
-            names = f"; empty in every answer: {', '.join(empty)}" if empty else ""
-            notify(OptionalKeysNotSupported(message + names), stacklevel=4)
+            if empty:
+                message += f"; empty in every answer: {', '.join(empty)}"
+            if ignored := [name for name in empty if name in self.queries[0].matching]:
+                message += f"; not matched either: {', '.join(ignored)}, so there may be too many answers"
+            notify(OptionalKeysNotSupported(message), stacklevel=4)
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:

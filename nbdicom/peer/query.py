@@ -269,11 +269,12 @@ class Query(Tabular):
         at = Level.of(level)
         root = InformationModel.of(model, at)
         matching: dict[str, Any] = {}
+        combined = options is not None and options.date_time
         for name, value in keys.items():
             known = attribute(name)
             if known.keyword == "QueryRetrieveLevel":
                 raise QueryError("QueryRetrieveLevel is not a key to give", hint="the level is the first argument")
-            matching[known.keyword] = wire(known.keyword, known.vr, value)
+            matching[known.keyword] = wire(known.keyword, known.vr, value, combined=combined)
         wanted = [attribute(name).keyword for name in ([columns] if isinstance(columns, str) else columns)]
         if not relational:
             _check_hierarchy(at, root, matching, wanted)

@@ -34,7 +34,7 @@ _MOMENT = r"\d{4}(?:\d\d){0,5}(?:\.\d{1,6})?(?:[+-]\d{4})?"
 _MOMENTS = re.compile(rf"(?:{_MOMENT})|(?:{_MOMENT})?-(?:{_MOMENT})?")
 
 
-def wire(keyword: str, vr: str, value: Any) -> Any:
+def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
     r"""The value of a key as it is sent: a string, or a number for a binary value representation.
 
     Parameters
@@ -48,6 +48,8 @@ def wire(keyword: str, vr: str, value: Any) -> Any:
         list (or any other iterable) is several values.  Dates and times are Python's, pandas', ISO or DICOM strings; a
         tuple ``(first, last)``, a slice or a pandas Period or Interval is a range, with None for an open end; ``"2024"``
         and ``"2024-05"`` are the whole year and month.
+    combined : bool
+        Combined date and time matching is asked for (PS3.4 C.2.2.2.5): a range of times may go over midnight then.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def wire(keyword: str, vr: str, value: Any) -> Any:
     if isinstance(value, str) and value.strip() in ("", "*"):
         return ""  # "*" alone is the same as universal matching (PS3.4 C.2.2.2.4), in every VR
     if vr in ("DA", "TM", "DT"):
-        return _temporal(keyword, vr, value)
+        return _temporal(keyword, vr, value, combined)
     if vr in _SINGLE_TEXT_VRS and isinstance(value, str):
         return _text(keyword, vr, value)
     values = values_of(keyword, value)
@@ -160,9 +162,10 @@ def _uid(keyword: str, vr: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _refused(keyword, vr, f"takes a UID as text, not {type(value).__name__}")
     text = value.strip(" \0")
-    _no_wildcards(keyword, vr, text, "give the whole UID, a list of UIDs, or None for all")
+    instead = "give the whole UID, a list of UIDs, or None for all"
+    _no_wildcards(keyword, vr, text, instead)
     if not re.fullmatch(r"[0-9.]{1,64}", text):
-        raise _refused(keyword, vr, "has a value that is not a UID: 1 to 64 digits and dots [PS3.5 9.1]")
+        raise _refused(keyword, vr, "has a value that is not a UID: 1 to 64 digits and dots [PS3.5 9.1]", instead)
     return text
 
 
@@ -255,7 +258,7 @@ def _single(value: Any) -> Any:
 # ------------------------------------------------------------------------------- dates and times
 
 
-def _temporal(keyword: str, vr: str, value: Any) -> str:
+def _temporal(keyword: str, vr: str, value: Any, combined: bool) -> str:
     """One date or time, or a range (PS3.4 C.2.2.2.5)."""
     if isinstance(value, slice):
         if value.step is not None:
@@ -269,7 +272,7 @@ def _temporal(keyword: str, vr: str, value: Any) -> str:
     if isinstance(value, tuple):
         if len(value) != 2:
             raise _refused(keyword, vr, "takes a range as a tuple of two: (first, last)", "None is an open end")
-        return _range(keyword, vr, *value)
+        return _range(keyword, vr, value[0], value[1], combined)
     if isinstance(value, Iterable) and not isinstance(value, str):
         raise _refused(keyword, vr, "takes one value or a range, not a list", "write a range as a tuple: (first, last)")
     value = _plain(keyword, value)
@@ -281,16 +284,17 @@ def _temporal(keyword: str, vr: str, value: Any) -> str:
         pattern = {"DA": _DAYS, "TM": _TIMES}.get(vr)
         single = {"DA": _DAY, "TM": _TIME}.get(vr, "")
         if pattern and not re.fullmatch(single, text) and (both := pattern.fullmatch(text)):
-            return _range(keyword, vr, *both.groups())
+            return _range(keyword, vr, both[1], both[2], combined)
     first, last = _span(keyword, vr, value)
     return first if first == last else f"{first}-{last}"
 
 
-def _range(keyword: str, vr: str, first: Any, last: Any) -> str:
+def _range(keyword: str, vr: str, first: Any, last: Any, combined: bool) -> str:
     begin = "" if first is None or first == "" else _span(keyword, vr, _plain(keyword, first))[0]
     end = "" if last is None or last == "" else _span(keyword, vr, _plain(keyword, last))[1]
-    if begin and end and begin.ljust(14, "0") > end.ljust(14, "9"):
-        raise _refused(keyword, vr, "has a range that ends before it begins")
+    if begin and end and begin.ljust(14, "0") > end.ljust(14, "9") and not (combined and vr == "TM"):
+        over_midnight = "options=QueryOptions(date_time=True) lets it go over midnight" if vr == "TM" else None
+        raise _refused(keyword, vr, "has a range that ends before it begins", over_midnight)
     return f"{begin}-{end}" if begin or end else ""
 
 

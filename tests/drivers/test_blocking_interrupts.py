@@ -640,7 +640,7 @@ def test_sigint_in_a_process_with_a_slow_query() -> None:
             assert [child.stdout.readline() for _ in range(2)] == ["match\n"] * 2
             child.send_signal(signal.SIGINT)
             assert child.stdout.read().splitlines() == [
-                "interrupted after 2 FE00H Cancel: Cancelled: terminated by a C-CANCEL request",
+                "interrupted after 2 FE00H Cancel: Terminated by a C-CANCEL request",
                 "echo 0000H Success: Success",
                 "released",
             ]

@@ -130,6 +130,12 @@ def test_unsupported_optional_keys_are_a_warning_once(scp):
     assert len(caught) == 1
 
 
+def test_a_key_that_is_not_supported_was_not_matched_either(scp):
+    peer = scp(find=Archive(pending=0xFF01).find)
+    with pytest.warns(OptionalKeysNotSupported, match="not matched either: InstitutionName, so there may be too many"):
+        peer.studies(InstitutionName="Nowhere")
+
+
 def test_warnings_can_be_made_errors(scp):
     peer = scp(find=Archive(pending=0xFF01).find)
     with warnings.catch_warnings():

@@ -150,6 +150,15 @@ REFUSED = [
 ]
 
 
+def test_a_range_of_times_goes_over_midnight_where_date_and_time_are_one():
+    night = ("20:00", "08:00")
+    assert wire("StudyTime", "TM", night, combined=True) == "2000-0800"
+    with pytest.raises(QueryError, match="over midnight"):
+        wire("StudyTime", "TM", night)
+    with pytest.raises(QueryError, match="before it begins"):
+        wire("StudyDate", "DA", ("2024-02-01", "2024-01-01"), combined=True)
+
+
 @pytest.mark.parametrize(("vr", "value", "expected"), CASES)
 def test_goes_on_the_wire(vr, value, expected):
     assert wire("SomeKey", vr, value) == expected
