@@ -43,6 +43,9 @@ CANNOT = {
     "03_the_wire[10]": "the lesson sends bytes of its own to a socket",
     "03_the_wire[11]": "it shows what came of these bytes",
     "03_the_wire[13]": "a fake peer plays recorded bytes to a socket",
+    "06_the_clinic[0]": "three of its broken peers are plain sockets",
+    "06_the_clinic[2]": "it calls these three",
+    "06_the_clinic[17]": "it closes these three",
 }
 
 #: Modules without one of these in their doctests have nothing to do with peers: their examples run elsewhere.
