@@ -309,7 +309,8 @@ class Status(int):
         return next((row for row in _ROWS if row.first <= self <= row.last and row.of(known, self.service)), None)
 
     def __str__(self) -> str:
-        comment = f" ({self.comment})" if self.comment else ""
+        said = self.comment and self.comment.casefold() not in self.meaning.casefold()  # some peers give the meaning
+        comment = f" ({self.comment})" if said else ""
         return f"{int(self):04X}H {self.category}: {self.meaning}{comment}"
 
     def __repr__(self) -> str:

@@ -46,6 +46,7 @@ def test_every_code_has_exactly_one_category() -> None:
 
 def test_the_peers_comment_is_shown() -> None:
     assert str(Status(0xC001, "C-FIND", "no such key")).endswith("(no such key)")
+    assert "(" not in str(Status(0xA801, "C-MOVE", "Move destination unknown"))  # which says no more than the number
 
 
 #: one code in the words of each service that has statuses of its own

@@ -16,7 +16,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 
 __all__ = ["Acceptor", "Served"]
 
@@ -122,7 +122,8 @@ class Acceptor:
         ]
         host, port = address
         return Table(
-            f"{self.ae_title}@{host}:{port}, {'listening' if running else 'not listening'}, {len(rows)} associations",
+            f"{self.ae_title}@{host}:{port}, {'listening' if running else 'not listening'}, "
+            f"{counted(len(rows), 'association')}",
             ("calling AE title", "from", "presentation contexts"),
             rows,
         )

@@ -105,7 +105,7 @@ class Handlers:
         set is collected in memory, up to `Limits.data_set`.  It and the sink are plain functions with either driver: bytes
         have to go somewhere while they come, and nobody can be awaited.  What has to be awaited belongs into ``store``.
     store : callable, optional
-        ``store(request) -> status``: called when the data set is complete.
+        ``store(request) -> status``: called when the data set is complete.  One that returns nothing is a mistake (C000H).
     find : callable, optional
         ``find(request)`` gives the matches one by one, each a Dataset, a mapping of keywords to values, or encoded bytes;
         a list of these are several that are there together, and are sent in one go.

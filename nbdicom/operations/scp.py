@@ -412,6 +412,8 @@ def _move_group(
                 break
             assert isinstance(stored, Stored)
             counts.count(stored.instance, stored.status)
+            if stored.error is not None:
+                link.failed(message, stored.error)
             if counts.remaining:
                 yield from _counted(link, received, counts, 0xFF00)
         finished = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
@@ -58,13 +59,14 @@ class Progress:
         self._reporter = progress if isinstance(progress, Reporter) else None
         self._report = progress if callable(progress) else None
         self._bar: Any = None
+        self._begun = time.monotonic()
+        self._delay = 0.0 if progress else _DELAY  # what is quick needs no bar, unless one was asked for
         if self._reporter is not None:
             self._reporter.report(0, total, unit=unit)
         if progress is True or (progress is None and is_interactive()):
             from tqdm.auto import tqdm
 
-            delay = 0.0 if progress else _DELAY  # what is quick needs no bar, unless one was asked for
-            self._bar = tqdm(total=total, desc=what, unit=unit, delay=delay)
+            self._bar = tqdm(total=total, desc=what, unit=unit, delay=self._delay)
 
     def advance(self, count: int = 1) -> None:
         """*count* more are done."""
@@ -73,15 +75,16 @@ class Progress:
     def reach(self, done: int, total: int | None = None, *, size: int = 0) -> None:
         """So many are done, of so many; *size* more bytes have come."""
         step, self.done = done - self.done, done
+        seconds = time.monotonic() - self._begun
         self.size += size
         if total is not None and total != self.total:
             self.total = total
             if self._bar is not None:
                 self._bar.total = total
-                self._bar.refresh()
+                if seconds >= self._delay:  # asked to refresh, tqdm shows its bar whatever the delay
+                    self._bar.refresh()
         if self._bar is not None and size:
-            seconds = max(self._bar.format_dict["elapsed"], 1e-3)
-            text = f"{self.size / 1e6:.1f} MB, {self.size / 1e6 / seconds:.1f} MB/s"
+            text = f"{self.size / 1e6:.1f} MB, {self.size / 1e6 / max(seconds, 1e-3):.1f} MB/s"
             self._bar.set_postfix_str(text, refresh=False)
         if self._bar is not None and step:
             self._bar.update(step)

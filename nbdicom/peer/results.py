@@ -400,6 +400,11 @@ class MoveResult(TransferResult[Moved]):
         """Instances that the peer says it has sent, with or without a warning."""
         return sum((row.answer.completed or 0) + (row.answer.warning or 0) for row in self.rows)
 
+    @property
+    def failed_uids(self) -> tuple[UID, ...]:
+        """SOP Instance UIDs of those that the peer could not send, as far as it names them (PS3.4 C.4.2.1.4.2)."""
+        return tuple(uid for row in self.rows for uid in row.answer.failed_uids)
+
     def _hints(self) -> list[str]:
         if not any(row.status == 0xA801 for row in self.rows):
             return []

@@ -66,6 +66,7 @@ class TracedAssociation:
     associate_rq: bytes = field(default=b"", repr=False)  #: the whole A-ASSOCIATE-RQ
     associate_answer: bytes = field(default=b"", repr=False)  #: the whole A-ASSOCIATE-AC or -RJ
     abort: bytes = b""  #: the whole A-ABORT, whoever sent it first
+    released: bool = False  #: an A-RELEASE-RP was sent or received
     pdus_sent: int = 0
     pdus_received: int = 0
     bytes_sent: int = 0
@@ -105,6 +106,8 @@ class TracedAssociation:
             self.associate_answer = self.associate_answer or event.data
         elif event.pdu_type == p.AAbort.pdu_type:
             self.abort = self.abort or event.data
+        elif event.pdu_type == p.AReleaseRP.pdu_type:
+            self.released = True
 
     def forget(self, event: TraceEvent) -> None:
         """The event is dropped from the recording."""
@@ -133,8 +136,10 @@ class TracedAssociation:
             return f"aborted by the {p.abort_in_words(int(abort.source), abort.reason_diag)}"
         if isinstance(answer, p.AAssociateRJ):
             return p.reject_in_words(int(answer.result), int(answer.source), answer.reason_diag)
+        if self.released:
+            return "released"
         if self.ended is not None:
-            return "released" if answer is not None else "no association"
+            return "no association" if answer is None else "closed without release or abort"
         return self.state.meaning
 
 

@@ -682,7 +682,9 @@ def test_move(serve: Serve, dial: Dial) -> None:
 
 
 @pytest.mark.parametrize("fault", ["nobody listens", "wrong title", "class refused"])
-def test_move_to_a_destination_that_takes_nothing(serve: Serve, dial: Dial, fault: str) -> None:
+def test_move_to_a_destination_that_takes_nothing(
+    serve: Serve, dial: Dial, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
     stored = [Instance(number) for number in range(2)]
     contexts = ["Verification"] if fault == "class refused" else CONTEXTS
     title = "OTHER" if fault == "wrong title" else "STORE"
@@ -699,6 +701,8 @@ def test_move_to_a_destination_that_takes_nothing(serve: Serve, dial: Dial, faul
             assert responses.status == 0xA702
             assert (values[-1].completed, values[-1].failed) == (0, 2)
             assert association.echo() == 0
+    why = {"nobody listens": "refused", "wrong title": "rejected", "class refused": "refused"}[fault]
+    assert any("C-MOVE-RQ" in line and why in line for line in caplog.messages), caplog.messages
 
 
 def test_move_cancelled(serve: Serve, dial: Dial) -> None:

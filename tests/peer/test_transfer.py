@@ -8,6 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
+import nbdicom as nd
 from nbdicom.core.negotiation import MAX_CONTEXTS
 from nbdicom.data import instance
 from nbdicom.errors import AssociationAborted, NoPresentationContext, OperationFailed, QueryError
@@ -261,6 +262,17 @@ def test_an_unknown_destination_is_told(mover):
         moved = mover.move(StudyInstanceUID="1.2.3", to="NOWHERE")
     assert not moved
     assert moved.completed == 0
+
+
+def test_what_a_destination_refuses_is_named(scp, archive):
+    with nd.Server(nd.Handlers(store=lambda request: 0), ae_title="DEST", contexts=["Verification"]) as refusing:
+        peer = scp(
+            contexts=["StudyRootQueryRetrieveInformationModelMove"], move=archive.get,
+            destination=lambda title: refusing.address,
+        )  # fmt: skip
+        with pytest.warns(IncompleteTransfer):
+            moved = peer.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to="DEST")
+    assert len(set(moved.failed_uids)) == len(moved.failed_uids) == 6
 
 
 def test_a_destination_is_a_title(mover):

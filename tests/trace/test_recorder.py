@@ -160,6 +160,19 @@ def test_what_is_no_pdu_is_recorded_too() -> None:
     assert [e.event for e in pdus(server.trace, 0, Transition)][1] == 19
 
 
+def test_a_connection_that_is_cut_is_not_released() -> None:
+    import socket
+
+    with nd.Server(nd.Handlers(), ae_title="ECHO", contexts=["Verification"], trace=True) as server:
+        with nd.record() as wire:
+            nd.Peer(server).echo()
+        with socket.create_connection(server.address) as cut:
+            cut.sendall(next(entry.data for entry in pdus(wire, 0, PDUSent) if entry.pdu_type == 1))
+            assert cut.recv(1000)[0] == 2  # A-ASSOCIATE-AC
+        assert server.wait_until_left(60)
+    assert [side.outcome for side in server.trace.associations] == ["released", "closed without release or abort"]
+
+
 def test_clearing_keeps_what_is_under_way(peer: nd.Peer) -> None:
     wire = Recorder()
     with peer.associate(["Verification"], trace=wire) as association:
