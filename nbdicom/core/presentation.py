@@ -290,8 +290,10 @@ class Negotiation(Tabular):
         name = UID(abstract_syntax).name
         if usable:
             syntaxes = ", ".join(c.transfer_syntax.name for c in usable if c.transfer_syntax)
+            tried = [c for c in candidates if not c.accepted and transfer_syntax in c.proposed]
+            verdict = f", for which it said {tried[0].result_in_words}" if tried else ""
             raise NoPresentationContext(
-                f"{name}: accepted only with {syntaxes}, the data set is {UID(transfer_syntax or '').name}",
+                f"{name}: accepted only with {syntaxes}, the data set is {UID(transfer_syntax or '').name}{verdict}",
                 abstract_syntax=abstract_syntax,
                 refused=syntaxes,
                 hint="propose a context with the transfer syntax of the data set, or transcode it first",

@@ -273,6 +273,13 @@ def test_no_context_for_an_object(uid: UID, syntax: UID | None, words: str) -> N
     assert caught.value.abstract_syntax == uid
 
 
+def test_an_encoding_that_was_refused_is_told_with_its_result() -> None:
+    support = n.Support.of([context(CT, EXPLICIT)])
+    negotiation = both(proposal(context(CT, EXPLICIT), context(CT, J2K)), support)[0]
+    with pytest.raises(NoPresentationContext, match="for which it said transfer-syntaxes-not-supported \\(4\\)"):
+        negotiation.context_for(CT, J2K)
+
+
 # ------------------------------------------------------------------------------- the table
 
 
