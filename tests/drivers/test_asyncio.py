@@ -715,7 +715,7 @@ def test_a_server_that_closes_ends_its_associations() -> None:
         association = await dial(server.address)
         responses = await association.find(b"keys")
         await anext(responses)
-        assert "1 associations" in repr(server)
+        assert "listening, 1 association\n" in repr(server)
         await server.close()
         with pytest.raises(AssociationAborted):
             async for _ in responses:

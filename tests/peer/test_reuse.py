@@ -78,6 +78,7 @@ class Archive:
 @pytest.fixture
 def archive() -> Iterator[Archive]:
     made = Archive()
+    idle.clear()  # what tests before this one have left to rest
     with made.server:
         yield made
         idle.clear(made.server.address)
