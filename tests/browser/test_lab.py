@@ -49,6 +49,27 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
     assert lab.errors == []
 
 
+@pytest.mark.extended
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("06_the_clinic", "transfer-syntaxes-not-supported (4)"),
+        ("07_questions", "TRUNCATED"),
+        ("08_objects_on_the_move", "series complete"),
+        ("09_an_scp_of_your_own", "calling-AE-title-not-recognized (3)"),
+        ("10_uids", "Abstract Syntax (PS3.8 Table 9-14)"),
+    ],
+)
+def test_a_lesson(lab: Lab, pictures: Path, name: str, said: str) -> None:
+    lab.open(f"{name}.ipynb")
+    lab.run_all()
+    text = " ".join(lab.outputs().all_inner_texts())
+    assert said in text and "Traceback" not in text
+    lab.both_themes(pictures, name)
+    lab.close()
+    assert lab.errors == []
+
+
 def test_negotiation(lab: Lab, pictures: Path) -> None:
     lab.open("01_negotiation.ipynb")
     lab.run_all()
