@@ -111,15 +111,13 @@ class Stage:
 
     # --------------------------------------------------------------------------- acceptors
 
-    def python(
-        self, side: str, verb: str = "serve", *, called: str = "", disk: bool = False, **options: Any
-    ) -> Acceptor:
+    def python(self, side: str, verb: str = "serve", *, called: str = "", **options: Any) -> Acceptor:
         """Start a side as acceptor; ``folder=True`` gives it a folder for what it receives."""
         if side == "pynetdicom":
             self.need_pynetdicom()
         folder = None
         if options.get("folder") is True:
-            folder = self.folder(disk=disk)
+            folder = self.folder()
             options["folder"] = str(folder)
         process = subprocess.Popen(
             _argv(side, verb, options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_ENVIRONMENT

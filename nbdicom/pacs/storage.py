@@ -187,6 +187,10 @@ class ObjectStore:
         """Where the object with this name is."""
         return Path(self._name(name))
 
+    def has(self, name: str) -> bool:
+        """Whether there is an object file of this name."""
+        return os.path.lexists(self._name(name))
+
     def _name(self, name: str) -> str:
         return f"{self._prefix}{name[:2]}{os.sep}{name[2:]}{_SUFFIX}"
 
