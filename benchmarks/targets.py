@@ -61,21 +61,13 @@ TARGETS = (
     Target("associations, 1 context", 0.5, "x raw Python", _ratio("associate-1", "nbdicom", "raw")),
     Target("C-STORE, nbdicom to DCMTK, 16 384", 1.0, "x storescu", _ratio("store-16384", "nbdicom to DCMTK", "DCMTK")),
     Target("C-STORE, nbdicom to DCMTK, 131 072", 1.0, "x storescu", _ratio("store-131072", "nbdicom to DCMTK", "DCMTK")),
-    Target(
-        "C-STORE, DCMTK to nbdicom, 16 384", 1.0, "x storescp",
-        _ratio("store-16384", "DCMTK to nbdicom", "DCMTK, decoding"),
-    ),
-    Target(
-        "C-STORE, DCMTK to nbdicom, 131 072", 1.0, "x storescp",
-        _ratio("store-131072", "DCMTK to nbdicom", "DCMTK, decoding"),
-    ),
-    Target(
-        "C-STORE, DCMTK to nbdicom, 16 384", 1.0, "x storescp +B",
-        _ratio("store-16384", "DCMTK to nbdicom", "DCMTK"),
-    ),
-    Target(
-        "C-STORE, DCMTK to nbdicom, 131 072", 1.0, "x storescp +B",
-        _ratio("store-131072", "DCMTK to nbdicom", "DCMTK"),
+    *(
+        Target(
+            f"C-STORE, DCMTK to nbdicom, {length}", 1.0, f"x storescp {mode}",
+            _ratio(f"store-{length.replace(' ', '')}", "DCMTK to nbdicom", other),
+        )
+        for mode, other in (("-B, its default", "DCMTK, decoding"), ("+B", "DCMTK"))
+        for length in ("16 384", "131 072")
     ),
     Target(
         "C-STORE with full durability, 8 associations", 1.0, "x one fsync for each object",
@@ -103,7 +95,7 @@ TARGETS = (
     ),
     Target("C-FIND acceptor, from the index", 5, "x pynetdicom", _ratio("answer", "nbdicom", "pynetdicom")),
     Target("C-FIND acceptor, from the index", 1.0, "x Orthanc", _ratio("answer", "nbdicom", "Orthanc")),
-    Target("C-GET from dcmqrscp", 1.0, "x getscu", _ratio("get", "nbdicom from DCMTK", "DCMTK, decoding")),
+    Target("C-GET from dcmqrscp", 1.0, "x getscu -B, its default", _ratio("get", "nbdicom from DCMTK", "DCMTK, decoding")),
     Target("C-GET from dcmqrscp", 1.0, "x getscu +B", _ratio("get", "nbdicom from DCMTK", "DCMTK")),
     Target("100 associations that store at once", 3, "x pynetdicom", _ratio("together-100", "nbdicom", "pynetdicom")),
     Target(

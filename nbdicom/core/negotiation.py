@@ -27,7 +27,6 @@ from nbdicom.core.pdu import (
     ImplementationClassUID,
     ImplementationVersionName,
     Item,
-    ItemT,
     MaximumLength,
     PresentationContextAC,
     PresentationContextRQ,
@@ -178,25 +177,12 @@ class _Said:
     """What an A-ASSOCIATE-RQ or -AC says in its user information, of the association and of SOP Classes."""
 
     def __init__(self, info: UserInformation) -> None:
-        self._first: dict[type[Item], Item] = {}
-        self.roles: dict[UID, tuple[bool, bool]] = {}
-        self.extended: dict[UID, bytes] = {}
-        self.common: dict[UID, SOPClassCommonExtendedNegotiation] = {}
-        for item in info.items:
-            self._first.setdefault(type(item), item)
-            if isinstance(item, SCPSCURoleSelection):
-                self.roles[item.sop_class_uid] = bool(item.scu_role), bool(item.scp_role)
-            elif isinstance(item, SOPClassExtendedNegotiation):
-                self.extended[item.sop_class_uid] = item.service_class_application_information
-            elif isinstance(item, SOPClassCommonExtendedNegotiation):
-                self.common[item.sop_class_uid] = item
-        self.named = {*self.roles, *self.extended, *self.common}  #: the SOP Classes of which anything is said
-
-    def first(self, cls: type[ItemT]) -> ItemT | None:
-        """The first item of this class, which may be there once; None where it is missing."""
-        item = self._first.get(cls)
-        assert item is None or isinstance(item, cls)
-        return item
+        self.first = info.first
+        self.roles = {r.sop_class_uid: (bool(r.scu_role), bool(r.scp_role)) for r in info.every(SCPSCURoleSelection)}
+        self.extended = {
+            e.sop_class_uid: e.service_class_application_information for e in info.every(SOPClassExtendedNegotiation)
+        }
+        self.common = {c.sop_class_uid: c for c in info.every(SOPClassCommonExtendedNegotiation)}
 
     def related(self, uid: UID) -> tuple[UID, ...]:
         common = self.common.get(uid)
@@ -212,14 +198,6 @@ class _Said:
         answer: _Said | None = None,
     ) -> NegotiatedContext:
         """A context for the SOP Class *uid*, with what we say of it and what the *answer* says to that."""
-        if uid not in self.named:  # nearly always
-            return NegotiatedContext(
-                context_id=context_id,
-                abstract_syntax=uid,
-                proposed=proposed,
-                result=result,
-                transfer_syntax=transfer_syntax,
-            )
         roles, extended, common = self.roles.get(uid), self.extended.get(uid), self.common.get(uid)
         answered = answer.extended.get(uid) if answer and extended is not None else None
         final = _agree(roles, answer.roles.get(uid) if answer else None)
@@ -375,11 +353,12 @@ def negotiate(
     chosen: list[_Chosen] = []
     about: dict[tuple[type[Item], UID], Item] = {}
     shown: dict[UID, tuple[Item, ...]] = {}  # one item for each transfer syntax
-    for proposed in _checked(rq.presentation_contexts):
-        abstract_syntax, syntaxes = proposed.abstract_syntaxes[0], proposed.transfer_syntaxes
+    seen: set[int] = set()
+    for proposed in rq.presentation_contexts:
+        abstract_syntax, syntaxes = _one_abstract_syntax(proposed, seen), proposed.transfer_syntaxes
         ours = support.for_syntax(abstract_syntax, offered.related(abstract_syntax))
         result, syntax = _choose(syntaxes, ours)
-        if ours is not None and result is _ACCEPTANCE and abstract_syntax in offered.named:
+        if ours is not None and result is _ACCEPTANCE:
             for item in _class_answers(abstract_syntax, offered, ours):
                 about[type(item), abstract_syntax] = item
         # A refused context still carries a transfer syntax item, which nobody tests (PS3.8 9.3.3.2).
@@ -422,22 +401,20 @@ def negotiate(
     )
 
 
-def _checked(contexts: Sequence[PresentationContextRQ]) -> Sequence[PresentationContextRQ]:
-    """The proposed contexts, where each has an ID of its own and exactly one abstract syntax."""
-    seen: set[int] = set()
-    for context in contexts:
-        if not context.context_id & 1 or context.context_id in seen:
-            raise RemoteProtocolError(
-                f"presentation context ID {context.context_id}, which is even or used twice",
-                rule="PS3.8 9.3.2.2",
-                reason_diag=6,
-            )
-        seen.add(context.context_id)
-        if (named := len(context.abstract_syntaxes)) != 1:
-            raise RemoteProtocolError(
-                f"presentation context with {named} abstract syntaxes", rule="PS3.8 9.3.2.2", reason_diag=6
-            )
-    return contexts
+def _one_abstract_syntax(proposed: PresentationContextRQ, seen: set[int]) -> UID:
+    if not proposed.context_id & 1 or proposed.context_id in seen:
+        raise RemoteProtocolError(
+            f"presentation context ID {proposed.context_id}, which is even or used twice",
+            rule="PS3.8 9.3.2.2",
+            reason_diag=6,
+        )
+    seen.add(proposed.context_id)
+    named = proposed.abstract_syntaxes
+    if len(named) != 1:
+        raise RemoteProtocolError(
+            f"presentation context with {len(named)} abstract syntaxes", rule="PS3.8 9.3.2.2", reason_diag=6
+        )
+    return named[0]
 
 
 def _choose(proposed: tuple[UID, ...], ours: PresentationContext | None) -> tuple[ContextResult, UID | None]:
@@ -504,7 +481,6 @@ def _in_order(*items: Item) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: item.item_type))
 
 
-@lru_cache(_MOST_REMEMBERED)
 def _our_items(max_length_received: int) -> tuple[Item, ...]:
     return (
         MaximumLength(maximum_length_received=max_length_received),

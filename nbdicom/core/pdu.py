@@ -187,17 +187,16 @@ class _Items:
             start = end
 
     def decode(self, data: memoryview, start: int, stop: int) -> tuple[tuple[Item, ...], int]:
-        classes = self._classes
-        return tuple(
-            [
-                UnknownItem(data[first], bytes(data[body:end]))
-                if (cls := classes.get(data[first])) is None
-                else decode_fields(cls, data, body, end)
-                if end - body > cls.longest_remembered
-                else _remembered(cls, bytes(data[body:end]))
-                for first, body, end in self._headers(data, start, stop)
-            ]
-        ), stop
+        items: list[Item] = []
+        for first, body, end in self._headers(data, start, stop):
+            cls = self._classes.get(data[first])
+            if cls is None:
+                items.append(UnknownItem(data[first], bytes(data[body:end])))
+            elif end - body > cls.longest_remembered:
+                items.append(decode_fields(cls, data, body, end))
+            else:
+                items.append(_remembered(cls, bytes(data[body:end])))
+        return tuple(items), stop
 
     def annotate(self, data: memoryview, start: int, stop: int, depth: int) -> Iterator[Span]:
         for first, body, end in self._headers(data, start, stop):

@@ -7,11 +7,17 @@ from nbdicom.status import Status, StatusCategory
 
 __all__ = ["raise_for_status"]
 
+#: By status, and by the service where it says something else in each.
 _HINTS = {
-    0xA801: "register the destination's AE title, host and port with the peer",
-    0xA701: "ask for less, for instance one series at a time",
-    0x0122: "the peer does not offer this service for this SOP Class",
-    0x0124: "the peer does not allow it to our AE title",
+    (0xA801, ""): "register the destination's AE title, host and port with the peer",
+    (0xA701, ""): "ask for less, for instance one series at a time",
+    (0xA702, "C-MOVE"): "the peer could send none of them: the destination may be away, or refuse these SOP Classes",
+    (
+        0xA702,
+        "C-GET",
+    ): "the peer could send none of them: propose a context with scp_role=True for each SOP Class",
+    (0x0122, ""): "the peer does not offer this service for this SOP Class",
+    (0x0124, ""): "the peer does not allow it to our AE title",
 }
 
 
@@ -35,14 +41,8 @@ def raise_for_status(status: Status, service: str, *, cancelling: bool = False) 
         For a Cancel that nobody asked for.
     """
     if status.category is StatusCategory.FAILURE:
-        hint = _HINTS.get(int(status))
-        if status == 0xA702 and service == "C-MOVE":
-            hint = "the peer could send none of them: the destination may be away, or refuse these SOP Classes"
-        elif status == 0xA702 and service == "C-GET":
-            hint = (
-                "the peer could send none of them: propose a context with scp_role=True for each of their SOP Classes"
-            )
-        elif status == 0xA900:
+        hint = _HINTS.get((int(status), service)) or _HINTS.get((int(status), ""))
+        if status == 0xA900:
             hint = f"the peer does not accept this identifier for {service}: check level and keys"
         raise OperationFailed(f"{service} failed: {status}", status=status, hint=hint)
     if status.category is StatusCategory.CANCEL and not cancelling:

@@ -359,11 +359,10 @@ class Archive:
         try:
             errors = self.index.add_each([one.records for one in group])
             for one, error in zip(group, errors, strict=True):
-                if error is not None:
-                    error = self._recorded_anew(one, error)
-                if error is not None:
+                failed = error and self._recorded_anew(one, error)
+                if failed:
                     self.store.remove(staged.name for staged in one.batch)
-                    self._refuse(one.batch, error)
+                    self._refuse(one.batch, failed)
                 elif self._syncer is not None:
                     self._syncer.add(self.store.path(staged.name) for staged in one.batch)
         except BaseException as error:
@@ -382,10 +381,12 @@ class Archive:
             for entry in stale:
                 _log.error("object %s: its file was gone; it is stored anew", entry.object)
             self.index.remove(entry.id for entry in stale)
-            (error_again,) = self.index.add_each([one.records])
-        except (sqlite3.Error, IndexFailed) as failed:
-            return failed if isinstance(failed, IndexFailed) else error
-        return error_again
+            self.index.add(one.records)
+        except IndexFailed as failed:
+            return failed
+        except sqlite3.Error:
+            return error
+        return None
 
     def _refuse(self, batch: Sequence[_Staged], error: Exception) -> None:
         refusal = _out_of_resources(error)
