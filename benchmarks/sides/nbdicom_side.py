@@ -69,11 +69,12 @@ def serve_pacs(options: dict[str, Any]) -> None:
     """The embedded archive."""
     from nbdicom import Pacs
 
-    _slow_disk(options.get("slow", 0.0))
+    durability = options.get("durability", "none")
+    if durability != "none":  # without syncs there is none to take longer
+        _slow_disk(options.get("slow", 0.0))
     allow = {title: ("127.0.0.1", port) for title, port in options.get("destinations", {}).items()}
     with Pacs(
-        options["root"], ae_title="NBDICOM", durability=options.get("durability", "none"), allow=allow,
-        limits=limits(options),
+        options["root"], ae_title="NBDICOM", durability=durability, allow=allow, limits=limits(options),
     ) as pacs:  # fmt: skip
         ready(pacs.port)
 

@@ -96,10 +96,10 @@ def _durable(stage: Stage, name: str, where: str, each: int, slow: float) -> Wor
         to = stage.python("raw", folder=str(folder), durable=True, slow=slow)
         return stage.run("raw", "copy_at_once", port=to.port, associations=associations, files=files, piece=131_066)
 
-    def stored(at_once: int) -> Callable[[Path], dict]:
+    def stored(at_once: int, durability: str = "full") -> Callable[[Path], dict]:
         def work(folder: Path) -> dict:
             # An object is stored once: each round has an archive of its own, which some objects have warmed up.
-            to = stage.python("nbdicom", "serve_pacs", root=str(folder), durability="full", slow=slow)
+            to = stage.python("nbdicom", "serve_pacs", root=str(folder), durability=durability, slow=slow)
             stage.run("nbdicom", "store", files=first, **to.address)
             if at_once == 1:
                 return stage.run("nbdicom", "store", files=files, **to.address)
@@ -126,12 +126,13 @@ def _durable(stage: Stage, name: str, where: str, each: int, slow: float) -> Wor
     contenders = [
         Contender("one fsync for each object", emptied(one_by_one), size),
         Contender(f"plain sockets, {associations} connections", emptied(copied), size),
+        Contender("nbdicom, without a sync", emptied(stored(associations, "none")), size),
         Contender(f"nbdicom, {associations} associations", emptied(stored(associations)), size),
     ]
     if not stage.quick:
         contenders.append(Contender("nbdicom, 1 association", emptied(stored(1)), size))
     title = f"C-STORE of {len(files)} CT slices into an archive that syncs each{where}"
-    return Workload(name, title, "MB/s", contenders, tuple(c.name for c in contenders[:2]))
+    return Workload(name, title, "MB/s", contenders, tuple(c.name for c in contenders[:3]))
 
 
 def large(stage: Stage) -> Iterator[Workload]:
