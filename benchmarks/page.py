@@ -24,10 +24,12 @@ at each workload) latencies say more about the others than about us.
 *DCMTK, decoding* is what storescp and getscu do unless they are told. Both have TCP_NODELAY, without which they wait 44 ms
 for each object. The start-up of DCMTK's tools is not counted, except where the whole process is what is measured.
 Associations are measured with a requestor that says the same each time, which both sides remember, and with one where *none
-is like the last*. Storing with full durability is measured twice: on the disk of the machine, where two cores are what
-limits, and with a wait after every sync, on all sides alike, where the syncs are. *Plain sockets* have eight connections
-there, and do with each file what an archive has to: SHA-256, sync, name, sync of the folder. *Without a sync* is our archive
-with eight associations and `durability="none"`: what syncing costs is the difference.
+is like the last*: another title, which costs nothing, and another maximum length, so that it is negotiated anew.
+
+Storing with full durability is measured twice: on the disk of the machine, where two cores are what limits, and with a wait
+after every sync, on all sides alike, where the syncs are. *Plain sockets* have eight connections there, and do with each
+file what an archive has to: SHA-256, sync, name, sync of the folder. *Without a sync* is our archive with eight associations
+and `durability="none"`: what syncing costs is the difference.
 """
 
 

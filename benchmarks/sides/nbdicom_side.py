@@ -129,8 +129,13 @@ def many_associations(options: dict[str, Any]) -> dict[str, Any]:
 
     def work() -> None:
         for number in range(options["count"]):
-            # With a title of its own each sends, and is answered, what neither side has seen before.
-            connect(options, contexts, calling=f"NUMBER {number}" if options["unlike"] else "NBDICOM").release()
+            if options[
+                "unlike"
+            ]:  # each has a title and a maximum length of its own, which neither side has seen before
+                one = {**options, "max_length": 16_384 + number}
+                connect(one, contexts, calling=f"NUMBER {number}").release()
+            else:
+                connect(options, contexts).release()
 
     return measured(work)
 

@@ -1,6 +1,6 @@
-"""What a pure function of frozen values said before (for PS3.8 7.1: associations that are like the last one).
+"""What a pure function of frozen values said before (for PS3.8 7.1: associations that are like an earlier one).
 
-Who associates again says the same again, and is answered the same: what came of it the last time is looked up.  Where to
+Who associates proposes what others proposed, and is answered the same: what came of it the last time is looked up.  Where to
 compare two values field by field would cost more than it saves, the very object is looked for.
 """
 

@@ -8,6 +8,7 @@ preference; `conclude` is what the requestor reads in the answer.  Both sides en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from nbdicom.config import OperationsWindow
@@ -37,6 +38,8 @@ from nbdicom.core.pdu import (
     UserIdentityAC,
     UserIdentityRQ,
     UserInformation,
+    is_secret,
+    user_information,
 )
 from nbdicom.core.presentation import (
     DEFAULT_MAXIMUM_LENGTH,
@@ -93,25 +96,35 @@ def propose(proposal: Proposal) -> AAssociateRQ:
     LocalProtocolError
         If there is no context, more than 128, one without transfer syntax, or an AE title that the standard forbids.
     """
-    if proposal.identity is None and not proposal.user_items:
-        try:
-            return _proposed(proposal)
-        except TypeError:
-            pass  # with a list in it, say: it may be another one the next time
-    return _propose(proposal)
-
-
-def _propose(proposal: Proposal) -> AAssociateRQ:
     for title in (proposal.called_ae_title, proposal.calling_ae_title):
         if problem := title_problem(title):
             raise LocalProtocolError(f"AE title {title!r} {problem} [PS3.5 6.2]")
-    if not 1 <= len(proposal.contexts) <= MAX_CONTEXTS:
-        raise LocalProtocolError(f"{len(proposal.contexts)} presentation contexts; 1 to {MAX_CONTEXTS} are possible")
+    what = proposal.contexts, proposal.max_length_received, proposal.window
+    try:
+        items = _proposed_again(*what)
+    except TypeError:  # with a list in it, say: it may be another one the next time
+        items = _proposed(*what)
+    if proposal.identity is not None or proposal.user_items:
+        ours = list(user_information(items).items)
+        if proposal.identity is not None:
+            ours.append(proposal.identity.item())
+        items = (*items[:-1], UserInformation(items=(*_in_order(*ours), *proposal.user_items)))
+    return AAssociateRQ(
+        called_ae_title=proposal.called_ae_title, calling_ae_title=proposal.calling_ae_title, items=items
+    )
+
+
+def _proposed(
+    proposed: tuple[PresentationContext, ...], max_length_received: int, window: OperationsWindow
+) -> tuple[Item, ...]:
+    """The items of an A-ASSOCIATE-RQ, but for who the user is."""
+    if not 1 <= len(proposed) <= MAX_CONTEXTS:
+        raise LocalProtocolError(f"{len(proposed)} presentation contexts; 1 to {MAX_CONTEXTS} are possible")
     contexts: list[Item] = []
     about: dict[
         tuple[type[Item], UID], Item
     ] = {}  # one item of each kind for a SOP Class, however many contexts it has
-    for index, context in enumerate(proposal.contexts):
+    for index, context in enumerate(proposed):
         if not context.transfer_syntaxes:
             raise LocalProtocolError(f"presentation context for {context.abstract_syntax.name} without transfer syntax")
         contexts.append(
@@ -125,28 +138,11 @@ def _propose(proposal: Proposal) -> AAssociateRQ:
         )
         for item in _class_items(context):
             about[type(item), context.abstract_syntax] = item
-    return AAssociateRQ(
-        called_ae_title=proposal.called_ae_title,
-        calling_ae_title=proposal.calling_ae_title,
-        items=(
-            ApplicationContext(),
-            *contexts,
-            UserInformation(
-                items=(
-                    *_in_order(
-                        *_our_items(proposal.max_length_received),
-                        *_window_item(proposal.window),
-                        *about.values(),
-                        *((proposal.identity.item(),) if proposal.identity is not None else ()),
-                    ),
-                    *proposal.user_items,
-                )
-            ),
-        ),
-    )
+    ours = _in_order(*_our_items(max_length_received), *_window_item(window), *about.values())
+    return (ApplicationContext(), *contexts, UserInformation(items=ours))
 
 
-_proposed = lru_cache(_MOST_REMEMBERED)(_propose)
+_proposed_again = lru_cache(_MOST_REMEMBERED)(_proposed)
 
 
 def _class_items(context: PresentationContext) -> list[Item]:
@@ -184,6 +180,11 @@ class _Said:
         }
         self.common = {c.sop_class_uid: c for c in info.every(SOPClassCommonExtendedNegotiation)}
 
+    @property
+    def identity(self) -> UserIdentity | None:
+        item = self.first(UserIdentityRQ)
+        return UserIdentity.of(item) if item else None
+
     def related(self, uid: UID) -> tuple[UID, ...]:
         common = self.common.get(uid)
         return tuple(map(UID, common.related_general_sop_class_identification)) if common else ()
@@ -217,7 +218,6 @@ class _Said:
         )
 
 
-@by_identity(lambda result, rq, answer: isinstance(answer, AAssociateRJ) or rq.is_secret or answer.is_secret)
 def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiation:
     """What the requestor knows after the answer to its request.
 
@@ -226,26 +226,38 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
     RemoteProtocolError
         If the answer has no usable maximum length.
     """
-    offered = _Said(rq.user_information)
-    identity = offered.first(UserIdentityRQ)
-    about_us = UserIdentity.of(identity) if identity else None
+    calling, called = rq.calling_ae_title, rq.called_ae_title
     if isinstance(answer, AAssociateRJ):
+        offered = _Said(rq.user_information)
         return Negotiation(
-            calling_ae_title=rq.calling_ae_title,
-            called_ae_title=rq.called_ae_title,
+            calling_ae_title=calling,
+            called_ae_title=called,
             requestor=True,
             contexts=tuple(
                 offered.context(context.context_id, context.abstract_syntaxes[0], context.transfer_syntaxes)
                 for context in rq.presentation_contexts
             ),
-            identity=about_us,
+            identity=offered.identity,
             rejection=(int(answer.result), int(answer.source), answer.reason_diag),
         )
-    info = answer.user_information
+    concluded = _concluded(rq.items, answer.items)
+    quirks = concluded.quirks
+    if (answer.called_ae_title, answer.calling_ae_title) != (called, calling):
+        quirks += ("answers with other AE titles than it was called with, which are not tested (PS3.8 9.3.3)",)
+    return replace(concluded, calling_ae_title=calling, called_ae_title=called, quirks=quirks)
+
+
+@by_identity(lambda result, asked, answered: is_secret(asked) or is_secret(answered))
+def _concluded(asked: tuple[Item, ...], answered: tuple[Item, ...]) -> Negotiation:
+    """What comes of it whatever the titles are."""
+    offered = _Said(user_information(asked))
+    info = user_information(answered)
     agreed = _Said(info)
-    replies = {reply.context_id: reply for reply in answer.presentation_contexts}
+    replies = {reply.context_id: reply for reply in answered if isinstance(reply, PresentationContextAC)}
     contexts = {}
-    for proposed in rq.presentation_contexts:
+    for proposed in asked:
+        if not isinstance(proposed, PresentationContextRQ):
+            continue
         context_id, syntaxes = proposed.context_id, proposed.transfer_syntaxes
         result: ContextResult | int = ContextResult.NO_REASON
         syntax = None
@@ -257,12 +269,11 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
                 syntax = named
         uid = proposed.abstract_syntaxes[0]
         contexts[context_id] = offered.context(context_id, uid, syntaxes, result, syntax, agreed)
-    confirmed = agreed.first(UserIdentityAC)
-    asked = about_us is not None and about_us.positive_response
+    confirmed, identity = agreed.first(UserIdentityAC), offered.identity
     maximum = offered.first(MaximumLength)
     return Negotiation(
-        calling_ae_title=rq.calling_ae_title,
-        called_ae_title=rq.called_ae_title,
+        calling_ae_title="",
+        called_ae_title="",
         requestor=True,
         contexts=tuple(contexts.values()),
         max_length_send=_maximum_length(agreed),
@@ -271,26 +282,27 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
         window_proposed=_window_proposed(offered, requestor=True),
         peer_implementation_class_uid=_class_uid(agreed),
         peer_implementation_version_name=_version_name(agreed),
-        identity=about_us,
-        identity_response=confirmed.server_response if confirmed and asked else None,
+        identity=identity,
+        identity_response=confirmed.server_response if confirmed and identity and identity.positive_response else None,
         user_items=info.items,
-        quirks=_quirks_of_answer(rq, answer, contexts, offered, agreed),
+        quirks=_quirks_of_answer(answered, contexts, offered, agreed),
     )
 
 
 def _quirks_of_answer(
-    rq: AAssociateRQ,
-    answer: AAssociateAC,
+    answered: tuple[Item, ...],
     contexts: Mapping[int, NegotiatedContext],
     offered: _Said,
     agreed: _Said,
 ) -> tuple[str, ...]:
     """What an acceptor does that the standard does not provide for; none of it is a reason to give up."""
     quirks = []
-    answered = set()
-    for reply in answer.presentation_contexts:
+    missing = dict.fromkeys(contexts)
+    for reply in answered:
+        if not isinstance(reply, PresentationContextAC):
+            continue
         context_id, result = reply.context_id, reply.result
-        answered.add(context_id)
+        missing.pop(context_id, None)
         context = contexts.get(context_id)
         if context is None:
             quirks.append(f"answers presentation context {context_id}, which was not proposed")
@@ -303,9 +315,7 @@ def _quirks_of_answer(
             quirks.append(f"leaves the transfer syntax out of presentation context {context_id}, which it refuses")
         if not 0 <= result <= 4:
             quirks.append(f"answers presentation context {context_id} with the reserved result {int(result)}")
-    if (answer.called_ae_title, answer.calling_ae_title) != (rq.called_ae_title, rq.calling_ae_title):
-        quirks.append("answers with other AE titles than it was called with, which are not tested (PS3.8 9.3.3)")
-    if missing := [number for number in contexts if number not in answered]:
+    if missing:
         quirks.append(
             f"does not answer the presentation contexts {', '.join(map(str, missing))}: they count as refused"
         )
@@ -335,7 +345,6 @@ def _quirks_of_user_information(info: _Said) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- acceptor
 
 
-@by_identity(lambda result, rq, support, user_items=(): bool(user_items) or rq.is_secret)
 def negotiate(
     rq: AAssociateRQ, support: Support, user_items: tuple[Item, ...] = ()
 ) -> tuple[AAssociateAC, Negotiation]:
@@ -347,14 +356,28 @@ def negotiate(
         If the request breaks a rule that leaves nothing to negotiate: context IDs that are even, zero or used twice, a
         context without exactly one abstract syntax, a maximum length into which no fragment fits.
     """
-    info = rq.user_information
+    calling, called = rq.calling_ae_title, rq.called_ae_title
+    answer, agreement = _negotiated(rq.items, support, user_items)
+    quirks = agreement.quirks if calling else (*agreement.quirks, "calls itself by a blank AE title (PS3.8 9.3.2)")
+    ac = AAssociateAC(called_ae_title=called, calling_ae_title=calling, reserved_2=rq.reserved_2, items=answer)
+    return ac, replace(agreement, calling_ae_title=calling, called_ae_title=called, quirks=quirks)
+
+
+@by_identity(lambda result, asked, support, user_items: bool(user_items) or is_secret(asked))
+def _negotiated(
+    asked: tuple[Item, ...], support: Support, user_items: tuple[Item, ...]
+) -> tuple[tuple[Item, ...], Negotiation]:
+    """The items of the answer, and what comes of it whatever the titles are."""
+    info = user_information(asked)
     offered = _Said(info)
     answers: list[Item] = []
     chosen: list[_Chosen] = []
     about: dict[tuple[type[Item], UID], Item] = {}
     shown: dict[UID, tuple[Item, ...]] = {}  # one item for each transfer syntax
     seen: set[int] = set()
-    for proposed in rq.presentation_contexts:
+    for proposed in asked:
+        if not isinstance(proposed, PresentationContextRQ):
+            continue
         abstract_syntax, syntaxes = _one_abstract_syntax(proposed, seen), proposed.transfer_syntaxes
         ours = support.for_syntax(abstract_syntax, offered.related(abstract_syntax))
         result, syntax = _choose(syntaxes, ours)
@@ -375,17 +398,11 @@ def negotiate(
             *user_items,
         )
     )
-    ac = AAssociateAC(
-        called_ae_title=rq.called_ae_title,
-        calling_ae_title=rq.calling_ae_title,
-        reserved_2=rq.reserved_2,
-        items=(ApplicationContext(), *answers, answer_info),
-    )
     agreed = _Said(answer_info)
-    identity, confirmed = offered.first(UserIdentityRQ), agreed.first(UserIdentityAC)
-    return ac, Negotiation(
-        calling_ae_title=rq.calling_ae_title,
-        called_ae_title=rq.called_ae_title,
+    confirmed = agreed.first(UserIdentityAC)
+    return (ApplicationContext(), *answers, answer_info), Negotiation(
+        calling_ae_title="",
+        called_ae_title="",
         requestor=False,
         contexts=tuple([offered.context(*context, agreed) for context in chosen]),
         max_length_send=_maximum_length(offered),
@@ -394,10 +411,10 @@ def negotiate(
         window_proposed=_window_proposed(offered, requestor=False),
         peer_implementation_class_uid=_class_uid(offered),
         peer_implementation_version_name=_version_name(offered),
-        identity=UserIdentity.of(identity) if identity else None,
+        identity=offered.identity,
         identity_response=confirmed.server_response if confirmed else None,
         user_items=info.items,
-        quirks=_quirks_of_request(rq.calling_ae_title, chosen, offered),
+        quirks=_quirks_of_request(chosen, offered),
     )
 
 
@@ -442,7 +459,7 @@ def _class_answers(uid: UID, offered: _Said, ours: PresentationContext) -> list[
     return items
 
 
-def _quirks_of_request(calling: str, chosen: Sequence[_Chosen], offered: _Said) -> tuple[str, ...]:
+def _quirks_of_request(chosen: Sequence[_Chosen], offered: _Said) -> tuple[str, ...]:
     quirks = []
     uids: set[UID] = set()
     for context_id, abstract_syntax, syntaxes, _, _ in chosen:
@@ -450,8 +467,6 @@ def _quirks_of_request(calling: str, chosen: Sequence[_Chosen], offered: _Said) 
             quirks.append(f"proposes presentation context {context_id} without a transfer syntax")
         uids.add(abstract_syntax)
         uids.update(syntaxes)
-    if not calling:
-        quirks.append("calls itself by a blank AE title (PS3.8 9.3.2)")
     quirks += [f"proposes {uid!s}, which is no UID (PS3.5 9.1)" for uid in sorted(uids) if not uid.is_valid]
     return (*quirks, *_quirks_of_user_information(offered))
 

@@ -1,5 +1,6 @@
 """Negotiation: proposals against policies, roles, windows, lengths, and the table that shows them."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nbdicom.config import OperationsWindow
 from nbdicom.core import negotiation as n
 from nbdicom.core import pdu as p
+from nbdicom.core.identity import UserIdentity
 from nbdicom.errors import LocalProtocolError, NoPresentationContext, RemoteProtocolError
 from nbdicom.uids import UID
 
@@ -338,3 +340,40 @@ def test_what_a_peer_sends_cannot_leave_its_cell() -> None:
 def test_contexts_from_what_people_type(like: Any, uid: UID, count: int) -> None:
     made = n.context_of(like)
     assert made.abstract_syntax == uid and len(made.transfer_syntaxes) == count
+
+
+def test_what_is_said_under_another_title_is_negotiated_anew_but_for_the_contexts() -> None:
+    """What peers propose is remembered, who they are is not."""
+    support = n.Support.of([CT])
+    for calling in ("ONE", "OTHER", ""):
+        rq = p.AAssociateRQ(called_ae_title="B", calling_ae_title=calling, items=n.propose(proposal(context(CT))).items)
+        ac, acceptor = n.negotiate(rq, support)
+        requestor = n.conclude(rq, ac)
+        for negotiation in (acceptor, requestor):
+            assert (negotiation.calling_ae_title, negotiation.called_ae_title) == (calling, "B")
+            assert len(negotiation.accepted) == 1
+        assert ac.calling_ae_title == calling
+        assert bool(acceptor.quirks) == (calling == ""), acceptor.quirks
+        assert not requestor.quirks
+    changed = p.AAssociateAC(called_ae_title="X", calling_ae_title="Y", items=ac.items)
+    assert ["other AE titles" in quirk for quirk in n.conclude(rq, changed).quirks] == [True]
+
+
+def test_no_passcode_stays_in_memory() -> None:
+    def associate() -> None:
+        identity = UserIdentity.with_passcode("user", "nobody else has this one", positive_response=True)
+        rq = p.decode_pdu(1, p.encode_pdu(n.propose(proposal(context(CT), identity=identity)))[6:])
+        assert isinstance(rq, p.AAssociateRQ)
+        ac, acceptor = n.negotiate(rq, n.Support.of([CT]), (p.UserIdentityAC(server_response=b"nor this one"),))
+        answer = p.decode_pdu(2, p.encode_pdu(ac)[6:])
+        assert isinstance(answer, p.AAssociateAC)
+        requestor = n.conclude(rq, answer)
+        assert requestor.identity == acceptor.identity == identity
+        assert requestor.identity_response == b"nor this one"
+
+    associate()
+    gc.collect()
+    said = [one for one in gc.get_objects() if isinstance(one, p.UserIdentityRQ | p.UserIdentityAC)]
+    assert not [
+        one for one in said if b"this one" in getattr(one, "secondary_field", getattr(one, "server_response", b""))
+    ]
