@@ -320,6 +320,7 @@ _HINTS = (
     ("http request", "the peer speaks HTTP at this port"),
     ("packet length too long", "the peer does not speak TLS at this port"),
     ("record layer failure", "the peer does not speak TLS at this port"),
+    ("bad record mac", "bytes were changed between the two sides: by somebody, or by a device on the way"),
     ("certificate required", "the peer wants a certificate of ours: TLS(certificate=..., key=...)"),
     ("did not return a certificate", "the requestor has to show a certificate"),
     ("bad certificate", "the peer does not trust our certificate, or it does not fit"),

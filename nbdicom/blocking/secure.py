@@ -130,6 +130,9 @@ class SecureTransport(Transport):
                 # A stream that is cut is noticed: an association ends by A-RELEASE or A-ABORT, not by its connection.
                 self._ended = True
                 return 0
+            except ssl.SSLError:
+                self._flush()  # the alert that says why, if the kernel takes it at once
+                raise
 
     # --------------------------------------------------------------------------- writing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ import pytest
 from certificates import Authority, Files
 from scripted import FAST, FIND, LIMIT, Instance, Sink, Wire, Zeros, a_associate_rq, served
 
+from nbdicom.blocking import Server
 from nbdicom.config import OperationsWindow
 from nbdicom.core.trace import Connected, Secured
 from nbdicom.errors import AssociationAborted, AssociationError, AssociationRejected, ConnectionFailed, TLSFailed
@@ -351,6 +353,18 @@ def test_a_plain_requestor_at_a_secured_port(hospital: Hospital, secured: Serve,
 def test_a_secured_requestor_at_a_plain_port(hospital: Hospital, secured: Serve, dial: Dial) -> None:
     with secured(None) as scp, pytest.raises(TLSFailed, match="does not speak TLS"):
         dial(scp.address, tls=hospital.client)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_peer_is_told_that_bytes_were_changed_on_the_way(hospital: Hospital, version: ssl.TLSVersion) -> None:
+    """By an alert (RFC 8446 5.2); asyncio closes the connection without one."""
+    tls = replace(hospital.server, client_certificates="none")
+    with Server(Handlers(), ae_title="SCP", contexts=["Verification"], tls=tls, timeouts=FAST) as server:
+        with hello(server.address, maximum_version=version) as connection:
+            with socket.socket(fileno=os.dup(connection.fileno())) as below:
+                below.sendall(b"\x17\x03\x03" + (64).to_bytes(2, "big") + bytes(64))
+            with pytest.raises(ssl.SSLError, match="(?i)bad.record.mac"):
+                connection.recv(1)
 
 
 def silent(wire: Wire) -> None:
