@@ -61,6 +61,16 @@ _REJECT_HINTS = {
     (3, 1): "the peer is busy: try again later",
     (3, 2): "the peer has too many associations: close some or try again later",
 }
+_NO_REASON = ((1, 1), (2, 1))
+
+
+def _what_to_try(source: int, reason: int, *, identified: bool) -> str | None:
+    """Advice for who was rejected; user identities are refused without a reason (PS3.7 D.3.3.7)."""
+    if (source, reason) not in _NO_REASON:
+        return _REJECT_HINTS.get((source, reason))
+    if identified:
+        return "the peer may not accept the user identity that we sent; its log should say"
+    return "the peer may want a user identity (identity=...), or have a rule of its own; its log should say"
 
 
 class Invocation:
@@ -330,7 +340,7 @@ class AssociationCore:
             result=triple[0],
             source=triple[1],
             reason_diag=triple[2],
-            hint=_REJECT_HINTS.get(triple[1:]),
+            hint=_what_to_try(*triple[1:], identified=negotiation.identity is not None),
         )
         rejected.negotiation = negotiation
         self._over(rejected)

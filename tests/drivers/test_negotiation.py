@@ -160,6 +160,8 @@ def test_identity(
         else:
             with pytest.raises(AssociationRejected) as caught:
                 dial(server.address, identity=identity)
+            word = "may want" if identity is None else "may not accept"
+            assert word in (caught.value.hint or "")
             assert (caught.value.result, caught.value.source, caught.value.reason_diag) == (1, 2, 1)
             assert "s3cret" not in str(caught.value) + repr(caught.value.negotiation)
     assert not any(word in repr(event) for event in events for word in ("s3cret", "guess"))
