@@ -59,6 +59,7 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
         ("09_an_scp_of_your_own", "calling-AE-title-not-recognized (3)"),
         ("10_uids", "Abstract Syntax (PS3.8 Table 9-14)"),
         ("12_the_life_of_an_association", "states that you have not seen: none"),
+        ("13_who_may_listen", "unable to get local issuer certificate"),
     ],
 )
 def test_a_lesson(lab: Lab, pictures: Path, name: str, said: str) -> None:
