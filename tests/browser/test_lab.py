@@ -58,6 +58,7 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
         ("08_objects_on_the_move", "series complete"),
         ("09_an_scp_of_your_own", "calling-AE-title-not-recognized (3)"),
         ("10_uids", "Abstract Syntax (PS3.8 Table 9-14)"),
+        ("11_extended_negotiation", "it did NOT confirm the user"),
     ],
 )
 def test_a_lesson(lab: Lab, pictures: Path, name: str, said: str) -> None:
