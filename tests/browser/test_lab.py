@@ -58,6 +58,7 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
         ("08_objects_on_the_move", "series complete"),
         ("09_an_scp_of_your_own", "calling-AE-title-not-recognized (3)"),
         ("10_uids", "Abstract Syntax (PS3.8 Table 9-14)"),
+        ("11_extended_negotiation", "it did NOT confirm the user"),
         ("12_the_life_of_an_association", "states that you have not seen: none"),
         ("13_who_may_listen", "unable to get local issuer certificate"),
     ],
