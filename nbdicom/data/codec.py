@@ -17,6 +17,8 @@ from nbdicom.uids import UID, TransferSyntax, transfer_syntax
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from nbdicom.operations.requests import StorableInstance
+
 __all__ = ["Codec", "codec", "deflate", "inflate", "inflated_limit"]
 
 _FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
@@ -104,6 +106,13 @@ class Codec:
     def convertible(self, source: str, target: str) -> bool:
         """Whether a data set in *source* may be sent in *target* without losing anything."""
         return source == target or any(source in group and target in group for group in _SAME_CONTENT)
+
+    def instance(self, item: Any) -> StorableInstance:
+        """A `StorableInstance` from a path, a Dataset, or what is one already."""
+        from nbdicom.data.source import instance
+
+        made: StorableInstance = instance(item)
+        return made
 
 
 _ROOT = "1.2.840.10008.1.2"

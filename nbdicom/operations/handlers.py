@@ -8,7 +8,7 @@ without data of the request, and the association goes on.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -111,7 +111,8 @@ class Handlers:
         a list of these are several that are there together, and are sent in one go.
         Its end means Success.  It may look at ``request.cancelled``; between matches that is done for it.
     get, move : callable, optional
-        ``get(request)`` gives the instances to be sent, as a sequence (their number goes into the responses).
+        ``get(request)`` gives the instances to be sent, all of them (their number goes into the responses): paths,
+        Datasets, or what is a `StorableInstance`.
     destination : callable, optional
         ``destination(ae_title)`` is the ``(host, port)`` of a C-MOVE destination, or ``(host, port, TLS)``; None if
         it is unknown (A801H).
@@ -146,8 +147,8 @@ class Handlers:
     sink: Callable[[StoreRequest], DataSink] | None = None
     store: Callable[[StoreRequest], Any] | None = None
     find: Callable[[FindRequest], Iterable[Any]] | None = None
-    get: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
-    move: Callable[[RetrieveRequest], Sequence[StorableInstance]] | None = None
+    get: Callable[[RetrieveRequest], Iterable[StorableInstance | Any]] | None = None
+    move: Callable[[RetrieveRequest], Iterable[StorableInstance | Any]] | None = None
     destination: Callable[[str], tuple[Any, ...] | None] | None = None
     n_event_report: Callable[[NEventReportRequest], Any] | None = None
     n_get: Callable[[NGetRequest], Any] | None = None

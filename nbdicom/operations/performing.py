@@ -30,6 +30,7 @@ __all__ = [
     "asked",
     "call",
     "final_status",
+    "kind_of",
     "next_of",
     "reply",
     "status_of",
@@ -113,7 +114,7 @@ def status_of(value: Any, *, pending: bool = False) -> int:
         raise HandlerMistake(
             f"the handler gave status {value:04X}H where {'a' if pending else 'no'} pending one belongs"
         )
-    raise HandlerMistake(f"the handler gave {_kind(value)} where a status is expected", hint="0x0000 to 0xFFFF")
+    raise HandlerMistake(f"the handler gave {kind_of(value)} where a status is expected", hint="0x0000 to 0xFFFF")
 
 
 def verdict(
@@ -161,7 +162,8 @@ def final_status(link: Link, received: Received, value: Any) -> int:
     return code
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a handler gave, without its value."""
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 

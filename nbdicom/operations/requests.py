@@ -67,6 +67,10 @@ class Codec(Protocol):
         """Whether a data set may be re-encoded from one transfer syntax to the other without loss."""
         ...
 
+    def instance(self, item: Any) -> StorableInstance:
+        """What can be sent, made from a path, a Dataset, or what is one already."""
+        ...
+
 
 class StorableInstance(Protocol):
     """A SOP Instance that can be sent by C-STORE (PS3.4 Annex B): what it is, and its data set when it is wanted."""

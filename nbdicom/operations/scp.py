@@ -7,7 +7,7 @@ has a room of its own (`normalized`); what both share, the treatment of a handle
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from nbdicom.core.command import (
 )
 from nbdicom.core.dimse import Received
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import AssociationError, NbdicomError
+from nbdicom.errors import AssociationError, DataSetError, NbdicomError
 from nbdicom.operations.contexts import context_of_instance, group_by_association
 from nbdicom.operations.effects import END, Call, Operation, Receive, Send
 from nbdicom.operations.handlers import succeed
@@ -35,11 +35,13 @@ from nbdicom.operations.performing import (
     HANDLER_ERRORS,
     Destination,
     Elsewhere,
+    HandlerMistake,
     Link,
     answer,
     asked,
     call,
     final_status,
+    kind_of,
     next_of,
     reply,
     status_of,
@@ -278,10 +280,8 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
                 address = yield from call(link.handlers.destination, message.move_destination)
             if address is None:
                 raise Refuse(0xA801, "move destination unknown")
-        instances = yield from call(handler, request)
+        instances = yield from call(_sendable, link, (yield from call(handler, request)))
         counts.total = len(instances)
-        if counts.total > _MOST_SUB_OPERATIONS:
-            raise Refuse(0xA701, f"{counts.total} instances are more than one request can count")
         if address is not None:
             steps = _move_instances(link, received, message, address, instances, counts)
         else:
@@ -293,6 +293,24 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     except HANDLER_ERRORS as error:
         status, comment = verdict(link, received, error, 0xC000)
     yield from _counted(link, received, counts, status, comment)
+
+
+def _sendable(link: Link, items: Iterable[Any]) -> list[StorableInstance]:
+    """The instances that a handler gave; files are looked into.
+
+    What cannot be sent is named by its kind only: the name of a file may be that of a patient, and goes to the peer.
+    """
+    if not isinstance(items, Iterable):
+        raise HandlerMistake(f"the handler gave {kind_of(items)} where instances are expected")
+    instances: list[StorableInstance] = []
+    for item in items:
+        if len(instances) == _MOST_SUB_OPERATIONS:
+            raise Refuse(0xA701, "more instances than one request can count")
+        try:
+            instances.append(link.codec.instance(item))
+        except DataSetError as error:
+            raise HandlerMistake(f"the handler gave {kind_of(item)} that cannot be sent") from error
+    return instances
 
 
 def _counted(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
 from scripted import (
     CONTEXTS,
     CT,
@@ -562,6 +566,25 @@ def test_get(serve: Serve, dial: Dial) -> None:
         (i.sop_instance_uid, i.data, 0, IMPLICIT) for i in stored
     ]
     assert [(c.remaining, c.completed) for c in counters] == [(2, 1), (1, 2), (None, 3)]
+
+
+def test_a_handler_gives_what_can_be_sent_to_a_get(serve: Serve, dial: Dial, tmp_path: Path) -> None:
+    """Files, Datasets, and what is an instance already, one by one."""
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.PatientID = CT, "1.2.3.77", "7"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = IMPLICIT
+    written = copy.deepcopy(dataset)
+    written.SOPInstanceUID = "1.2.3.78"
+    written.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+
+    def get(request: RetrieveRequest) -> Iterator[Any]:
+        yield from (dataset, tmp_path / "one.dcm", Instance(79))
+
+    with serve(Handlers(get=get)) as server, dial(server.address) as association:
+        values = list(association.get(b"keys"))
+    received = [(v.sop_instance_uid, v.status) for v in values if isinstance(v, ReceivedInstance)]
+    assert received == [("1.2.3.77", 0), ("1.2.3.78", 0), ("1.2.3.79", 0)]
 
 
 def test_get_into_sinks(serve: Serve, dial: Dial) -> None:

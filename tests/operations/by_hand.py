@@ -15,7 +15,7 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.errors import DataSetError
 from nbdicom.operations.effects import END, Call, Deliver, Effect, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import Refuse
+from nbdicom.operations.requests import Refuse, StorableInstance
 from nbdicom.operations.scp import Link, perform
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -39,6 +39,12 @@ class JSONCodec:
 
     def convertible(self, source: str, target: str) -> bool:
         return source == target or {source, target} <= {IMPLICIT, EXPLICIT}
+
+    def instance(self, item: Any) -> StorableInstance:
+        if not hasattr(item, "sop_instance_uid"):
+            raise DataSetError(f"{item} is no instance")
+        made: StorableInstance = item
+        return made
 
 
 CODEC = JSONCodec()
