@@ -17,7 +17,16 @@ from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.selection import LIST_OF_UIDS, Target
 from nbdicom.uids import UID, storage_sop_classes
 
-__all__ = ["NOT_NAMED", "in_associations", "in_targets", "of_other_classes", "of_other_syntaxes", "tried", "why_not"]
+__all__ = [
+    "in_associations",
+    "in_targets",
+    "of_other_classes",
+    "of_other_syntaxes",
+    "one_way",
+    "tried",
+    "why_none",
+    "why_not",
+]
 
 _USUAL = 8  #: compressed transfer syntaxes that archives store; the rest is too rare to be looked for blindly
 
@@ -31,6 +40,18 @@ def tried(negotiation: Negotiation) -> set[tuple[str, str]]:
         (context.abstract_syntax, syntax)
         for context in negotiation.contexts
         for syntax in ((context.transfer_syntax,) if context.transfer_syntax is not None else context.proposed)
+    }
+
+
+def one_way(negotiation: Negotiation) -> set[UID]:
+    """SOP Classes that were accepted, but not with the role of SCP for us (PS3.7 D.3.3.4): no C-GET can bring them."""
+    return {
+        context.abstract_syntax
+        for context in negotiation.contexts
+        if context.accepted
+        and not context.scp_role
+        and context.roles_proposed is not None
+        and context.roles_proposed[1]
     }
 
 
@@ -92,15 +113,21 @@ def of_other_syntaxes(
         yield [PresentationContext(model.get), *contexts[start : start + MAX_CONTEXTS - 1]]
 
 
-#: The peer does not answer the C-FIND that would tell what has not come.
-NOT_NAMED = (
-    "the peer does not say by C-FIND what that is, so no further presentation context could be proposed for it: "
-    "try move, whose destination is proposed what each instance needs"
-)
+def why_none(declined: Collection[UID]) -> str:
+    """In words why nothing could be tried for what did not come: the peer does not answer the C-FIND that would tell."""
+    if declined:
+        names = ", ".join(sorted(uid.name for uid in declined))
+        return f"the peer refused us the role of SCP, in which we would receive it, for {names}: try move"
+    return (
+        "the peer does not say by C-FIND what that is, so no further presentation context could be proposed for it: "
+        "try move, whose destination is proposed what each instance needs"
+    )
 
 
-def why_not(one: Held) -> str:
+def why_not(one: Held, declined: Collection[UID]) -> str:
     """In words what was tried for an instance that did not come after all, and what is left to be tried."""
+    if one.sop_class_uid in declined:
+        return why_none({UID(one.sop_class_uid)})
     if not one.sop_class_uid:
         return (
             "the peer names neither its SOP Class nor its transfer syntax; every storage SOP Class was proposed, and the "

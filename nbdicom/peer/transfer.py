@@ -32,12 +32,13 @@ from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.line import Line
 from nbdicom.peer.missing import (
-    NOT_NAMED,
     in_associations,
     in_targets,
     of_other_classes,
     of_other_syntaxes,
+    one_way,
     tried,
+    why_none,
     why_not,
 )
 from nbdicom.peer.progress import Progress, ProgressLike
@@ -179,6 +180,7 @@ def get(
     outcomes: list[_Outcome] = []
     answers: list[Answer] = []
     known: set[tuple[str, str]] = set()
+    declined: set[UID] = set()
     storage = retrieve_contexts(classes)
     line = Line(peer, [PresentationContext(model.get), *storage])
     counts = [target.expected or len(target.instances) for target in targets]
@@ -193,9 +195,10 @@ def get(
                 else:
                     _get_one(where, one, target, sink, model, bar, known_total=total is not None)
                     known |= tried(where.negotiation)
+                    declined |= one_way(where.negotiation)
                 answers += one.answers
         left_out = bool({*classes} - {context.abstract_syntax for context in storage})
-        _get_missing(peer, [one for one in outcomes if one.may_lack(left_out)], known, sink, model, bar)
+        _get_missing(peer, [one for one in outcomes if one.may_lack(left_out)], known, declined, sink, model, bar)
     return RetrieveResult(
         rows=tuple(row for one in outcomes for row in (*one.arrived.values(), *one.absent())),
         peer=peer.address,
@@ -237,6 +240,7 @@ def _get_missing(
     peer: RemoteEntity,
     outcomes: Sequence[_Outcome],
     known: Collection[tuple[str, str]],
+    declined: Collection[UID],
     sink: Any,
     model: InformationModel,
     bar: Progress,
@@ -260,7 +264,7 @@ def _get_missing(
     except NbdicomError as error:
         _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
         for outcome in outcomes:
-            outcome.hints[""] = NOT_NAMED
+            outcome.hints[""] = why_none(declined)
         return
 
     def rounds() -> Iterator[tuple[list[PresentationContext], list[Target]]]:
@@ -293,7 +297,7 @@ def _get_missing(
     for one in missing:
         outcome = where[one.sop_instance_uid]
         if one.sop_instance_uid not in outcome.arrived:
-            outcome.hints[one.sop_instance_uid] = why_not(one)
+            outcome.hints[one.sop_instance_uid] = why_not(one, declined)
 
 
 def _get_one(

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from nbdicom import UID, Peer, Server
+from nbdicom import UID, Handlers, Peer, PresentationContext, Server
 from nbdicom.data import codec
 from nbdicom.data.part10 import part10_header, read_header
-from nbdicom.operations.requests import Refuse
+from nbdicom.data.source import InstanceFile
+from nbdicom.operations.requests import FindRequest, Refuse
 from nbdicom.pacs import Pacs
 from nbdicom.peer.contexts import COMMON_STORAGE
 from nbdicom.peer.notices import IncompleteTransfer
@@ -23,7 +24,7 @@ from nbdicom.uids import ServiceClass, sop_classes
 EXPLICIT, IMPLICIT = UID("1.2.840.10008.1.2.1"), UID("1.2.840.10008.1.2")
 RLE, JPEG, HEVC = UID("1.2.840.10008.1.2.5"), UID.of("JPEGBaseline8Bit"), UID.of("HEVCMP51")
 STUDY = "1.2.3"
-GET = "StudyRootQueryRetrieveInformationModelGet"
+GET, FIND = (f"StudyRootQueryRetrieveInformationModel{verb}" for verb in ("Get", "Find"))
 
 CLASSES = [entry.uid for entry in sop_classes() if entry.service_class is ServiceClass.STORAGE][:100]
 CLASSES += [UID(f"1.2.826.0.1.3680043.9.{number}") for number in range(140 - len(CLASSES))]
@@ -160,6 +161,34 @@ def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
     )  # those that are commonly held, and what failed by name
     assert len(asked) == 1
     assert all("does not say by C-FIND what that is" in row.message for row in result.failed)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named by C-FIND", "without C-FIND"])
+def test_a_role_that_was_turned_down_is_told(files: Path, tmp_path: Path, named: bool) -> None:
+    """The contexts are accepted, and still nothing can come by them."""
+    stored = [
+        InstanceFile(path) for path in written(files, [(COMMON_STORAGE[0], EXPLICIT), (COMMON_STORAGE[1], EXPLICIT)])
+    ]
+    down, fine = UID(COMMON_STORAGE[0]), UID(COMMON_STORAGE[1])
+
+    def find(request: FindRequest) -> Any:
+        if not named:
+            raise Refuse(0x0122)
+        for one in stored:
+            yield {
+                **dict.fromkeys(("QueryRetrieveLevel", "StudyInstanceUID", "SeriesInstanceUID"), ""),
+                "StudyInstanceUID": STUDY,
+                "SeriesInstanceUID": f"{STUDY}.0",
+                "SOPInstanceUID": one.sop_instance_uid,
+                "SOPClassUID": one.sop_class_uid,
+            }
+
+    contexts = [GET, FIND, fine, PresentationContext(down, scp_role=False)]
+    with Server(Handlers(find=find, get=lambda request: stored), ae_title="SCP", contexts=contexts) as server:
+        with pytest.warns(IncompleteTransfer):
+            result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+    assert [row.sop_instance_uid for row in result.failed] == ["1.2.3.1"]
+    assert f"refused us the role of SCP, in which we would receive it, for {down.name}" in result.failed[0].message
 
 
 def test_what_fails_for_another_reason_is_not_asked_for_again(pacs: Pacs, files: Path, tmp_path: Path) -> None:
