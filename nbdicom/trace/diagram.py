@@ -85,19 +85,21 @@ def _edge(
     told = "\n".join(f"{event} ({event.meaning}): {action}, {action.meaning}" for event, action in steps)
     drawn = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
     kind = "way" if words is None else "way taken"
+    # What leads to Sta1 crosses other ways in its middle.
+    at = int(len(points) * (0.8 if after is Sta.STA1 else 0.5))
     return (
         f"<g class='{kind}'><title>{before} \N{RIGHTWARDS ARROW} {after}\n{escape(told)}</title>"
-        f"<polyline points='{drawn}'/><polygon points='{_tip(points)}'/>{_words(points, words or ())}</g>"
+        f"<polyline points='{drawn}'/><polygon points='{_tip(points)}'/>{_words(points, at, words or ())}</g>"
     )
 
 
-def _words(points: Sequence[Point], words: Sequence[str]) -> str:
-    """Beside the middle of a curve, with the paper behind them."""
+def _words(points: Sequence[Point], at: int, words: Sequence[str]) -> str:
+    """Beside one of the points of a curve, with the paper behind them."""
     if not words:
         return ""
     lines = [*words[:2], *(["..."] if len(words) > 2 else [])]
     width, height = 5.2 * max(map(len, lines)) + 4, 13 * len(lines)
-    x, y = points[len(points) // 2]
+    x, y = points[at]
     if abs(points[-1][0] - points[0][0]) > abs(points[-1][1] - points[0][1]):
         y += height / 2 + 6 if points[0][1] == points[-1][1] else -height / 2 - 6  # over the way, or under a bow
     else:
