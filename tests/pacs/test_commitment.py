@@ -95,6 +95,7 @@ def test_a_transaction_uid_is_used_once(pacs):
         ({"ReferencedSOPSequence": references((CT, "1.2.3.1"))}, INSTANCE, 1, 0x0120),
         ({"TransactionUID": "9.1", "ReferencedSOPSequence": [{"ReferencedSOPClassUID": CT}]}, INSTANCE, 1, 0x0120),
         (b"\x01\x02", INSTANCE, 1, 0x0110),
+        ({"TransactionUID": b"9.\xfc", "ReferencedSOPSequence": references((CT, "1.2.3.1"))}, INSTANCE, 1, 0x0110),
         ({}, "1.2.3", 1, 0x0112),
         ({}, INSTANCE, 2, 0x0123),
     ],

@@ -1,8 +1,11 @@
 """Workitems: every cell of PS3.4 Table CC.1.1-2, what may be changed by whom, subscriptions, and the reports that follow."""
 
-import pytest
-from pacs_requests import normalized, worklist
+import struct
 
+import pytest
+from pacs_requests import encode, normalized, worklist
+
+from nbdicom.data.values import tag_named
 from nbdicom.errors import PacsError
 from nbdicom.pacs.workflow.database import load
 from nbdicom.pacs.workflow.subscriptions import FILTERED, GLOBAL
@@ -33,7 +36,8 @@ def pacs(pacs):
     return pacs
 
 
-def pushed(handlers, uid="1.1", **changes):
+def pushed(handlers, uid="1.1", odd=None, **changes):
+    """The status of an N-CREATE; None is Success.  *odd* is a tag and the bytes that are sent in its place."""
     attributes = {
         STATE: "SCHEDULED",
         "ScheduledProcedureStepPriority": "MEDIUM",
@@ -44,6 +48,10 @@ def pushed(handlers, uid="1.1", **changes):
         **changes,
     }
     attributes = {keyword: value for keyword, value in attributes.items() if value is not None}
+    if odd is not None:
+        parts = {tag_named(keyword): encode({keyword: value}) for keyword, value in attributes.items()}
+        parts |= dict([odd])
+        attributes = b"".join(parts[tag] for tag in sorted(parts))
     return normalized(handlers, "n_create", PUSH, uid, attributes)
 
 
@@ -154,6 +162,32 @@ def test_a_completed_workitem_has_what_it_needs(pacs, handlers):
 def test_what_is_pushed(pacs, handlers, changes, status):
     assert pushed(handlers, **changes) == status
     assert len(pacs.workitems) == (status is None)
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00404018, b"LO", b"a\\bc"),  # ScheduledWorkitemCodeSequence: text
+        (0x00404018, b"UI", b""),  # nothing is nothing, whatever it is of
+        (0x00100020, b"US", b"\x07\x00"),  # PatientID: a number is as good as text
+        (0x00100020, b"SQ", b"\xfe\xff\x00\xe0\x00\x00\x00\x00"),  # and an item is not
+        (0x00100030, b"LO", "\xfc ".encode("latin-1")),  # PatientBirthDate
+        (0x00280010, b"LO", b"many"),  # Rows
+    ],
+)
+def test_an_odd_workitem_spoils_no_answer(handlers, tag, vr, value):
+    """What is accepted can be asked for by everybody, and be sent."""
+    length = struct.pack("<HI", 0, len(value)) if vr == b"SQ" else struct.pack("<H", len(value))
+    odd = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr) + length + value
+    status = pushed(handlers, "1.1", odd=(tag, odd))
+    assert status == (None if value == b"" or vr == b"US" else 0x0110)
+    assert pushed(handlers, "1.2") is None
+    wanted = {"ScheduledWorkitemCodeSequence": [], "PatientID": "", "PatientBirthDate": "", "Rows": None}
+    matches = worklist(handlers, QUERY, **wanted)
+    assert [match["SOPInstanceUID"] for match in matches] == ["1.1", "1.2"][status is not None :]
+    for match in matches:
+        encode(match)
+    assert worklist(handlers, QUERY, ScheduledWorkitemCodeSequence=[{"CodeValue": "1"}]) == []
 
 
 def test_a_request_has_the_attributes_of_the_table(pacs, handlers):

@@ -17,7 +17,16 @@ from uuid import uuid4
 
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import FindRequest, NActionRequest, NCreateRequest, NGetRequest, NSetRequest, Refuse
-from nbdicom.pacs.workflow.attributes import Keys, attributes_of, chosen, read, require, text_of, words
+from nbdicom.pacs.workflow.attributes import (
+    Keys,
+    attributes_of,
+    chosen,
+    read,
+    read_identifier,
+    require,
+    text_of,
+    words,
+)
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
 from nbdicom.pacs.workflow.service import Service
@@ -298,7 +307,7 @@ class Workitems(Service):
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         """C-FIND (CC.2.8): the workitems that match."""
-        identifier = read(request.data, request.transfer_syntax, failure=0xC000)
+        identifier = read_identifier(request.data, request.transfer_syntax)
         identifier = {"SOPClassUID": "", "SOPInstanceUID": "", **identifier}
         return self._matches(Keys.of(identifier))
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import FindRequest, Refuse
 from nbdicom.pacs.matching import Between
-from nbdicom.pacs.workflow.attributes import Keys, attributes_of, read, text_of, words
+from nbdicom.pacs.workflow.attributes import Keys, attributes_of, read_identifier, text_of, words
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
 from nbdicom.pacs.workflow.service import Service
 from nbdicom.privacy import shown
@@ -161,7 +161,7 @@ class Worklist(Service):
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         """The entries that match (PS3.4 K.4.1), those that start first first."""
-        identifier = read(request.data, request.transfer_syntax, failure=0xC000)
+        identifier = read_identifier(request.data, request.transfer_syntax)
         return self._matches(Keys.of(identifier, moment=_MOMENT))
 
     def _matches(self, keys: Keys) -> Iterator[Mapping[str, Any]]:
