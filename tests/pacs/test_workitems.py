@@ -5,8 +5,11 @@ import struct
 import pytest
 from pacs_requests import encode, normalized, worklist
 
+from nbdicom.config import Limits
 from nbdicom.data.values import tag_named
 from nbdicom.errors import PacsError
+from nbdicom.operations.requests import Refuse
+from nbdicom.pacs import Pacs
 from nbdicom.pacs.workflow.database import load
 from nbdicom.pacs.workflow.subscriptions import FILTERED, GLOBAL
 
@@ -201,6 +204,25 @@ def test_a_request_has_the_attributes_of_the_table(pacs, handlers):
     empty = ("AccessionNumber", "IssuerOfAccessionNumberSequence", "OrderPlacerIdentifierSequence",
              "OrderFillerIdentifierSequence", "RequestedProcedureDescription", "RequestedProcedureCodeSequence")  # fmt: skip
     assert not any(request[keyword] for keyword in empty)
+
+
+def test_room_is_left_on_the_disk(tmp_path):
+    with_room = Pacs(tmp_path, durability="none")
+    pushed(with_room.handlers(), "1.1")
+    with_room.stop()
+    pacs = Pacs(tmp_path, durability="none", limits=Limits(free_space=1 << 60))
+    handlers = pacs.handlers()
+    assert pushed(handlers, "1.2") == 0x0213
+    assert normalized(handlers, "n_set", PULL, "1.1", {"ProcedureStepLabel": "CAD 2"}, sop_class=UPS) == 0x0213
+    assert change(handlers, "IN PROGRESS") == 0x0213
+    assert [match["SOPInstanceUID"] for match in worklist(handlers, QUERY)] == ["1.1"]
+    pacs.stop()
+
+
+def test_a_data_set_is_no_book(handlers):
+    assert pushed(handlers, CommentsOnTheScheduledProcedureStep="x" * (17 << 20)) == 0x0213
+    with pytest.raises(Refuse, match="A700H"):
+        worklist(handlers, QUERY, PatientID=["x" * 60] * 300_000)
 
 
 def test_no_workitem_twice_and_none_that_is_not_there(handlers):
