@@ -206,6 +206,13 @@ def test_a_request_has_the_attributes_of_the_table(pacs, handlers):
     assert not any(request[keyword] for keyword in empty)
 
 
+def test_there_may_be_many(handlers):
+    uids = [f"1.{number}" for number in range(1, 41)]  # more than are read at once
+    for uid in uids:
+        pushed(handlers, uid)
+    assert [match["SOPInstanceUID"] for match in worklist(handlers, QUERY)] == uids
+
+
 def test_room_is_left_on_the_disk(tmp_path):
     with_room = Pacs(tmp_path, durability="none")
     pushed(with_room.handlers(), "1.1")

@@ -7,7 +7,7 @@ everything; an empty sequence key returns the whole sequence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -227,13 +227,13 @@ class Keys:
                     del keys.tests[keyword]
         return keys
 
-    def match(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether a data set has what the keys ask for."""
+    def match(self, attributes: Mapping[str, Any], check: Callable[[], object] = bool) -> bool:
+        """Whether a data set has what the keys ask for; *check* is called between two comparisons, and may raise."""
         return (
-            all(_matches(key, attributes.get(keyword)) for keyword, key in self.tests.items())
+            all(_matches(key, attributes.get(keyword), check) for keyword, key in self.tests.items())
             and (self.period is None or self.period.matches(*(text_of(attributes, word) for word in self.moment)))
             and all(
-                any(keys.match(item) for item in attributes.get(keyword) or [{}])
+                any(keys.match(item, check) for item in attributes.get(keyword) or [{}])
                 for keyword, keys in self.returned.items()
                 if keys is not None
             )
@@ -250,5 +250,6 @@ class Keys:
         return told
 
 
-def _matches(key: Key, value: Any) -> bool:
-    return any(map(key.matches_any, value)) if isinstance(value, list) else key.matches_any(value)
+def _matches(key: Key, value: Any, check: Callable[[], object]) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(check() or part.matches_any(item) for part in key.parts for item in values)

@@ -110,13 +110,13 @@ class Workflow:
         self.reports = Reports(
             database, ae_title=ae_title, address=address, pauses=pauses, tls=tls, timeouts=timeouts, limits=limits
         )
-        self.worklist = Worklist(database, limit=limits.matches)
+        self.worklist = Worklist(database, limit=limits.matches, seconds=timeouts.query)
         self.availability = Availability(database, self.reports, archive, ae_title=ae_title, notify=notify_availability)
         self.procedure_steps = PerformedProcedureSteps(database, self.reports, self.availability, notify=notify_steps)
         self.commitments = Commitments(
             database, self.reports, instance=archive.instance, ae_title=ae_title, durable=durable
         )
-        self.workitems = Workitems(database, self.reports, limit=limits.matches)
+        self.workitems = Workitems(database, self.reports, limit=limits.matches, seconds=timeouts.query)
 
     def start(
         self,

@@ -29,7 +29,7 @@ from nbdicom.pacs.workflow.attributes import (
 )
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
-from nbdicom.pacs.workflow.service import Service
+from nbdicom.pacs.workflow.service import Service, matching
 from nbdicom.pacs.workflow.subscriptions import WELL_KNOWN, Subscriptions
 from nbdicom.privacy import shown
 from nbdicom.table import Table, printable
@@ -39,6 +39,7 @@ __all__ = ["Workitems"]
 _STATE = "ProcedureStepState"
 _SCHEDULED, _IN_PROGRESS, _COMPLETED, _CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
 _FINAL = (_COMPLETED, _CANCELED)
+_TOGETHER = 16  #: workitems that a query reads at once
 _PROGRESS = "ProcedureStepProgressInformationSequence"
 _ASSIGNED = ("ScheduledStationNameCodeSequence", "ScheduledHumanPerformersSequence")
 
@@ -139,9 +140,9 @@ _OURS = ("TransactionUID", "SOPClassUID", "SOPInstanceUID", "ScheduledProcedureS
 class Workitems(Service):
     """The workitems of a PACS."""
 
-    def __init__(self, database: Database, reports: Reports, *, limit: int) -> None:
+    def __init__(self, database: Database, reports: Reports, *, limit: int, seconds: float | None) -> None:
         super().__init__(database)
-        self._limit = limit
+        self._limit, self._seconds = limit, seconds
         self._reports = reports
         self.subscriptions = Subscriptions(database, reports)
 
@@ -309,19 +310,20 @@ class Workitems(Service):
         """C-FIND (CC.2.8): the workitems that match."""
         identifier = read_identifier(request.data, request.transfer_syntax)
         identifier = {"SOPClassUID": "", "SOPInstanceUID": "", **identifier}
-        return self._matches(Keys.of(identifier))
+        return matching(self._all(), Keys.of(identifier), request, limit=self._limit, seconds=self._seconds)
 
-    def _matches(self, keys: Keys) -> Iterator[Mapping[str, Any]]:
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT attributes FROM workitems ORDER BY rowid").fetchall()
-        found = 0
-        for (text,) in rows:
-            attributes = load(text)
-            if keys.match(attributes):
-                if found >= self._limit:
-                    raise Refuse(0xA700, f"more than {self._limit} matches")
-                found += 1
-                yield keys.answer(attributes)
+    def _all(self) -> Iterator[Attributes]:
+        """Every workitem, a few at a time: together they may be more than the memory holds."""
+        last = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    "SELECT rowid, attributes FROM workitems WHERE rowid > ? ORDER BY rowid LIMIT ?", (last, _TOGETHER)
+                ).fetchall()
+            if not rows:
+                return
+            yield from (load(text) for _, text in rows)
+            last = rows[-1][0]
 
     # --------------------------------------------------------------------------- N-ACTION
 
