@@ -384,6 +384,20 @@ def test_global_subscription(pacs, handlers, lock, told):
     assert about == told
 
 
+def test_who_is_subscribed_often_is_told_once(pacs, handlers):
+    pushed(handlers, "1.1")
+    pushed(handlers, "1.2")
+    for _ in range(3):
+        assert subscribe(handlers, GLOBAL, lock="TRUE") is None
+        assert subscribe(handlers, "1.1") is None
+    assert pacs.reports.pending() == 2
+    change(handlers, "IN PROGRESS")
+    assert pacs.reports.pending() == 3
+    for _ in range(3):
+        subscribe(handlers, GLOBAL, lock="TRUE")
+    assert pacs.reports.pending() == 3
+
+
 def test_a_lock_on_one_workitem_outlives_a_global_subscription_without(pacs, handlers):
     pushed(handlers)
     subscribe(handlers, lock="TRUE")
@@ -395,6 +409,8 @@ def test_a_global_subscription_with_a_lock_leaves_one_without_as_it_is(pacs, han
     pushed(handlers, "1.1")
     pushed(handlers, "1.2")
     subscribe(handlers, "1.1", lock="FALSE")
+    with pacs._opened()._database.write() as connection:  # one that still waits would do for both
+        connection.execute("UPDATE reports SET delivered = made")
     assert subscribe(handlers, GLOBAL, "TRUE") is None
     with pacs._opened()._database.read() as connection:
         subscribed = connection.execute("SELECT uid, lock FROM subscriptions ORDER BY uid").fetchall()

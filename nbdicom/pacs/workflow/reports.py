@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import DataSetError, NbdicomError, OperationFailed
-from nbdicom.pacs.workflow.database import Database, dump, load, now
+from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.privacy import trace_of
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import UID
@@ -184,6 +184,16 @@ class Reports(Tabular):
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (ae_title, sop_class, sop_instance, subject, event_type, dump(information or {}), now()),
         )
+
+    @staticmethod
+    def waiting(connection: sqlite3.Connection, ae_title: str, event_type: int) -> dict[str, Attributes]:
+        """What a recipient has not been told yet: for each SOP Instance the information of the last report of this type."""
+        rows = connection.execute(
+            "SELECT sop_instance, information FROM reports WHERE ae_title = ? AND delivered IS NULL AND event_type = ?"
+            " ORDER BY id",
+            (ae_title, event_type),
+        )
+        return {sop_instance: load(information) for sop_instance, information in rows}
 
     def wake(self, *ae_titles: str, patiently: bool = False) -> None:
         """Deliver to these recipients now; *patiently*: those to whom it just failed in their own time."""
