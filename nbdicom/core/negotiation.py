@@ -217,7 +217,11 @@ class _Said:
         )
 
 
-@by_identity(lambda result, rq, answer: isinstance(answer, AAssociateRJ) or rq.is_secret or answer.is_secret)
+@by_identity(
+    lambda result, rq, answer: (
+        isinstance(answer, AAssociateRJ) or any(said.is_secret or said.is_long for said in (rq, answer))
+    )
+)
 def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiation:
     """What the requestor knows after the answer to its request.
 
@@ -335,7 +339,7 @@ def _quirks_of_user_information(info: _Said) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- acceptor
 
 
-@by_identity(lambda result, rq, support, user_items=(): bool(user_items) or rq.is_secret)
+@by_identity(lambda result, rq, support, user_items=(): bool(user_items) or rq.is_secret or rq.is_long)
 def negotiate(
     rq: AAssociateRQ, support: Support, user_items: tuple[Item, ...] = ()
 ) -> tuple[AAssociateAC, Negotiation]:

@@ -87,6 +87,7 @@ _ITEM_HEADER = Struct(">BBH")  #: type, reserved, length
 _MOST_ITEMS = 1024  #: that are remembered
 _NOTHING = -1  #: bytes of an item that is read anew each time
 _LONGEST_REMEMBERED = 1 << 15  #: bytes of a PDU that is not read anew: 128 contexts have 8 to 30 KB
+_MOST_ITEMS_REMEMBERED = 2048  #: items and sub-items of one; so many fit into that
 
 DICOM_APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")
 
@@ -520,6 +521,11 @@ class _Associate(PDU):
         )
 
     @property
+    def is_long(self) -> bool:
+        """True with more items than people propose: to remember what a stranger can make 5 MB of in memory is not for us."""
+        return sum(1 + len(getattr(item, "items", ())) for item in self.items) > _MOST_ITEMS_REMEMBERED
+
+    @property
     def application_context_name(self) -> UID | None:
         """The application context name, or None where the item is missing."""
         for item in self.items:
@@ -680,8 +686,10 @@ def pdu_name(pdu_type: int) -> str:
 
 
 def _is_private(pdu: PDU) -> bool:
-    """Not to be remembered: what transfers data or identifies a user, and what is hardly ever sent."""
-    return not isinstance(pdu, _Associate | AReleaseRQ | AReleaseRP) or (isinstance(pdu, _Associate) and pdu.is_secret)
+    """Not to be remembered: what transfers data or identifies a user, and what is hardly ever sent, or so long."""
+    if isinstance(pdu, _Associate):
+        return pdu.is_secret or pdu.is_long
+    return not isinstance(pdu, AReleaseRQ | AReleaseRP)
 
 
 @by_identity(lambda raw, pdu: _is_private(pdu))

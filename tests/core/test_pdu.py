@@ -344,6 +344,13 @@ REMEMBERED = {
         ),
         False,
     ),
+    "with thousands of items": (
+        p.AAssociateRQ(
+            called_ae_title="A", calling_ae_title="B",
+            items=(p.UserInformation(items=(p.MaximumLength(maximum_length_received=7),) * 2500),),
+        ),
+        False,
+    ),
     "with an answer to one": (
         p.AAssociateAC(items=(p.UserInformation(items=(p.UserIdentityAC(server_response=b"ticket"),)),)),
         False,
