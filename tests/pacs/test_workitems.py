@@ -464,6 +464,15 @@ def test_filtered_global_subscription(pacs, handlers):
         assert connection.execute("SELECT uid FROM subscriptions ORDER BY uid").fetchall() == [("1.2",), ("1.3",)]
 
 
+def test_subscriptions_have_a_limit(pacs, handlers):
+    """Each is looked at whenever somebody creates a workitem."""
+    assert subscribe(handlers, FILTERED, PatientID=[f"P{k}" for k in range(10_000)]) == 0x0213
+    pacs.allow.update({f"AE{k}": ("127.0.0.1", 1) for k in range(257)})
+    statuses = [subscribe(handlers, GLOBAL, ae_title=f"AE{k}") for k in range(257)]
+    assert statuses == [None] * 256 + [0x0213]
+    assert subscribe(handlers, FILTERED, ae_title="AE0", PatientID="P1") is None  # in the place of its own
+
+
 def test_who_cannot_be_subscribed(handlers):
     pushed(handlers)
     assert subscribe(handlers, ae_title="STRANGER") == 0xC308

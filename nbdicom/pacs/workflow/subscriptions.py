@@ -26,7 +26,11 @@ _NO_SUCH_WORKITEM = 0xC307
 _RECIPIENT_UNKNOWN = 0xC308
 _NOT_APPROPRIATE = 0xC314
 _STATE_REPORT, _SCP_STATUS_CHANGE = 1, 4
+_RESOURCE_LIMITATION = 0x0213
 _NO_KEYS = ("ReceivingAE", "DeletionLock")
+# Whoever creates a workitem waits until it has been compared with each of them, and so do all others.
+_MOST_GLOBAL = 256  #: global subscriptions
+_LONGEST_KEYS = 16_384  #: characters of the keys of one, as they are kept
 
 
 class Subscriptions(Tabular):
@@ -48,6 +52,8 @@ class Subscriptions(Tabular):
             raise Refuse(_RECIPIENT_UNKNOWN, "the receiving AE title is unknown")
         locked = lock == "TRUE"
         keys = {k: v for k, v in information.items() if k not in _NO_KEYS} if uid == FILTERED else None
+        if keys is not None and len(dump(keys)) > _LONGEST_KEYS:
+            raise Refuse(_RESOURCE_LIMITATION, f"keys of more than {_LONGEST_KEYS} characters")
         with self._database.write() as connection:
             waiting = self._reports.waiting(connection, ae_title, _STATE_REPORT)
             if uid not in WELL_KNOWN:
@@ -57,6 +63,11 @@ class Subscriptions(Tabular):
                 self._put(connection, ae_title, uid, locked)
                 self._tell_state(connection, ae_title, uid, load(row[0]), waiting)
             else:
+                (others,) = connection.execute(
+                    "SELECT count(*) FROM global_subscriptions WHERE ae_title <> ?", (ae_title,)
+                ).fetchone()
+                if others >= _MOST_GLOBAL:
+                    raise Refuse(_RESOURCE_LIMITATION, f"there are {_MOST_GLOBAL} global subscriptions already")
                 connection.execute(
                     "INSERT OR REPLACE INTO global_subscriptions (ae_title, lock, keys) VALUES (?, ?, ?)",
                     (ae_title, locked, None if keys is None else dump(keys)),
