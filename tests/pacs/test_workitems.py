@@ -228,6 +228,11 @@ def test_room_is_left_on_the_disk(tmp_path):
 
 def test_a_data_set_is_no_book(handlers):
     assert pushed(handlers, CommentsOnTheScheduledProcedureStep="x" * (17 << 20)) == 0x0213
+    pushed(handlers, "1.1")
+    keywords = ("ImageComments", "StudyComments", "VisitComments")
+    book = [{keyword: "x" * (12 << 20)} for keyword in keywords]
+    set_one = [normalized(handlers, "n_set", PULL, "1.1", page, sop_class=UPS) for page in book]
+    assert set_one == [None, None, 0x0213]
     with pytest.raises(Refuse, match="A700H"):
         worklist(handlers, QUERY, PatientID=["x" * 60] * 300_000)
 

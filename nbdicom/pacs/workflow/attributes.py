@@ -14,14 +14,26 @@ from typing import Any
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.matching import Key, Period, parse_key
-from nbdicom.pacs.workflow.database import Attributes
+from nbdicom.pacs.workflow.database import Attributes, dump
 from nbdicom.uids import UID
 
-__all__ = ["Keys", "attributes_of", "chosen", "dictionary_vr", "read", "read_identifier", "require", "text_of", "words"]
+__all__ = [
+    "Keys",
+    "attributes_of",
+    "chosen",
+    "dictionary_vr",
+    "joined",
+    "read",
+    "read_identifier",
+    "require",
+    "text_of",
+    "words",
+]
 
 _EXPLICIT = UID("1.2.840.10008.1.2.1")
 _NEVER_MATCHED = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT"))
 _NO_KEYS = frozenset(("SpecificCharacterSet", "TimezoneOffsetFromUTC"))
+_LONGEST_KEPT = 32 << 20  #: characters of one that has been changed, as it is kept
 _LONGEST = 16 << 20  #: bytes of a data set; a commitment of 100 000 objects fits
 
 _MISSING_ATTRIBUTE, _MISSING_VALUE = 0x0120, 0x0121
@@ -76,6 +88,20 @@ def read(data: bytes | None, transfer_syntax: str) -> Attributes:
     except DataSetError as error:
         raise Refuse(0x0110, error.message) from error
     return attributes
+
+
+def joined(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
+    """A data set with what an N-SET changes.
+
+    Raises
+    ------
+    Refuse
+        0213H if that becomes too long: request by request it could grow for ever, and each would read and write all of it.
+    """
+    whole = {**attributes, **changes}
+    if len(dump(whole)) > _LONGEST_KEPT:
+        raise Refuse(0x0213, f"a data set of more than {_LONGEST_KEPT} characters")
+    return whole
 
 
 def read_identifier(data: bytes | None, transfer_syntax: str) -> Attributes:

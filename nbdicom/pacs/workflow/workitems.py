@@ -21,6 +21,7 @@ from nbdicom.pacs.workflow.attributes import (
     Keys,
     attributes_of,
     chosen,
+    joined,
     read,
     read_identifier,
     require,
@@ -288,7 +289,7 @@ class Workitems(Service):
                 if keyword in _VALUED and value in ("", []):
                     raise Refuse(0x0121, f"{keyword} has no value")
             before = dict(attributes)
-            attributes |= {keyword: value for keyword, value in changes.items() if keyword not in _OURS}
+            attributes = joined(attributes, {k: value for k, value in changes.items() if k not in _OURS})
             attributes |= _identity(uid, state)
             _save(connection, uid, state, lock, attributes)
             told: set[str] = set()
