@@ -26,6 +26,7 @@ from typing import Any, Generic, Self, TypeVar
 from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted
 from nbdicom.errors import NbdicomError, OperationCancelled
 from nbdicom.peer.notices import PeerWarning, collected, notify
+from nbdicom.privacy import trace_of
 from nbdicom.table import counted, printable
 
 __all__ = ["Job", "Snapshot", "progress_widget"]
@@ -304,7 +305,7 @@ class Job(Generic[T]):
                 view(snapshot)
             except Exception as error:  # a view that breaks must not take the others with it
                 _log.warning("a view of %s failed: %s", self.label, type(error).__name__)
-                _log.debug("details", exc_info=error)
+                _log.debug("%s", trace_of(error))
 
     # --------------------------------------------------------------------------- to look at
 

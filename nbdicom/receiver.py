@@ -71,6 +71,8 @@ class Receiver(Tabular):
         Where to listen; port 0 takes a free one.
     any_called : bool
         Also receive what is sent to another title.
+    calling : callable, optional
+        ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     on_stored : callable, optional
@@ -96,6 +98,7 @@ class Receiver(Tabular):
         host: str = "127.0.0.1",
         port: int = 0,
         any_called: bool = False,
+        calling: Callable[[str, str], bool] | None = None,
         tls: TLS | None = None,
         on_stored: Callable[[StoredFile], None] | None = None,
         sink: Callable[[StoreRequest], DataSink] | None = None,
@@ -117,6 +120,7 @@ class Receiver(Tabular):
             host=host,
             port=port,
             any_called=any_called,
+            calling=calling,
             tls=tls,
             timeouts=timeouts,
             limits=limits,
@@ -234,6 +238,7 @@ def serve(
     port: int = 0,
     contexts: Iterable[ContextLike] = ("Verification",),
     any_called: bool = False,
+    calling: Callable[[str, str], bool] | None = None,
     tls: TLS | None = None,
 ) -> Receiver | Server:
     """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
@@ -250,6 +255,8 @@ def serve(
         What your own handlers serve, like in `associate`.
     any_called : bool
         Also serve requests that call another title.
+    calling : callable, optional
+        ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
 
@@ -260,8 +267,18 @@ def serve(
     True
     """
     if handlers is None:
-        return Receiver(to, ae_title=ae_title, host=host, port=port, any_called=any_called, tls=tls).start()
+        receiver = Receiver(
+            to, ae_title=ae_title, host=host, port=port, any_called=any_called, calling=calling, tls=tls
+        )
+        return receiver.start()
     server = Server(
-        handlers, ae_title=ae_title, contexts=contexts, host=host, port=port, any_called=any_called, tls=tls
+        handlers,
+        ae_title=ae_title,
+        contexts=contexts,
+        host=host,
+        port=port,
+        any_called=any_called,
+        calling=calling,
+        tls=tls,
     )
     return server.start()

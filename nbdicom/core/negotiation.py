@@ -38,7 +38,7 @@ from nbdicom.core.pdu import (
     UserIdentityAC,
     UserIdentityRQ,
     UserInformation,
-    is_secret,
+    is_remembered,
     user_information,
 )
 from nbdicom.core.presentation import (
@@ -247,7 +247,7 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
     return replace(concluded, calling_ae_title=calling, called_ae_title=called, quirks=quirks)
 
 
-@by_identity(lambda result, asked, answered: is_secret(asked) or is_secret(answered))
+@by_identity(lambda result, asked, answered: not (is_remembered(asked) and is_remembered(answered)))
 def _concluded(asked: tuple[Item, ...], answered: tuple[Item, ...]) -> Negotiation:
     """What comes of it whatever the titles are."""
     offered = _Said(user_information(asked))
@@ -363,7 +363,7 @@ def negotiate(
     return ac, replace(agreement, calling_ae_title=calling, called_ae_title=called, quirks=quirks)
 
 
-@by_identity(lambda result, asked, support, user_items: bool(user_items) or is_secret(asked))
+@by_identity(lambda result, asked, support, user_items: bool(user_items) or not is_remembered(asked))
 def _negotiated(
     asked: tuple[Item, ...], support: Support, user_items: tuple[Item, ...]
 ) -> tuple[tuple[Item, ...], Negotiation]:

@@ -87,6 +87,7 @@ _ITEM_HEADER = Struct(">BBH")  #: type, reserved, length
 _MOST_ITEMS = 1024  #: that are remembered
 _NOTHING = -1  #: bytes of an item that is read anew each time
 _LONGEST_REMEMBERED = 1 << 15  #: bytes of a variable part that is not read anew: 128 contexts have 8 to 30 KB
+_MOST_REMEMBERED = 2048  #: items and sub-items of one; so many fit into that, and become 5 MB in memory
 
 DICOM_APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")
 
@@ -503,9 +504,10 @@ class UserInformation(Item):
 # ------------------------------------------------------------------------------- PDUs
 
 
-def is_secret(items: tuple[Item, ...]) -> bool:
-    """Whether there is a user identity in the variable part of an A-ASSOCIATE PDU: that is not to be remembered."""
-    return any(
+def is_remembered(items: tuple[Item, ...]) -> bool:
+    """Whether a variable part may be remembered: not with a user identity in it, nor with more items than people propose."""
+    many = sum(1 + len(getattr(item, "items", ())) for item in items) > _MOST_REMEMBERED
+    return not many and not any(
         isinstance(said, UserIdentityRQ | UserIdentityAC)
         for item in items
         if isinstance(item, UserInformation)
@@ -530,10 +532,12 @@ class _VariablePart(_Items):
 
     def __init__(self, *classes: Any) -> None:
         super().__init__(*classes)
-        self._written = by_identity(lambda body, items: len(body) > _LONGEST_REMEMBERED or is_secret(items))(
+        self._written = by_identity(lambda body, items: len(body) > _LONGEST_REMEMBERED or not is_remembered(items))(
             super().encode
         )
-        self._read = by_value(lambda items, body: len(body) > _LONGEST_REMEMBERED or is_secret(items))(self._decoded)
+        self._read = by_value(lambda items, body: len(body) > _LONGEST_REMEMBERED or not is_remembered(items))(
+            self._decoded
+        )
 
     def encode(self, value: tuple[Item, ...]) -> bytes:
         return self._written(value)

@@ -20,10 +20,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Durability", "Syncer", "Unsynced", "sync_file", "sync_folder"]
+__all__ = ["Durability", "Syncer", "Unsynced", "make_database", "sync_file", "sync_folder"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -53,6 +54,17 @@ def sync_folder(path: str | Path) -> None:
     """Have the names in a folder on the disk; not needed, and not possible, on Windows."""
     if os.name == "posix":
         sync_file(path)
+
+
+def make_database(path: Path) -> None:
+    """Make an empty file for a database if there is none, with the mode of an object's file.
+
+    SQLite would make it for everybody to read who may enter the folder, and there are names of patients in it; what it
+    makes beside the file gets the file's mode.  Where it cannot be made, SQLite says why.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
+        sync_folder(path.parent)
 
 
 class Unsynced:

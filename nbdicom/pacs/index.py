@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbdicom.errors import PacsError
+from nbdicom.pacs.durability import make_database
 from nbdicom.pacs.rows import Record, Writer, delete
 from nbdicom.pacs.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from nbdicom.table import printable
@@ -87,6 +88,7 @@ class Index:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         try:
+            make_database(path)
             self._writer = self._connect()
             try:
                 self._check()

@@ -19,7 +19,10 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from nbdicom.operations.requests import Refuse
 
 __all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Period", "Wildcard", "fold_name", "parse_key"]
 
@@ -34,12 +37,18 @@ _TEXT_VRS = frozenset(("LT", "ST", "UT", "UR"))
 
 _HIGH = "\x7f"  #: sorts after every character of a date or time, so "1030" + _HIGH ends the minute
 _MANY = 500  #: values of a list from which on they travel as one parameter; SQLite limits the number of parameters
+_LONGEST = 4096  #: characters of a pattern; no value that may have so many has ever been looked for by one
 
 
 class Key(ABC):
     """A key that restricts something; universal matching (PS3.4 C.2.2.2.3) has none."""
 
     __slots__ = ()
+
+    @property
+    def parts(self) -> tuple[Key, ...]:
+        """The keys of which any has to match; each is compared without a look at the clock."""
+        return (self,)
 
     @abstractmethod
     def sql(self, expression: str) -> Condition:
@@ -83,6 +92,11 @@ class Wildcard(Key):
     """Wild card matching (PS3.4 C.2.2.2.4): "*" is any sequence of characters, "?" any one; the case counts."""
 
     pattern: str
+
+    @property
+    def text(self) -> str:
+        """What is compared."""
+        return self.pattern
 
     def sql(self, expression: str) -> Condition:
         """GLOB, in which "[" would start a set of characters, and bounds from which an index can begin."""
@@ -188,6 +202,11 @@ class Name(Key):
 
     groups: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """What is compared."""
+        return "=".join(self.groups)
+
     def sql(self, expression: str) -> Condition:
         """A condition on ``names``, where *expression* is the patient's number: each group is found by index."""
         if len(self.groups) == 1:
@@ -221,6 +240,11 @@ class OneOf(Key):
     """
 
     keys: tuple[Key, ...]
+
+    @property
+    def parts(self) -> tuple[Key, ...]:
+        """The keys."""
+        return self.keys
 
     def sql(self, expression: str) -> Condition:
         """The conditions joined by OR."""
@@ -257,6 +281,11 @@ def parse_key(vr: str, value: object) -> Key | None:
     Between(first='20260101', last='')
     >>> parse_key("UI", "") is None
     True
+
+    Raises
+    ------
+    Refuse
+        A700H for a pattern that is too long, or too many of them.
     """
     if isinstance(value, str) and vr not in _TEXT_VRS:
         value = value.split("\\")
@@ -268,6 +297,9 @@ def parse_key(vr: str, value: object) -> Key | None:
     keys = [_parse_value(vr, text) for text in texts if text]
     if len(keys) > 1 and all(isinstance(key, AnyOf) for key in keys):
         return AnyOf(tuple(text for text in texts if text))
+    patterns = [key for key in keys if isinstance(key, Wildcard | Name)]
+    if len(keys) > _MANY or any(len(key.text) > _LONGEST for key in patterns):
+        raise Refuse(0xA700, f"more than {_MANY} patterns, or one of more than {_LONGEST} characters")
     return keys[0] if len(keys) == 1 else OneOf(tuple(keys))
 
 
@@ -368,18 +400,36 @@ def _successor(prefix: str) -> str:
 
 
 def _wildcard(pattern: str, text: str) -> bool:
-    """Greedy matching: only the last asterisk is ever tried again, so the time is bounded by the product of lengths."""
-    p = t = 0
-    star, retry = -1, 0
-    while t < len(text):
-        if p < len(pattern) and pattern[p] == "*":
-            star, retry = p, t
-            p += 1
-        elif p < len(pattern) and pattern[p] in ("?", text[t]):
-            p, t = p + 1, t + 1
-        elif star >= 0:
-            retry += 1
-            p, t = star + 1, retry
-        else:
+    """All ways through the pattern at once, each a bit: every character of the text is looked at once.
+
+    To begin again behind each place where the pattern could begin takes the product of both lengths, minutes for 30 kB.
+    """
+    characters, any_character, stars, end = _program(pattern)
+    state = 1
+    for character in text:
+        state = (state & characters.get(character, any_character)) << 1 | state & stars
+        if not state:
             return False
-    return not pattern[p:].strip("*")
+    return bool(state & end)
+
+
+@lru_cache(64)
+def _program(pattern: str) -> tuple[dict[str, int], int, int, int]:
+    """A pattern as numbers: bit k stands for "k characters of the pattern have been found".
+
+    From which of these a character leads on, for those that the pattern has and for any other; at which an asterisk
+    takes whatever comes; and the last.
+    """
+    characters: dict[str, int] = {}
+    any_character = stars = 0
+    bit = 1
+    for character in pattern:
+        if character == "*":
+            stars |= bit
+            continue
+        if character == "?":
+            any_character |= bit
+        else:
+            characters[character] = characters.get(character, 0) | bit
+        bit <<= 1
+    return {character: bits | any_character for character, bits in characters.items()}, any_character, stars, bit

@@ -40,6 +40,7 @@ from nbdicom.pacs.workflow.reports import PAUSES, Reports
 from nbdicom.pacs.workflow.services import SERVED, Workflow
 from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
+from nbdicom.privacy import trace_of
 from nbdicom.running import replace_running, running, stopped
 from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
@@ -414,7 +415,7 @@ class Pacs:
             self._on_stored(stored, request.calling_ae_title)
         except Exception as error:  # the object is stored, and its sender shall hear nothing else
             _log.warning("on_stored failed: %s", type(error).__name__)
-            _log.debug("details", exc_info=error)
+            _log.debug("%s", trace_of(error))
 
     def _select(self, request: RetrieveRequest) -> Sequence[StorableInstance]:
         found = self._open().select(request, self.timeouts.query)

@@ -91,6 +91,17 @@ class Patience:
         self.expired = self._until is not None and time.monotonic() >= self._until
         return self.expired or self._cancelled()
 
+    def check(self) -> None:
+        """The same for what Python compares, between two comparisons.
+
+        Raises
+        ------
+        Refuse
+            A700H; whoever has cancelled is told so by others.
+        """
+        if self.over():
+            raise Refuse(0xA700, "the query takes too long; restrict it")
+
 
 def find(
     index: Index, request: FindRequest, *, ae_title: str, limit: int, seconds: float | None = None
@@ -122,7 +133,12 @@ def _matches(
     try:
         with index.reader() as connection:
             matchers = plan.matchers
-            connection.create_function("matches", 2, lambda value, k: matchers[k].matches_any(value))
+
+            def matches(value: object, k: int) -> bool:
+                patience.check()  # SQLite does not look at the clock while we compare; its own error follows from ours
+                return matchers[k].matches_any(value)
+
+            connection.create_function("matches", 2, matches)
             # A C-CANCEL may come while SQLite looks for a match that is far away.
             connection.set_progress_handler(patience.over, Patience.STEPS)
             cursor = connection.cursor()

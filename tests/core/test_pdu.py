@@ -343,6 +343,10 @@ REMEMBERED: dict[str, tuple[tuple[p.Item, ...], bool]] = {
     ),
     "with a user identity": ((p.UserInformation(items=(IDENTITY,)),), False),
     "with an answer to one": ((p.UserInformation(items=(p.UserIdentityAC(server_response=b"ticket"),)),), False),
+    "with thousands of items": (
+        (p.UserInformation(items=(p.MaximumLength(maximum_length_received=7),) * 2500),),
+        False,
+    ),
     "longer than any": (tuple(p.UnknownItem(unknown_type=0x99, data=bytes(4096)) for _ in range(9)), False),
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nbdicom.blocking import Server
+from nbdicom.blocking import Server, associate
 from nbdicom.config import Limits
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CEchoRQ, CFindRQ, CFindRSP, CStoreRQ, CStoreRSP, encode_command
@@ -23,9 +23,9 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
 from nbdicom.data.elements import decode_elements
-from nbdicom.errors import AssociationAborted, DataSetError
+from nbdicom.errors import AssociationAborted, DataSetError, OperationFailed
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import FindRequest, StoreRequest
+from nbdicom.operations.requests import FindRequest, Refuse, StoreRequest
 from nbdicom.pacs import Pacs
 from nbdicom.status import Status
 from nbdicom.uids import UID
@@ -559,6 +559,24 @@ def test_a_query_that_takes_too_long(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert "given up" in caplog.text
 
 
+UPS_QUERY, WORKLIST = UID("1.2.840.10008.5.1.4.34.6.3"), UID("1.2.840.10008.5.1.4.31")
+
+
+@pytest.mark.parametrize("keys", [{"PatientComments": "x*"}, {"PatientID": "*", "OtherPatientIDs": ["x*", "y?"]}])
+def test_a_comparison_in_python_that_takes_too_long(keys: dict[str, Any], tmp_path: Path) -> None:
+    """What has no column is compared by us, while SQLite does not look at the clock."""
+    with Pacs(tmp_path / "root", durability="none", timeouts=replace(FAST, query=0.0)) as pacs:
+        fill(pacs, 3)
+        pacs.workitems.add(ProcedureStepLabel="CAD", PatientComments="none")
+        pacs.worklist.add(PatientName="A", PatientID="1", Modality="CT", ScheduledStationAETitle="CT1")
+        for model, level in ((FIND, {"QueryRetrieveLevel": "STUDY"}), (UPS_QUERY, {}), (WORKLIST, {})):
+            contexts = [(model, [IMPLICIT])]
+            with associate((pacs.host, pacs.port), called="NBPACS", contexts=contexts) as association:
+                responses = association.find({**level, **keys}, model=model)
+                with pytest.raises(OperationFailed, match="A700H"):
+                    list(responses)
+
+
 @pytest.mark.parametrize("stars", ["*", "****", "*" * 10_000])
 def test_asterisks_are_one(stars: str) -> None:
     from nbdicom.pacs.matching import parse_key
@@ -574,6 +592,11 @@ def test_a_wildcard_is_no_regular_expression() -> None:
 
     key = parse_key("LO", "*a" * 1000 + "b")
     assert key is not None and not key.matches("a" * 5000)
+    key = parse_key("UT", "*" + "?a" * 2000 + "b")
+    assert key is not None and not key.matches("a" * 200_000)  # four minutes, if it began again at each of them
+    for pattern in ("*" + "a" * 4096, ["a*"] * 501):
+        with pytest.raises(Refuse, match="A700H"):
+            parse_key("LO", pattern)
     literal = parse_key("LO", "[ab]*")
     assert literal is not None and literal.matches("[ab]x") and not literal.matches("ax")
 

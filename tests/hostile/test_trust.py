@@ -18,7 +18,7 @@ from nbdicom.core.pdu import AAssociateAC, encode_pdu
 from nbdicom.data import FolderSink, codec
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs import Pacs
-from nbdicom.receiver import Receiver
+from nbdicom.receiver import Receiver, serve
 from nbdicom.status import Status
 from nbdicom.uids import UID
 from tests.drivers.scripted import (
@@ -78,6 +78,29 @@ def test_a_table_of_callers(called: str, calling: str, host: str, answer: bytes 
             wire.expect(AAssociateAC)
             wire.echo()
             wire.release()
+
+
+@pytest.mark.parametrize("handlers", [None, Handlers()], ids=["receiver", "server"])
+@pytest.mark.parametrize(
+    ("calling", "host", "answer"),
+    [("FRIEND", "127.0.0.2", None), ("FRIEND", "127.0.0.3", UNKNOWN_CALLING), ("ME", "127.0.0.2", UNKNOWN_CALLING)],
+)
+def test_a_receiver_may_be_choosy(
+    handlers: Handlers | None, calling: str, host: str, answer: bytes | None, tmp_path: Path
+) -> None:
+    known = {("FRIEND", "127.0.0.2")}
+    scp = serve(handlers, to=tmp_path, host="0.0.0.0", calling=lambda title, where: (title, where) in known)
+    port = scp.port if isinstance(scp, Receiver) else scp.address[1]
+    try:
+        with Wire.connect_from(host, ("127.0.0.1", port)) as wire:
+            wire.send(a_associate_rq(called="NBDICOM", calling=calling))
+            if answer is not None:
+                assert wire.rest() == answer
+                return
+            wire.expect(AAssociateAC)
+            wire.release()
+    finally:
+        scp.stop() if isinstance(scp, Receiver) else scp.close()
 
 
 @pytest.mark.parametrize("title", ["NOBODY", "127.0.0.1:104", "127.0.0.1", "*", "FRIEND\\OTHER", "friend", "..", " "])

@@ -4,6 +4,7 @@ import pytest
 from pacs_requests import CT, MR, made, normalized, store
 
 from nbdicom.pacs import Pacs
+from nbdicom.pacs.workflow.commitment import read_back
 from nbdicom.pacs.workflow.database import load
 
 CLASS, INSTANCE = "StorageCommitmentPushModel", "1.2.840.10008.1.20.1.1"
@@ -95,6 +96,7 @@ def test_a_transaction_uid_is_used_once(pacs):
         ({"ReferencedSOPSequence": references((CT, "1.2.3.1"))}, INSTANCE, 1, 0x0120),
         ({"TransactionUID": "9.1", "ReferencedSOPSequence": [{"ReferencedSOPClassUID": CT}]}, INSTANCE, 1, 0x0120),
         (b"\x01\x02", INSTANCE, 1, 0x0110),
+        ({"TransactionUID": b"9.\xfc", "ReferencedSOPSequence": references((CT, "1.2.3.1"))}, INSTANCE, 1, 0x0110),
         ({}, "1.2.3", 1, 0x0112),
         ({}, INSTANCE, 2, 0x0123),
     ],
@@ -102,6 +104,19 @@ def test_a_transaction_uid_is_used_once(pacs):
 def test_requests_that_are_none(pacs, attributes, uid, number, status):
     assert normalized(pacs.handlers(), "n_action", CLASS, uid, attributes, action_type_id=number) == status
     assert pacs.reports.pending() == 0
+
+
+def test_an_object_is_read_once_however_often_it_is_named(pacs, monkeypatch):
+    read = []
+
+    def counted(instance, *, sync):
+        read.append(str(instance.sop_instance_uid))
+        return read_back(instance, sync=sync)
+
+    monkeypatch.setattr("nbdicom.pacs.workflow.commitment.read_back", counted)
+    ask(pacs, *[(CT, "1.2.3.1"), (CT, "1.2.3.2")] * 100)
+    assert promised(pacs) == (1, ["1.2.3.1", "1.2.3.2"] * 100, {})
+    assert read == ["1.2.3.1", "1.2.3.2"]
 
 
 def test_a_request_outlives_the_server(pacs):

@@ -1,6 +1,7 @@
 """Storing (PS3.4 Annex B): what is answered, what is on the disk then, and what a start makes of an interruption."""
 
 import hashlib
+import logging
 import os
 import sqlite3
 import threading
@@ -51,6 +52,7 @@ def test_data_set_in_memory_is_stored_too(pacs, handlers):
 
 
 def test_who_wants_to_know_is_told_what_was_stored_and_his_troubles_are_his_own(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, "nbdicom.pacs")  # at no level: what a program says of its errors may be a patient's
     told = []
 
     def on_stored(stored, calling_ae_title):
@@ -127,9 +129,11 @@ def test_names_of_files_are_ours(pacs, handlers, uid):
     assert all(set(path.stem + path.parent.name) <= set("0123456789abcdef") for path in files(pacs))
 
 
-def test_files_are_no_programs(pacs, handlers):
+def test_files_are_no_programs_and_not_for_everybody(pacs, handlers):
     store(handlers, made())
-    assert all(path.stat().st_mode & 0o117 == 0 for path in files(pacs))
+    databases = [path for path in pacs.root.iterdir() if ".sqlite" in path.name]
+    assert {"index.sqlite", "workflow.sqlite", "index.sqlite-wal"} <= {path.name for path in databases}
+    assert all(path.stat().st_mode & 0o117 == 0 for path in [*files(pacs), *databases])
 
 
 # ------------------------------------------------------------------------------- the hierarchy (whose study is it)

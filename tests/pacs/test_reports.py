@@ -165,6 +165,20 @@ def test_attempts_are_bounded(tmp_path):
             assert "not now" in str(pacs.reports)
 
 
+def test_a_report_that_cannot_be_sent_keeps_no_other_waiting(hospital):
+    hospital.start()
+    reports = hospital.reports
+    with reports._database.write() as connection:
+        told = {"TransactionUID": "9.\xfc"}
+        reports.add(connection, "CT1", sop_class=COMMITMENT, sop_instance=INSTANCE, event_type=1, information=told)
+    inbox = Inbox()
+    with dial(hospital, inbox=inbox) as association:
+        ask(association)
+        association.listen(SOON, until=lambda: inbox.got)
+    assert reports.wait(SOON)
+    assert "a value of TransactionUID does not fit its VR UI" in [row[-1] for row in reports.table().rows]
+
+
 def test_a_peer_that_does_not_agree_to_the_roles(tmp_path):
     inbox = Inbox()
     with modality(inbox, roles=False) as scp:

@@ -1,9 +1,15 @@
 """Workitems: every cell of PS3.4 Table CC.1.1-2, what may be changed by whom, subscriptions, and the reports that follow."""
 
-import pytest
-from pacs_requests import normalized, worklist
+import struct
 
+import pytest
+from pacs_requests import encode, normalized, worklist
+
+from nbdicom.config import Limits
+from nbdicom.data.values import tag_named
 from nbdicom.errors import PacsError
+from nbdicom.operations.requests import Refuse
+from nbdicom.pacs import Pacs
 from nbdicom.pacs.workflow.database import load
 from nbdicom.pacs.workflow.subscriptions import FILTERED, GLOBAL
 
@@ -33,7 +39,8 @@ def pacs(pacs):
     return pacs
 
 
-def pushed(handlers, uid="1.1", **changes):
+def pushed(handlers, uid="1.1", odd=None, **changes):
+    """The status of an N-CREATE; None is Success.  *odd* is a tag and the bytes that are sent in its place."""
     attributes = {
         STATE: "SCHEDULED",
         "ScheduledProcedureStepPriority": "MEDIUM",
@@ -44,6 +51,10 @@ def pushed(handlers, uid="1.1", **changes):
         **changes,
     }
     attributes = {keyword: value for keyword, value in attributes.items() if value is not None}
+    if odd is not None:
+        parts = {tag_named(keyword): encode({keyword: value}) for keyword, value in attributes.items()}
+        parts |= dict([odd])
+        attributes = b"".join(parts[tag] for tag in sorted(parts))
     return normalized(handlers, "n_create", PUSH, uid, attributes)
 
 
@@ -156,6 +167,32 @@ def test_what_is_pushed(pacs, handlers, changes, status):
     assert len(pacs.workitems) == (status is None)
 
 
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00404018, b"LO", b"a\\bc"),  # ScheduledWorkitemCodeSequence: text
+        (0x00404018, b"UI", b""),  # nothing is nothing, whatever it is of
+        (0x00100020, b"US", b"\x07\x00"),  # PatientID: a number is as good as text
+        (0x00100020, b"SQ", b"\xfe\xff\x00\xe0\x00\x00\x00\x00"),  # and an item is not
+        (0x00100030, b"LO", "\xfc ".encode("latin-1")),  # PatientBirthDate
+        (0x00280010, b"LO", b"many"),  # Rows
+    ],
+)
+def test_an_odd_workitem_spoils_no_answer(handlers, tag, vr, value):
+    """What is accepted can be asked for by everybody, and be sent."""
+    length = struct.pack("<HI", 0, len(value)) if vr == b"SQ" else struct.pack("<H", len(value))
+    odd = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr) + length + value
+    status = pushed(handlers, "1.1", odd=(tag, odd))
+    assert status == (None if value == b"" or vr == b"US" else 0x0110)
+    assert pushed(handlers, "1.2") is None
+    wanted = {"ScheduledWorkitemCodeSequence": [], "PatientID": "", "PatientBirthDate": "", "Rows": None}
+    matches = worklist(handlers, QUERY, **wanted)
+    assert [match["SOPInstanceUID"] for match in matches] == ["1.1", "1.2"][status is not None :]
+    for match in matches:
+        encode(match)
+    assert worklist(handlers, QUERY, ScheduledWorkitemCodeSequence=[{"CodeValue": "1"}]) == []
+
+
 def test_a_request_has_the_attributes_of_the_table(pacs, handlers):
     """Those of type 2 are there, without a value."""
     assert (
@@ -167,6 +204,37 @@ def test_a_request_has_the_attributes_of_the_table(pacs, handlers):
     empty = ("AccessionNumber", "IssuerOfAccessionNumberSequence", "OrderPlacerIdentifierSequence",
              "OrderFillerIdentifierSequence", "RequestedProcedureDescription", "RequestedProcedureCodeSequence")  # fmt: skip
     assert not any(request[keyword] for keyword in empty)
+
+
+def test_there_may_be_many(handlers):
+    uids = [f"1.{number}" for number in range(1, 41)]  # more than are read at once
+    for uid in uids:
+        pushed(handlers, uid)
+    assert [match["SOPInstanceUID"] for match in worklist(handlers, QUERY)] == uids
+
+
+def test_room_is_left_on_the_disk(tmp_path):
+    with_room = Pacs(tmp_path, durability="none")
+    pushed(with_room.handlers(), "1.1")
+    with_room.stop()
+    pacs = Pacs(tmp_path, durability="none", limits=Limits(free_space=1 << 60))
+    handlers = pacs.handlers()
+    assert pushed(handlers, "1.2") == 0x0213
+    assert normalized(handlers, "n_set", PULL, "1.1", {"ProcedureStepLabel": "CAD 2"}, sop_class=UPS) == 0x0213
+    assert change(handlers, "IN PROGRESS") == 0x0213
+    assert [match["SOPInstanceUID"] for match in worklist(handlers, QUERY)] == ["1.1"]
+    pacs.stop()
+
+
+def test_a_data_set_is_no_book(handlers):
+    assert pushed(handlers, CommentsOnTheScheduledProcedureStep="x" * (17 << 20)) == 0x0213
+    pushed(handlers, "1.1")
+    keywords = ("ImageComments", "StudyComments", "VisitComments")
+    book = [{keyword: "x" * (12 << 20)} for keyword in keywords]
+    set_one = [normalized(handlers, "n_set", PULL, "1.1", page, sop_class=UPS) for page in book]
+    assert set_one == [None, None, 0x0213]
+    with pytest.raises(Refuse, match="A700H"):
+        worklist(handlers, QUERY, PatientID=["x" * 60] * 300_000)
 
 
 def test_no_workitem_twice_and_none_that_is_not_there(handlers):
@@ -321,6 +389,20 @@ def test_global_subscription(pacs, handlers, lock, told):
     assert about == told
 
 
+def test_who_is_subscribed_often_is_told_once(pacs, handlers):
+    pushed(handlers, "1.1")
+    pushed(handlers, "1.2")
+    for _ in range(3):
+        assert subscribe(handlers, GLOBAL, lock="TRUE") is None
+        assert subscribe(handlers, "1.1") is None
+    assert pacs.reports.pending() == 2
+    change(handlers, "IN PROGRESS")
+    assert pacs.reports.pending() == 3
+    for _ in range(3):
+        subscribe(handlers, GLOBAL, lock="TRUE")
+    assert pacs.reports.pending() == 3
+
+
 def test_a_lock_on_one_workitem_outlives_a_global_subscription_without(pacs, handlers):
     pushed(handlers)
     subscribe(handlers, lock="TRUE")
@@ -332,6 +414,8 @@ def test_a_global_subscription_with_a_lock_leaves_one_without_as_it_is(pacs, han
     pushed(handlers, "1.1")
     pushed(handlers, "1.2")
     subscribe(handlers, "1.1", lock="FALSE")
+    with pacs._opened()._database.write() as connection:  # one that still waits would do for both
+        connection.execute("UPDATE reports SET delivered = made")
     assert subscribe(handlers, GLOBAL, "TRUE") is None
     with pacs._opened()._database.read() as connection:
         subscribed = connection.execute("SELECT uid, lock FROM subscriptions ORDER BY uid").fetchall()
@@ -383,6 +467,15 @@ def test_filtered_global_subscription(pacs, handlers):
     pushed(handlers, "1.4", PatientID="P1")
     with pacs._opened()._database.read() as connection:
         assert connection.execute("SELECT uid FROM subscriptions ORDER BY uid").fetchall() == [("1.2",), ("1.3",)]
+
+
+def test_subscriptions_have_a_limit(pacs, handlers):
+    """Each is looked at whenever somebody creates a workitem."""
+    assert subscribe(handlers, FILTERED, PatientID=[f"P{k}" for k in range(10_000)]) == 0x0213
+    pacs.allow.update({f"AE{k}": ("127.0.0.1", 1) for k in range(257)})
+    statuses = [subscribe(handlers, GLOBAL, ae_title=f"AE{k}") for k in range(257)]
+    assert statuses == [None] * 256 + [0x0213]
+    assert subscribe(handlers, FILTERED, ae_title="AE0", PatientID="P1") is None  # in the place of its own
 
 
 def test_who_cannot_be_subscribed(handlers):

@@ -7,21 +7,34 @@ everything; an empty sequence key returns the whole sequence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.matching import Key, Period, parse_key
-from nbdicom.pacs.workflow.database import Attributes
+from nbdicom.pacs.workflow.database import Attributes, dump
 from nbdicom.uids import UID
 
-__all__ = ["Keys", "attributes_of", "chosen", "dictionary_vr", "read", "require", "text_of", "words"]
+__all__ = [
+    "Keys",
+    "attributes_of",
+    "chosen",
+    "dictionary_vr",
+    "joined",
+    "read",
+    "read_identifier",
+    "require",
+    "text_of",
+    "words",
+]
 
 _EXPLICIT = UID("1.2.840.10008.1.2.1")
 _NEVER_MATCHED = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT"))
 _NO_KEYS = frozenset(("SpecificCharacterSet", "TimezoneOffsetFromUTC"))
+_LONGEST_KEPT = 32 << 20  #: characters of one that has been changed, as it is kept
+_LONGEST = 16 << 20  #: bytes of a data set; a commitment of 100 000 objects fits
 
 _MISSING_ATTRIBUTE, _MISSING_VALUE = 0x0120, 0x0121
 
@@ -58,20 +71,76 @@ def attributes_of(value: Any) -> Attributes:
         ) from error
 
 
-def read(data: bytes | None, transfer_syntax: str, *, failure: int = 0x0110) -> Attributes:
-    """The data set of a request.
+def read(data: bytes | None, transfer_syntax: str) -> Attributes:
+    """The data set of a DIMSE-N request, which is kept, told to others, and compared with what they ask for.
 
     Raises
     ------
     Refuse
-        *failure*, if it cannot be decoded.
+        0110H if it cannot be decoded, or could not be sent again: one such value would spoil the answers to everybody who
+        asks for it.  0213H if it is too long.
     """
+    from nbdicom.data.flat import encode_elements
+
+    attributes = _decoded(data, transfer_syntax, undecodable=0x0110, too_long=0x0213)
+    try:
+        encode_elements(attributes, _EXPLICIT)
+    except DataSetError as error:
+        raise Refuse(0x0110, error.message) from error
+    return attributes
+
+
+def joined(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
+    """A data set with what an N-SET changes.
+
+    Raises
+    ------
+    Refuse
+        0213H if that becomes too long: request by request it could grow for ever, and each would read and write all of it.
+    """
+    whole = {**attributes, **changes}
+    if len(dump(whole)) > _LONGEST_KEPT:
+        raise Refuse(0x0213, f"a data set of more than {_LONGEST_KEPT} characters")
+    return whole
+
+
+def read_identifier(data: bytes | None, transfer_syntax: str) -> Attributes:
+    """The identifier of a C-FIND request.
+
+    Raises
+    ------
+    Refuse
+        C000H if it cannot be decoded, A700H if it is too long.
+    """
+    return _decoded(data, transfer_syntax, undecodable=0xC000, too_long=0xA700)
+
+
+def _decoded(data: bytes | None, transfer_syntax: str, *, undecodable: int, too_long: int) -> Attributes:
     from nbdicom.data.nested import decode_nested
 
+    if data is not None and len(data) > _LONGEST:
+        raise Refuse(too_long, f"a data set of more than {_LONGEST} bytes")
     try:
-        return decode_nested(data or b"", transfer_syntax)
+        attributes = decode_nested(data or b"", transfer_syntax)
     except DataSetError as error:
-        raise Refuse(failure, "the data set cannot be decoded") from error
+        raise Refuse(undecodable, "the data set cannot be decoded") from error
+    for keyword in _misfits(attributes):
+        raise Refuse(undecodable, f"{keyword} is, or is not, a sequence")
+    return attributes
+
+
+def _misfits(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """Which attributes have items where the dictionary knows values, or values where it knows items.
+
+    With an explicit VR that can be sent, and nothing that goes through the items of a sequence could make sense of it.
+    """
+    for keyword, value in attributes.items():
+        items = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+        is_sequence = items != [] or value == []
+        if "," not in keyword and value != "" and is_sequence != (dictionary_vr(keyword) == "SQ"):
+            yield keyword
+        for item in items:
+            yield from _misfits(item)
 
 
 def chosen(attributes: Mapping[str, Any], tags: Iterable[int]) -> Attributes:
@@ -184,13 +253,13 @@ class Keys:
                     del keys.tests[keyword]
         return keys
 
-    def match(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether a data set has what the keys ask for."""
+    def match(self, attributes: Mapping[str, Any], check: Callable[[], object] = bool) -> bool:
+        """Whether a data set has what the keys ask for; *check* is called between two comparisons, and may raise."""
         return (
-            all(_matches(key, attributes.get(keyword)) for keyword, key in self.tests.items())
+            all(_matches(key, attributes.get(keyword), check) for keyword, key in self.tests.items())
             and (self.period is None or self.period.matches(*(text_of(attributes, word) for word in self.moment)))
             and all(
-                any(keys.match(item) for item in attributes.get(keyword) or [{}])
+                any(keys.match(item, check) for item in attributes.get(keyword) or [{}])
                 for keyword, keys in self.returned.items()
                 if keys is not None
             )
@@ -207,5 +276,6 @@ class Keys:
         return told
 
 
-def _matches(key: Key, value: Any) -> bool:
-    return any(map(key.matches_any, value)) if isinstance(value, list) else key.matches_any(value)
+def _matches(key: Key, value: Any, check: Callable[[], object]) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(check() or part.matches_any(item) for part in key.parts for item in values)

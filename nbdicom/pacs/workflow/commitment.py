@@ -146,8 +146,10 @@ class Commitments(Service):
             request = self._request(connection, report.ae_title, report.subject)
         assert request is not None  # both rows were written in one transaction
         references = [_reference(item) for item in request["ReferencedSOPSequence"]]
+        # Once each: a short request may name a long object very often.
+        verdicts = {reference: self._failure(*reference) for reference in dict.fromkeys(references)}
         event_type, information = _outcome(
-            report.subject, [(reference, self._failure(*reference)) for reference in references], self._ae_title
+            report.subject, [(reference, verdicts[reference]) for reference in references], self._ae_title
         )
         with self._database.write() as connection:
             connection.execute(

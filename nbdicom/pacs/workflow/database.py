@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import PacsError
+from nbdicom.pacs.durability import make_database
 from nbdicom.table import printable
 
 __all__ = ["Attributes", "Database", "dump", "load", "now"]
@@ -108,6 +109,7 @@ class Database:
             self._connection = self._open(durable)
 
     def _open(self, durable: bool) -> sqlite3.Connection:
+        make_database(self.path)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()

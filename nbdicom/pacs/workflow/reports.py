@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.negotiation import PresentationContext
-from nbdicom.errors import NbdicomError, OperationFailed
-from nbdicom.pacs.workflow.database import Database, dump, load, now
+from nbdicom.errors import DataSetError, NbdicomError, OperationFailed
+from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.privacy import trace_of
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import UID
@@ -185,6 +185,16 @@ class Reports(Tabular):
             (ae_title, sop_class, sop_instance, subject, event_type, dump(information or {}), now()),
         )
 
+    @staticmethod
+    def waiting(connection: sqlite3.Connection, ae_title: str, event_type: int) -> dict[str, Attributes]:
+        """What a recipient has not been told yet: for each SOP Instance the information of the last report of this type."""
+        rows = connection.execute(
+            "SELECT sop_instance, information FROM reports WHERE ae_title = ? AND delivered IS NULL AND event_type = ?"
+            " ORDER BY id",
+            (ae_title, event_type),
+        )
+        return {sop_instance: load(information) for sop_instance, information in rows}
+
     def wake(self, *ae_titles: str, patiently: bool = False) -> None:
         """Deliver to these recipients now; *patiently*: those to whom it just failed in their own time."""
         with self._changed:
@@ -332,8 +342,12 @@ class Reports(Tabular):
             if not self._running:
                 return None
             refused, last = isinstance(error, OperationFailed), attempts > len(self._pauses)
+            # What cannot be encoded will never be; it may stand in the database from before it was refused at the door.
+            hopeless = isinstance(error, DataSetError)
             # A recipient that answers a failure again and again has heard it; the next report may be another matter.
-            self._record(report, attempts, error, closed=refused and last)
+            self._record(report, attempts, error, closed=hopeless or (refused and last))
+            if hopeless:
+                return 0
             if last:
                 return 0 if refused else None
             return None if isinstance(error, _NoWay) else self._pauses[attempts - 1]
@@ -379,6 +393,8 @@ class Reports(Tabular):
                 # What the report answers has to be answered first, or the peer would take the one for the other.
                 if association.wait_until_served(self._timeouts.dimse):
                     return self._send(association, report, abstract_syntax)
+            except DataSetError:
+                raise  # another association would not help
             except NbdicomError as error:
                 _log.info("report %d on the recipient's association: %s", report.id, printable(error.message))
         line = self._lines.get(report.ae_title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nbdicom.operations.requests import (
@@ -13,12 +13,40 @@ from nbdicom.operations.requests import (
     NSetRequest,
     Refuse,
 )
-from nbdicom.pacs.workflow.database import Database
+from nbdicom.pacs.query import Patience
+from nbdicom.pacs.workflow.attributes import Keys
+from nbdicom.pacs.workflow.database import Attributes, Database
 from nbdicom.table import Table, Tabular
 
-__all__ = ["Service"]
+__all__ = ["Service", "matching"]
 
 _UNRECOGNIZED_OPERATION = 0x0211
+
+
+def matching(
+    entries: Iterable[Attributes], keys: Keys, request: FindRequest, *, limit: int, seconds: float | None
+) -> Iterator[Mapping[str, Any]]:
+    """The answers of a C-FIND: what *keys* ask for of each of *entries* that they match.
+
+    Raises
+    ------
+    Refuse
+        A700H after *limit* matches, and when a match is not found within *seconds*.
+    """
+    patience = Patience(seconds, lambda: request.cancelled)
+    found = 0
+    try:
+        for entry in entries:
+            if not keys.match(entry, patience.check):
+                continue
+            if found >= limit:
+                raise Refuse(0xA700, f"more than {limit} matches")
+            found += 1
+            yield keys.answer(entry)
+            patience.again()
+    except Refuse:
+        if not request.cancelled:
+            raise
 
 
 class Service(Tabular):

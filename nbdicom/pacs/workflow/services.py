@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbdicom.config import Limits, Timeouts
+from nbdicom.data.sink import FreeSpace
 from nbdicom.operations.requests import (
     FindRequest,
     NActionRequest,
@@ -36,6 +37,7 @@ __all__ = ["SERVED", "Served", "Workflow"]
 _FILE = "workflow.sqlite"
 _NO_SUCH_ACTION_TYPE = 0x0123
 _UNRECOGNIZED_OPERATION = 0x0211
+_RESOURCE_LIMITATION = 0x0213
 
 
 class Served(NamedTuple):
@@ -104,16 +106,17 @@ class Workflow:
         notify_availability: Collection[str] = (),
     ) -> None:
         self._database = database = Database(root / _FILE, durable=durable)
+        self._free = FreeSpace(root, limits.free_space)
         self.reports = Reports(
             database, ae_title=ae_title, address=address, pauses=pauses, tls=tls, timeouts=timeouts, limits=limits
         )
-        self.worklist = Worklist(database, limit=limits.matches)
+        self.worklist = Worklist(database, limit=limits.matches, seconds=timeouts.query)
         self.availability = Availability(database, self.reports, archive, ae_title=ae_title, notify=notify_availability)
         self.procedure_steps = PerformedProcedureSteps(database, self.reports, self.availability, notify=notify_steps)
         self.commitments = Commitments(
             database, self.reports, instance=archive.instance, ae_title=ae_title, durable=durable
         )
-        self.workitems = Workitems(database, self.reports, limit=limits.matches)
+        self.workitems = Workitems(database, self.reports, limit=limits.matches, seconds=timeouts.query)
 
     def start(
         self,
@@ -141,7 +144,9 @@ class Workflow:
 
     def n_create(self, request: NCreateRequest) -> Any:
         """N-CREATE."""
-        return self._service(request, "N-CREATE").n_create(request)
+        service = self._service(request, "N-CREATE")
+        self._need_room()
+        return service.n_create(request)
 
     def n_get(self, request: NGetRequest) -> Any:
         """N-GET."""
@@ -149,14 +154,24 @@ class Workflow:
 
     def n_set(self, request: NSetRequest) -> Any:
         """N-SET."""
-        return self._service(request, "N-SET").n_set(request)
+        service = self._service(request, "N-SET")
+        self._need_room()
+        return service.n_set(request)
 
     def n_action(self, request: NActionRequest) -> Any:
         """N-ACTION."""
         service = self._service(request, "N-ACTION")
         if request.action_type_id not in SERVED[request.context.abstract_syntax].actions:
             raise Refuse(_NO_SUCH_ACTION_TYPE, "this SOP Class has no such action type")
+        self._need_room()
         return service.n_action(request)
+
+    def _need_room(self) -> None:
+        """What is kept here takes no room that is to stay free: the archive on the same disk would refuse every object."""
+        try:
+            self._free.ask()
+        except OSError as error:
+            raise Refuse(_RESOURCE_LIMITATION, "not enough free space") from error
 
     def _service(self, request: Any, dimse: str) -> Service:
         """The service of the presentation context: under it, not under its own SOP Class, a workitem is asked for."""

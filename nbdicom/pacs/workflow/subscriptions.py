@@ -8,6 +8,7 @@ never deleted here, so a deletion lock is always granted.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.workflow.attributes import Keys, require, text_of
@@ -25,7 +26,11 @@ _NO_SUCH_WORKITEM = 0xC307
 _RECIPIENT_UNKNOWN = 0xC308
 _NOT_APPROPRIATE = 0xC314
 _STATE_REPORT, _SCP_STATUS_CHANGE = 1, 4
+_RESOURCE_LIMITATION = 0x0213
 _NO_KEYS = ("ReceivingAE", "DeletionLock")
+# Whoever creates a workitem waits until it has been compared with each of them, and so do all others.
+_MOST_GLOBAL = 256  #: global subscriptions
+_LONGEST_KEYS = 16_384  #: characters of the keys of one, as they are kept
 
 
 class Subscriptions(Tabular):
@@ -47,22 +52,37 @@ class Subscriptions(Tabular):
             raise Refuse(_RECIPIENT_UNKNOWN, "the receiving AE title is unknown")
         locked = lock == "TRUE"
         keys = {k: v for k, v in information.items() if k not in _NO_KEYS} if uid == FILTERED else None
+        if keys is not None and len(dump(keys)) > _LONGEST_KEYS:
+            raise Refuse(_RESOURCE_LIMITATION, f"keys of more than {_LONGEST_KEYS} characters")
         with self._database.write() as connection:
+            waiting = self._reports.waiting(connection, ae_title, _STATE_REPORT)
             if uid not in WELL_KNOWN:
                 row = connection.execute("SELECT attributes FROM workitems WHERE uid = ?", (uid,)).fetchone()
                 if row is None:
                     raise Refuse(_NO_SUCH_WORKITEM, "no such workitem")
                 self._put(connection, ae_title, uid, locked)
-                self._tell_state(connection, ae_title, uid, load(row[0]))
+                self._tell_state(connection, ae_title, uid, load(row[0]), waiting)
             else:
+                (others,) = connection.execute(
+                    "SELECT count(*) FROM global_subscriptions WHERE ae_title <> ?", (ae_title,)
+                ).fetchone()
+                if others >= _MOST_GLOBAL:
+                    raise Refuse(_RESOURCE_LIMITATION, f"there are {_MOST_GLOBAL} global subscriptions already")
                 connection.execute(
                     "INSERT OR REPLACE INTO global_subscriptions (ae_title, lock, keys) VALUES (?, ?, ?)",
                     (ae_title, locked, None if keys is None else dump(keys)),
                 )
-                self._to_all(connection, ae_title, locked, keys)
+                self._to_all(connection, ae_title, locked, keys, waiting)
         self._reports.wake(ae_title)
 
-    def _to_all(self, connection: sqlite3.Connection, ae_title: str, locked: bool, keys: Attributes | None) -> None:
+    def _to_all(
+        self,
+        connection: sqlite3.Connection,
+        ae_title: str,
+        locked: bool,
+        keys: Attributes | None,
+        waiting: Mapping[str, Attributes],
+    ) -> None:
         """A global subscription reaches the workitems that exist; what an AE said of one stays (Table CC.2.3-2).
 
         With a lock it is followed by a report about each of them, also of those that were subscribed to (CC.2.4.3).
@@ -76,7 +96,7 @@ class Subscriptions(Tabular):
                 "INSERT OR IGNORE INTO subscriptions (ae_title, uid, lock) VALUES (?, ?, ?)", (ae_title, uid, locked)
             )
             if locked:
-                self._tell_state(connection, ae_title, uid, attributes)
+                self._tell_state(connection, ae_title, uid, attributes, waiting)
 
     def unsubscribe(self, uid: str, information: Attributes) -> None:
         """Action 4, Unsubscribe from Receiving UPS Event Reports; globally it ends all subscriptions."""
@@ -152,8 +172,22 @@ class Subscriptions(Tabular):
             "INSERT OR REPLACE INTO subscriptions (ae_title, uid, lock) VALUES (?, ?, ?)", (ae_title, uid, locked)
         )
 
-    def _tell_state(self, connection: sqlite3.Connection, ae_title: str, uid: str, attributes: Attributes) -> None:
-        """The initial report after a subscription: how things stand."""
+    def _tell_state(
+        self,
+        connection: sqlite3.Connection,
+        ae_title: str,
+        uid: str,
+        attributes: Attributes,
+        waiting: Mapping[str, Attributes],
+    ) -> None:
+        """The initial report after a subscription: how things stand.
+
+        Whoever subscribes a recipient again and again, and that may be somebody else, adds nothing to what it is about to
+        be told.
+        """
+        state = {keyword: attributes.get(keyword, "") for keyword in ("ProcedureStepState", "InputReadinessState")}
+        if waiting.get(uid) == state:
+            return
         self._reports.add(
             connection,
             ae_title,
@@ -161,9 +195,7 @@ class Subscriptions(Tabular):
             sop_instance=uid,
             subject=uid,
             event_type=_STATE_REPORT,
-            information={
-                keyword: attributes.get(keyword, "") for keyword in ("ProcedureStepState", "InputReadinessState")
-            },
+            information=state,
         )
 
     # --------------------------------------------------------------------------- to look at

@@ -17,10 +17,20 @@ from uuid import uuid4
 
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import FindRequest, NActionRequest, NCreateRequest, NGetRequest, NSetRequest, Refuse
-from nbdicom.pacs.workflow.attributes import Keys, attributes_of, chosen, read, require, text_of, words
+from nbdicom.pacs.workflow.attributes import (
+    Keys,
+    attributes_of,
+    chosen,
+    joined,
+    read,
+    read_identifier,
+    require,
+    text_of,
+    words,
+)
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
-from nbdicom.pacs.workflow.service import Service
+from nbdicom.pacs.workflow.service import Service, matching
 from nbdicom.pacs.workflow.subscriptions import WELL_KNOWN, Subscriptions
 from nbdicom.privacy import shown
 from nbdicom.table import Table, printable
@@ -30,6 +40,7 @@ __all__ = ["Workitems"]
 _STATE = "ProcedureStepState"
 _SCHEDULED, _IN_PROGRESS, _COMPLETED, _CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"
 _FINAL = (_COMPLETED, _CANCELED)
+_TOGETHER = 16  #: workitems that a query reads at once
 _PROGRESS = "ProcedureStepProgressInformationSequence"
 _ASSIGNED = ("ScheduledStationNameCodeSequence", "ScheduledHumanPerformersSequence")
 
@@ -130,9 +141,9 @@ _OURS = ("TransactionUID", "SOPClassUID", "SOPInstanceUID", "ScheduledProcedureS
 class Workitems(Service):
     """The workitems of a PACS."""
 
-    def __init__(self, database: Database, reports: Reports, *, limit: int) -> None:
+    def __init__(self, database: Database, reports: Reports, *, limit: int, seconds: float | None) -> None:
         super().__init__(database)
-        self._limit = limit
+        self._limit, self._seconds = limit, seconds
         self._reports = reports
         self.subscriptions = Subscriptions(database, reports)
 
@@ -278,7 +289,7 @@ class Workitems(Service):
                 if keyword in _VALUED and value in ("", []):
                     raise Refuse(0x0121, f"{keyword} has no value")
             before = dict(attributes)
-            attributes |= {keyword: value for keyword, value in changes.items() if keyword not in _OURS}
+            attributes = joined(attributes, {k: value for k, value in changes.items() if k not in _OURS})
             attributes |= _identity(uid, state)
             _save(connection, uid, state, lock, attributes)
             told: set[str] = set()
@@ -298,21 +309,22 @@ class Workitems(Service):
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         """C-FIND (CC.2.8): the workitems that match."""
-        identifier = read(request.data, request.transfer_syntax, failure=0xC000)
+        identifier = read_identifier(request.data, request.transfer_syntax)
         identifier = {"SOPClassUID": "", "SOPInstanceUID": "", **identifier}
-        return self._matches(Keys.of(identifier))
+        return matching(self._all(), Keys.of(identifier), request, limit=self._limit, seconds=self._seconds)
 
-    def _matches(self, keys: Keys) -> Iterator[Mapping[str, Any]]:
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT attributes FROM workitems ORDER BY rowid").fetchall()
-        found = 0
-        for (text,) in rows:
-            attributes = load(text)
-            if keys.match(attributes):
-                if found >= self._limit:
-                    raise Refuse(0xA700, f"more than {self._limit} matches")
-                found += 1
-                yield keys.answer(attributes)
+    def _all(self) -> Iterator[Attributes]:
+        """Every workitem, a few at a time: together they may be more than the memory holds."""
+        last = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    "SELECT rowid, attributes FROM workitems WHERE rowid > ? ORDER BY rowid LIMIT ?", (last, _TOGETHER)
+                ).fetchall()
+            if not rows:
+                return
+            yield from (load(text) for _, text in rows)
+            last = rows[-1][0]
 
     # --------------------------------------------------------------------------- N-ACTION
 

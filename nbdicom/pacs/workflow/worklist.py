@@ -13,11 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from nbdicom.errors import PacsError
-from nbdicom.operations.requests import FindRequest, Refuse
+from nbdicom.operations.requests import FindRequest
 from nbdicom.pacs.matching import Between
-from nbdicom.pacs.workflow.attributes import Keys, attributes_of, read, text_of, words
+from nbdicom.pacs.workflow.attributes import Keys, attributes_of, read_identifier, text_of, words
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
-from nbdicom.pacs.workflow.service import Service
+from nbdicom.pacs.workflow.service import Service, matching
 from nbdicom.privacy import shown
 from nbdicom.table import Table, counted, printable
 
@@ -60,9 +60,9 @@ class Worklist(Service):
     1
     """
 
-    def __init__(self, database: Database, *, limit: int) -> None:
+    def __init__(self, database: Database, *, limit: int, seconds: float | None) -> None:
         super().__init__(database)
-        self._limit = limit
+        self._limit, self._seconds = limit, seconds
 
     # --------------------------------------------------------------------------- content
 
@@ -161,22 +161,17 @@ class Worklist(Service):
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         """The entries that match (PS3.4 K.4.1), those that start first first."""
-        identifier = read(request.data, request.transfer_syntax, failure=0xC000)
-        return self._matches(Keys.of(identifier, moment=_MOMENT))
+        identifier = read_identifier(request.data, request.transfer_syntax)
+        return self._matches(Keys.of(identifier, moment=_MOMENT), request)
 
-    def _matches(self, keys: Keys) -> Iterator[Mapping[str, Any]]:
+    def _matches(self, keys: Keys, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         step = keys.returned.get(_STEPS)
         dates = None
         if step is not None:
             key = step.period.dates if step.period else step.tests.get(_MOMENT[0])
             dates = key if isinstance(key, Between) else None
-        found = 0
-        for _, entry in self._entries(dates):
-            if _status(entry) not in OVER and keys.match(entry):
-                if found >= self._limit:
-                    raise Refuse(0xA700, f"more than {self._limit} matches")
-                found += 1
-                yield keys.answer(entry)
+        offered = (entry for _, entry in self._entries(dates) if _status(entry) not in OVER)
+        return matching(offered, keys, request, limit=self._limit, seconds=self._seconds)
 
     # --------------------------------------------------------------------------- what performing it changes
 
