@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level, Query
+from nbdicom.peer.query import LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query
 from nbdicom.peer.values import values_of, wire
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
 
 __all__ = [
-    "LIST_OF_UIDS",
     "Target",
     "asked",
     "each_item",
@@ -29,7 +28,6 @@ __all__ = [
 ]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
-LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
 
 
 @dataclass(frozen=True, slots=True)

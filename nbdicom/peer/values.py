@@ -15,12 +15,12 @@ from typing import Any
 
 from nbdicom.errors import QueryError
 
-__all__ = ["WILDCARD_VRS", "values_of", "wire"]
+__all__ = ["SINGLE_TEXT_VRS", "WILDCARD_VRS", "values_of", "wire"]
 
 #: Value representations with wildcard matching (PS3.4 C.2.2.2.4).
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 #: Text in which a backslash is a character and not the delimiter between values (PS3.5 6.2).
-_SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
+SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
 _BINARY_INTEGERS = {
     "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1), "SL": (-(2**31), 2**31 - 1),
     "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
@@ -71,13 +71,13 @@ def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
         return ""  # "*" alone is the same as universal matching (PS3.4 C.2.2.2.4), in every VR
     if vr in ("DA", "TM", "DT"):
         return _temporal(keyword, vr, value, combined)
-    if vr in _SINGLE_TEXT_VRS and isinstance(value, str):
+    if vr in SINGLE_TEXT_VRS and isinstance(value, str):
         return _text(keyword, vr, value)
     values = values_of(keyword, value)
     if vr in _BINARY_INTEGERS or vr in ("FL", "FD"):
         numbers = [_number(keyword, vr, item) for item in values]
         return numbers[0] if len(numbers) == 1 else tuple(numbers)
-    if vr in _SINGLE_TEXT_VRS:
+    if vr in SINGLE_TEXT_VRS:
         if len(values) > 1:
             raise _refused(keyword, vr, "takes one value, not a list")
         return _text(keyword, vr, values[0])
@@ -146,7 +146,7 @@ def _text(keyword: str, vr: str, value: Any) -> str:
     if isinstance(value, (bool, float, bytes)) or not (isinstance(value, (str, int)) or _is_name(value)):
         raise _refused(keyword, vr, f"takes text, not {type(value).__name__}")
     text = str(value)
-    if any(ord(c) < 0x20 for c in text) and vr not in _SINGLE_TEXT_VRS:
+    if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT_VRS:
         raise _refused(keyword, vr, "has a control character in its value")
     if vr == "AE" and len(text) > 16:
         raise _refused(keyword, vr, "is longer than 16 characters")

@@ -8,6 +8,7 @@ import warnings
 import pandas as pd
 import pytest
 
+from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import OptionalKeysNotSupported, Peer, Query, ResponseLimitReached, finding
@@ -134,6 +135,44 @@ def test_a_key_that_is_not_supported_was_not_matched_either(scp):
     peer = scp(find=Archive(pending=0xFF01).find)
     with pytest.warns(OptionalKeysNotSupported, match="not matched either: InstitutionName, so there may be too many"):
         peer.studies(InstitutionName="Nowhere")
+
+
+@pytest.mark.parametrize(
+    "level, keys, asked",
+    [
+        ("STUDY", {"AccessionNumber": ["A1", "A2", "A1"]}, ["A1", "A2"]),
+        ("STUDY", {"AccessionNumber": "A1\\A2"}, ["A1", "A2"]),
+        ("STUDY", {"AccessionNumber": "A1"}, ["A1"]),
+        ("PATIENT", {"PatientID": ["P1", "P2"]}, ["P1", "P2"]),
+        ("SERIES", {"StudyInstanceUID": ["1.1", "1.2"], "Modality": ["CT", "MR"]}, ["CT", "MR", "CT", "MR"]),
+        ("STUDY", {"StudyInstanceUID": ["1.2.1", "1.2.2"]}, ["1.2.1\\1.2.2"]),  # every peer knows lists of UIDs
+        ("STUDY", {"StudyDescription": ["a", "b"], "options": QueryOptions(multiple_value=True)}, ["a\\b"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
+def test_a_list_of_values_is_asked_for_one_by_one_where_the_standard_knows_one(scp, level, keys, asked):
+    archive = Archive()
+    scp(find=archive.find).find(level, **keys)
+    name = next(name for name in reversed(keys) if name != "options")
+    values = [identifier[name].value for identifier in archive.asked]
+    assert [one if isinstance(one, str) else "\\".join(one) for one in values] == asked
+
+
+def test_a_long_list_of_uids_goes_in_parts(scp):
+    archive = Archive(count=0)
+    scp(find=archive.find).studies(StudyInstanceUID=[f"1.2.{number}" for number in range(250)])
+    assert [len(identifier.StudyInstanceUID) for identifier in archive.asked] == [100, 100, 50]
+
+
+@pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
+def test_what_matches_two_values_of_a_list_is_one_row(scp):
+    peer = scp(find=Archive().find)
+    found = peer.studies(ModalitiesInStudy=["CT", "MR"], limit=3)
+    assert found.StudyInstanceUID.tolist() == ["1.2.1", "1.2.2", "1.2.3"]
+    assert not found.dicom.truncated
+    about = found.attrs["nbdicom"]
+    assert (about["keys"], about["queries"]) == ({"ModalitiesInStudy": "CT\\MR"}, 2)
+    assert len(peer.find("STUDY", raw=True, ModalitiesInStudy=["CT", "MR"])) == 3
 
 
 def test_warnings_can_be_made_errors(scp):
