@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "find", "sop_classes_in_studies"]
 
 _STUDIES = 100  #: named in one request
+_NO_VALUE = '""'  #: matches what is empty (PS3.4 C.2.2.2.7)
 
 
 class Question(Protocol):
@@ -269,17 +270,23 @@ class _Answers:
         if self.refused:
             message = f"{title} did not agree to {', '.join(self.refused)}: its answers are those of a plain query"
             notify(OptionsNotAgreed(message), stacklevel=4)
-        if self.optional:
-            message, empty = f"{title} does not support every key of this query (status FF01H)", []
-            if not isinstance(frame, list):
-                from nbdicom.peer.frames import has_nothing
+        empty: list[str] = []
+        if self.identifiers and not isinstance(frame, list):
+            from nbdicom.peer.frames import has_nothing
 
-                empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
+            empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
+        matching = self.queries[0].matching
+        ignored = [name for name in empty if matching.get(name, _NO_VALUE) != _NO_VALUE]
+        if self.optional:
+            message = f"{title} does not support every key of this query (status FF01H)"
             if empty:
                 message += f"; empty in every answer: {', '.join(empty)}"
-            if ignored := [name for name in empty if name in self.queries[0].matching]:
+            if ignored:
                 message += f"; not matched either: {', '.join(ignored)}, so there may be too many answers"
             notify(OptionalKeysNotSupported(message), stacklevel=4)
+        elif ignored:
+            message = f"{title} says nothing of it, but does not match {', '.join(ignored)}: empty in every answer"
+            notify(OptionalKeysNotSupported(f"{message}, so there may be too many; filter the table"), stacklevel=4)
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:

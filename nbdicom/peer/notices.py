@@ -29,7 +29,11 @@ class PeerWarning(UserWarning):
 
 
 class OptionalKeysNotSupported(PeerWarning):
-    """Pending status FF01H: an optional key was not used for matching or is not returned (PS3.4 C.4.1.1.4)."""
+    """An optional key was not used for matching or is not returned.
+
+    The peer says so by the pending status FF01H (PS3.4 C.4.1.1.4), or it does not, and a key that was to be matched is
+    empty in every answer.
+    """
 
 
 class OptionsNotAgreed(PeerWarning):

@@ -137,6 +137,28 @@ def test_a_key_that_is_not_supported_was_not_matched_either(scp):
         peer.studies(InstitutionName="Nowhere")
 
 
+def test_a_key_that_is_empty_in_every_answer_was_not_matched_whatever_the_status_says(scp):
+    peer = scp(find=Archive().find)
+    with pytest.warns(OptionalKeysNotSupported, match="does not match ModalitiesInStudy: empty in every answer"):
+        peer.studies(ModalitiesInStudy="CT")
+
+
+@pytest.mark.parametrize(
+    "keys, silent",
+    [
+        ({"StudyDescription": "Chest*"}, False),
+        ({"StudyDescription": '""'}, True),  # asks for what is empty
+        ({"PatientID": "P?"}, True),
+        ({}, True),
+    ],
+)
+def test_what_is_not_asked_for_may_be_empty(scp, keys, silent):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scp(find=Archive().find).studies(**keys)
+    assert (not caught) == silent
+
+
 @pytest.mark.parametrize(
     "level, keys, asked",
     [
