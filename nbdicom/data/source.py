@@ -272,6 +272,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _scanned(path: Path) -> InstanceFile | Skipped:
+    if path.exists() and not path.is_file():
+        return Skipped(path, "not a file but a pipe, a socket or a device")  # opening a pipe would wait for who writes
     try:
         found = InstanceFile(path)
     except DataSetError as error:
