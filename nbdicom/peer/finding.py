@@ -237,9 +237,7 @@ class _Answers:
         from nbdicom.peer.frames import answer_frame
 
         columns = self.queries[0].columns
-        return answer_frame(
-            self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset, stacklevel=5
-        )
+        return answer_frame(self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset)
 
     def about(self) -> dict[str, Any]:
         """The provenance."""
@@ -266,10 +264,10 @@ class _Answers:
         title = self.peer.ae_title
         if self.capped:
             message = f"{title} has more matches than it sends (status B001H): {len(self.identifiers)} came"
-            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=4)
+            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"))
         if self.refused:
             message = f"{title} did not agree to {', '.join(self.refused)}: its answers are those of a plain query"
-            notify(OptionsNotAgreed(message), stacklevel=4)
+            notify(OptionsNotAgreed(message))
         empty: list[str] = []
         if self.identifiers and not isinstance(frame, list):
             from nbdicom.peer.frames import has_nothing
@@ -283,10 +281,10 @@ class _Answers:
                 message += f"; empty in every answer: {', '.join(empty)}"
             if ignored:
                 message += f"; not matched either: {', '.join(ignored)}, so there may be too many answers"
-            notify(OptionalKeysNotSupported(message), stacklevel=4)
+            notify(OptionalKeysNotSupported(message))
         elif ignored:
             message = f"{title} says nothing of it, but does not match {', '.join(ignored)}: empty in every answer"
-            notify(OptionalKeysNotSupported(f"{message}, so there may be too many; filter the table"), stacklevel=4)
+            notify(OptionalKeysNotSupported(f"{message}, so there may be too many; filter the table"))
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
@@ -319,7 +317,7 @@ def _datasets(identifiers: Sequence[tuple[bytes, str]], charset: str | None) -> 
             dataset.decode()
         found.append(dataset)
     if lost:
-        notify(unreadable(lost, len(identifiers)), stacklevel=5)
+        notify(unreadable(lost, len(identifiers)))
     return found
 
 

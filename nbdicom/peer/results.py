@@ -315,7 +315,7 @@ class TransferResult(Tabular, Generic[Row]):
     def tell(self) -> None:
         """Warn if not everything succeeded: the result itself may never be looked at."""
         if not self.ok:
-            notify(IncompleteTransfer(self.summary), stacklevel=4)
+            notify(IncompleteTransfer(self.summary))
 
     def table(self) -> Table:
         """Failures first; as many rows as one reads."""

@@ -197,6 +197,21 @@ def test_what_matches_two_values_of_a_list_is_one_row(scp):
     assert len(peer.find("STUDY", raw=True, ModalitiesInStudy=["CT", "MR"])) == 3
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda peer: peer.find("STUDY", columns=["InstitutionName"]),
+        lambda peer: peer.studies(columns=["InstitutionName"]),
+        lambda peer: peer.find("STUDY", raw=True),
+        lambda peer: pd.DataFrame({"StudyInstanceUID": ["1.2"]}).dicom.series(peer=peer),
+    ],
+)
+def test_a_warning_names_the_line_of_the_caller(scp, call):
+    with pytest.warns(OptionalKeysNotSupported) as caught:
+        call(scp(find=Archive(pending=0xFF01).find))
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_warnings_can_be_made_errors(scp):
     peer = scp(find=Archive(pending=0xFF01).find)
     with warnings.catch_warnings():
