@@ -49,6 +49,7 @@ from nbdicom.core.presentation import (
     Proposal,
     Support,
     context_of,
+    contexts_of,
 )
 from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
@@ -66,6 +67,7 @@ __all__ = [
     "application_context_known",
     "conclude",
     "context_of",
+    "contexts_of",
     "negotiate",
     "propose",
     "title_problem",

@@ -338,3 +338,8 @@ def test_what_a_peer_sends_cannot_leave_its_cell() -> None:
 def test_contexts_from_what_people_type(like: Any, uid: UID, count: int) -> None:
     made = n.context_of(like)
     assert made.abstract_syntax == uid and len(made.transfer_syntaxes) == count
+
+
+@pytest.mark.parametrize("like", ["Verification", n.PresentationContext(ECHO), ["Verification"]])
+def test_one_name_is_one_context(like: Any) -> None:
+    assert [context.abstract_syntax for context in n.contexts_of(like)] == [ECHO]
