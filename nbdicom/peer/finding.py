@@ -96,7 +96,7 @@ def check(limit: int | None, charset: str | None) -> None:
     QueryError, DataSetError
         If *limit* is no number of rows, or *charset* no Specific Character Set.
     """
-    if limit is not None and limit < 1:
+    if limit is not None and (not hasattr(limit, "__index__") or limit < 1):
         raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
     if charset:
         from nbdicom.data import check_character_set

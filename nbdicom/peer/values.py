@@ -97,24 +97,26 @@ def values_of(keyword: str, value: Any) -> list[Any]:
     """
     if isinstance(value, str):
         return value.split("\\") if "\\" in value and all(value.split("\\")) else [value]
+    if getattr(value, "ndim", 1) > 1:  # iterating over a table would give the names of its columns
+        raise QueryError(f"{keyword} takes the values of one column, not a table", hint=f"pass table[{keyword!r}]")
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_name(value):
-        items = [_plain(keyword, item) for item in value]
+        items = [_plain(keyword, item, "leave it out, with .dropna() for instance") for item in value]
         if not items:
             raise QueryError(
                 f"{keyword}: an empty list of values",
                 hint="as a key it would match everything; None says so on purpose",
             )
         if any(item is None or item == "" for item in items):
-            raise QueryError(f"{keyword}: a value is missing in the list")
+            raise QueryError(f"{keyword}: a value is missing in the list", hint="leave it out")
         return items
     return [_plain(keyword, value)]
 
 
-def _plain(keyword: str, value: Any) -> Any:
+def _plain(keyword: str, value: Any, instead: str = "None asks for all on purpose") -> Any:
     """A Python value for a numpy or pandas scalar, without loading either; missing values are refused."""
     kind = type(value).__name__
     if kind in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
-        raise QueryError(f"{keyword}: the value is missing (NaN, NaT or NA)", hint="None asks for all on purpose")
+        raise QueryError(f"{keyword}: the value is missing (NaN, NaT or NA)", hint=instead)
     if kind == "datetime64":
         return value.astype("datetime64[us]").item()
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
@@ -144,7 +146,9 @@ def _no_wildcards(keyword: str, vr: str, text: str, instead: str) -> None:
 
 def _text(keyword: str, vr: str, value: Any) -> str:
     if isinstance(value, (bool, float, bytes)) or not (isinstance(value, (str, int)) or _is_name(value)):
-        raise _refused(keyword, vr, f"takes text, not {type(value).__name__}")
+        read_so = "read the file with dtype=str: as numbers, identifiers lose their zeros and digits"
+        hint = read_so if isinstance(value, float) else None
+        raise _refused(keyword, vr, f"takes text, not {type(value).__name__}", hint)
     text = str(value)
     if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT_VRS:
         raise _refused(keyword, vr, "has a control character in its value")

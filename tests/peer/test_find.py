@@ -246,12 +246,22 @@ def test_no_association(scp):
         ("SERIES", {}, "needs StudyInstanceUID"),
         ("STUDY", {"PatentName": "DOE"}, "did you mean PatientName"),
         ("STUDY", {"limit": 0}, "at least 1"),
+        ("STUDY", {"limit": "2"}, "at least 1"),
+        ("STUDY", {"PatientID": pd.DataFrame({"PatientID": ["1"]})}, "one column, not a table"),
+        ("STUDY", {"AccessionNumber": pd.Series([1.0, None])}, "dropna"),
+        ("STUDY", {"AccessionNumber": pd.Series([1.0])}, "dtype=str"),
     ],
 )
 def test_nothing_is_sent_for_a_query_that_cannot_be(level, options, words):
     peer = Peer("PACS@127.0.0.1:1")  # nobody is there to be asked
     with pytest.raises(QueryError, match=words):
         peer.find(level, **options)
+
+
+def test_two_steps_down_at_once_says_which_comes_first(scp):
+    studies = scp(find=Archive().find).studies()
+    with pytest.raises(QueryError, match="needs SeriesInstanceUID.*ask for the series first"):
+        studies.dicom.instances()
 
 
 def test_a_key_given_twice(scp):
