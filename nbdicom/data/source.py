@@ -260,7 +260,7 @@ def scan(items: Iterable[Any]) -> Iterator[InstanceFile | DatasetInstance | Skip
             try:
                 yield instance(item)
             except DataSetError as error:
-                yield Skipped("Dataset", str(error))
+                yield Skipped(type(item).__name__, str(error))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -455,6 +455,8 @@ class StoreResult(TransferResult[Sent]):
         text = f"{good} of {wanted} stored at {self.peer} ({self.seconds:.1f} s)"
         if self.skipped:
             text += f", {counted(len(self.skipped), 'file')} skipped"
+        if not self.rows:
+            text += ": there was no file to send"
         return text + named([Failure(row.source, row.message) for row in self.failed], "instance")
 
 

@@ -448,9 +448,9 @@ def store(
     instances: list[StorableInstance] = []
     for found in scan(given):
         if isinstance(found, Skipped):
-            # In a folder it is normal that there are other files; a file that somebody names is meant to be sent.
-            path = Path(found.path)
-            by_name = path in named and not path.is_dir()
+            # In a folder it is normal that there are other files; what somebody names or hands over is meant to be sent.
+            path = found.path
+            by_name = isinstance(path, str) or (path in named and not path.is_dir())
             rows.append(Sent(source=str(path), skipped=not by_name, message=str(found.reason)))
         else:
             instances.append(instance(found, transcode=transcode))
@@ -523,8 +523,11 @@ def _sent(stored: Stored) -> Sent:
 
 
 def _expanded(items: Iterable[Any]) -> Iterator[Any]:
-    """Patterns such as ``data/**/*.dcm`` as the files that they match; everything else as it is."""
+    """Patterns such as ``data/**/*.dcm`` and results as the files that they mean; everything else as it is."""
     for item in items:
+        if isinstance(paths := getattr(item, "paths", None), (tuple, list)):
+            yield from paths
+            continue
         if isinstance(item, str) and any(c in item for c in "*?[") and not Path(item).exists():
             matches = sorted(glob(item, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
             yield from matches or [item]

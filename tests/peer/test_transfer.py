@@ -5,6 +5,7 @@ import signal
 import warnings
 from pathlib import Path
 
+import pandas as pd
 import pydicom
 import pytest
 
@@ -339,6 +340,35 @@ def test_store_files_folders_and_datasets(storage, make_ct, tmp_path):
     assert "4 of 4 instances stored" in sent.summary
     assert "1 file skipped" in sent.summary
     assert sent.to_frame().skipped.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "source", "words"),
+    [
+        (pydicom.Dataset(), "Dataset", "no SOP Class UID"),
+        (5, "int", "cannot be sent"),
+        (pd.DataFrame(), "DataFrame", "cannot be sent"),
+    ],
+)
+def test_what_is_handed_over_and_cannot_be_sent_has_failed(storage, make_ct, item, source, words):
+    with pytest.warns(IncompleteTransfer, match=words):
+        sent = storage.store(make_ct(number=1), item)
+    assert not sent and not sent.skipped
+    assert [row.source for row in sent.failed] == [source]
+    with pytest.raises(OperationFailed, match=words):
+        storage.store(make_ct(number=1), item, raise_on_error=True)
+
+
+def test_store_of_what_was_retrieved(storage, tmp_path):
+    with nd.demo_pacs() as pacs:
+        retrieved = Peer(pacs).studies(AccessionNumber="A2100002").dicom.get(tmp_path)
+    assert storage.store(retrieved)
+    assert sorted(storage.stored) == sorted(path.stem for path in retrieved.paths)
+
+
+def test_store_of_nothing_says_so(storage, tmp_path):
+    with pytest.warns(IncompleteTransfer, match="there was no file to send"):
+        assert not storage.store(tmp_path)
 
 
 def test_store_by_pattern(storage, make_ct, tmp_path):
