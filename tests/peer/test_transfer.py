@@ -392,6 +392,37 @@ def test_failures_are_named(storage, make_ct, tmp_path):
         storage.store(make_ct(number=13), raise_on_error=True)
 
 
+@pytest.mark.parametrize(
+    ("aborted_at", "stored"),
+    [
+        ({"1.2.3.1.2"}, [1, 3, 4, 5, 6]),
+        ({"1.2.3.1.2", "1.2.3.1.5"}, [1, 3, 4, 6]),
+        ({"1.2.3.1.1", "1.2.3.1.2"}, [3, 4, 5, 6]),
+        ({f"1.2.3.1.{number}" for number in range(2, 7)}, [1]),
+    ],
+)
+def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp, make_ct, aborted_at, stored):
+    seen, arrived = [], []
+
+    def store(request):
+        uid = str(request.sop_instance_uid)
+        seen.append(uid)
+        if uid in aborted_at:
+            for association in peer.server.associations:
+                association.abort()
+        else:
+            arrived.append(uid)
+        return 0
+
+    peer = scp(contexts=[CT], store=store)
+    with pytest.warns(IncompleteTransfer, match="abort"):
+        sent = peer.store([make_ct(number=number) for number in range(1, 7)])
+    assert arrived == [f"1.2.3.1.{number}" for number in stored]
+    assert [str(row.sop_instance_uid) for row in sent if row.ok] == arrived
+    assert len(sent.rows) == 6
+    assert len(aborted_at) < 5 or len(seen) == 4  # a peer that aborts three times in a row is asked no more
+
+
 def test_nothing_to_store(storage, tmp_path):
     with pytest.warns(IncompleteTransfer, match="0 of 0"):
         assert not storage.store(tmp_path)
