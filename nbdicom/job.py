@@ -242,7 +242,7 @@ class Job(Generic[T]):
             raise self.error
         notices, self.notices = self.notices, []
         for notice in notices:
-            notify(notice, stacklevel=2)
+            notify(notice)
         if self._finish is not None:
             self._finish(self._value)  # type: ignore[arg-type]
         return self._value  # type: ignore[return-value]

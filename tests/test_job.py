@@ -132,7 +132,7 @@ def test_the_work_runs_in_the_context_of_who_starts_it() -> None:
 
 def test_warnings_are_given_to_who_waits() -> None:
     def work(job):
-        notify(UndecodableValues("2 values cannot be read"), stacklevel=1)
+        notify(UndecodableValues("2 values cannot be read"))
         return 1
 
     job = Job(work).start()

@@ -16,7 +16,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
 from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, context_of, propose
+from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, contexts_of, propose
 from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
@@ -107,7 +107,7 @@ def associate(
     proposal = Proposal(
         called_ae_title=called,
         calling_ae_title=calling,
-        contexts=tuple(map(context_of, contexts)),
+        contexts=contexts_of(contexts),
         max_length_received=limits.max_length_received,
         window=window or OperationsWindow(),
         identity=identity,

@@ -16,6 +16,7 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, QueryError
 from nbdicom.peer.notices import IncompleteTransfer
 from nbdicom.peer.peer import Peer
+from nbdicom.peer.query import attribute
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
         wanted = (*_TEXT_COLUMNS[frame.attrs["nbdicom"]["level"]], *matched, *columns)
         print(frame[[name for name in dict.fromkeys(wanted) if name in frame]].dicom.show())
     else:
+        several = {str(name) for name in frame.columns if attribute(str(name)).multiple}
         records = [
-            {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
+            {str(name): _listed(value) if str(name) in several else _plain(value) for name, value in row.items()}
+            for row in frame.astype(object).to_dict("records")
         ]
         _records(records, options.shape, list(map(str, frame.columns)))
     if problem is None:
@@ -166,6 +169,8 @@ def _keys(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         keyword, equals, value = text.partition("=")
         if not keyword.strip():
             raise QueryError(f"{text!r} is no key", hint="write Keyword=value")
+        if keyword.strip() in keys:
+            raise QueryError(f"{keyword.strip()} is given twice", hint=f"write -k {keyword.strip()}=a\\b")
         if equals and value:
             keys[keyword.strip()] = value
         else:
@@ -189,6 +194,12 @@ def _plain(value: Any) -> Any:
     if value is None or value != value or str(value) in ("<NA>", "NaT"):
         return None
     return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _listed(value: Any) -> Any:
+    """The values of an attribute that may have several: a list, also of one or none; what is missing is None."""
+    plain = _plain(value)
+    return plain if plain is None or isinstance(plain, list) else str(plain).split("\\") if plain != "" else []
 
 
 def _records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:

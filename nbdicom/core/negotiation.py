@@ -52,6 +52,7 @@ from nbdicom.core.presentation import (
     Proposal,
     Support,
     context_of,
+    contexts_of,
 )
 from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
@@ -69,6 +70,7 @@ __all__ = [
     "application_context_known",
     "conclude",
     "context_of",
+    "contexts_of",
     "negotiate",
     "propose",
     "title_problem",

@@ -7,11 +7,11 @@ afterwards (PS3.8 7.1.1.13 to 7.1.1.14, PS3.7 Annex D.3).  Everything that is ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.extended import Extended, in_short
@@ -35,6 +35,7 @@ __all__ = [
     "Proposal",
     "Support",
     "context_of",
+    "contexts_of",
 ]
 
 MAX_CONTEXTS = 128  #: odd context IDs 1 to 255 (PS3.8 9.3.2.2)
@@ -96,6 +97,16 @@ def context_of(like: ContextLike) -> PresentationContext:
     return PresentationContext(UID.of(abstract_syntax), tuple(UID.of(name) for name in names))
 
 
+def contexts_of(like: ContextLike | Iterable[ContextLike]) -> tuple[PresentationContext, ...]:
+    """Several presentation contexts; one name alone is one context, and no list of letters.
+
+    >>> [context.abstract_syntax.keyword for context in contexts_of("Verification")]
+    ['Verification']
+    """
+    several: Iterable[Any] = (like,) if isinstance(like, (str, PresentationContext)) else like
+    return tuple(map(context_of, several))
+
+
 @lru_cache(256)
 def _context_named(name: str) -> PresentationContext:
     return PresentationContext(UID.of(name))
@@ -145,7 +156,7 @@ class Support:
     ) -> Support:
         """From a list of contexts; two entries of one abstract syntax are joined."""
         by_syntax: dict[str, PresentationContext] = {}
-        for context in map(context_of, contexts):
+        for context in contexts_of(contexts):
             known = by_syntax.get(context.abstract_syntax)
             syntaxes = dict.fromkeys((*(known.transfer_syntaxes if known else ()), *context.transfer_syntaxes))
             extended = context.extended if known is None or context.extended is not None else known.extended

@@ -260,7 +260,7 @@ def scan(items: Iterable[Any]) -> Iterator[InstanceFile | DatasetInstance | Skip
             try:
                 yield instance(item)
             except DataSetError as error:
-                yield Skipped("Dataset", str(error))
+                yield Skipped(type(item).__name__, str(error))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -272,6 +272,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _scanned(path: Path) -> InstanceFile | Skipped:
+    if path.exists() and not path.is_file():
+        return Skipped(path, "not a file but a pipe, a socket or a device")  # opening a pipe would wait for who writes
     try:
         found = InstanceFile(path)
     except DataSetError as error:

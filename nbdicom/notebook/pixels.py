@@ -130,10 +130,12 @@ def decoded(frame: Frame) -> Pixels:
     except Exception as error:  # pydicom raises what its decoders raise
         syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
         name = printable(getattr(syntax, "name", "unknown transfer syntax"))
-        raise DataSetError(
-            f"the pixel data ({name}) cannot be decoded: {type(error).__name__}",
-            hint="pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm",
-        ) from error
+        if getattr(syntax, "is_encapsulated", False):
+            what = type(error).__name__
+            hint = "pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm"
+        else:  # nothing has to be decompressed: the object is at fault, cut off for instance
+            what, hint = printable(str(error)) or type(error).__name__, "see whether the object is complete"
+        raise DataSetError(f"the pixel data ({name}) cannot be decoded: {what}", hint=hint) from error
     if stored.ndim == 3:
         return Pixels(_eight_bits(stored))
     if header.get("PhotometricInterpretation") == "PALETTE COLOR":

@@ -56,7 +56,7 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
         array, bad = _array(known, items), sum(unreadable)
     if bad:
         what = f"{bad} value{'s' if bad > 1 else ''} of {known.keyword} cannot be read as {known.vr}"
-        notify(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"), stacklevel=4)
+        notify(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"))
     return pd.Series(array)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.blocking.interrupt import Interrupted
@@ -19,6 +19,7 @@ from nbdicom.errors import (
     OperationFailed,
     QueryError,
 )
+from nbdicom.operations.requests import Match
 from nbdicom.peer.line import Line
 from nbdicom.peer.notices import (
     OptionalKeysNotSupported,
@@ -28,7 +29,7 @@ from nbdicom.peer.notices import (
     unreadable,
 )
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
-from nbdicom.peer.query import InformationModel
+from nbdicom.peer.query import InformationModel, apart
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
 from nbdicom.table import counted, printable
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "find", "sop_classes_in_studies"]
 
 _STUDIES = 100  #: named in one request
+_NO_VALUE = '""'  #: matches what is empty (PS3.4 C.2.2.2.7)
 
 
 class Question(Protocol):
@@ -60,6 +62,16 @@ class Question(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of its answers."""
+        ...
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """All keys, as they go on the wire."""
+        ...
+
+    @property
+    def unique(self) -> tuple[str, ...]:
+        """The keys whose values tell one answer from another."""
         ...
 
     @property
@@ -84,7 +96,7 @@ def check(limit: int | None, charset: str | None) -> None:
     QueryError, DataSetError
         If *limit* is no number of rows, or *charset* no Specific Character Set.
     """
-    if limit is not None and limit < 1:
+    if limit is not None and (not hasattr(limit, "__index__") or limit < 1):
         raise QueryError("limit is a number of rows, at least 1", hint="leave it out for all rows")
     if charset:
         from nbdicom.data import check_character_set
@@ -101,8 +113,14 @@ def find(
     progress: ProgressLike,
     raw: bool = False,
 ) -> Any:
-    """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`."""
-    answers = _Answers(peer, queries)
+    """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`.
+
+    A key with several values becomes several requests where the standard knows one value; see `apart`.
+    """
+    asked = _common_keys(queries)
+    whole = len(queries)
+    queries = [replace(query, keys=keys) for query in queries for keys in apart(query.keys, query.options)]  # type: ignore[type-var]
+    answers = _Answers(peer, queries, asked, seen=set() if len(queries) > whole else None)
     first = queries[0]
     line = Line(peer, [PresentationContext(first.sop_class, extended=first.options)])
     single = len(queries) == 1
@@ -146,6 +164,8 @@ class _Answers:
 
     peer: RemoteEntity
     queries: Sequence[Question]
+    keys: Mapping[str, Any]  #: that all queries share, as they were given
+    seen: set[object] | None = None  #: what has come, where the answers to two queries may be about the same thing
     started: float = field(default_factory=time.monotonic)
     identifiers: list[tuple[bytes, str]] = field(default_factory=list)
     answered: int = 0  #: queries that were answered to their end
@@ -160,6 +180,7 @@ class _Answers:
     def ask(self, query: Question, line: Line, *, limit: int | None, advance: Callable[[], object] | None) -> None:
         """Send one query, and take its answers."""
         before, asking = len(self.identifiers), True
+        new: set[object] = set()  # a peer that names one entity twice in its answer to one query is taken at its word
         while asking:
             asking = False
             self.status = None
@@ -168,6 +189,11 @@ class _Answers:
                 self.refused = _not_agreed(association.negotiation.contexts)
                 with association.find(query.identifier(), model=query.sop_class) as responses:
                     for match in responses:
+                        if self.seen is not None:
+                            entity = self._entity(query, match)
+                            if entity in self.seen:
+                                continue  # a study with CT and MR matches each of the two
+                            new.add(entity)
                         if limit is not None and len(self.identifiers) >= limit:
                             self.truncated = True
                             break  # leaving the block cancels
@@ -187,9 +213,22 @@ class _Answers:
                 if not self.identifiers:
                     raise  # nothing is lost with it
                 self.truncated = self.cancelled = True
+        if self.seen is not None:
+            self.seen |= new
         self.status = responses.status
         self.capped = self.capped or self.status == 0xB001
         self.answered += 1
+
+    def _entity(self, query: Question, match: Match) -> object:
+        """What an answer is about, as far as it says so."""
+        from nbdicom.data import decode_columns
+
+        try:
+            values = decode_columns([(match.data, match.transfer_syntax)])
+            named = tuple(values[name][0] for name in query.unique)
+        except (DataSetError, KeyError):
+            named = ()
+        return named if named and named[-1] else match.data
 
     def table(self, *, parse: bool, raw: bool) -> Any:
         """What has come, as a DataFrame or as Datasets."""
@@ -198,16 +237,14 @@ class _Answers:
         from nbdicom.peer.frames import answer_frame
 
         columns = self.queries[0].columns
-        return answer_frame(
-            self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset, stacklevel=5
-        )
+        return answer_frame(self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset)
 
     def about(self) -> dict[str, Any]:
         """The provenance."""
         about = {
             **self.peer.provenance(None, None),
             **self.queries[0].about(),
-            "keys": _common_keys(self.queries),
+            "keys": dict(self.keys),
             "queries": len(self.queries),
             "responses": len(self.identifiers),
             "truncated": self.truncated or self.capped or bool(self.broken),
@@ -227,21 +264,27 @@ class _Answers:
         title = self.peer.ae_title
         if self.capped:
             message = f"{title} has more matches than it sends (status B001H): {len(self.identifiers)} came"
-            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"), stacklevel=4)
+            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"))
         if self.refused:
             message = f"{title} did not agree to {', '.join(self.refused)}: its answers are those of a plain query"
-            notify(OptionsNotAgreed(message), stacklevel=4)
-        if self.optional:
-            message, empty = f"{title} does not support every key of this query (status FF01H)", []
-            if not isinstance(frame, list):
-                from nbdicom.peer.frames import has_nothing
+            notify(OptionsNotAgreed(message))
+        empty: list[str] = []
+        if self.identifiers and not isinstance(frame, list):
+            from nbdicom.peer.frames import has_nothing
 
-                empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
+            empty = [name for name in self.queries[0].columns if name in frame and has_nothing(frame[name])]
+        matching = self.queries[0].matching
+        ignored = [name for name in empty if matching.get(name, _NO_VALUE) != _NO_VALUE]
+        if self.optional:
+            message = f"{title} does not support every key of this query (status FF01H)"
             if empty:
                 message += f"; empty in every answer: {', '.join(empty)}"
-            if ignored := [name for name in empty if name in self.queries[0].matching]:
+            if ignored:
                 message += f"; not matched either: {', '.join(ignored)}, so there may be too many answers"
-            notify(OptionalKeysNotSupported(message), stacklevel=4)
+            notify(OptionalKeysNotSupported(message))
+        elif ignored:
+            message = f"{title} says nothing of it, but does not match {', '.join(ignored)}: empty in every answer"
+            notify(OptionalKeysNotSupported(f"{message}, so there may be too many; filter the table"))
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:
@@ -274,7 +317,7 @@ def _datasets(identifiers: Sequence[tuple[bytes, str]], charset: str | None) -> 
             dataset.decode()
         found.append(dataset)
     if lost:
-        notify(unreadable(lost, len(identifiers)), stacklevel=5)
+        notify(unreadable(lost, len(identifiers)))
     return found
 
 

@@ -48,7 +48,6 @@ def answer_frame(
     provenance: Mapping[str, Any],
     parse: bool = True,
     charset: str | None = None,
-    stacklevel: int = 4,
 ) -> pd.DataFrame:
     """A table of C-FIND answers.
 
@@ -67,8 +66,6 @@ def answer_frame(
         every column.
     charset : str, optional
         The Specific Character Set of answers that name none.
-    stacklevel : int
-        Of the warnings, as `warnings.warn` counts it from here.
 
     Warns
     -----
@@ -87,7 +84,7 @@ def answer_frame(
         readable, lost = list[tuple[bytes, str]](), list[tuple[bytes, str]]()
         for pair in pairs:
             (readable if _is_readable(pair) else lost).append(pair)
-        notify(unreadable(lost, len(pairs)), stacklevel=stacklevel)
+        notify(unreadable(lost, len(pairs)))
         doubtful.clear()
         pairs, decoded = readable, decode_columns(readable, **options)
     if doubtful:
@@ -97,7 +94,7 @@ def answer_frame(
             "guessed, or marked with \N{REPLACEMENT CHARACTER}; df.dicom.doubtful says which, and "
             "Peer(..., charset='ISO_IR 100') how to read them"
         )
-        notify(UndecodableValues(f"{what}; {hint}"), stacklevel=stacklevel)
+        notify(UndecodableValues(f"{what}; {hint}"))
     if _STEP in decoded:
         decoded, doubtful = _steps(decoded, doubtful)
     count = len(next(iter(decoded.values()), pairs))

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 from nbdicom.core.negotiation import MAX_CONTEXTS, Negotiation, PresentationContext
 from nbdicom.peer.content import Held
 from nbdicom.peer.contexts import COMPRESSED, retrieve_contexts, single_contexts
-from nbdicom.peer.query import InformationModel, Level
-from nbdicom.peer.selection import LIST_OF_UIDS, Target
+from nbdicom.peer.query import LIST_OF_UIDS, InformationModel, Level
+from nbdicom.peer.selection import Target
 from nbdicom.uids import UID, storage_sop_classes
 
 __all__ = [

@@ -6,10 +6,12 @@ They are warning classes, so that a program decides with the standard tool what 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 __all__ = [
     "IncompleteTransfer",
@@ -29,7 +31,11 @@ class PeerWarning(UserWarning):
 
 
 class OptionalKeysNotSupported(PeerWarning):
-    """Pending status FF01H: an optional key was not used for matching or is not returned (PS3.4 C.4.1.1.4)."""
+    """An optional key was not used for matching or is not returned.
+
+    The peer says so by the pending status FF01H (PS3.4 C.4.1.1.4), or it does not, and a key that was to be matched is
+    empty in every answer.
+    """
 
 
 class OptionsNotAgreed(PeerWarning):
@@ -53,6 +59,7 @@ class IncompleteTransfer(PeerWarning):
     """Not everything that was to be retrieved, moved or stored has been; the result names what is missing."""
 
 
+_HERE = str(Path(__file__).parents[1])  #: the folder of this package
 _collector: ContextVar[list[PeerWarning] | None] = ContextVar("nbdicom_notices", default=None)
 
 
@@ -70,13 +77,24 @@ def collected() -> Iterator[list[PeerWarning]]:
         _collector.reset(token)
 
 
-def notify(notice: PeerWarning, *, stacklevel: int) -> None:
-    """Warn, or give the notice to whoever collects them; *stacklevel* is that of `warnings.warn` in the caller."""
+def notify(notice: PeerWarning) -> None:
+    """Warn, or give the notice to whoever collects them; the warning names the line of the caller that is not ours."""
     notices = _collector.get()
     if notices is None:
-        warnings.warn(notice, stacklevel=stacklevel + 1)
+        warnings.warn(notice, stacklevel=_outside())
     else:
         notices.append(notice)
+
+
+def _outside() -> int:
+    """How far it is from `notify` up to a line outside this package, as `warnings.warn` counts.
+
+    Each line has warnings of its own: one of ours would be blamed for all, and they might be shown once for all.
+    """
+    frame, distance = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, distance = frame.f_back, distance + 1
+    return distance
 
 
 def unreadable(answers: Sequence[tuple[bytes, str]], total: int) -> UndecodableValues:

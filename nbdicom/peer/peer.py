@@ -147,7 +147,8 @@ class Peer(Transfers):
             A bar while several parents are asked for; see `nbdicom.peer.progress`.
         **keys
             Matching keys: ``PatientName="DOE*"``, ``StudyDate=("2024-01-01", None)``, ``ModalitiesInStudy="CT"``.  A
-            list of values for a level above (``StudyInstanceUID=[...]``) makes one query for each.
+            list of values (``AccessionNumber=[...]``) makes one query for each, since few peers match several values in
+            one; UIDs of the level itself go together.
 
         Returns
         -------

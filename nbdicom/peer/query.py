@@ -16,11 +16,21 @@ from typing import Any
 from nbdicom import privacy
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import QueryError
-from nbdicom.peer.values import values_of, wire
+from nbdicom.peer.values import SINGLE_TEXT_VRS, values_of, wire
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
-__all__ = ["LEVEL_OF_KEY", "UNIQUE_KEYS", "Attribute", "InformationModel", "Level", "Query", "attribute"]
+__all__ = [
+    "LEVEL_OF_KEY",
+    "LIST_OF_UIDS",
+    "UNIQUE_KEYS",
+    "Attribute",
+    "InformationModel",
+    "Level",
+    "Query",
+    "apart",
+    "attribute",
+]
 
 
 class Level(StrEnum):
@@ -138,6 +148,8 @@ _COLUMNS = {
     "NumberOfSeriesRelatedInstances",
     Level.IMAGE: "InstanceNumber SOPClassUID NumberOfFrames Rows Columns",
 }
+
+LIST_OF_UIDS = 100  #: UIDs in one request; the list is short enough for any peer's buffers
 
 _INSTEAD = {("Modality", Level.STUDY): "ModalitiesInStudy", ("SOPClassUID", Level.STUDY): "SOPClassesInStudy"}
 
@@ -312,6 +324,11 @@ class Query(Tabular):
         ]
 
     @property
+    def unique(self) -> tuple[str, ...]:
+        """The unique keys of an answer: two with the same values are about the same thing."""
+        return tuple(UNIQUE_KEYS[one] for one in (*self.model.above(self.level), self.level))
+
+    @property
     def sop_class(self) -> UID:
         """The SOP Class with which it is asked."""
         return self.model.find
@@ -334,6 +351,31 @@ class Query(Tabular):
         rows = [(name, privacy.shown(name, value), "matching") for name, value in self.matching.items()]
         rows += [(name, "", "return") for name, value in self.keys.items() if name not in self.matching]
         return Table(f"C-FIND at {self.level.value} level, {self.model.find.name}", ("key", "value", "use"), rows)
+
+
+def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping[str, Any]]:
+    r"""The keys of one request as those of several, none of which has several values where the standard knows one.
+
+    Only UIDs are matched against a list by every peer (PS3.4 C.2.2.2.2).  Elsewhere several values mean nothing unless
+    that is negotiated (C.2.2.2.8): some peers take any of them, others find nothing, and do not say so.  A long list of
+    UIDs goes in parts, since a peer's buffers end somewhere, and a value in Explicit VR at 64 KB.
+
+    >>> [keys["AccessionNumber"] for keys in apart({"AccessionNumber": "A1\\A2", "StudyDate": ""}, None)]
+    ['A1', 'A2']
+    """
+    parts: dict[str, list[str]] = {}
+    for name, value in keys.items():
+        if not isinstance(value, str) or "\\" not in value:
+            continue
+        vr = attribute(name).vr
+        values = list(dict.fromkeys(value.split("\\")))
+        if vr == "UI":
+            parts[name] = [
+                "\\".join(values[start : start + LIST_OF_UIDS]) for start in range(0, len(values), LIST_OF_UIDS)
+            ]
+        elif vr not in SINGLE_TEXT_VRS and name != "SpecificCharacterSet" and not (options and options.multiple_value):
+            parts[name] = values
+    return [{**keys, **dict(zip(parts, some, strict=True))} for some in product(*parts.values())]
 
 
 def _is_empty(value: Any) -> bool:

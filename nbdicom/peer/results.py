@@ -315,7 +315,7 @@ class TransferResult(Tabular, Generic[Row]):
     def tell(self) -> None:
         """Warn if not everything succeeded: the result itself may never be looked at."""
         if not self.ok:
-            notify(IncompleteTransfer(self.summary), stacklevel=4)
+            notify(IncompleteTransfer(self.summary))
 
     def table(self) -> Table:
         """Failures first; as many rows as one reads."""
@@ -455,6 +455,8 @@ class StoreResult(TransferResult[Sent]):
         text = f"{good} of {wanted} stored at {self.peer} ({self.seconds:.1f} s)"
         if self.skipped:
             text += f", {counted(len(self.skipped), 'file')} skipped"
+        if not self.rows:
+            text += ": there was no file to send"
         return text + named([Failure(row.source, row.message) for row in self.failed], "instance")
 
 

@@ -100,7 +100,7 @@ def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
     Raises
     ------
     QueryError
-        If the ending is neither.
+        If the ending is neither, or the file is no CSV in UTF-8.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
 
     source = Path(path)
     if _kind(source) == "csv":
-        frame = pd.read_csv(source, dtype="string", keep_default_na=False)
+        frame = _read_csv(source)
     else:
         frame = pd.read_parquet(source)
     for name in frame.columns:
@@ -121,6 +121,21 @@ def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
     if peer is not None:
         frame.attrs["nbdicom"] = {**frame.attrs.get("nbdicom", {}), **peer.provenance(None, None)}
     return frame
+
+
+def _read_csv(source: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(source, dtype="string", keep_default_na=False)
+    except UnicodeDecodeError:
+        problem, hint = (
+            "is not text in UTF-8",
+            "save it as CSV UTF-8; pandas.read_csv(encoding=, dtype=str) reads others",
+        )
+    except pd.errors.EmptyDataError:
+        problem, hint = "is empty", "its first line names the columns, such as StudyInstanceUID"
+    except pd.errors.ParserError as error:
+        problem, hint = f"cannot be read as CSV: {str(error).strip()}", "the lines have different numbers of columns"
+    raise QueryError(f"{source.name} {problem}", hint=hint)
 
 
 def _kind(path: Path) -> str:

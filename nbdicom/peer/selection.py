@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.query import UNIQUE_KEYS, InformationModel, Level, Query
+from nbdicom.peer.query import LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query
 from nbdicom.peer.values import values_of, wire
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
 
 __all__ = [
-    "LIST_OF_UIDS",
     "Target",
     "asked",
     "each_item",
@@ -29,7 +28,7 @@ __all__ = [
 ]
 
 _KEYS = tuple(UNIQUE_KEYS.values())
-LIST_OF_UIDS = 100  #: instances named in one request; the list is short enough for any peer's buffers
+_ROWS = dict(zip(_KEYS, ("patients", "studies", "series", "instances"), strict=True))  #: of which a key is unique
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +253,7 @@ def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dic
         if not _has(value):
             raise QueryError(
                 f"{level.value} level needs {key} of everything above it, and a row has none [PS3.4 C.4.1.2.1]",
-                hint="answers of find() have these columns; keep them when you select columns",
+                hint=f"ask for the {_ROWS[key]} first; their table has it as long as you keep its key columns",
             )
         found[key] = wire(key, "LO" if key == "PatientID" else "UI", value)
     return found

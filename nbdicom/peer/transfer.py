@@ -20,6 +20,7 @@ from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import (
+    AssociationAborted,
     AssociationError,
     NbdicomError,
     NoPresentationContext,
@@ -437,6 +438,8 @@ def move(
 
 # ------------------------------------------------------------------------------- C-STORE
 
+_ABORTS = 3  #: one after the other, and nothing stored in between: it is not the objects then
+
 
 def store(
     peer: RemoteEntity, items: Iterable[Any], *, transcode: bool = False, progress: ProgressLike = None
@@ -452,9 +455,9 @@ def store(
     instances: list[StorableInstance] = []
     for found in scan(given):
         if isinstance(found, Skipped):
-            # In a folder it is normal that there are other files; a file that somebody names is meant to be sent.
-            path = Path(found.path)
-            by_name = path in named and not path.is_dir()
+            # In a folder it is normal that there are other files; what somebody names or hands over is meant to be sent.
+            path = found.path
+            by_name = isinstance(path, str) or (path in named and not path.is_dir())
             rows.append(Sent(source=str(path), skipped=not by_name, message=str(found.reason)))
         else:
             instances.append(instance(found, transcode=transcode))
@@ -473,7 +476,7 @@ def store(
                 rows += [_sent(Stored(instance, error=error)) for instance in group]
                 continue
             with line.closing():
-                sent, cancelled = _store_group(association, group, bar)
+                sent, cancelled = _store_group(line, association, group, bar)
             rows += sent
     return StoreResult(
         rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
@@ -481,19 +484,37 @@ def store(
 
 
 def _store_group(
-    association: Association, group: Sequence[StorableInstance], bar: Progress
+    line: Line, association: Association, group: Sequence[StorableInstance], bar: Progress
 ) -> tuple[list[Sent], OperationCancelled | None]:
-    """Send a group on one association; if it breaks or is cancelled, the rest of the group is reported as not sent."""
+    """Send a group on one association; if it breaks or is cancelled, what was not sent is reported as that.
+
+    A peer that aborts does so at an object that it cannot read, a truncated file for instance.  That one has failed, and
+    the others go on behind it, on a new association: or else the same file would be in their way each time.
+    """
     outcome: dict[int, Stored] = {}
-    broken: NbdicomError | None = None
-    try:
-        for stored in association.store(group):
-            outcome[id(stored.instance)] = stored
-            bar.reach(bar.done + 1, size=_size_of(stored.instance))
-    except Interrupted:
-        broken = _cancelled()
-    except (AssociationError, OperationTimeout) as error:
-        broken = error
+    waiting, patience = list(group), _ABORTS
+    while True:
+        broken: NbdicomError | None = None
+        before = len(outcome)
+        try:
+            for stored in association.store(waiting):
+                outcome[id(stored.instance)] = stored
+                bar.reach(bar.done + 1, size=_size_of(stored.instance))
+        except Interrupted:
+            broken = _cancelled()
+        except (AssociationError, OperationTimeout) as error:
+            broken = error
+        waiting = [instance for instance in waiting if id(instance) not in outcome]
+        patience = (_ABORTS if len(outcome) > before else patience) - 1
+        if not isinstance(broken, AssociationAborted) or len(waiting) < 2 or not patience:
+            break
+        at_fault = waiting.pop(0)
+        outcome[id(at_fault)] = Stored(at_fault, error=broken)
+        association.release()  # nothing happens where it is over already
+        try:
+            association = line.association()
+        except (AssociationError, OperationTimeout):
+            break  # why it was lost says more than that it cannot be had again
     rows = [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
     return rows, broken if isinstance(broken, OperationCancelled) else None
 
@@ -527,8 +548,11 @@ def _sent(stored: Stored) -> Sent:
 
 
 def _expanded(items: Iterable[Any]) -> Iterator[Any]:
-    """Patterns such as ``data/**/*.dcm`` as the files that they match; everything else as it is."""
+    """Patterns such as ``data/**/*.dcm`` and results as the files that they mean; everything else as it is."""
     for item in items:
+        if isinstance(paths := getattr(item, "paths", None), (tuple, list)):
+            yield from paths
+            continue
         if isinstance(item, str) and any(c in item for c in "*?[") and not Path(item).exists():
             matches = sorted(glob(item, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
             yield from matches or [item]

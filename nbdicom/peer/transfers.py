@@ -289,7 +289,8 @@ class Transfers(RemoteEntity):
         Parameters
         ----------
         *items
-            Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, or lists of these.
+            Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, the result of a
+            retrieval, or lists of these.
         transcode : bool
             Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
             result says in which transfer syntax each instance went.
@@ -301,7 +302,7 @@ class Transfers(RemoteEntity):
         Returns
         -------
         StoreResult
-            One row for each file, with the peer's status; files that are not DICOM are skipped and say why.
+            One row for each file, with the peer's status; what is not DICOM in a folder is skipped and says why.
 
         Raises
         ------

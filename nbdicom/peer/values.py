@@ -15,12 +15,12 @@ from typing import Any
 
 from nbdicom.errors import QueryError
 
-__all__ = ["WILDCARD_VRS", "values_of", "wire"]
+__all__ = ["SINGLE_TEXT_VRS", "WILDCARD_VRS", "values_of", "wire"]
 
 #: Value representations with wildcard matching (PS3.4 C.2.2.2.4).
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 #: Text in which a backslash is a character and not the delimiter between values (PS3.5 6.2).
-_SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
+SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
 _BINARY_INTEGERS = {
     "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1), "SL": (-(2**31), 2**31 - 1),
     "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
@@ -71,13 +71,13 @@ def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
         return ""  # "*" alone is the same as universal matching (PS3.4 C.2.2.2.4), in every VR
     if vr in ("DA", "TM", "DT"):
         return _temporal(keyword, vr, value, combined)
-    if vr in _SINGLE_TEXT_VRS and isinstance(value, str):
+    if vr in SINGLE_TEXT_VRS and isinstance(value, str):
         return _text(keyword, vr, value)
     values = values_of(keyword, value)
     if vr in _BINARY_INTEGERS or vr in ("FL", "FD"):
         numbers = [_number(keyword, vr, item) for item in values]
         return numbers[0] if len(numbers) == 1 else tuple(numbers)
-    if vr in _SINGLE_TEXT_VRS:
+    if vr in SINGLE_TEXT_VRS:
         if len(values) > 1:
             raise _refused(keyword, vr, "takes one value, not a list")
         return _text(keyword, vr, values[0])
@@ -97,24 +97,26 @@ def values_of(keyword: str, value: Any) -> list[Any]:
     """
     if isinstance(value, str):
         return value.split("\\") if "\\" in value and all(value.split("\\")) else [value]
+    if getattr(value, "ndim", 1) > 1:  # iterating over a table would give the names of its columns
+        raise QueryError(f"{keyword} takes the values of one column, not a table", hint=f"pass table[{keyword!r}]")
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_name(value):
-        items = [_plain(keyword, item) for item in value]
+        items = [_plain(keyword, item, "leave it out, with .dropna() for instance") for item in value]
         if not items:
             raise QueryError(
                 f"{keyword}: an empty list of values",
                 hint="as a key it would match everything; None says so on purpose",
             )
         if any(item is None or item == "" for item in items):
-            raise QueryError(f"{keyword}: a value is missing in the list")
+            raise QueryError(f"{keyword}: a value is missing in the list", hint="leave it out")
         return items
     return [_plain(keyword, value)]
 
 
-def _plain(keyword: str, value: Any) -> Any:
+def _plain(keyword: str, value: Any, instead: str = "None asks for all on purpose") -> Any:
     """A Python value for a numpy or pandas scalar, without loading either; missing values are refused."""
     kind = type(value).__name__
     if kind in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
-        raise QueryError(f"{keyword}: the value is missing (NaN, NaT or NA)", hint="None asks for all on purpose")
+        raise QueryError(f"{keyword}: the value is missing (NaN, NaT or NA)", hint=instead)
     if kind == "datetime64":
         return value.astype("datetime64[us]").item()
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
@@ -144,9 +146,11 @@ def _no_wildcards(keyword: str, vr: str, text: str, instead: str) -> None:
 
 def _text(keyword: str, vr: str, value: Any) -> str:
     if isinstance(value, (bool, float, bytes)) or not (isinstance(value, (str, int)) or _is_name(value)):
-        raise _refused(keyword, vr, f"takes text, not {type(value).__name__}")
+        read_so = "read the file with dtype=str: as numbers, identifiers lose their zeros and digits"
+        hint = read_so if isinstance(value, float) else None
+        raise _refused(keyword, vr, f"takes text, not {type(value).__name__}", hint)
     text = str(value)
-    if any(ord(c) < 0x20 for c in text) and vr not in _SINGLE_TEXT_VRS:
+    if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT_VRS:
         raise _refused(keyword, vr, "has a control character in its value")
     if vr == "AE" and len(text) > 16:
         raise _refused(keyword, vr, "is longer than 16 characters")

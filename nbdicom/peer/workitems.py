@@ -51,6 +51,7 @@ class _WorkitemQuery:
     keys: Mapping[str, Any]
     columns: tuple[str, ...]
     options: QueryOptions | None = None
+    unique: tuple[str, ...] = ("SOPInstanceUID",)
 
     @property
     def sop_class(self) -> UID:

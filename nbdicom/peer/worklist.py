@@ -83,6 +83,11 @@ class WorklistQuery(Tabular):
         return cls(keys={**dict.fromkeys(order, ""), **matching}, columns=order)
 
     @property
+    def unique(self) -> tuple[str, ...]:
+        """Nothing tells one scheduled step from another for certain: two answers are the same if their bytes are."""
+        return ()
+
+    @property
     def sop_class(self) -> UID:
         """The SOP Class with which it is asked."""
         return UID.of("ModalityWorklistInformationModelFind")

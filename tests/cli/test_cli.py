@@ -80,6 +80,13 @@ def test_find_as_json_and_csv_says_the_same(pacs: str) -> None:
     assert [row["StudyInstanceUID"] for row in rows] == [record["StudyInstanceUID"] for record in records]
     assert {record["PatientID"] for record in records} == {"NB-0001"}
     assert sorted(row["ModalitiesInStudy"] for row in rows) == ["CR", "CT", "CT\\SR"]
+    assert sorted(record["ModalitiesInStudy"] for record in records) == [["CR"], ["CT"], ["CT", "SR"]]
+    assert {record["StudyID"] for record in records} == {"1", "2", "3"}
+
+
+def test_find_takes_several_values(pacs: str) -> None:
+    records = json.loads(nbdicom("find", pacs, "-k", r"PatientID=NB-0001\NB-0002", "--json").stdout)
+    assert {record["PatientID"] for record in records} == {"NB-0001", "NB-0002"}
 
 
 def test_find_as_text_has_whole_uids(pacs: str, study: str) -> None:
@@ -111,12 +118,30 @@ def test_find_stops_at_its_limit(pacs: str) -> None:
         (["--level", "SERIES"], "StudyInstanceUID"),
         (["--level", "FLOOR"], "PATIENT"),
         (["-k", "=x"], "Keyword=value"),
+        (["-k", "PatientID=1", "-k", "PatientID=2"], "given twice"),
     ],
 )
 def test_a_wrong_query_is_one_line(pacs: str, arguments: list[str], words: str) -> None:
     done = nbdicom("find", pacs, *arguments)
     assert done.returncode == 1
     assert words in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PatientID;Name\n1;M\xfcller\n", "not text in UTF-8"),
+        ("PatientID\n1\n".encode("utf-16"), "not text in UTF-8"),
+        (b"", "empty"),
+        (b"PatientID,Name\n1,2\n1,2,3,4\n", "cannot be read as CSV"),
+    ],
+)
+def test_a_cohort_that_cannot_be_read_is_one_line(pacs: str, tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "cohort.csv").write_bytes(content)
+    done = nbdicom("pull", pacs, "--cohort", tmp_path / "cohort.csv", "--to", tmp_path / "here")
+    assert done.returncode == 1
+    assert words in one_line(done.stderr)
+    assert "Traceback" not in done.stderr
 
 
 # ------------------------------------------------------------------------------- get, move, store

@@ -377,3 +377,8 @@ def test_no_passcode_stays_in_memory() -> None:
     assert not [
         one for one in said if b"this one" in getattr(one, "secondary_field", getattr(one, "server_response", b""))
     ]
+
+
+@pytest.mark.parametrize("like", ["Verification", n.PresentationContext(ECHO), ["Verification"]])
+def test_one_name_is_one_context(like: Any) -> None:
+    assert [context.abstract_syntax for context in n.contexts_of(like)] == [ECHO]

@@ -189,6 +189,14 @@ def test_a_folder_with_other_files_among_dicom_ones(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes in folders")
+def test_a_pipe_in_a_folder_is_skipped_and_nobody_waits_for_its_other_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.dcm")
+    assert [f.reason for f in scan([tmp_path, tmp_path / "pipe.dcm"]) if isinstance(f, Skipped)] == [
+        "not a file but a pipe, a socket or a device"
+    ] * 2
+
+
 # ------------------------------------------------------------------------------- deflate
 
 

@@ -95,5 +95,5 @@ def test_what_is_no_image(tmp_path: Path) -> None:
 def test_pixels_that_nobody_can_decode() -> None:
     dataset = pydicom.dcmread(file("CT_small.dcm"))
     dataset.Rows = 60_000
-    with pytest.raises(DataSetError, match="cannot be decoded"):
-        nd.show(dataset)
+    with pytest.raises(DataSetError, match="cannot be decoded.*less than expected.*whether the object is complete"):
+        nd.show(dataset)  # and no plugin would help

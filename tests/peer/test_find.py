@@ -8,6 +8,7 @@ import warnings
 import pandas as pd
 import pytest
 
+from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import OptionalKeysNotSupported, Peer, Query, ResponseLimitReached, finding
@@ -136,6 +137,81 @@ def test_a_key_that_is_not_supported_was_not_matched_either(scp):
         peer.studies(InstitutionName="Nowhere")
 
 
+def test_a_key_that_is_empty_in_every_answer_was_not_matched_whatever_the_status_says(scp):
+    peer = scp(find=Archive().find)
+    with pytest.warns(OptionalKeysNotSupported, match="does not match ModalitiesInStudy: empty in every answer"):
+        peer.studies(ModalitiesInStudy="CT")
+
+
+@pytest.mark.parametrize(
+    "keys, silent",
+    [
+        ({"StudyDescription": "Chest*"}, False),
+        ({"StudyDescription": '""'}, True),  # asks for what is empty
+        ({"PatientID": "P?"}, True),
+        ({}, True),
+    ],
+)
+def test_what_is_not_asked_for_may_be_empty(scp, keys, silent):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scp(find=Archive().find).studies(**keys)
+    assert (not caught) == silent
+
+
+@pytest.mark.parametrize(
+    "level, keys, asked",
+    [
+        ("STUDY", {"AccessionNumber": ["A1", "A2", "A1"]}, ["A1", "A2"]),
+        ("STUDY", {"AccessionNumber": "A1\\A2"}, ["A1", "A2"]),
+        ("STUDY", {"AccessionNumber": "A1"}, ["A1"]),
+        ("PATIENT", {"PatientID": ["P1", "P2"]}, ["P1", "P2"]),
+        ("SERIES", {"StudyInstanceUID": ["1.1", "1.2"], "Modality": ["CT", "MR"]}, ["CT", "MR", "CT", "MR"]),
+        ("STUDY", {"StudyInstanceUID": ["1.2.1", "1.2.2"]}, ["1.2.1\\1.2.2"]),  # every peer knows lists of UIDs
+        ("STUDY", {"StudyDescription": ["a", "b"], "options": QueryOptions(multiple_value=True)}, ["a\\b"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
+def test_a_list_of_values_is_asked_for_one_by_one_where_the_standard_knows_one(scp, level, keys, asked):
+    archive = Archive()
+    scp(find=archive.find).find(level, **keys)
+    name = next(name for name in reversed(keys) if name != "options")
+    values = [identifier[name].value for identifier in archive.asked]
+    assert [one if isinstance(one, str) else "\\".join(one) for one in values] == asked
+
+
+def test_a_long_list_of_uids_goes_in_parts(scp):
+    archive = Archive(count=0)
+    scp(find=archive.find).studies(StudyInstanceUID=[f"1.2.{number}" for number in range(250)])
+    assert [len(identifier.StudyInstanceUID) for identifier in archive.asked] == [100, 100, 50]
+
+
+@pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
+def test_what_matches_two_values_of_a_list_is_one_row(scp):
+    peer = scp(find=Archive().find)
+    found = peer.studies(ModalitiesInStudy=["CT", "MR"], limit=3)
+    assert found.StudyInstanceUID.tolist() == ["1.2.1", "1.2.2", "1.2.3"]
+    assert not found.dicom.truncated
+    about = found.attrs["nbdicom"]
+    assert (about["keys"], about["queries"]) == ({"ModalitiesInStudy": "CT\\MR"}, 2)
+    assert len(peer.find("STUDY", raw=True, ModalitiesInStudy=["CT", "MR"])) == 3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda peer: peer.find("STUDY", columns=["InstitutionName"]),
+        lambda peer: peer.studies(columns=["InstitutionName"]),
+        lambda peer: peer.find("STUDY", raw=True),
+        lambda peer: pd.DataFrame({"StudyInstanceUID": ["1.2"]}).dicom.series(peer=peer),
+    ],
+)
+def test_a_warning_names_the_line_of_the_caller(scp, call):
+    with pytest.warns(OptionalKeysNotSupported) as caught:
+        call(scp(find=Archive(pending=0xFF01).find))
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_warnings_can_be_made_errors(scp):
     peer = scp(find=Archive(pending=0xFF01).find)
     with warnings.catch_warnings():
@@ -170,12 +246,22 @@ def test_no_association(scp):
         ("SERIES", {}, "needs StudyInstanceUID"),
         ("STUDY", {"PatentName": "DOE"}, "did you mean PatientName"),
         ("STUDY", {"limit": 0}, "at least 1"),
+        ("STUDY", {"limit": "2"}, "at least 1"),
+        ("STUDY", {"PatientID": pd.DataFrame({"PatientID": ["1"]})}, "one column, not a table"),
+        ("STUDY", {"AccessionNumber": pd.Series([1.0, None])}, "dropna"),
+        ("STUDY", {"AccessionNumber": pd.Series([1.0])}, "dtype=str"),
     ],
 )
 def test_nothing_is_sent_for_a_query_that_cannot_be(level, options, words):
     peer = Peer("PACS@127.0.0.1:1")  # nobody is there to be asked
     with pytest.raises(QueryError, match=words):
         peer.find(level, **options)
+
+
+def test_two_steps_down_at_once_says_which_comes_first(scp):
+    studies = scp(find=Archive().find).studies()
+    with pytest.raises(QueryError, match="needs SeriesInstanceUID.*ask for the series first"):
+        studies.dicom.instances()
 
 
 def test_a_key_given_twice(scp):

@@ -5,6 +5,7 @@ import signal
 import warnings
 from pathlib import Path
 
+import pandas as pd
 import pydicom
 import pytest
 
@@ -341,6 +342,35 @@ def test_store_files_folders_and_datasets(storage, make_ct, tmp_path):
     assert sent.to_frame().skipped.sum() == 1
 
 
+@pytest.mark.parametrize(
+    ("item", "source", "words"),
+    [
+        (pydicom.Dataset(), "Dataset", "no SOP Class UID"),
+        (5, "int", "cannot be sent"),
+        (pd.DataFrame(), "DataFrame", "cannot be sent"),
+    ],
+)
+def test_what_is_handed_over_and_cannot_be_sent_has_failed(storage, make_ct, item, source, words):
+    with pytest.warns(IncompleteTransfer, match=words):
+        sent = storage.store(make_ct(number=1), item)
+    assert not sent and not sent.skipped
+    assert [row.source for row in sent.failed] == [source]
+    with pytest.raises(OperationFailed, match=words):
+        storage.store(make_ct(number=1), item, raise_on_error=True)
+
+
+def test_store_of_what_was_retrieved(storage, tmp_path):
+    with nd.demo_pacs() as pacs:
+        retrieved = Peer(pacs).studies(AccessionNumber="A2100002").dicom.get(tmp_path)
+    assert storage.store(retrieved)
+    assert sorted(storage.stored) == sorted(path.stem for path in retrieved.paths)
+
+
+def test_store_of_nothing_says_so(storage, tmp_path):
+    with pytest.warns(IncompleteTransfer, match="there was no file to send"):
+        assert not storage.store(tmp_path)
+
+
 def test_store_by_pattern(storage, make_ct, tmp_path):
     for number in (1, 2):
         save(make_ct(number=number), tmp_path / f"{number}.dcm")
@@ -360,6 +390,37 @@ def test_failures_are_named(storage, make_ct, tmp_path):
     assert "A700H" in text
     with pytest.raises(OperationFailed):
         storage.store(make_ct(number=13), raise_on_error=True)
+
+
+@pytest.mark.parametrize(
+    ("aborted_at", "stored"),
+    [
+        ({"1.2.3.1.2"}, [1, 3, 4, 5, 6]),
+        ({"1.2.3.1.2", "1.2.3.1.5"}, [1, 3, 4, 6]),
+        ({"1.2.3.1.1", "1.2.3.1.2"}, [3, 4, 5, 6]),
+        ({f"1.2.3.1.{number}" for number in range(2, 7)}, [1]),
+    ],
+)
+def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp, make_ct, aborted_at, stored):
+    seen, arrived = [], []
+
+    def store(request):
+        uid = str(request.sop_instance_uid)
+        seen.append(uid)
+        if uid in aborted_at:
+            for association in peer.server.associations:
+                association.abort()
+        else:
+            arrived.append(uid)
+        return 0
+
+    peer = scp(contexts=[CT], store=store)
+    with pytest.warns(IncompleteTransfer, match="abort"):
+        sent = peer.store([make_ct(number=number) for number in range(1, 7)])
+    assert arrived == [f"1.2.3.1.{number}" for number in stored]
+    assert [str(row.sop_instance_uid) for row in sent if row.ok] == arrived
+    assert len(sent.rows) == 6
+    assert len(aborted_at) < 5 or len(seen) == 4  # a peer that aborts three times in a row is asked no more
 
 
 def test_nothing_to_store(storage, tmp_path):
