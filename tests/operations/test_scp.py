@@ -613,6 +613,30 @@ def test_get_counts_an_instance_that_cannot_be_sent_as_failed(bad: Instance, err
     check_counters(acceptor, 3)
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(5, "the file became shorter"), DataSetError("cut off")], ids=["file", "data"]
+)
+def test_get_counts_an_instance_that_cannot_be_read_after_all_as_failed(error: Exception) -> None:
+    """It could be opened, and fails before anything of it has gone out: the others go on, as in a C-MOVE."""
+
+    errors = [error]
+
+    def unreadable(number: int) -> None:
+        if number == 2 and errors:  # after a C-STORE request and a pending response: the second C-STORE request
+            raise errors.pop()
+
+    instances = [Instance(number) for number in range(3)]
+    acceptor = Acceptor(
+        Handlers(get=lambda request: instances), answers=[store_rsp(0), store_rsp(0)], at_send=unreadable
+    )
+    acceptor.perform(get_request())
+    assert acceptor.responses[-1].status == 0xB000
+    assert failed_uids(acceptor.sent[-1]) == (instances[1].sop_instance_uid,)
+    assert acceptor.failures == [error]
+    assert all(source.closed == 1 for instance in instances for _, source in instance.opened)
+    check_counters(acceptor, 3)
+
+
 @pytest.mark.parity("A.11 encoding of a data set")
 def test_get_converts_where_the_requestor_took_another_syntax() -> None:
     instance = Instance(1, transfer_syntax=EXPLICIT)
