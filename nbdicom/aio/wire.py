@@ -303,7 +303,8 @@ class Wire(asyncio.BufferedProtocol):
     ) -> None:
         """Wait until *ready*, until the association is over, or *until* this time.
 
-        *wants* is False for a wait that does not need the peer to send: reading may be paused meanwhile.
+        *wants* is False for a wait that does not need the peer to send: reading may be paused meanwhile, and the peer is
+        not silent while it waits for an answer of ours.
 
         Raises
         ------
@@ -320,11 +321,12 @@ class Wire(asyncio.BufferedProtocol):
                 if until is not None and now >= until:
                     return
                 moved = self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal)
-                if moved or self._busy or was_busy:
+                busy = bool(self._busy) or (not wants and core.performing)
+                if moved or busy or was_busy:
                     since, messages, begun = now, core.messages, core.receiving
-                    bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, bool(self._busy)
-                patience = None if self._busy else silence
-                if core.receiving and not self._busy and self.timeouts.network is not None:
+                    bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, busy
+                patience = None if busy else silence
+                if core.receiving and not busy and self.timeouts.network is not None:
                     # A PDU or message that has begun is expected to go on.
                     patience = min(silence or self.timeouts.network, self.timeouts.network)
                 if patience is not None and now >= since + patience and core.error is None:
