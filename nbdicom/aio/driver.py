@@ -186,7 +186,8 @@ class Driver(Wire):
             task = self.loop.create_task(work, context=self._context.copy())
             self._performing.add(task)
             task.add_done_callback(self._performed)
-            self._claim()
+            if not self.lies_about:  # the instances of a C-GET are performed, and then lie about like answers
+                self._claim()
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)

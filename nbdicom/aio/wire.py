@@ -97,6 +97,11 @@ class Wire(asyncio.BufferedProtocol):
         """True while operations can be invoked."""
         return self.core.is_established and not self.closed
 
+    @property
+    def lies_about(self) -> bool:
+        """True while something has come for an operation, and nobody has taken it."""
+        return any(invocation.inbox for invocation in self._owners)
+
     def _peer_known(self) -> None:
         """The acceptor knows now who calls."""
         raise NotImplementedError
@@ -153,7 +158,7 @@ class Wire(asyncio.BufferedProtocol):
         self.core.buffer_updated(nbytes)
         self.changed()
         if self._unclaimed > _MOST_UNCLAIMED and not self._wanted and not self._paused and self.transport is not None:
-            if self.core.requests or any(invocation.inbox for invocation in self._owners):
+            if self.core.requests or self.lies_about:
                 self._paused = True
                 self.transport.pause_reading()
 
@@ -372,7 +377,7 @@ class Wire(asyncio.BufferedProtocol):
     def forget(self, invocation: Invocation) -> None:
         """The operation is over."""
         self._owners.pop(invocation, None)
-        if self._paused:
+        if self._paused and not self.lies_about:
             self._claim()  # what it did not take is nobody's any more
 
     # --------------------------------------------------------------------------- writing

@@ -47,7 +47,14 @@ from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
 from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, LocalProtocolError, OperationFailed
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import EchoRequest, FindRequest, Refuse, RetrieveRequest, StoreRequest
+from nbdicom.operations.requests import (
+    EchoRequest,
+    FindRequest,
+    ReceivedInstance,
+    Refuse,
+    RetrieveRequest,
+    StoreRequest,
+)
 from nbdicom.uids import UID
 
 
@@ -653,6 +660,26 @@ def test_a_consumer_that_is_slow_stops_the_peer() -> None:
             await until(lambda: driver._paused)
             assert driver.core.messages * size < 10 << 20
             assert len([match async for match in responses]) == count - 1
+            assert await association.echo() == 0
+
+    run(test())
+
+
+def test_a_consumer_of_instances_that_is_slow_stops_the_peer() -> None:
+    """The instances of a C-GET are requests of the peer, which are answered at once; they are bounded likewise."""
+    count, size = 200, 100_000
+    stored = [Instance(number, bytes(size)) for number in range(count)]
+
+    async def test() -> None:
+        async with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+            driver = association._driver
+            responses = await association.get(b"keys")
+            await anext(responses)
+            await until(lambda: driver._paused)
+            assert driver.core.messages // 2 * size < 10 << 20  # each instance comes with a response
+            arrived = [value async for value in responses if isinstance(value, ReceivedInstance)]
+            assert len(arrived) == count - 1
+            assert responses.status == 0
             assert await association.echo() == 0
 
     run(test())
