@@ -89,6 +89,7 @@ class Driver(Wire):
             handlers=handlers,
             associate=lambda address, title, instances: open_destination(self, address, title, instances),
             failed=self._handler_failed,
+            look=self._read_if_readable,
         )
 
     @property

@@ -168,7 +168,6 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         matches = aiter(matches) if hasattr(matches, "__aiter__") else iter(matches)
         while True:
             match = yield from next_of(matches)
-            request.cancelled = received.cancelled
             if received.cancelled:
                 status = 0xFE00
                 break

@@ -44,6 +44,8 @@ class Serving:
         ``associate(address, ae_title, instances)`` opens the association of a C-MOVE.
     failed : callable
         ``failed(request, exception)`` reports what a handler raised.
+    look : callable, optional
+        Reads what the peer has sent, without waiting; for a driver that does not read while a handler runs.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Serving:
         handlers: Handlers,
         associate: Callable[[tuple[Any, ...], str, Sequence[StorableInstance]], Any],
         failed: Callable[[Request, BaseException], None],
+        look: Callable[[], None] | None = None,
     ) -> None:
         self.handlers = handlers
         self._core = core
@@ -62,6 +65,7 @@ class Serving:
         self._codec = codec
         self._associate = associate
         self._failed = failed
+        self._look = look
         self._stored: Callable[[Received, Status], None] | None = None
         self._link: Link | None = None  # what operations know, until the handlers change
         core.dimse.open_sink = self._sink_opener(handlers)
@@ -77,6 +81,7 @@ class Serving:
                 associate=self._associate,
                 failed=self._failed,
                 stored=self._stored,
+                look=self._look,
             )
         return perform(self._link, received)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from scripted import (
     CT,
     EXPLICIT,
     FIND,
+    FIND_ID,
+    GET_ID,
     IMPLICIT,
     LIMIT,
     MOVE,
@@ -22,13 +25,15 @@ from scripted import (
     Serve,
     Sink,
     Wire,
+    cancel_rq,
+    message,
     store_rq,
     when_waiting,
 )
 
 from nbdicom.blocking import Association, Server
 from nbdicom.config import OperationsWindow
-from nbdicom.core.command import CEchoRQ, CStoreRQ
+from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CStoreRQ, Request
 from nbdicom.core.negotiation import PresentationContext, Support
 from nbdicom.data import codec
 from nbdicom.errors import (
@@ -280,6 +285,33 @@ def test_with_cancels(dial: Dial, endless: tuple[Endless, Server]) -> None:
         assert responses.status == 0xFE00
         assert list(responses) == []
         assert association.echo() == 0
+
+
+@pytest.mark.parametrize(
+    ("context_id", "asked", "status"),
+    [
+        (FIND_ID, CFindRQ(message_id=1, affected_sop_class_uid=FIND), 0xFE00),
+        (GET_ID, CGetRQ(message_id=1, affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.3")), 0x0000),
+    ],
+    ids=["C-FIND", "C-GET"],
+)
+def test_a_handler_that_works_sees_the_cancel(serve: Serve, context_id: int, asked: Request, status: int) -> None:
+    """A search that finds nothing for long ends when nobody wants it any more; of an empty C-GET nothing is left."""
+    begun, until = threading.Event(), time.monotonic() + LIMIT
+
+    def search(request: FindRequest | RetrieveRequest) -> list[Any]:
+        begun.set()
+        while not request.cancelled:
+            assert time.monotonic() < until, "it was never seen"
+        return []
+
+    with serve(Handlers(find=search, get=search)) as server, Wire.associated(server.address) as wire:
+        wire.send(message(context_id, asked, b"keys"))
+        assert begun.wait(LIMIT)
+        wire.send(cancel_rq(context_id=context_id))
+        assert wire.message().message.status == status
+        wire.echo()
+        wire.release()
 
 
 def test_with_cancels_when_the_block_raises(dial: Dial, endless: tuple[Endless, Server]) -> None:

@@ -376,6 +376,33 @@ def test_find_lets_its_handler_see_the_cancel() -> None:
     assert seen == [True]
 
 
+def test_find_lets_its_handler_see_the_cancel_while_it_looks_for_the_next_match() -> None:
+    seen: list[bool] = []
+    received = find_request()
+
+    def handler(request: FindRequest) -> Iterator[Any]:
+        yield {}
+        seen.append(request.cancelled)
+
+    Acceptor(Handlers(find=handler), at_send=cancel(received, 0)).perform(received)
+    assert seen == [True]
+
+
+def test_get_and_move_let_their_handlers_see_the_cancel() -> None:
+    seen: list[bool] = []
+
+    def handler(request: RetrieveRequest) -> list[Instance]:
+        seen.append(request.cancelled)
+        received.cancelled = True
+        seen.append(request.cancelled)
+        return []
+
+    handlers = Handlers(get=handler, move=handler, destination=lambda title: ("127.0.0.1", 104))
+    for received in (get_request(), move_request()):
+        Acceptor(handlers).perform(received)
+    assert seen == [False, True] * 2
+
+
 @pytest.mark.parametrize(
     ("error", "status", "comment"),
     [
