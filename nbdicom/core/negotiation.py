@@ -37,6 +37,7 @@ from nbdicom.core.pdu import (
     UserIdentityAC,
     UserIdentityRQ,
     UserInformation,
+    encode_pdu,
 )
 from nbdicom.core.presentation import (
     DEFAULT_MAXIMUM_LENGTH,
@@ -91,7 +92,8 @@ def propose(proposal: Proposal) -> AAssociateRQ:
     Raises
     ------
     LocalProtocolError
-        If there is no context, more than 128, one without transfer syntax, or an AE title that the standard forbids.
+        If there is no context, more than 128, one without transfer syntax, an AE title that the standard forbids, or what
+        does not fit into its field (a user identity of 64 KiB, say).
     """
     if proposal.identity is None and not proposal.user_items:
         try:
@@ -125,7 +127,7 @@ def _propose(proposal: Proposal) -> AAssociateRQ:
         )
         for item in _class_items(context):
             about[type(item), context.abstract_syntax] = item
-    return AAssociateRQ(
+    rq = AAssociateRQ(
         called_ae_title=proposal.called_ae_title,
         calling_ae_title=proposal.calling_ae_title,
         items=(
@@ -144,6 +146,8 @@ def _propose(proposal: Proposal) -> AAssociateRQ:
             ),
         ),
     )
+    encode_pdu(rq)  # what does not fit is said now, and not when a connection stands
+    return rq
 
 
 _proposed = lru_cache(_MOST_REMEMBERED)(_propose)
