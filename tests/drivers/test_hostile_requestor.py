@@ -644,6 +644,16 @@ def test_half_a_pdu_is_a_matter_of_the_network_timeout(serve: Serve) -> None:
     assert sink.closed == [False]
 
 
+def test_half_an_association_request_is_no_error_of_ours(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nbdicom.server")
+    with serve(timeouts=replace(FAST, network=SHORT)) as server, Wire.connect(server.address) as wire:
+        wire.send(encode_pdu(a_associate_rq())[:100])
+        assert wire.rest() == b""
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert "silent" in record.getMessage()
+
+
 @pytest.mark.parity("A.1 timeouts")
 def test_an_idle_association_is_aborted(serve: Serve) -> None:
     with serve(timeouts=replace(FAST, idle=1)) as server, Wire.associated(server.address) as wire:
