@@ -143,7 +143,7 @@ class Driver(Wire):
                     self.core.release()
             if releasing:
                 self.flush()
-                limit = self.timeouts.release if timeout is None else min(timeout, self.timeouts.release)
+                limit = self.timeouts.release if timeout is None else timeout
                 self.wait(lambda: self.core.error is not None, None, until=time.monotonic() + limit)
                 if self.core.error is None:
                     self.abort()
