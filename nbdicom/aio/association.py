@@ -138,10 +138,10 @@ def associate(
         )
         ours = (bind, 0) if isinstance(bind, str) else bind
         try:
-            await open_connection(lambda: driver, host, port, timeouts, tls, ours)
+            until = await open_connection(lambda: driver, host, port, timeouts, tls, ours)
             if driver.refused is not None:
                 raise tls_failed(driver.refused, host, port) from driver.refused
-            await driver.establish()
+            await driver.establish(until)
         except AssociationError as error:
             error.trace = recorder
             raise

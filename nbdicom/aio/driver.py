@@ -110,11 +110,12 @@ class Driver(Wire):
 
     # --------------------------------------------------------------------------- from its begin to its end
 
-    async def establish(self) -> None:
-        """Requestor: from the connection to the answer."""
+    async def establish(self, until: float | None = None) -> None:
+        """Requestor: from the connection to the answer, which must be there at *until*."""
         try:
             limit = self.timeouts.association
-            until = None if limit is None else self.loop.time() + limit
+            if until is None and limit is not None:
+                until = self.loop.time() + limit
             await self.wait(lambda: self.core.is_established, None, until=until)
             if self.core.error is not None:
                 raise self.core.error
