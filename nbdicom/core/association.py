@@ -373,8 +373,9 @@ class AssociationCore:
             state = self.upper_layer.state
             if state is not Sta.STA6 and state is not Sta.STA8:
                 return  # we have asked for the release: it may still come (AR-6), but nothing can be answered (AR-7)
-            if message.message_id in self._performing:
-                raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
+            before = self._performing.get(message.message_id)
+            if before is not None and not before.answered:
+                raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.9", source=0)
             if len(self.requests) > _MOST_WAITING:
                 raise RemoteProtocolError(
                     f"more than {_MOST_WAITING} requests without waiting for an answer", rule="PS3.7 D.3.3.3", source=0
@@ -389,14 +390,15 @@ class AssociationCore:
         Some peers negotiate a window and ignore the outcome.  That is put up with while it costs us nothing: requests
         are performed one after the other, and what waits is bounded by `Limits.operations`.
         """
-        outstanding = len(self._performing)
-        if not outstanding or message.message_id in self._performing:
+        performing = self._performing
+        if not performing:
             return None
-        if outstanding >= self._limits.operations:
+        if len(performing) >= self._limits.operations and message.message_id not in performing:
             return 0x0213
         window = self.negotiation.window.performed if self.negotiation else 1
-        if window and outstanding == window:
-            self._quirk(f"has more than {window} requests outstanding, which is all that was agreed")
+        if window and len(performing) >= window and self._trace is not None:
+            if sum(not one.answered for one in performing.values()) >= window:
+                self._quirk(f"has more than {window} requests outstanding, which is all that was agreed")
         return None
 
     def _response_received(self, received: Received, response: Response) -> None:
@@ -473,6 +475,11 @@ class AssociationCore:
             invocation.message_ids.append(message_id)
             invocation.outstanding += 1
             invocation.context_id = context_id
+        elif isinstance(message, Response) and not message.status.is_pending:
+            # The peer may have it, and ask anew, before whoever performs knows that it has gone.
+            performed = self._performing.get(message.message_id_being_responded_to)
+            if performed is not None:
+                performed.answered = True
         if self._trace is not None:
             self._trace(MessageSent(self._clock(), context_id, message))
         if data is None:
@@ -509,8 +516,8 @@ class AssociationCore:
         """The operation of this request has sent its final response."""
         if received.data is not None:
             self.dimse.taken(received)
-        if isinstance(received.message, Request):
-            self._performing.pop(received.message.message_id, None)
+        if isinstance(received.message, Request) and self._performing.get(received.message.message_id) is received:
+            del self._performing[received.message.message_id]
         if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:
             self._release_waits = False
             self.upper_layer.a_release_response()
