@@ -170,7 +170,7 @@ class Association:
     """An established association.  As an asynchronous context manager it is released at the end, or aborted by an exception.
 
     Not made by hand: `associate` or a server makes it.  Its tasks may use it together: a request waits while the operations
-    window is full.
+    window is full, and a C-GET while there is another one.
     """
 
     def __init__(self, driver: Driver, trace: Any = None) -> None:

@@ -427,20 +427,22 @@ class Wire(asyncio.BufferedProtocol):
         While the operations window is full, a request waits for the operations of other tasks.
         """
         while True:
-            if isinstance(message, Request) and self._can_wait(invocation):
-                await self.wait(lambda: not self._can_wait(invocation), self.timeouts.dimse)
+            if isinstance(message, Request) and self._can_wait(message, invocation):
+                await self.wait(lambda: not self._can_wait(message, invocation), self.timeouts.dimse)
             async with self._message_lock:
                 if isinstance(message, Request):
-                    if self._can_wait(invocation):
+                    if self._can_wait(message, invocation):
                         continue  # another task was faster
                     assert invocation is not None
+                    if invocation.begins is not None and not self.core.has_no_room(message):
+                        invocation.begins()
                     self._owners[invocation] = asyncio.current_task()
                 await self._send(context_id, message, data, invocation, more)
                 return message.message_id if isinstance(message, Request) else None
 
-    def _can_wait(self, invocation: Invocation | None) -> bool:
-        """The window is full, and another task will make room; a task that waits for itself would wait for ever."""
-        if not self.core.window_full or self.core.error is not None:
+    def _can_wait(self, message: Message, invocation: Invocation | None) -> bool:
+        """There is no room, and another task will make some; a task that waits for itself would wait for ever."""
+        if self.core.error is not None or not self.core.has_no_room(message):
             return False
         me = asyncio.current_task()
         return any(

@@ -14,6 +14,7 @@ from nbdicom.config import Limits
 from nbdicom.core.command import (
     CCancelRQ,
     CFindRSP,
+    CGetRQ,
     CommandWriter,
     Message,
     Request,
@@ -66,7 +67,7 @@ _REJECT_HINTS = {
 class Invocation:
     """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
 
-    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
+    __slots__ = ("abandoned", "begins", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
 
     def __init__(self) -> None:
         self.inbox: deque[Any] = deque()
@@ -76,6 +77,7 @@ class Invocation:
         self.piled = 0  # bytes of data sets that came since the inbox was empty
         self.abandoned = False  # nobody waits any more: late responses are dropped
         self.owner: Any = None  # the thread or task that asked, for the driver
+        self.begins: Callable[[], None] | None = None  # called by the driver when there is room for its request
 
 
 class AssociationCore:
@@ -460,7 +462,12 @@ class AssociationCore:
         if isinstance(message, Request):
             assert invocation is not None
             outstanding = self.invoked
-            if outstanding and self.window_full:
+            if outstanding and self.has_no_room(message):
+                if not self.window_full:
+                    raise LocalProtocolError(
+                        f"{message.name} while another one is outstanding: nothing tells whose instances come then",
+                        hint="finish or cancel the other one first, or use another association",
+                    )
                 raise LocalProtocolError(
                     f"{message.name} while {len(outstanding)} operations are outstanding, which is all that was"
                     " agreed [PS3.7 D.3.3.3]",
@@ -496,6 +503,16 @@ class AssociationCore:
         """True while the operations window allows no further request."""
         window = self.negotiation.window.invoked if self.negotiation else 1
         return window != 0 and len(self.invoked) >= window
+
+    def has_no_room(self, message: Message) -> bool:
+        """True while this request has to wait: the window is full, or it is one of two C-GETs.
+
+        Nothing in a C-STORE request tells to which C-GET it belongs (PS3.4 C.4.3), so there is only one at a time.
+        """
+        if self.window_full:
+            return True
+        response = message.command_field | 0x8000
+        return isinstance(message, CGetRQ) and any(expected == response for _, expected in list(self.invoked.values()))
 
     @property
     def owners(self) -> set[Any]:

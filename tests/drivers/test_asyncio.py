@@ -603,6 +603,29 @@ def test_tasks_share_an_association(window: int) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("window", [1, 4])
+def test_what_tasks_retrieve_is_not_mixed_up(window: int) -> None:
+    """Nothing in a C-STORE request tells to which C-GET it belongs: the second one waits for the end of the first."""
+
+    def get(request: RetrieveRequest) -> list[Instance]:
+        return [Instance(10 * int(request.data) + number) for number in range(5)]
+
+    async def test() -> None:
+        async def retrieve(series: int) -> list[str]:
+            answers = [answer async for answer in association.get(b"%d " % series)]
+            return [str(answer.sop_instance_uid) for answer in answers if isinstance(answer, ReceivedInstance)]
+
+        async with (
+            serve(Handlers(get=get), contexts=wide(window)) as server,
+            dial(server.address, window=OperationsWindow(invoked=window)) as association,
+        ):
+            came = await asyncio.gather(*map(retrieve, (1, 2, 3)))
+            assert came == [[f"1.2.3.{10 * series + number}" for number in range(5)] for series in (1, 2, 3)]
+            assert association._driver.serving.handlers.store is None  # what it was before
+
+    run(test())
+
+
 def test_a_task_does_not_wait_for_itself() -> None:
     async def test() -> None:
         async with serve(Handlers(find=lambda request: [b"match "] * 3)) as server:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import scripted
 from scripted import (
     CONTEXTS,
     CT,
@@ -802,6 +803,51 @@ def test_threads_share_an_association(serve: Serve, dial: Dial, window: int) -> 
             thread.join(2 * LIMIT)
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
+        assert association.echo() == 0
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_what_threads_retrieve_is_not_mixed_up(serve: Serve, window: int) -> None:
+    """Nothing in a C-STORE request tells to which C-GET it belongs: the second one waits for the end of the first."""
+    came: dict[int, list[object]] = {}
+    start = threading.Barrier(3)
+
+    def get(request: RetrieveRequest) -> list[Instance]:
+        return [Instance(10 * int(request.data) + number) for number in range(5)]
+
+    def work(series: int) -> None:
+        start.wait(LIMIT)
+        try:
+            answers = list(association.get(b"%d " % series))
+            came[series] = [a.sop_instance_uid for a in answers if isinstance(a, ReceivedInstance)]
+        except BaseException as error:
+            came[series] = [error]
+
+    with (
+        serve(Handlers(get=get), contexts=wide(0)) as server,
+        scripted.dial(server.address, window=OperationsWindow(invoked=window)) as association,
+    ):
+        threads = [threading.Thread(target=work, args=(series,)) for series in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(2 * LIMIT)
+        assert came == {series: [f"1.2.3.{10 * series + number}" for number in range(5)] for series in (1, 2, 3)}
+        assert association._driver.serving.handlers.store is None  # what it was before
+
+
+def test_a_second_retrieval_in_one_thread_is_refused_in_words(serve: Serve, dial: Dial) -> None:
+    stored = [Instance(number) for number in range(MANY)]
+    with (
+        serve(Handlers(get=lambda request: stored), contexts=wide(0)) as server,
+        dial(server.address, window=OperationsWindow(invoked=4)) as association,
+    ):
+        first = association.get(b"keys")
+        next(first)
+        with pytest.raises(LocalProtocolError, match="whose instances"):
+            list(association.get(b"keys"))
+        first.cancel()
+        assert first.status == 0xFE00
         assert association.echo() == 0
 
 
