@@ -299,8 +299,10 @@ class AssociationCore:
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
-            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and (self.requests or self._performing):
+            waiting = (self.requests or self._performing) and not self.invoked
+            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and waiting:
                 # What was asked before is answered before (AR-7), as far as it has an end: long answers are cut short.
+                # One that waits for an answer of the peer (of a C-GET) has none: in Sta7 the peer may send no P-DATA.
                 self._release_waits = True
                 for received in self._performing.values():
                     received.cancelled = True

@@ -473,6 +473,18 @@ def test_release_with_a_request_outstanding(serve: Serve) -> None:
         assert wire.rest().endswith(A_RELEASE_RP)
 
 
+def test_release_instead_of_the_answer_to_a_sub_operation(serve: Serve) -> None:
+    """In Sta7 the peer may send no P-DATA, so the answer will never come: nobody waits for it."""
+    source = Instance()
+    with serve(Handlers(get=lambda request: [source, Instance(2)])) as server, Wire.associated(server.address) as wire:
+        get = CGetRQ(message_id=1, affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.3"))
+        wire.send(message(GET_ID, get, b"keys"))
+        wire.request(CStoreRQ)
+        wire.send(A_RELEASE_RQ)
+        assert wire.rest() == A_RELEASE_RP
+    assert source.closed == source.opened == 1
+
+
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET", "C-MOVE"])
 def test_an_identifier_beyond_the_limit_is_not_an_empty_one(serve: Serve, service: str) -> None:
     """An empty identifier is a universal query: it must not be what becomes of one that was too long."""
