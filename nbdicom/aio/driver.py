@@ -110,11 +110,12 @@ class Driver(Wire):
 
     # --------------------------------------------------------------------------- from its begin to its end
 
-    async def establish(self) -> None:
-        """Requestor: from the connection to the answer."""
+    async def establish(self, until: float | None = None) -> None:
+        """Requestor: from the connection to the answer, which must be there at *until*."""
         try:
             limit = self.timeouts.association
-            until = None if limit is None else self.loop.time() + limit
+            if until is None and limit is not None:
+                until = self.loop.time() + limit
             await self.wait(lambda: self.core.is_established, None, until=until)
             if self.core.error is not None:
                 raise self.core.error
@@ -186,7 +187,8 @@ class Driver(Wire):
             task = self.loop.create_task(work, context=self._context.copy())
             self._performing.add(task)
             task.add_done_callback(self._performed)
-            self._claim()
+            if not self.lies_about:  # the instances of a C-GET are performed, and then lie about like answers
+                self._claim()
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)

@@ -89,6 +89,7 @@ class Driver(Wire):
             handlers=handlers,
             associate=lambda address, title, instances: open_destination(self, address, title, instances),
             failed=self._handler_failed,
+            look=self._read_if_readable,
         )
 
     @property
@@ -142,7 +143,7 @@ class Driver(Wire):
                     self.core.release()
             if releasing:
                 self.flush()
-                limit = self.timeouts.release if timeout is None else min(timeout, self.timeouts.release)
+                limit = self.timeouts.release if timeout is None else timeout
                 self.wait(lambda: self.core.error is not None, None, until=time.monotonic() + limit)
                 if self.core.error is None:
                     self.abort()
