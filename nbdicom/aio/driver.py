@@ -13,6 +13,7 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.aio.memory import MemoryTransport
@@ -146,13 +147,17 @@ class Driver(Wire):
         try:
             if self.is_established:
                 await self.settle_abandoned()
-            if self.is_established:
-                self.core.release()
-                self.changed()
-                limit = self.timeouts.release if timeout is None else timeout
-                await self.wait(lambda: self.core.error is not None, None, until=self.loop.time() + limit)
-                if self.core.error is None:
-                    self.abort()
+            limit = self.timeouts.release if timeout is None else timeout
+            until = self.loop.time() + limit
+            with suppress(TimeoutError):
+                # What another task is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
+                async with asyncio.timeout_at(until), self._message_lock:
+                    if self.is_established:
+                        self.core.release()
+                        self.changed()
+                await self.wait(lambda: self.core.error is not None, None, until=until)
+            if self.core.error is None:
+                self.abort()
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

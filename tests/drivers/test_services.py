@@ -30,6 +30,7 @@ from scripted import (
     Serve,
     Sink,
     Wire,
+    Zeros,
     cancel_rq,
     message,
     store_rq,
@@ -579,6 +580,22 @@ def test_a_transfer_of_another_class_in_a_context_is_refused_and_leaves_nothing(
 
 
 # ------------------------------------------------------------------------------- C-GET
+
+
+def test_a_release_waits_for_the_message_that_is_being_sent(serve: Serve, dial: Dial) -> None:
+    """No data follow an A-RELEASE-RQ (PS3.8 7.2): one in the middle of an object would cut it off."""
+
+    def release(chunk: int) -> None:
+        if chunk == 2:
+            other.start()
+            other.join(0.1)  # it waits, or has it done already
+
+    with serve(Handlers(sink=lambda request: Sink(), store=lambda request: 0)) as server:
+        association = dial(server.address)
+        other = threading.Thread(target=association.release)
+        (stored,) = association.store([Zeros(20 << 20, at=release)])
+        other.join(LIMIT)
+        assert stored.status == 0 and not association.is_established
 
 
 def test_get(serve: Serve, dial: Dial) -> None:
