@@ -422,15 +422,15 @@ def _explained(spans: Iterable[Span]) -> Iterator[Span]:
     """Bytes that have a meaning beyond their item get it in words: options of a SOP Class, the name of a user."""
     about: Any = None  # the SOP Class or the type of identity, which stand before the bytes
     for span in spans:
+        value, words = span.value, ""
         if span.name in ("sop_class_uid", "user_identity_type"):
-            about = span.value
-        elif span.name == "service_class_application_information":
-            options = options_of(about, span.value)
-            if not isinstance(options, bytes):
-                span = span._replace(value=f"{value_in_words(span.value)}: {in_short(options)}")
-        elif span.name == "primary_field" and about in _NAMED:
-            span = span._replace(value=f"{value_in_words(span.value)}: {span.value.decode('utf-8', 'replace')}")
-        yield span
+            about = value
+        elif span.name == "service_class_application_information" and isinstance(value, bytes):
+            options = options_of(about, value)
+            words = "" if isinstance(options, bytes) else in_short(options)
+        elif span.name == "primary_field" and about in _NAMED and isinstance(value, bytes):
+            words = value.decode("utf-8", "replace")
+        yield span._replace(value=f"{value_in_words(value)}: {words}") if words else span
 
 
 _NAMED = (p.UserIdentityType.USERNAME, p.UserIdentityType.USERNAME_AND_PASSCODE)
