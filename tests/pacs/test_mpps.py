@@ -244,6 +244,24 @@ def test_others_are_told_of_a_step_and_of_its_images(tmp_path):
                 pacs.availability.announce("1.2.99")
 
 
+def test_a_step_without_images_has_no_notification_and_keeps_no_other_waiting(tmp_path):
+    """A notification has one series and one instance at least (PS3.4 Table R.3.2-1): a RIS would refuse the other kind."""
+    ris = Ris()
+    with ris.server() as server:
+        where = {"allow": {"RIS": server.address}, "notify_availability": ["RIS"]}
+        with Pacs(tmp_path, durability="none", report_pauses=(SOON,), **where) as pacs:
+            handlers = pacs.handlers()
+            normalized(handlers, "n_create", MPPS, "1.1", started())
+            normalized(handlers, "n_set", MPPS, "1.1", ended("DISCONTINUED", PerformedSeriesSequence=[]))
+            assert pacs.reports.wait(SOON)
+            normalized(handlers, "n_create", MPPS, "1.2", started())
+            normalized(handlers, "n_set", MPPS, "1.2", ended(PerformedSeriesSequence=references("9.9.9")))
+            assert pacs.reports.wait(SOON)
+            assert "no instances to tell of" in str(pacs.reports.to_frame()["state"].iloc[1])
+    (told,) = ris.available
+    assert told.ReferencedPerformedProcedureStepSequence[0].ReferencedSOPInstanceUID == "1.2"
+
+
 def test_who_is_associated_for_it_is_told_of_steps(tmp_path):
     ris = Ris()
     with Pacs(tmp_path, durability="none") as pacs:

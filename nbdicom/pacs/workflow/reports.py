@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from nbdicom.blocking.association import Association
     from nbdicom.tls import TLS
 
-__all__ = ["AVAILABILITY", "COMMITMENT", "PAUSES", "STEP_EVENT", "UPS_EVENT", "UPS_PUSH", "Report", "Reports"]
+__all__ = [
+    "AVAILABILITY",
+    "COMMITMENT",
+    "PAUSES",
+    "STEP_EVENT",
+    "UPS_EVENT",
+    "UPS_PUSH",
+    "NothingToTell",
+    "Report",
+    "Reports",
+]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -64,6 +74,10 @@ class Report:
     subject: str  #: what it is about: a Transaction UID, say
     event_type: int | None
     information: dict[str, Any]
+
+
+class NothingToTell(NbdicomError):
+    """A promise that turns out to be about nothing; it is not kept, and keeps no other report waiting."""
 
 
 class _NoWay(NbdicomError):
@@ -121,7 +135,10 @@ class Reports(Tabular):
         self._due: dict[str, float] = {}
 
     def completed_by(self, sop_class: str, function: Callable[[Report], tuple[int, dict[str, Any]]]) -> None:
-        """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``."""
+        """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``.
+
+        It may raise `NothingToTell`.
+        """
         self._completed_by[sop_class] = function
 
     # --------------------------------------------------------------------------- life
@@ -343,7 +360,7 @@ class Reports(Tabular):
                 return None
             refused, last = isinstance(error, OperationFailed), attempts > len(self._pauses)
             # What cannot be encoded will never be; it may stand in the database from before it was refused at the door.
-            hopeless = isinstance(error, DataSetError)
+            hopeless = isinstance(error, DataSetError | NothingToTell)
             # A recipient that answers a failure again and again has heard it; the next report may be another matter.
             self._record(report, attempts, error, closed=hopeless or (refused and last))
             if hopeless:
