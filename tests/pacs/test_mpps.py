@@ -9,6 +9,7 @@ from nbdicom.blocking import Server, associate
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import OperationFailed, PacsError
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Refuse
 from nbdicom.pacs import Pacs
 from nbdicom.uids import UID
 
@@ -175,6 +176,7 @@ class Ris:
 
     def __init__(self):
         self.events, self.available = [], []
+        self.refusals = []  #: of notifications: functions that tell the status
         self._news = threading.Condition()
         self.handlers = Handlers(n_event_report=self._event, n_create=self._notified)
 
@@ -188,6 +190,8 @@ class Ris:
         with self._news:
             self.available.append(request.dataset())
             self._news.notify_all()
+        if self.refusals:
+            raise Refuse(self.refusals.pop(0)())
 
     def wait(self, events=0, available=0):
         def enough():
@@ -260,6 +264,27 @@ def test_a_step_without_images_has_no_notification_and_keeps_no_other_waiting(tm
             assert "no instances to tell of" in str(pacs.reports.to_frame()["state"].iloc[1])
     (told,) = ris.available
     assert told.ReferencedPerformedProcedureStepSequence[0].ReferencedSOPInstanceUID == "1.2"
+
+
+def test_a_notification_is_made_anew_for_each_attempt_until_it_has_arrived(tmp_path):
+    """What came between two attempts is ONLINE in the second; a duplicate is one whose answer was lost."""
+    ris = Ris()
+    with ris.server() as server:
+        where = {"allow": {"RIS": server.address}, "notify_availability": ["RIS"]}
+        with Pacs(tmp_path, durability="none", report_pauses=(0.01,) * 100_000, **where) as pacs:
+            handlers = pacs.handlers()
+
+            def not_yet():
+                store(handlers, made(1))
+                return 0x0110
+
+            ris.refusals = [not_yet, lambda: 0x0111]
+            normalized(handlers, "n_create", MPPS, "1.1", started())
+            images = references(made(1)["SOPInstanceUID"])
+            normalized(handlers, "n_set", MPPS, "1.1", ended(PerformedSeriesSequence=images))
+            assert pacs.reports.wait(SOON)
+    told = [one.ReferencedSeriesSequence[0].ReferencedSOPSequence[0] for one in ris.available]
+    assert [instance.InstanceAvailability for instance in told] == ["UNAVAILABLE", "ONLINE"]
 
 
 def test_who_is_associated_for_it_is_told_of_steps(tmp_path):

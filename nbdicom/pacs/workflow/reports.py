@@ -60,6 +60,7 @@ _JOIN = 1.0  #: seconds for those who are being told; who waits for an answer to
 
 #: The abstract syntax under which the reports of a SOP Class travel: a workitem is UPS Push, its events are UPS Event.
 _ABSTRACT_SYNTAX: Mapping[str, str] = {UPS_PUSH: UPS_EVENT}
+_DUPLICATE = 0x0111
 _CREATED = 0  #: in the place of an event type: no event, but an N-CREATE of which we are the SCU
 
 
@@ -388,11 +389,12 @@ class Reports(Tabular):
         if report.event_type is not None:
             return report
         event_type, information = self._completed_by[report.sop_class](report)
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
-                (event_type, dump(information), report.id),
-            )
+        if event_type != _CREATED:  # what is available is found out anew for each attempt
+            with self._database.write() as connection:
+                connection.execute(
+                    "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
+                    (event_type, dump(information), report.id),
+                )
         return Report(
             report.id, report.ae_title, report.sop_class, report.sop_instance, report.subject, event_type, information
         )
@@ -423,7 +425,11 @@ class Reports(Tabular):
     def _send(association: Association, report: Report, abstract_syntax: str) -> None:
         assert report.event_type is not None
         if report.event_type == _CREATED:
-            association.n_create(report.sop_class, report.information, sop_instance=report.sop_instance)
+            try:
+                association.n_create(report.sop_class, report.information, sop_instance=report.sop_instance)
+            except OperationFailed as error:
+                if error.status != _DUPLICATE:  # else it has arrived before, and its answer was lost
+                    raise
             return
         association.n_event_report(
             report.sop_class,
