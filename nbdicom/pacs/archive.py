@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,13 +150,13 @@ class Archive:
         since = self._unsynced.since()
         if since is None:
             return
-        damaged = [found for found in scrub(self.store, self.index, since=since) if found.damage]
+        damaged = [found for found in scrub(self.store, self.index, self._alone, since=since) if found.damage]
         _log.warning("the last run did not end in order: %d recent objects are damaged", len(damaged))
         self._unsynced.end()
 
     def scrub(self) -> Iterator[Checked]:
         """Read every object back; see `nbdicom.pacs.repair.scrub`."""
-        return scrub(self.store, self.index)
+        return scrub(self.store, self.index, self._alone)
 
     # --------------------------------------------------------------------------- reception
 
@@ -252,11 +252,8 @@ class Archive:
                 self._check(staged)
             sound = [staged for staged in batch if staged.outcome.status == 0x0000]
             if sound:
-                self._claim({staged.sop_instance_uid for staged in sound})
-                try:
+                with self._alone({staged.sop_instance_uid for staged in sound}):
                     self._record([staged for staged in sound if self._is_new(staged)])
-                finally:
-                    self._release({staged.sop_instance_uid for staged in sound})
         finally:
             for staged in batch:
                 staged.file.drop()
@@ -395,16 +392,19 @@ class Archive:
         for staged in batch:
             staged.refuse(refusal.status, refusal.comment)
 
-    def _claim(self, uids: set[str]) -> None:
+    @contextmanager
+    def _alone(self, uids: set[str]) -> Iterator[None]:
+        """Nobody else stores these objects, or takes them away."""
         with self._free:
             while self._busy & uids:
                 self._free.wait()
             self._busy |= uids
-
-    def _release(self, uids: set[str]) -> None:
-        with self._free:
-            self._busy -= uids
-            self._free.notify_all()
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy -= uids
+                self._free.notify_all()
 
     # --------------------------------------------------------------------------- retrieval
 
