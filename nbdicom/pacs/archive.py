@@ -25,7 +25,7 @@ from nbdicom.pacs.durability import Durability, Syncer, Unsynced
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
-from nbdicom.pacs.repair import Checked, open_index, repair, scrub
+from nbdicom.pacs.repair import Checked, damage_of, open_index, repair, scrub, withdraw
 from nbdicom.pacs.rows import Attributes, Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
@@ -293,7 +293,10 @@ class Archive:
             return self._reader.read(file.view(), transfer_syntax)
 
     def _is_new(self, staged: _Staged) -> bool:
-        """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake."""
+        """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake.
+
+        Their sender shall hear Success only if they are still there: what was damaged on the disk is replaced.
+        """
         if not self.store.has(staged.name):  # the index would be asked for a tenth of the time of an object
             return True
         try:
@@ -306,7 +309,15 @@ class Archive:
         if entry.digest != staged.file.digest or entry.transfer_syntax != staged.transfer_syntax:
             staged.refuse(0x0111, "another object with this SOP Instance UID is stored")
             _log.warning("SOP Instance %s: another object with this UID was refused", printable(entry.sop_instance_uid))
-        return False
+            return False
+        damage = damage_of(self.store, entry)
+        if damage:
+            try:
+                withdraw(self.store, self.index, entry, damage)
+            except (IndexFailed, OSError) as error:
+                self._refuse([staged], error)
+                return False
+        return bool(damage)
 
     def _record(self, batch: Sequence[_Staged]) -> None:
         """Sync, name and record.

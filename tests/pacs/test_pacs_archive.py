@@ -115,6 +115,18 @@ def rot(pacs, uid="1.2.3.1"):
     path.write_bytes(path.read_bytes()[:-1] + b"!")
 
 
+def test_same_bytes_again_where_the_first_were_damaged(pacs, handlers):
+    """Success says that they are there, so they are looked at: a modality that sends anew mends what has rotted."""
+    store(handlers, made())
+    rot(pacs)
+    assert store(handlers, made()) == 0x0000
+    instance = pacs.instance("1.2.3.1")
+    assert instance.path.read_bytes()[instance.offset :] == encode(made())
+    assert pacs.counts() == {"patients": 1, "studies": 1, "series": 1, "instances": 1}
+    assert len(files(pacs, "damaged")) == 1
+    assert pacs.scrub()
+
+
 def test_an_object_that_comes_again_while_it_is_scrubbed_is_not_taken_away(pacs, handlers, monkeypatch):
     store(handlers, made(1))
     store(handlers, made(2))
