@@ -61,6 +61,10 @@ _JOIN = 1.0  #: seconds for those who are being told; who waits for an answer to
 #: The abstract syntax under which the reports of a SOP Class travel: a workitem is UPS Push, its events are UPS Event.
 _ABSTRACT_SYNTAX: Mapping[str, str] = {UPS_PUSH: UPS_EVENT}
 _DUPLICATE = 0x0111
+#: Failures that are about a report itself (PS3.7 10.1.1.1.8, 10.1.5.1.6): it would be answered the same tomorrow.
+_HEARD = frozenset(
+    (0x0105, 0x0106, 0x0112, 0x0113, 0x0114, 0x0115, 0x0117, 0x0118, 0x0119, 0x0120, 0x0121, 0x0122, 0x0211, 0x0212)
+)
 _CREATED = 0  #: in the place of an event type: no event, but an N-CREATE of which we are the SCU
 
 
@@ -361,7 +365,9 @@ class Reports(Tabular):
                 return None
             refused, last = isinstance(error, OperationFailed), attempts > len(self._pauses)
             # What cannot be encoded will never be; it may stand in the database from before it was refused at the door.
-            hopeless = isinstance(error, DataSetError | NothingToTell)
+            hopeless = isinstance(error, DataSetError | NothingToTell) or (
+                isinstance(error, OperationFailed) and error.status in _HEARD
+            )
             # A recipient that answers a failure again and again has heard it; the next report may be another matter.
             self._record(report, attempts, error, closed=hopeless or (refused and last))
             if hopeless:
