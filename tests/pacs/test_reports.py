@@ -191,6 +191,19 @@ def test_a_report_that_its_recipient_cannot_take_keeps_no_other_waiting(tmp_path
     assert [said.TransactionUID for _, _, said in inbox.got] == ["9.2"]
 
 
+@pytest.mark.parametrize("status", [0x0110, 0x0113])
+def test_what_a_recipient_without_an_address_refuses_keeps_no_other_waiting(tmp_path, status):
+    inbox = Inbox(refuse=2 if status == 0x0110 else 1, status=status)
+    with Pacs(tmp_path, durability="none", report_pauses=(0.01,)) as pacs:
+        with dial(pacs, inbox=inbox) as association:
+            ask(association, "9.1")
+            ask(association, "9.2")
+            association.listen(SOON, until=lambda: inbox.got)
+            assert pacs.reports.wait(SOON)
+        assert "N-EVENT-REPORT failed" in str(pacs.reports)
+    assert [said.TransactionUID for _, _, said in inbox.got] == ["9.2"]
+
+
 def test_a_peer_that_does_not_agree_to_the_roles(tmp_path):
     inbox = Inbox()
     with modality(inbox, roles=False) as scp:

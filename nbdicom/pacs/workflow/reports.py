@@ -421,6 +421,8 @@ class Reports(Tabular):
             except DataSetError:
                 raise  # another association would not help
             except NbdicomError as error:
+                if isinstance(error, OperationFailed) and self._address(report.ae_title) is None:
+                    raise  # there is no other, and this is what the recipient has to say
                 _log.info("report %d on the recipient's association: %s", report.id, printable(error.message))
         line = self._lines.get(report.ae_title)
         if line is None or not line.is_established or not _serves(line, abstract_syntax, as_scu=created):
