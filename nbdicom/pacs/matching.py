@@ -265,6 +265,26 @@ class OneOf(Key):
         return any(key.matches(value) for key in self.keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Text(Key):
+    """A key of LT, ST, UT or UR: one value whatever it contains, backslashes too."""
+
+    key: Key
+
+    def sql(self, expression: str) -> Condition:
+        """That of the key; a column has one value anyway."""
+        return self.key.sql(expression)
+
+    def matches(self, value: str) -> bool:
+        """That of the key."""
+        return self.key.matches(value)
+
+    def matches_any(self, value: object) -> bool:
+        """Whether the value matches, as a whole."""
+        text = "" if value is None else str(value).strip(" ")
+        return text != "" and self.matches(text)
+
+
 # ------------------------------------------------------------------------------- from the identifier
 
 
@@ -305,7 +325,8 @@ def parse_key(vr: str, value: object) -> Key | None:
     patterns = [key for key in keys if isinstance(key, Wildcard | Name)]
     if len(keys) > _MANY or any(len(key.text) > _LONGEST for key in patterns):
         raise Refuse(0xA700, f"more than {_MANY} patterns, or one of more than {_LONGEST} characters")
-    return keys[0] if len(keys) == 1 else OneOf(tuple(keys))
+    key = keys[0] if len(keys) == 1 else OneOf(tuple(keys))
+    return Text(key) if vr in _TEXT_VRS else key
 
 
 def _parse_value(vr: str, text: str) -> Key:

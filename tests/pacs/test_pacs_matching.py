@@ -144,7 +144,9 @@ def test_values_of_a_multivalued_attribute():
 
 
 def test_backslash_is_text_in_text():
-    assert parse_key("LT", "a\\b").matches("a\\b")
+    assert parse_key("LT", "a\\b").matches_any("a\\b")
+    assert parse_key("ST", "see a*c").matches_any("see a\\b\\c")
+    assert not parse_key("UT", "b").matches_any("a\\b")
 
 
 def test_time_of_a_hostile_pattern_is_bounded():
