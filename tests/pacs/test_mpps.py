@@ -109,6 +109,11 @@ def test_what_a_new_step_must_have(pacs, handlers, attributes, status):
         (ended("PAUSED"), 0x0106),
         ({"PatientID": "P2"}, 0x0106),
         ({"PatientID": "P1"}, None),
+        # As it is: also where the SCP has filled in what the modality left out.
+        ({"ScheduledStepAttributesSequence": started()["ScheduledStepAttributesSequence"]}, None),
+        ({"ScheduledStepAttributesSequence": [{"StudyInstanceUID": "1.2.4"}]}, 0x0106),
+        ({"ReferencedPatientSequence": [], "OtherPatientIDsSequence": [], "StudyID": ""}, None),
+        ({"ReferencedPatientSequence": [{"ReferencedSOPInstanceUID": "1.2"}]}, 0x0106),
     ],
 )
 def test_what_may_be_set(handlers, modifications, status):
