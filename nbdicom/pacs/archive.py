@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from nbdicom.pacs.durability import Durability, Syncer, Unsynced
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
-from nbdicom.pacs.repair import Checked, open_index, repair, scrub
+from nbdicom.pacs.repair import Checked, damage_of, open_index, repair, scrub, withdraw
 from nbdicom.pacs.rows import Attributes, Record
 from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
 from nbdicom.table import printable
@@ -150,13 +150,13 @@ class Archive:
         since = self._unsynced.since()
         if since is None:
             return
-        damaged = [found for found in scrub(self.store, self.index, since=since) if found.damage]
+        damaged = [found for found in scrub(self.store, self.index, self._alone, since=since) if found.damage]
         _log.warning("the last run did not end in order: %d recent objects are damaged", len(damaged))
         self._unsynced.end()
 
     def scrub(self) -> Iterator[Checked]:
         """Read every object back; see `nbdicom.pacs.repair.scrub`."""
-        return scrub(self.store, self.index)
+        return scrub(self.store, self.index, self._alone)
 
     # --------------------------------------------------------------------------- reception
 
@@ -252,11 +252,8 @@ class Archive:
                 self._check(staged)
             sound = [staged for staged in batch if staged.outcome.status == 0x0000]
             if sound:
-                self._claim({staged.sop_instance_uid for staged in sound})
-                try:
+                with self._alone({staged.sop_instance_uid for staged in sound}):
                     self._record([staged for staged in sound if self._is_new(staged)])
-                finally:
-                    self._release({staged.sop_instance_uid for staged in sound})
         finally:
             for staged in batch:
                 staged.file.drop()
@@ -296,7 +293,10 @@ class Archive:
             return self._reader.read(file.view(), transfer_syntax)
 
     def _is_new(self, staged: _Staged) -> bool:
-        """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake."""
+        """Whether there is no object with this UID; the first one stays, and the same bytes again are no mistake.
+
+        Their sender shall hear Success only if they are still there: what was damaged on the disk is replaced.
+        """
         if not self.store.has(staged.name):  # the index would be asked for a tenth of the time of an object
             return True
         try:
@@ -309,7 +309,15 @@ class Archive:
         if entry.digest != staged.file.digest or entry.transfer_syntax != staged.transfer_syntax:
             staged.refuse(0x0111, "another object with this SOP Instance UID is stored")
             _log.warning("SOP Instance %s: another object with this UID was refused", printable(entry.sop_instance_uid))
-        return False
+            return False
+        damage = damage_of(self.store, entry)
+        if damage:
+            try:
+                withdraw(self.store, self.index, entry, damage)
+            except (IndexFailed, OSError) as error:
+                self._refuse([staged], error)
+                return False
+        return bool(damage)
 
     def _record(self, batch: Sequence[_Staged]) -> None:
         """Sync, name and record.
@@ -395,16 +403,19 @@ class Archive:
         for staged in batch:
             staged.refuse(refusal.status, refusal.comment)
 
-    def _claim(self, uids: set[str]) -> None:
+    @contextmanager
+    def _alone(self, uids: set[str]) -> Iterator[None]:
+        """Nobody else stores these objects, or takes them away."""
         with self._free:
             while self._busy & uids:
                 self._free.wait()
             self._busy |= uids
-
-    def _release(self, uids: set[str]) -> None:
-        with self._free:
-            self._busy -= uids
-            self._free.notify_all()
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy -= uids
+                self._free.notify_all()
 
     # --------------------------------------------------------------------------- retrieval
 

@@ -63,7 +63,7 @@ class Key(ABC):
         if value is None or value == "":
             return False
         values = value.split("\\") if isinstance(value, str) else [value]
-        return any(self.matches(str(item).strip(" ")) for item in values if item != "")
+        return any(self.matches(text) for item in values if (text := str(item).strip(" ")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,14 @@ class Between(Key):
     last: str
 
     def sql(self, expression: str) -> Condition:
-        """Dates and times sort as text."""
+        """Dates and times sort as text; what is written shorter than the first one, but may be it, sorts before that."""
         conditions, parameters = [], []
-        if self.first:
-            conditions.append(f"{expression} >= ?")
+        if len(self.first) == 8 and self.first.isdigit():
+            conditions.append(f"{expression} >= ?")  # a day is always written as a whole, and the index can begin there
             parameters.append(self.first)
+        elif self.first:
+            conditions.append(f"({expression} >= ? OR instr(?, {expression}) = 1)")
+            parameters += [self.first, self.first]
         if self.last:
             conditions.append(f"{expression} <= ?")
             parameters.append(self.last + _HIGH)
@@ -133,7 +136,8 @@ class Between(Key):
     def matches(self, value: str) -> bool:
         """The same on a value that may be written in the way of ACR-NEMA."""
         value = plain_date_time(value)
-        return (not self.first or value >= self.first) and (not self.last or value <= self.last + _HIGH)
+        begun = value >= self.first or self.first.startswith(value)
+        return begun and (not self.last or value <= self.last + _HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +162,9 @@ class Period:
         """A condition on the SQL expressions of a date and a time."""
         condition, parameters = self.dates.sql(date)
         if self.dates.first and self.times.first:
-            condition += f" AND ({date} <> ? OR {time} >= ?)"
-            parameters += [self.dates.first, self.times.first]
+            begun, more = Between(self.times.first, "").sql(time)
+            condition += f" AND ({date} <> ? OR {begun})"
+            parameters += [self.dates.first, *more]
         if self.dates.last and self.times.last:
             condition += f" AND ({date} <> ? OR {time} <= ?)"
             parameters += [self.dates.last, self.times.last + _HIGH]
@@ -260,6 +265,26 @@ class OneOf(Key):
         return any(key.matches(value) for key in self.keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Text(Key):
+    """A key of LT, ST, UT or UR: one value whatever it contains, backslashes too."""
+
+    key: Key
+
+    def sql(self, expression: str) -> Condition:
+        """That of the key; a column has one value anyway."""
+        return self.key.sql(expression)
+
+    def matches(self, value: str) -> bool:
+        """That of the key."""
+        return self.key.matches(value)
+
+    def matches_any(self, value: object) -> bool:
+        """Whether the value matches, as a whole."""
+        text = "" if value is None else str(value).strip(" ")
+        return text != "" and self.matches(text)
+
+
 # ------------------------------------------------------------------------------- from the identifier
 
 
@@ -300,7 +325,8 @@ def parse_key(vr: str, value: object) -> Key | None:
     patterns = [key for key in keys if isinstance(key, Wildcard | Name)]
     if len(keys) > _MANY or any(len(key.text) > _LONGEST for key in patterns):
         raise Refuse(0xA700, f"more than {_MANY} patterns, or one of more than {_LONGEST} characters")
-    return keys[0] if len(keys) == 1 else OneOf(tuple(keys))
+    key = keys[0] if len(keys) == 1 else OneOf(tuple(keys))
+    return Text(key) if vr in _TEXT_VRS else key
 
 
 def _parse_value(vr: str, text: str) -> Key:

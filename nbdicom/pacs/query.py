@@ -40,6 +40,8 @@ MODELS: Mapping[str, tuple[Level, ...]] = {
 _NO_KEYS = frozenset(
     ("SpecificCharacterSet", "QueryRetrieveLevel", "QueryRetrieveView", "RetrieveAETitle", "InstanceAvailability")
 )
+#: Answered with what the object says and never matched: in an identifier it says how the times there are meant.
+_ZONE = "TimezoneOffsetFromUTC"
 _MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
 _MOST_PATHS = 100  #: keywords that one call of an SQL function extracts from JSON
 _TOGETHER = 100  #: matches that are sent together at most
@@ -247,7 +249,9 @@ def plan_find(
     unique = [UNIQUE_KEYS[above] for above in levels if above <= level]
     periods = _periods(identifier) if date_time else []
     combined = {keyword for *pair, _ in periods for keyword in pair}
-    identifier = {keyword: "" if keyword in combined else value for keyword, value in identifier.items()}
+    identifier = {
+        keyword: "" if keyword in combined or keyword == _ZONE else value for keyword, value in identifier.items()
+    }
     for keyword in dict.fromkeys((*unique, *(k for k in identifier if k not in _NO_KEYS))):
         value = identifier.get(keyword)
         entry: Column | Computed | None = COLUMNS.get(keyword) or COMPUTED.get(keyword)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +21,12 @@ from pathlib import Path
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.pacs.header import HeaderReader
-from nbdicom.pacs.index import Index, IndexDamaged, IndexFailed
+from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed
 from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import FOLDERS, ObjectStore, object_name
 from nbdicom.table import printable
 
-__all__ = ["Checked", "open_index", "repair", "scrub"]
+__all__ = ["Checked", "damage_of", "open_index", "repair", "scrub", "withdraw"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -97,7 +99,13 @@ class Checked:
     damage: str = ""
 
 
-def scrub(store: ObjectStore, index: Index, *, since: float = 0.0) -> Iterator[Checked]:
+def scrub(
+    store: ObjectStore,
+    index: Index,
+    alone: Callable[[set[str]], AbstractContextManager[None]],
+    *,
+    since: float = 0.0,
+) -> Iterator[Checked]:
     """Read objects back and compare them with the digest that was taken when they were received.
 
     What is damaged is no longer offered: its row is removed, its file moved to ``damaged``.
@@ -108,33 +116,62 @@ def scrub(store: ObjectStore, index: Index, *, since: float = 0.0) -> Iterator[C
         The files.
     index : Index
         What they should be.
+    alone : callable
+        ``alone(SOP Instance UIDs)`` is a context in which nobody else stores them.
     since : float
         Only files that were changed after this time (in seconds since 1970).
     """
     for prefix in FOLDERS:
         for entry in index.entries(prefix):
-            path = store.path(entry.object)
-            try:
-                if since and path.stat().st_mtime < since:
-                    continue
-                damage = (
-                    "" if _digest(path, entry.offset) == entry.digest else "its bytes are others than were received"
-                )
-            except FileNotFoundError:
-                damage = "its file is gone"
-            except OSError as error:
-                damage = f"its file cannot be read: {error.strerror}"
-            if damage and index.entry(entry.sop_instance_uid) == entry:  # else it was replaced or removed meanwhile
-                _log.error("object %s: %s; it is no longer offered", entry.object, damage)
-                try:
-                    index.remove([entry.id])
-                except IndexFailed as error:
-                    raise _unwritable(index, error) from error
-                if path.exists():
-                    _set_aside(store, entry.object)
-                yield Checked(entry.sop_instance_uid, entry.object, entry.size, damage)
-            elif not damage:
-                yield Checked(entry.sop_instance_uid, entry.object, entry.size)
+            if since and _changed(store.path(entry.object)) < since:
+                continue
+            damage = damage_of(store, entry)
+            if damage:
+                with alone({entry.sop_instance_uid}):
+                    if index.entry(entry.sop_instance_uid) != entry:
+                        continue  # it was removed meanwhile, or is another one now
+                    damage = damage_of(store, entry)
+                    if damage:
+                        try:
+                            withdraw(store, index, entry, damage)
+                        except IndexFailed as error:
+                            raise _unwritable(index, error) from error
+            yield Checked(entry.sop_instance_uid, entry.object, entry.size, damage)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return math.inf  # to be looked at
+
+
+def damage_of(store: ObjectStore, entry: Entry) -> str:
+    """What is wrong with the file of an object, "" nothing."""
+    try:
+        whole = _digest(store.path(entry.object), entry.offset) == entry.digest
+    except FileNotFoundError:
+        return "its file is gone"
+    except OSError as error:
+        return f"its file cannot be read: {error.strerror}"
+    return "" if whole else "its bytes are others than were received"
+
+
+def withdraw(store: ObjectStore, index: Index, entry: Entry, damage: str) -> None:
+    """An object that is damaged is offered no longer, and nobody may store it meanwhile.
+
+    The file goes first.  A row without a file is dropped at the next start; a file without a row would be adopted there,
+    and what it has become be taken for what was received.
+
+    Raises
+    ------
+    IndexFailed, OSError
+        If it stays.
+    """
+    _log.error("object %s: %s; it is no longer offered", entry.object, damage)
+    if store.has(entry.object):
+        _set_aside(store, entry.object)
+    index.remove([entry.id])
 
 
 def _digest(path: Path, offset: int) -> bytes:

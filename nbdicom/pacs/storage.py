@@ -255,6 +255,9 @@ class ObjectStore:
         self.damaged.mkdir(exist_ok=True)
         target = self.damaged / f"{path.name}.{secrets.token_hex(4)}"
         path.rename(target)
+        if self._durable:  # else it could be back after a power cut
+            sync_folder(self.damaged)
+            sync_folder(path.parent)
         return target
 
 

@@ -9,6 +9,7 @@ from nbdicom.blocking import Server, associate
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import OperationFailed, PacsError
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import Refuse
 from nbdicom.pacs import Pacs
 from nbdicom.uids import UID
 
@@ -108,6 +109,11 @@ def test_what_a_new_step_must_have(pacs, handlers, attributes, status):
         (ended("PAUSED"), 0x0106),
         ({"PatientID": "P2"}, 0x0106),
         ({"PatientID": "P1"}, None),
+        # As it is: also where the SCP has filled in what the modality left out.
+        ({"ScheduledStepAttributesSequence": started()["ScheduledStepAttributesSequence"]}, None),
+        ({"ScheduledStepAttributesSequence": [{"StudyInstanceUID": "1.2.4"}]}, 0x0106),
+        ({"ReferencedPatientSequence": [], "OtherPatientIDsSequence": [], "StudyID": ""}, None),
+        ({"ReferencedPatientSequence": [{"ReferencedSOPInstanceUID": "1.2"}]}, 0x0106),
     ],
 )
 def test_what_may_be_set(handlers, modifications, status):
@@ -175,6 +181,7 @@ class Ris:
 
     def __init__(self):
         self.events, self.available = [], []
+        self.refusals = []  #: of notifications: functions that tell the status
         self._news = threading.Condition()
         self.handlers = Handlers(n_event_report=self._event, n_create=self._notified)
 
@@ -188,6 +195,8 @@ class Ris:
         with self._news:
             self.available.append(request.dataset())
             self._news.notify_all()
+        if self.refusals:
+            raise Refuse(self.refusals.pop(0)())
 
     def wait(self, events=0, available=0):
         def enough():
@@ -242,6 +251,45 @@ def test_others_are_told_of_a_step_and_of_its_images(tmp_path):
             assert pacs.reports.wait(SOON)
             with pytest.raises(PacsError, match="nothing of this study"):
                 pacs.availability.announce("1.2.99")
+
+
+def test_a_step_without_images_has_no_notification_and_keeps_no_other_waiting(tmp_path):
+    """A notification has one series and one instance at least (PS3.4 Table R.3.2-1): a RIS would refuse the other kind."""
+    ris = Ris()
+    with ris.server() as server:
+        where = {"allow": {"RIS": server.address}, "notify_availability": ["RIS"]}
+        with Pacs(tmp_path, durability="none", report_pauses=(SOON,), **where) as pacs:
+            handlers = pacs.handlers()
+            normalized(handlers, "n_create", MPPS, "1.1", started())
+            normalized(handlers, "n_set", MPPS, "1.1", ended("DISCONTINUED", PerformedSeriesSequence=[]))
+            assert pacs.reports.wait(SOON)
+            normalized(handlers, "n_create", MPPS, "1.2", started())
+            normalized(handlers, "n_set", MPPS, "1.2", ended(PerformedSeriesSequence=references("9.9.9")))
+            assert pacs.reports.wait(SOON)
+            assert "no instances to tell of" in str(pacs.reports.to_frame()["state"].iloc[1])
+    (told,) = ris.available
+    assert told.ReferencedPerformedProcedureStepSequence[0].ReferencedSOPInstanceUID == "1.2"
+
+
+def test_a_notification_is_made_anew_for_each_attempt_until_it_has_arrived(tmp_path):
+    """What came between two attempts is ONLINE in the second; a duplicate is one whose answer was lost."""
+    ris = Ris()
+    with ris.server() as server:
+        where = {"allow": {"RIS": server.address}, "notify_availability": ["RIS"]}
+        with Pacs(tmp_path, durability="none", report_pauses=(0.01,) * 100_000, **where) as pacs:
+            handlers = pacs.handlers()
+
+            def not_yet():
+                store(handlers, made(1))
+                return 0x0110
+
+            ris.refusals = [not_yet, lambda: 0x0111]
+            normalized(handlers, "n_create", MPPS, "1.1", started())
+            images = references(made(1)["SOPInstanceUID"])
+            normalized(handlers, "n_set", MPPS, "1.1", ended(PerformedSeriesSequence=images))
+            assert pacs.reports.wait(SOON)
+    told = [one.ReferencedSeriesSequence[0].ReferencedSOPSequence[0] for one in ris.available]
+    assert [instance.InstanceAvailability for instance in told] == ["UNAVAILABLE", "ONLINE"]
 
 
 def test_who_is_associated_for_it_is_told_of_steps(tmp_path):

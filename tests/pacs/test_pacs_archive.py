@@ -13,6 +13,7 @@ from pacs_requests import EXPLICIT, IMPLICIT, encode, find, made, retrieve, stat
 from nbdicom.config import Limits
 from nbdicom.errors import PacsError
 from nbdicom.pacs import Pacs
+from nbdicom.pacs.storage import ObjectStore
 
 
 def files(pacs, folder="objects"):
@@ -106,6 +107,42 @@ def test_same_bytes_again(pacs, handlers):
     assert [(path, path.stat().st_mtime_ns) for path in files(pacs)] == before
     assert pacs.counts()["instances"] == 1
     assert not files(pacs, "incoming")
+
+
+def rot(pacs, uid="1.2.3.1"):
+    """Same size, other bytes."""
+    path = pacs.instance(uid).path
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+
+def test_same_bytes_again_where_the_first_were_damaged(pacs, handlers):
+    """Success says that they are there, so they are looked at: a modality that sends anew mends what has rotted."""
+    store(handlers, made())
+    rot(pacs)
+    assert store(handlers, made()) == 0x0000
+    instance = pacs.instance("1.2.3.1")
+    assert instance.path.read_bytes()[instance.offset :] == encode(made())
+    assert pacs.counts() == {"patients": 1, "studies": 1, "series": 1, "instances": 1}
+    assert len(files(pacs, "damaged")) == 1
+    assert pacs.scrub()
+
+
+def test_an_object_that_comes_again_while_it_is_scrubbed_is_not_taken_away(pacs, handlers, monkeypatch):
+    store(handlers, made(1))
+    store(handlers, made(2))
+    rot(pacs, "1.2.3.2")
+    sender = threading.Thread(target=store, args=(handlers, made(2)))
+    set_aside = ObjectStore.set_aside
+
+    def meanwhile(self, path):
+        sender.start()
+        return set_aside(self, path)
+
+    monkeypatch.setattr(ObjectStore, "set_aside", meanwhile)
+    assert not pacs.scrub()
+    sender.join()
+    assert pacs.scrub().checked == 2
+    assert pacs.counts()["instances"] == 2
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,47 @@ def test_killed_at(durability, step, tmp_path):
                 instance = pacs.instance(f"1.2.3.{k}")
                 data = instance.path.read_bytes()[instance.offset :]
                 assert data == encode(made(k, PixelData=bytes([k]) * 5000))
+
+
+# Stores an object, damages it, and dies while it is scrubbed.
+SCRUBBED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from pacs_requests import made, store
+from nbdicom.pacs import Pacs
+from nbdicom.pacs.index import Index
+from nbdicom.pacs.storage import ObjectStore
+
+pacs = Pacs(Path(sys.argv[1]))
+store(pacs.handlers(), made(1))
+path = pacs.instance("1.2.3.1").path
+path.write_bytes(path.read_bytes()[:-1] + b"!")
+owner, name, after = {{
+    "to be set aside": (ObjectStore, "set_aside", False),
+    "set aside": (ObjectStore, "set_aside", True),
+    "forgotten": (Index, "remove", True),
+}}[sys.argv[2]]
+original = getattr(owner, name)
+
+def wrapper(*args, **kwargs):
+    if after:
+        original(*args, **kwargs)
+    os._exit(9)
+
+setattr(owner, name, wrapper)
+pacs.scrub()
+"""
+
+
+@pytest.mark.parametrize("step", ["to be set aside", "set aside", "forgotten"])
+def test_killed_while_it_scrubs(step, tmp_path):
+    """What was found to be damaged is not taken for whole at the next start."""
+    child = SCRUBBED.format(here=str(Path(__file__).parent))
+    command = [sys.executable, "-c", child, str(tmp_path / "root"), step]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 9, run.stderr
+    with Pacs(tmp_path / "root") as pacs:
+        assert len(pacs.scrub().damaged) == (step == "to be set aside")
+        assert pacs.instance("1.2.3.1") is None
+    assert len(list((tmp_path / "root" / "damaged").iterdir())) == 1

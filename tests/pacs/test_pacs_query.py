@@ -202,6 +202,19 @@ def test_any_attribute_of_the_header_can_be_asked_for(handlers):
     assert match["InstanceAvailability"] == "ONLINE"
 
 
+@pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
+@pytest.mark.parametrize("zone", ["", "+0100", "-0500"])
+def test_the_time_zone_of_an_identifier_is_no_key(tmp_path, level, zone):
+    """It says how the times of the identifier are meant (PS3.4 C.4.1.1.3.1), and is answered like any other attribute."""
+    with_zone = made(1, TimezoneOffsetFromUTC="+0100")
+    with Pacs(tmp_path, durability="none") as pacs:
+        handlers = pacs.handlers()
+        store(handlers, with_zone)
+        store(handlers, made(2, SeriesInstanceUID="1.2.3.9"))
+        matches, _ = find(handlers, level, StudyInstanceUID="1.2.3", TimezoneOffsetFromUTC=zone)
+        assert sorted(match["TimezoneOffsetFromUTC"] for match in matches) == ["", "+0100"]
+
+
 def test_private_and_unknown_keys_are_not_supported_but_harm_nothing(handlers):
     request = find_request("STUDY", StudyInstanceUID="1.1")
     for tag in (b"\x09\0\x01\x10", b"\x08\0\xfe\xff", b"\x0a\x30\x82\x07"):

@@ -20,11 +20,11 @@ SOON = 60.0  #: seconds that nothing here ever needs
 
 
 class Inbox:
-    """Takes N-EVENT-REPORTs; *refuse* so many of them."""
+    """Takes N-EVENT-REPORTs; *refuse* so many of them, with *status*."""
 
-    def __init__(self, refuse=0):
+    def __init__(self, refuse=0, status=0x0110):
         self.got = []
-        self._refuse = refuse
+        self._refuse, self._status = refuse, status
         self._news = threading.Condition()
         self.handlers = Handlers(n_event_report=self._take)
 
@@ -32,7 +32,7 @@ class Inbox:
         with self._news:
             self._refuse -= 1
             if self._refuse >= 0:
-                raise Refuse(0x0110, "not now")
+                raise Refuse(self._status, "not now")
             self.got.append((request.event_type_id, request.sop_instance_uid, request.dataset()))
             self._news.notify_all()
 
@@ -177,6 +177,31 @@ def test_a_report_that_cannot_be_sent_keeps_no_other_waiting(hospital):
         association.listen(SOON, until=lambda: inbox.got)
     assert reports.wait(SOON)
     assert "a value of TransactionUID does not fit its VR UI" in [row[-1] for row in reports.table().rows]
+
+
+@pytest.mark.parametrize("status", [0x0112, 0x0113, 0x0211])
+def test_a_report_that_its_recipient_cannot_take_keeps_no_other_waiting(tmp_path, status):
+    inbox = Inbox(refuse=1, status=status)
+    with modality(inbox) as scp:
+        with Pacs(tmp_path, durability="none", allow={"CT1": scp.address}, report_pauses=(SOON,)) as pacs:
+            with dial(pacs) as association:
+                ask(association, "9.1")
+                ask(association, "9.2")
+            assert pacs.reports.wait(SOON / 2)
+    assert [said.TransactionUID for _, _, said in inbox.got] == ["9.2"]
+
+
+@pytest.mark.parametrize("status", [0x0110, 0x0113])
+def test_what_a_recipient_without_an_address_refuses_keeps_no_other_waiting(tmp_path, status):
+    inbox = Inbox(refuse=2 if status == 0x0110 else 1, status=status)
+    with Pacs(tmp_path, durability="none", report_pauses=(0.01,)) as pacs:
+        with dial(pacs, inbox=inbox) as association:
+            ask(association, "9.1")
+            ask(association, "9.2")
+            association.listen(SOON, until=lambda: inbox.got)
+            assert pacs.reports.wait(SOON)
+        assert "N-EVENT-REPORT failed" in str(pacs.reports)
+    assert [said.TransactionUID for _, _, said in inbox.got] == ["9.2"]
 
 
 def test_a_peer_that_does_not_agree_to_the_roles(tmp_path):

@@ -64,6 +64,16 @@ def found(handlers, *, step=None, **keys):
         ({"step": {"ScheduledProcedureStepStartDate": "-20260706"}}, "123"),
         ({"step": {"ScheduledProcedureStepStartTime": "08-12"}}, "12"),
         ({"step": {"ScheduledProcedureStepStartTime": "1745"}}, "4"),
+        ({"step": {"ScheduledProcedureStepStartTime": "103000-174500"}}, "24"),
+        (
+            {
+                "step": {
+                    "ScheduledProcedureStepStartDate": "20260705-20260706",
+                    "ScheduledProcedureStepStartTime": "103000-050000",
+                }
+            },
+            "23",
+        ),
         # The example of Table K.6-1: from July 5, 10 am, until July 7, 6 pm.
         (
             {

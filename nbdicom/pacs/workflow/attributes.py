@@ -26,6 +26,7 @@ __all__ = [
     "read",
     "read_identifier",
     "require",
+    "same",
     "text_of",
     "words",
 ]
@@ -35,6 +36,8 @@ _NEVER_MATCHED = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT"))
 _NO_KEYS = frozenset(("SpecificCharacterSet", "TimezoneOffsetFromUTC"))
 _LONGEST_KEPT = 32 << 20  #: characters of one that has been changed, as it is kept
 _LONGEST = 16 << 20  #: bytes of a data set; a commitment of 100 000 objects fits
+
+_NOTHING: tuple[object, ...] = (None, "", [], b"")
 
 _MISSING_ATTRIBUTE, _MISSING_VALUE = 0x0120, 0x0121
 
@@ -159,6 +162,15 @@ def text_of(attributes: Mapping[str, Any], keyword: str) -> str:
     return value.strip() if isinstance(value, str) else "" if isinstance(value, Mapping | bytes) else str(value)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values say the same; nothing is said by what is empty or missing (PS3.5 7.4.3)."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(same(one.get(keyword), other.get(keyword)) for keyword in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (one in _NOTHING and other in _NOTHING)
+
+
 # ------------------------------------------------------------------------------- what must be there
 
 
@@ -207,7 +219,7 @@ def _require(attributes: Attributes, tree: _Tree, where: str) -> None:
                 raise Refuse(_MISSING_ATTRIBUTE, f"{where}{keyword} is missing")
             if kind == "2":
                 attributes[keyword] = ""
-        elif kind == "1" and value in ("", [], b""):
+        elif kind == "1" and value in _NOTHING:
             raise Refuse(_MISSING_VALUE, f"{where}{keyword} has no value")
         for item in value if children and isinstance(value, list) else ():
             _require(item, children, f"{keyword} > ")

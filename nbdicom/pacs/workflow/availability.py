@@ -15,7 +15,7 @@ from nbdicom.operations.requests import NCreateRequest, Refuse
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.workflow.attributes import read, require, text_of
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
-from nbdicom.pacs.workflow.reports import AVAILABILITY, Report, Reports
+from nbdicom.pacs.workflow.reports import AVAILABILITY, NothingToTell, Report, Reports
 from nbdicom.pacs.workflow.service import Service
 from nbdicom.table import Table, printable
 
@@ -117,7 +117,13 @@ class Availability(Service):
             )
 
     def _found_out(self, report: Report) -> tuple[int, Attributes]:
-        """What is available now of what a notification is about (Table R.3.2-1)."""
+        """What is available now of what a notification is about (Table R.3.2-1).
+
+        Raises
+        ------
+        NothingToTell
+            For a step without images in a study of which nothing is here: a notification has one instance at least.
+        """
         what, _, uid = report.subject.partition(" ")
         steps: list[Attributes] = []
         study, found = uid, []
@@ -133,6 +139,8 @@ class Availability(Service):
             found = list(_referenced(step))
         if not found:  # a step that names no images: what is here of its study
             found = self._of_study(study)
+        if not found:
+            raise NothingToTell("there are no instances to tell of")
         series: dict[str, list[Attributes]] = {}
         for series_uid, class_uid, instance_uid in found:
             here = self._archive.instance(instance_uid) is not None

@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Collection
 
 from nbdicom.operations.requests import NCreateRequest, NGetRequest, NSetRequest, Refuse
-from nbdicom.pacs.workflow.attributes import chosen, joined, read, require, text_of, words
+from nbdicom.pacs.workflow.attributes import chosen, joined, read, require, same, text_of, words
 from nbdicom.pacs.workflow.availability import Availability
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import STEP_EVENT, Reports
@@ -150,7 +150,7 @@ class PerformedProcedureSteps(Service):
                     error_id=_MAY_NO_LONGER_BE_UPDATED,
                 )
             for keyword in changes.keys() & _FIXED:
-                if changes[keyword] != attributes.get(keyword, ""):
+                if not same(changes.pop(keyword), attributes.get(keyword)):
                     raise Refuse(0x0106, f"{keyword} may not be changed")
             attributes = joined(attributes, changes)
             status = text_of(attributes, _STATUS)

@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from nbdicom.blocking.association import Association
     from nbdicom.tls import TLS
 
-__all__ = ["AVAILABILITY", "COMMITMENT", "PAUSES", "STEP_EVENT", "UPS_EVENT", "UPS_PUSH", "Report", "Reports"]
+__all__ = [
+    "AVAILABILITY",
+    "COMMITMENT",
+    "PAUSES",
+    "STEP_EVENT",
+    "UPS_EVENT",
+    "UPS_PUSH",
+    "NothingToTell",
+    "Report",
+    "Reports",
+]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -50,6 +60,11 @@ _JOIN = 1.0  #: seconds for those who are being told; who waits for an answer to
 
 #: The abstract syntax under which the reports of a SOP Class travel: a workitem is UPS Push, its events are UPS Event.
 _ABSTRACT_SYNTAX: Mapping[str, str] = {UPS_PUSH: UPS_EVENT}
+_DUPLICATE = 0x0111
+#: Failures that are about a report itself (PS3.7 10.1.1.1.8, 10.1.5.1.6): it would be answered the same tomorrow.
+_HEARD = frozenset(
+    (0x0105, 0x0106, 0x0112, 0x0113, 0x0114, 0x0115, 0x0117, 0x0118, 0x0119, 0x0120, 0x0121, 0x0122, 0x0211, 0x0212)
+)
 _CREATED = 0  #: in the place of an event type: no event, but an N-CREATE of which we are the SCU
 
 
@@ -64,6 +79,10 @@ class Report:
     subject: str  #: what it is about: a Transaction UID, say
     event_type: int | None
     information: dict[str, Any]
+
+
+class NothingToTell(NbdicomError):
+    """A promise that turns out to be about nothing; it is not kept, and keeps no other report waiting."""
 
 
 class _NoWay(NbdicomError):
@@ -121,7 +140,10 @@ class Reports(Tabular):
         self._due: dict[str, float] = {}
 
     def completed_by(self, sop_class: str, function: Callable[[Report], tuple[int, dict[str, Any]]]) -> None:
-        """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``."""
+        """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``.
+
+        It may raise `NothingToTell`.
+        """
         self._completed_by[sop_class] = function
 
     # --------------------------------------------------------------------------- life
@@ -343,7 +365,9 @@ class Reports(Tabular):
                 return None
             refused, last = isinstance(error, OperationFailed), attempts > len(self._pauses)
             # What cannot be encoded will never be; it may stand in the database from before it was refused at the door.
-            hopeless = isinstance(error, DataSetError)
+            hopeless = isinstance(error, DataSetError | NothingToTell) or (
+                isinstance(error, OperationFailed) and error.status in _HEARD
+            )
             # A recipient that answers a failure again and again has heard it; the next report may be another matter.
             self._record(report, attempts, error, closed=hopeless or (refused and last))
             if hopeless:
@@ -371,11 +395,12 @@ class Reports(Tabular):
         if report.event_type is not None:
             return report
         event_type, information = self._completed_by[report.sop_class](report)
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
-                (event_type, dump(information), report.id),
-            )
+        if event_type != _CREATED:  # what is available is found out anew for each attempt
+            with self._database.write() as connection:
+                connection.execute(
+                    "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
+                    (event_type, dump(information), report.id),
+                )
         return Report(
             report.id, report.ae_title, report.sop_class, report.sop_instance, report.subject, event_type, information
         )
@@ -396,6 +421,8 @@ class Reports(Tabular):
             except DataSetError:
                 raise  # another association would not help
             except NbdicomError as error:
+                if isinstance(error, OperationFailed) and self._address(report.ae_title) is None:
+                    raise  # there is no other, and this is what the recipient has to say
                 _log.info("report %d on the recipient's association: %s", report.id, printable(error.message))
         line = self._lines.get(report.ae_title)
         if line is None or not line.is_established or not _serves(line, abstract_syntax, as_scu=created):
@@ -406,7 +433,11 @@ class Reports(Tabular):
     def _send(association: Association, report: Report, abstract_syntax: str) -> None:
         assert report.event_type is not None
         if report.event_type == _CREATED:
-            association.n_create(report.sop_class, report.information, sop_instance=report.sop_instance)
+            try:
+                association.n_create(report.sop_class, report.information, sop_instance=report.sop_instance)
+            except OperationFailed as error:
+                if error.status != _DUPLICATE:  # else it has arrived before, and its answer was lost
+                    raise
             return
         association.n_event_report(
             report.sop_class,

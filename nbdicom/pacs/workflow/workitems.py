@@ -25,6 +25,7 @@ from nbdicom.pacs.workflow.attributes import (
     read,
     read_identifier,
     require,
+    same,
     text_of,
     words,
 )
@@ -284,12 +285,13 @@ class Workitems(Service):
             if changes.get(_STATE, state) != state:
                 raise Refuse(0x0106, "the state of a workitem is changed by N-ACTION")
             for keyword, value in changes.items():
-                if keyword in _FIXED and value != attributes.get(keyword, ""):
+                if keyword in _FIXED and not same(value, attributes.get(keyword)):
                     raise Refuse(0x0106, f"{keyword} may not be changed")
                 if keyword in _VALUED and value in ("", []):
                     raise Refuse(0x0121, f"{keyword} has no value")
             before = dict(attributes)
-            attributes = joined(attributes, {k: value for k, value in changes.items() if k not in _OURS})
+            changes = {k: value for k, value in changes.items() if k not in _OURS and k not in _FIXED}
+            attributes = joined(attributes, changes)
             attributes |= _identity(uid, state)
             _save(connection, uid, state, lock, attributes)
             told: set[str] = set()
