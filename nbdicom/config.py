@@ -49,8 +49,9 @@ class OperationsWindow:
 class Limits:
     """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.
 
-    Beyond a limit of the protocol (the first three) the association is aborted; beyond one of an operation it gets a
-    failure status and the association goes on; beyond one of the server an association is rejected.
+    Beyond a limit of the protocol (the first four, and `responses`) the association is aborted; beyond one of an operation
+    or a data set that operation gets a failure status and the association goes on; beyond one of the server an
+    association is rejected, or a connection closed.  `docs/reliability.md` has what is answered.
 
     Examples
     --------
