@@ -71,7 +71,7 @@ def split_entity(address: Any, host: str | None = None, port: int | None = None)
         if not at:
             raise ConnectionFailed(
                 f"{text!r} is not the address of an application entity",
-                hint="write 'AET@host:port', or Peer(AET, host, port)",
+                hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:104'",
             )
         head, _, tail = rest_text.rpartition(":")
         rest = (head, int(tail) if tail.isascii() and tail.isdigit() else 0)

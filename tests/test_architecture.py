@@ -79,6 +79,7 @@ FLOORS = {
 #: The imports that close a circle, each inside a function, and why it is meant.
 CIRCLES = {
     "nbdicom.uids": {"nbdicom.services"},  # the table of SOP Classes says what each does
+    "nbdicom.data.codec": {"nbdicom.data.source"},  # the edge that operations know, and behind it files
     "nbdicom.data.elements": {"nbdicom.data.codec"},  # encodings that nobody reads flat
     "nbdicom.data.flat": {"nbdicom.data.codec"},  # or writes so
     "nbdicom.trace.recording": {  # a recording has its views, and they are loaded when somebody looks

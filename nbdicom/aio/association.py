@@ -138,10 +138,10 @@ def associate(
         )
         ours = (bind, 0) if isinstance(bind, str) else bind
         try:
-            await open_connection(lambda: driver, host, port, timeouts, tls, ours)
+            until = await open_connection(lambda: driver, host, port, timeouts, tls, ours)
             if driver.refused is not None:
                 raise tls_failed(driver.refused, host, port) from driver.refused
-            await driver.establish()
+            await driver.establish(until)
         except AssociationError as error:
             error.trace = recorder
             raise
@@ -170,7 +170,7 @@ class Association:
     """An established association.  As an asynchronous context manager it is released at the end, or aborted by an exception.
 
     Not made by hand: `associate` or a server makes it.  Its tasks may use it together: a request waits while the operations
-    window is full.
+    window is full, and a C-GET while there is another one.
     """
 
     def __init__(self, driver: Driver, trace: Any = None) -> None:

@@ -13,6 +13,7 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.aio.memory import MemoryTransport
@@ -110,11 +111,12 @@ class Driver(Wire):
 
     # --------------------------------------------------------------------------- from its begin to its end
 
-    async def establish(self) -> None:
-        """Requestor: from the connection to the answer."""
+    async def establish(self, until: float | None = None) -> None:
+        """Requestor: from the connection to the answer, which must be there at *until*."""
         try:
             limit = self.timeouts.association
-            until = None if limit is None else self.loop.time() + limit
+            if until is None and limit is not None:
+                until = self.loop.time() + limit
             await self.wait(lambda: self.core.is_established, None, until=until)
             if self.core.error is not None:
                 raise self.core.error
@@ -145,13 +147,17 @@ class Driver(Wire):
         try:
             if self.is_established:
                 await self.settle_abandoned()
-            if self.is_established:
-                self.core.release()
-                self.changed()
-                limit = self.timeouts.release if timeout is None else timeout
-                await self.wait(lambda: self.core.error is not None, None, until=self.loop.time() + limit)
-                if self.core.error is None:
-                    self.abort()
+            limit = self.timeouts.release if timeout is None else timeout
+            until = self.loop.time() + limit
+            with suppress(TimeoutError):
+                # What another task is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
+                async with asyncio.timeout_at(until), self._message_lock:
+                    if self.is_established:
+                        self.core.release()
+                        self.changed()
+                await self.wait(lambda: self.core.error is not None, None, until=until)
+            if self.core.error is None:
+                self.abort()
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:
@@ -186,7 +192,8 @@ class Driver(Wire):
             task = self.loop.create_task(work, context=self._context.copy())
             self._performing.add(task)
             task.add_done_callback(self._performed)
-            self._claim()
+            if not self.lies_about:  # the instances of a C-GET are performed, and then lie about like answers
+                self._claim()
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)

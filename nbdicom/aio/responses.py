@@ -52,7 +52,7 @@ class Responses(Generic[T]):
         self._cancellable = invoked.cancellable
         self._raises = invoked.raises
         self._invocation = Invocation()
-        self._handling = driver.serving.handling(invoked.handlers, self._invocation)
+        driver.serving.handling(invoked.handlers, self._invocation)
         self._begun = False
         self._cancelling = False
         self._done = False
@@ -98,7 +98,6 @@ class Responses(Generic[T]):
         if not self._begun:
             await driver.settle_abandoned()
             self._begun = True
-            self._handling.__enter__()
         answer = None
         if self._waiting:
             answer = await driver.receive(self._invocation, self.service)
@@ -170,8 +169,7 @@ class Responses(Generic[T]):
             return
         self._done = True
         self._operation.close()
-        if self._begun:
-            self._handling.__exit__(None, None, None)
+        self._driver.serving.end_handling(self._invocation)
         self._driver.forget(self._invocation)
 
     async def to_frame(self) -> pandas.DataFrame:
@@ -204,8 +202,9 @@ class Responses(Generic[T]):
 
     def __del__(self) -> None:
         # No I/O here: the event loop cancels it.
-        if not getattr(self, "_done", True) and self._invocation.outstanding:
-            self._driver.abandon(self._invocation, self._cancellable)
+        if not getattr(self, "_done", True):
+            if self._invocation.outstanding:
+                self._driver.abandon(self._invocation, self._cancellable)
             self._end()
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ from nbdicom.aio.opening import Opening
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed
+from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, OperationTimeout
 from nbdicom.memory import is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
@@ -298,7 +298,7 @@ class Server(Acceptor):
             await self._admit(served)
             if driver.is_established:
                 await driver.serve()
-        except AssociationError as error:
+        except (AssociationError, OperationTimeout) as error:  # the peer's doing
             _log.info("%s: association with %s: %s", self.ae_title, driver.peer, printable(error.message))
         except Exception as error:
             # Its kind only: the text of an error may quote a patient's data.

@@ -11,7 +11,7 @@ import errno
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from nbdicom.address import connection_failed, join_address
 from nbdicom.aio import memory
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["acknowledge", "addresses", "give", "open_connection", "tls_failed", "tune"]
 
-P = TypeVar("P", bound=asyncio.BufferedProtocol)
-
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 #: From here on a list of buffers is worth a gathering write; below, joining is cheaper.
 _LONG = 1 << 16
@@ -36,14 +34,19 @@ _GATHERS = sys.version_info >= (3, 13, 2) or (3, 12, 9) <= sys.version_info < (3
 
 
 async def open_connection(
-    factory: Callable[[], P],
+    factory: Callable[[], asyncio.BufferedProtocol],
     host: str,
     port: int,
     timeouts: Timeouts,
     tls: TLS | None = None,
     bind: tuple[str, int] | None = None,
-) -> P:
+) -> float | None:
     """Connect to the first address of *host* that answers, from *bind* if that is given, and secure it with *tls*.
+
+    Returns
+    -------
+    float, optional
+        Until when the association must be established: `Timeouts.association` runs from the connection on, TLS included.
 
     Raises
     ------
@@ -55,7 +58,8 @@ async def open_connection(
     if is_memory(host):
         if tls is not None:
             raise ConnectionFailed("TLS secures nothing in memory", hint="leave tls out, or connect to an address")
-        return memory.connect(factory, port)
+        memory.connect(factory, port)
+        return None
     if tls is not None:
         tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
     loop = asyncio.get_running_loop()
@@ -63,13 +67,16 @@ async def open_connection(
         connection = await _connected(host, port, timeouts.connect, bind)
     except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
         raise connection_failed(error, host, port, timeouts.connect) from error
+    until = None if timeouts.association is None else loop.time() + timeouts.association
     try:
         if tls is None:
-            return (await loop.create_connection(factory, sock=connection))[1]
+            await loop.create_connection(factory, sock=connection)
+            return until
         name = tls.server_hostname or host
-        async with asyncio.timeout(timeouts.association):
+        async with asyncio.timeout_at(until):
             context = tls.client_context
-            return (await loop.create_connection(factory, sock=connection, ssl=context, server_hostname=name))[1]
+            await loop.create_connection(factory, sock=connection, ssl=context, server_hostname=name)
+            return until
     except OSError as error:
         connection.close()
         if tls is None:

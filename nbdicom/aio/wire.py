@@ -97,6 +97,11 @@ class Wire(asyncio.BufferedProtocol):
         """True while operations can be invoked."""
         return self.core.is_established and not self.closed
 
+    @property
+    def lies_about(self) -> bool:
+        """True while something has come for an operation, and nobody has taken it."""
+        return any(invocation.inbox for invocation in self._owners)
+
     def _peer_known(self) -> None:
         """The acceptor knows now who calls."""
         raise NotImplementedError
@@ -153,7 +158,7 @@ class Wire(asyncio.BufferedProtocol):
         self.core.buffer_updated(nbytes)
         self.changed()
         if self._unclaimed > _MOST_UNCLAIMED and not self._wanted and not self._paused and self.transport is not None:
-            if self.core.requests or any(invocation.inbox for invocation in self._owners):
+            if self.core.requests or self.lies_about:
                 self._paused = True
                 self.transport.pause_reading()
 
@@ -303,7 +308,8 @@ class Wire(asyncio.BufferedProtocol):
     ) -> None:
         """Wait until *ready*, until the association is over, or *until* this time.
 
-        *wants* is False for a wait that does not need the peer to send: reading may be paused meanwhile.
+        *wants* is False for a wait that does not need the peer to send: reading may be paused meanwhile, and the peer is
+        not silent while it waits for an answer of ours.
 
         Raises
         ------
@@ -320,11 +326,12 @@ class Wire(asyncio.BufferedProtocol):
                 if until is not None and now >= until:
                     return
                 moved = self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal)
-                if moved or self._busy or was_busy:
+                busy = bool(self._busy) or (not wants and core.performing)
+                if moved or busy or was_busy:
                     since, messages, begun = now, core.messages, core.receiving
-                    bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, bool(self._busy)
-                patience = None if self._busy else silence
-                if core.receiving and not self._busy and self.timeouts.network is not None:
+                    bytes_before, goal, was_busy = self._bytes, self._bytes + _PROGRESS, busy
+                patience = None if busy else silence
+                if core.receiving and not busy and self.timeouts.network is not None:
                     # A PDU or message that has begun is expected to go on.
                     patience = min(silence or self.timeouts.network, self.timeouts.network)
                 if patience is not None and now >= since + patience and core.error is None:
@@ -370,7 +377,7 @@ class Wire(asyncio.BufferedProtocol):
     def forget(self, invocation: Invocation) -> None:
         """The operation is over."""
         self._owners.pop(invocation, None)
-        if self._paused:
+        if self._paused and not self.lies_about:
             self._claim()  # what it did not take is nobody's any more
 
     # --------------------------------------------------------------------------- writing
@@ -420,20 +427,22 @@ class Wire(asyncio.BufferedProtocol):
         While the operations window is full, a request waits for the operations of other tasks.
         """
         while True:
-            if isinstance(message, Request) and self._can_wait(invocation):
-                await self.wait(lambda: not self._can_wait(invocation), self.timeouts.dimse)
+            if isinstance(message, Request) and self._can_wait(message, invocation):
+                await self.wait(lambda: not self._can_wait(message, invocation), self.timeouts.dimse)
             async with self._message_lock:
                 if isinstance(message, Request):
-                    if self._can_wait(invocation):
+                    if self._can_wait(message, invocation):
                         continue  # another task was faster
                     assert invocation is not None
+                    if invocation.begins is not None and not self.core.has_no_room(message):
+                        invocation.begins()
                     self._owners[invocation] = asyncio.current_task()
                 await self._send(context_id, message, data, invocation, more)
                 return message.message_id if isinstance(message, Request) else None
 
-    def _can_wait(self, invocation: Invocation | None) -> bool:
-        """The window is full, and another task will make room; a task that waits for itself would wait for ever."""
-        if not self.core.window_full or self.core.error is not None:
+    def _can_wait(self, message: Message, invocation: Invocation | None) -> bool:
+        """There is no room, and another task will make some; a task that waits for itself would wait for ever."""
+        if self.core.error is not None or not self.core.has_no_room(message):
             return False
         me = asyncio.current_task()
         return any(

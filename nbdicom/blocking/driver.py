@@ -89,6 +89,7 @@ class Driver(Wire):
             handlers=handlers,
             associate=lambda address, title, instances: open_destination(self, address, title, instances),
             failed=self._handler_failed,
+            look=self._read_if_readable,
         )
 
     @property
@@ -136,16 +137,20 @@ class Driver(Wire):
         try:
             if self.core.is_established:
                 self.settle_abandoned()
-            with self._lock:
-                releasing = self.core.is_established
-                if releasing:
-                    self.core.release()
-            if releasing:
+            limit = self.timeouts.release if timeout is None else timeout
+            until = time.monotonic() + limit
+            # What another thread is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
+            if self._message_lock.acquire(timeout=limit):
+                try:
+                    with self._lock:
+                        if self.core.is_established:
+                            self.core.release()
+                finally:
+                    self._message_lock.release()
                 self.flush()
-                limit = self.timeouts.release if timeout is None else min(timeout, self.timeouts.release)
-                self.wait(lambda: self.core.error is not None, None, until=time.monotonic() + limit)
-                if self.core.error is None:
-                    self.abort()
+                self.wait(lambda: self.core.error is not None, None, until=until)
+            if self.core.error is None:
+                self.abort()
         except (OperationTimeout, AssociationError):
             pass  # it is over, which is what was asked for
         except BaseException:

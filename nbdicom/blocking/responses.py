@@ -47,13 +47,12 @@ class Responses(Generic[T]):
         self._cancellable = invoked.cancellable
         self._raises = invoked.raises
         self._invocation = Invocation()
-        self._handling = driver.serving.handling(invoked.handlers, self._invocation)
+        driver.serving.handling(invoked.handlers, self._invocation)
         self._cancelling = False
         self._done = False
         self._waiting = False  # the operation stands at a Receive
         self._ahead: list[T] = []  # delivered before the first wait
         driver.settle_abandoned()
-        self._handling.__enter__()
         try:
             self._start()
         except BaseException:
@@ -110,7 +109,7 @@ class Responses(Generic[T]):
         if not self._done:
             self._done = True
             self._operation.close()
-            self._handling.__exit__(None, None, None)
+            self._driver.serving.end_handling(self._invocation)
 
     def _raise_for_status(self) -> None:
         status = self.status
@@ -175,8 +174,9 @@ class Responses(Generic[T]):
 
     def __del__(self) -> None:
         # No I/O here: the association cancels it before its next operation.
-        if not getattr(self, "_done", True) and self._invocation.outstanding:
-            self._driver.abandon(self._invocation, self._cancellable)
+        if not getattr(self, "_done", True):
+            if self._invocation.outstanding:
+                self._driver.abandon(self._invocation, self._cancellable)
             self._end()
 
     def __repr__(self) -> str:

@@ -27,7 +27,7 @@ from nbdicom.blocking.turns import Turns
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import AssociationError, ConnectionFailed, NbdicomError
+from nbdicom.errors import AssociationError, ConnectionFailed, NbdicomError, OperationTimeout
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
@@ -348,7 +348,7 @@ class Server(Acceptor):
             self._admit(served, address)
             if driver.is_established:
                 driver.serve()
-        except AssociationError as error:
+        except (AssociationError, OperationTimeout) as error:  # the peer's doing
             _log.info("%s: association with %s: %s", self.ae_title, driver.peer, printable(error.message))
         except Exception as error:
             # Its kind only: the text of an error may quote a patient's data.

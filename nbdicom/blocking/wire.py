@@ -499,19 +499,23 @@ class Wire:
             self._read_if_readable()  # the peer may have released or aborted while nobody was reading
             self.flush()
         while True:
-            if core.invoked and self._has_to_wait():
-                self.wait(lambda: not self._has_to_wait(), self.timeouts.dimse)
+            if core.invoked and self._has_to_wait(message):
+                self.wait(lambda: not self._has_to_wait(message), self.timeouts.dimse)
             with self._message_lock:
-                if core.invoked and self._has_to_wait():
+                if core.invoked and self._has_to_wait(message):
                     continue  # another thread was faster
+                if invocation.begins is not None and not core.has_no_room(message):
+                    invocation.begins()
                 self._send(context_id, message, data, invocation, more)
                 return message.message_id
 
-    def _has_to_wait(self) -> bool:
-        """The window is full, and another thread will make room; one that waits for itself would wait for ever."""
-        if not self.core.window_full or self.core.is_over:
+    def _has_to_wait(self, message: Message) -> bool:
+        """There is no room, and another thread will make some; one that waits for itself would wait for ever."""
+        if self.core.is_over:
             return False
         with self._lock:
+            if not self.core.has_no_room(message):
+                return False
             owners = self.core.owners
         return any(owner is not threading.current_thread() and owner.is_alive() for owner in owners if owner)
 

@@ -14,6 +14,7 @@ from nbdicom.config import Limits
 from nbdicom.core.command import (
     CCancelRQ,
     CFindRSP,
+    CGetRQ,
     CommandWriter,
     Message,
     Request,
@@ -77,7 +78,7 @@ def _what_to_try(source: int, reason: int, *, identified: bool) -> str | None:
 class Invocation:
     """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
 
-    __slots__ = ("abandoned", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
+    __slots__ = ("abandoned", "begins", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
 
     def __init__(self) -> None:
         self.inbox: deque[Any] = deque()
@@ -87,6 +88,7 @@ class Invocation:
         self.piled = 0  # bytes of data sets that came since the inbox was empty
         self.abandoned = False  # nobody waits any more: late responses are dropped
         self.owner: Any = None  # the thread or task that asked, for the driver
+        self.begins: Callable[[], None] | None = None  # called by the driver when there is room for its request
 
 
 class AssociationCore:
@@ -318,8 +320,10 @@ class AssociationCore:
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
-            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and (self.requests or self._performing):
+            waiting = (self.requests or self._performing) and not self.invoked
+            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and waiting:
                 # What was asked before is answered before (AR-7), as far as it has an end: long answers are cut short.
+                # One that waits for an answer of the peer (of a C-GET) has none: in Sta7 the peer may send no P-DATA.
                 self._release_waits = True
                 for received in self._performing.values():
                     received.cancelled = True
@@ -394,8 +398,9 @@ class AssociationCore:
             state = self.upper_layer.state
             if state is not Sta.STA6 and state is not Sta.STA8:
                 return  # we have asked for the release: it may still come (AR-6), but nothing can be answered (AR-7)
-            if message.message_id in self._performing:
-                raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.3", source=0)
+            before = self._performing.get(message.message_id)
+            if before is not None and not before.answered:
+                raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.9", source=0)
             if len(self.requests) > _MOST_WAITING:
                 raise RemoteProtocolError(
                     f"more than {_MOST_WAITING} requests without waiting for an answer", rule="PS3.7 D.3.3.3", source=0
@@ -410,14 +415,15 @@ class AssociationCore:
         Some peers negotiate a window and ignore the outcome.  That is put up with while it costs us nothing: requests
         are performed one after the other, and what waits is bounded by `Limits.operations`.
         """
-        outstanding = len(self._performing)
-        if not outstanding or message.message_id in self._performing:
+        performing = self._performing
+        if not performing:
             return None
-        if outstanding >= self._limits.operations:
+        if len(performing) >= self._limits.operations and message.message_id not in performing:
             return 0x0213
         window = self.negotiation.window.performed if self.negotiation else 1
-        if window and outstanding == window:
-            self._quirk(f"has more than {window} requests outstanding, which is all that was agreed")
+        if window and len(performing) >= window and self._trace is not None:
+            if sum(not one.answered for one in performing.values()) >= window:
+                self._quirk(f"has more than {window} requests outstanding, which is all that was agreed")
         return None
 
     def _response_received(self, received: Received, response: Response) -> None:
@@ -479,7 +485,12 @@ class AssociationCore:
         if isinstance(message, Request):
             assert invocation is not None
             outstanding = self.invoked
-            if outstanding and self.window_full:
+            if outstanding and self.has_no_room(message):
+                if not self.window_full:
+                    raise LocalProtocolError(
+                        f"{message.name} while another one is outstanding: nothing tells whose instances come then",
+                        hint="finish or cancel the other one first, or use another association",
+                    )
                 raise LocalProtocolError(
                     f"{message.name} while {len(outstanding)} operations are outstanding, which is all that was"
                     " agreed [PS3.7 D.3.3.3]",
@@ -494,6 +505,11 @@ class AssociationCore:
             invocation.message_ids.append(message_id)
             invocation.outstanding += 1
             invocation.context_id = context_id
+        elif isinstance(message, Response) and not message.status.is_pending:
+            # The peer may have it, and ask anew, before whoever performs knows that it has gone.
+            performed = self._performing.get(message.message_id_being_responded_to)
+            if performed is not None:
+                performed.answered = True
         if self._trace is not None:
             self._trace(MessageSent(self._clock(), context_id, message))
         if data is None:
@@ -510,6 +526,16 @@ class AssociationCore:
         """True while the operations window allows no further request."""
         window = self.negotiation.window.invoked if self.negotiation else 1
         return window != 0 and len(self.invoked) >= window
+
+    def has_no_room(self, message: Message) -> bool:
+        """True while this request has to wait: the window is full, or it is one of two C-GETs.
+
+        Nothing in a C-STORE request tells to which C-GET it belongs (PS3.4 C.4.3), so there is only one at a time.
+        """
+        if self.window_full:
+            return True
+        response = message.command_field | 0x8000
+        return isinstance(message, CGetRQ) and any(expected == response for _, expected in list(self.invoked.values()))
 
     @property
     def owners(self) -> set[Any]:
@@ -530,8 +556,8 @@ class AssociationCore:
         """The operation of this request has sent its final response."""
         if received.data is not None:
             self.dimse.taken(received)
-        if isinstance(received.message, Request):
-            self._performing.pop(received.message.message_id, None)
+        if isinstance(received.message, Request) and self._performing.get(received.message.message_id) is received:
+            del self._performing[received.message.message_id]
         if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:
             self._release_waits = False
             self.upper_layer.a_release_response()

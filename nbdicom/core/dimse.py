@@ -39,6 +39,7 @@ class Received:
     sink_error: Exception | None = None
     refused: int | None = None  #: the status to answer without performing it; its data set was dropped
     cancelled: bool = False  #: a C-CANCEL request for it has arrived
+    answered: bool = False  #: its final response is on its way: the peer may use its Message ID again
 
 
 class Dimse:

@@ -66,7 +66,10 @@ class _Unsigned:
     size: int
 
     def encode(self, value: int) -> bytes:
-        return int(value).to_bytes(self.size, "big")
+        try:
+            return int(value).to_bytes(self.size, "big")
+        except OverflowError:
+            raise LocalProtocolError(f"{value} does not fit into a field of {8 * self.size} bits") from None
 
     def decode(self, data: memoryview, start: int, stop: int) -> tuple[int, int]:
         end = _within(start, self.size, stop)
@@ -133,6 +136,8 @@ class _Counted:
 
     def encode(self, value: Any) -> bytes:
         raw = self.inner.encode(value)
+        if len(raw) > 0xFFFF:
+            raise LocalProtocolError(f"a field of {len(raw)} bytes does not fit into its 16-bit length")
         return len(raw).to_bytes(2, "big") + raw
 
     def decode(self, data: memoryview, start: int, stop: int) -> tuple[Any, int]:

@@ -38,6 +38,7 @@ from nbdicom.core.pdu import (
     UserIdentityAC,
     UserIdentityRQ,
     UserInformation,
+    encode_pdu,
     is_remembered,
     user_information,
 )
@@ -96,7 +97,8 @@ def propose(proposal: Proposal) -> AAssociateRQ:
     Raises
     ------
     LocalProtocolError
-        If there is no context, more than 128, one without transfer syntax, or an AE title that the standard forbids.
+        If there is no context, more than 128, one without transfer syntax, an AE title that the standard forbids, or what
+        does not fit into its field (a user identity of 64 KiB, say).
     """
     for title in (proposal.called_ae_title, proposal.calling_ae_title):
         if problem := title_problem(title):
@@ -110,7 +112,7 @@ def propose(proposal: Proposal) -> AAssociateRQ:
         ours = list(user_information(items).items)
         if proposal.identity is not None:
             ours.append(proposal.identity.item())
-        items = (*items[:-1], UserInformation(items=(*_in_order(*ours), *proposal.user_items)))
+        items = _fitting((*items[:-1], UserInformation(items=(*_in_order(*ours), *proposal.user_items))))
     return AAssociateRQ(
         called_ae_title=proposal.called_ae_title, calling_ae_title=proposal.calling_ae_title, items=items
     )
@@ -141,10 +143,16 @@ def _proposed(
         for item in _class_items(context):
             about[type(item), context.abstract_syntax] = item
     ours = _in_order(*_our_items(max_length_received), *_window_item(window), *about.values())
-    return (ApplicationContext(), *contexts, UserInformation(items=ours))
+    return _fitting((ApplicationContext(), *contexts, UserInformation(items=ours)))
 
 
 _proposed_again = lru_cache(_MOST_REMEMBERED)(_proposed)
+
+
+def _fitting(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The items, if each fits into its fields: that is said now, and not when a connection stands."""
+    encode_pdu(AAssociateRQ(called_ae_title="", calling_ae_title="", items=items))
+    return items
 
 
 def _class_items(context: PresentationContext) -> list[Item]:

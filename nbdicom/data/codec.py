@@ -17,8 +17,6 @@ from nbdicom.uids import UID, TransferSyntax, transfer_syntax
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from nbdicom.operations.requests import StorableInstance
-
 __all__ = ["Codec", "codec", "deflate", "inflate", "inflated_limit"]
 
 _FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
@@ -107,12 +105,11 @@ class Codec:
         """Whether a data set in *source* may be sent in *target* without losing anything."""
         return source == target or any(source in group and target in group for group in _SAME_CONTENT)
 
-    def instance(self, item: Any) -> StorableInstance:
+    def instance(self, item: Any) -> Any:
         """A `StorableInstance` from a path, a Dataset, or what is one already."""
         from nbdicom.data.source import instance
 
-        made: StorableInstance = instance(item)
-        return made
+        return instance(item)
 
 
 _ROOT = "1.2.840.10008.1.2"

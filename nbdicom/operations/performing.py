@@ -70,6 +70,8 @@ class Link:
     failed: Callable[[Request, BaseException], None]
     #: ``stored(received, status)`` reports what was answered to a C-STORE
     stored: Callable[[Received, Status], None] | None = None
+    #: ``look()`` reads what the peer has sent meanwhile, where nobody does while a handler runs
+    look: Callable[[], None] | None = None
 
 
 class HandlerMistake(NbdicomError):
@@ -175,6 +177,8 @@ def asked(link: Link, received: Received) -> dict[str, Any]:
         "context": received.context,
         "message": received.message,
         "codec": link.codec,
+        "received": received,
+        "look": link.look,
     }
 
 

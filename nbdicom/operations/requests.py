@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.core.command import (
@@ -19,6 +20,7 @@ from nbdicom.core.command import (
     Request,
     Response,
 )
+from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink, DataSource
 from nbdicom.errors import NbdicomError
@@ -131,7 +133,19 @@ class _Asked:
     context: NegotiatedContext
     message: Request
     codec: Codec
-    cancelled: bool = False  #: becomes True when a C-CANCEL request for this operation arrives
+    #: what arrived, where all of it has
+    received: Received | None = field(default=None, repr=False, compare=False)
+    #: reads what has come meanwhile, where nobody else does
+    look: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """True as soon as a C-CANCEL request for this operation has arrived."""
+        if self.received is None:
+            return False
+        if self.look is not None and not self.received.cancelled:
+            self.look()
+        return self.received.cancelled
 
     @property
     def calling_ae_title(self) -> str:

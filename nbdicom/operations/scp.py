@@ -170,7 +170,6 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
         matches = aiter(matches) if hasattr(matches, "__aiter__") else iter(matches)
         while True:
             match = yield from next_of(matches)
-            request.cancelled = received.cancelled
             if received.cancelled:
                 status = 0xFE00
                 break
@@ -346,8 +345,8 @@ def _get_instances(link: Link, received: Received, instances: Sequence[StorableI
             if received.cancelled:
                 return True
             sent, ready = ready, None
-            if sent is not None:
-                yield from _sent(sent)
+            if sent is not None and not (yield from _sent(link, received.message, sent)):
+                sent = None
             if number < len(instances):
                 # The file of the next one is read while the peer works at this one.
                 ready = yield from _prepared(link, received.message, instances[number])
@@ -372,12 +371,17 @@ def _prepared(link: Link, message: Any, instance: StorableInstance) -> Operation
     return Send(context.context_id, _store_request(instance), source)
 
 
-def _sent(send: Send) -> Operation:
+def _sent(link: Link, message: Any, send: Send) -> Operation:
+    """Send it; False where its file cannot be read after all.  Once a part has gone out, that ends the association."""
     assert send.data is not None
     try:
         yield send
+    except (DataSetError, OSError) as error:
+        link.failed(message, error)
+        return False
     finally:
         send.data.close()
+    return True
 
 
 def _stored() -> Operation:

@@ -7,8 +7,7 @@ place of those of the association: the C-STORE sub-operations of the peer are re
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nbdicom.core.association import AssociationCore, Invocation
@@ -44,6 +43,8 @@ class Serving:
         ``associate(address, ae_title, instances)`` opens the association of a C-MOVE.
     failed : callable
         ``failed(request, exception)`` reports what a handler raised.
+    look : callable, optional
+        Reads what the peer has sent, without waiting; for a driver that does not read while a handler runs.
     """
 
     def __init__(
@@ -55,13 +56,16 @@ class Serving:
         handlers: Handlers,
         associate: Callable[[tuple[Any, ...], str, Sequence[StorableInstance]], Any],
         failed: Callable[[Request, BaseException], None],
+        look: Callable[[], None] | None = None,
     ) -> None:
-        self.handlers = handlers
+        self.handlers = self._own = handlers
+        self._handling: Invocation | None = None  # whose handlers serve now
         self._core = core
         self.peer = peer
         self._codec = codec
         self._associate = associate
         self._failed = failed
+        self._look = look
         self._stored: Callable[[Received, Status], None] | None = None
         self._link: Link | None = None  # what operations know, until the handlers change
         core.dimse.open_sink = self._sink_opener(handlers)
@@ -77,15 +81,21 @@ class Serving:
                 associate=self._associate,
                 failed=self._failed,
                 stored=self._stored,
+                look=self._look,
             )
         return perform(self._link, received)
 
-    def handling(self, handlers: Handlers | None, invocation: Invocation) -> AbstractContextManager[None]:
-        """Serve the peer with *handlers* for the time being, and file what they stored for *invocation*."""
-        return nullcontext() if handlers is None else self._handling(handlers, invocation)
+    def handling(self, handlers: Handlers | None, invocation: Invocation) -> None:
+        """From the request of *invocation* on serve the peer with *handlers*, and file what they stored for it."""
+        if handlers is not None:
+            invocation.begins = lambda: self._begin(handlers, invocation)
 
-    @contextmanager
-    def _handling(self, handlers: Handlers, invocation: Invocation) -> Iterator[None]:
+    def end_handling(self, invocation: Invocation) -> None:
+        """The operation is over: the peer is served as before, unless another operation has begun."""
+        if self._handling is invocation:
+            self._serve_with(self._own, None, None)
+
+    def _begin(self, handlers: Handlers, invocation: Invocation) -> None:
         def stored(received: Received, status: Status) -> None:
             message = received.message
             assert received.context.transfer_syntax is not None
@@ -100,14 +110,17 @@ class Serving:
                 )
             )
 
-        before = self.handlers, self._stored, self._core.dimse.open_sink
-        self.handlers, self._stored, self._link = handlers, stored, None
+        invocation.begins = None
+        self._serve_with(handlers, stored, invocation)
+
+    def _serve_with(
+        self,
+        handlers: Handlers,
+        stored: Callable[[Received, Status], None] | None,
+        invocation: Invocation | None,
+    ) -> None:
+        self.handlers, self._stored, self._link, self._handling = handlers, stored, None, invocation
         self._core.dimse.open_sink = self._sink_opener(handlers)
-        try:
-            yield
-        finally:
-            self.handlers, self._stored, self._core.dimse.open_sink = before
-            self._link = None
 
     def _sink_opener(self, handlers: Handlers) -> Callable[[NegotiatedContext, Any], DataSink | None] | None:
         factory = handlers.sink

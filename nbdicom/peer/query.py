@@ -389,7 +389,7 @@ def _check_hierarchy(level: Level, model: InformationModel, matching: Mapping[st
         if _is_empty(value):
             raise QueryError(
                 f"a query at {level.value} level needs {key}: one value for each level above [PS3.4 C.4.1.2.1]",
-                hint=f"find the {_PLURAL[one]} first and pass {key}=..., or try relational=True",
+                hint=f"find the {_PLURAL[one]} first and pass {key}=..., or ask with relational=True (--relational)",
             )
         if isinstance(value, str) and ("\\" in value or "*" in value or "?" in value):
             raise QueryError(
@@ -401,7 +401,9 @@ def _check_hierarchy(level: Level, model: InformationModel, matching: Mapping[st
             instead = _INSTEAD.get((keyword, level))
             raise QueryError(
                 f"{keyword} is a key of the {at.value} level, not for use at {level.value} level [PS3.4 C.4.1.2.1]",
-                hint=f"use {instead}" if instead else f"ask for {_PLURAL[at]}, or try relational=True",
+                hint=f"use {instead}"
+                if instead
+                else f"ask for {_PLURAL[at]}, or ask with relational=True (--relational)",
             )
         # A study carries its patient's attributes in the Study Root model (PS3.4 C.6.2.1).  Attributes of levels
         # above are returned by many peers, so asking for them is left to the caller; matching by them is what the
@@ -412,7 +414,7 @@ def _check_hierarchy(level: Level, model: InformationModel, matching: Mapping[st
             raise QueryError(
                 f"{keyword} is a key of the {at.value} level; a query at {level.value} level matches by its own keys "
                 "and the unique keys above [PS3.4 C.4.1.2.1]",
-                hint=f"find the {_PLURAL[at]} by {keyword} first, or try relational=True",
+                hint=f"find the {_PLURAL[at]} by {keyword} first, or ask with relational=True (--relational)",
             )
 
 

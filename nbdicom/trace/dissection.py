@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nbdicom import privacy
 from nbdicom.core import pdu as p
 from nbdicom.core.command import Message, annotate_command, decode_command, encode_command
+from nbdicom.core.extended import in_short, options_of
 from nbdicom.core.layout import Span
 from nbdicom.errors import DataSetError, RemoteProtocolError
 from nbdicom.table import Table, printable
@@ -331,7 +332,7 @@ def pdu(data: bytes, length: int | None = None) -> Dissection:
         notes.append("record(payload=...) says how many bytes of the fragments of each P-DATA-TF are kept")
     kind = p.PDU_TYPES.get(data[0]) if data else None
     title = f"{kind.name} ({kind.table})" if kind else "no PDU"
-    fields = _named_reasons(data, _tree(known)) or (_rest(data, 0),)
+    fields = _named_reasons(data, _tree(list(_explained(known)))) or (_rest(data, 0),)
     return Dissection(title, data, fields, whole, tuple(notes))
 
 
@@ -415,6 +416,24 @@ def _level(spans: Sequence[Span], index: int, depth: int) -> tuple[tuple[Field, 
             )
         )
     return tuple(fields), index
+
+
+def _explained(spans: Iterable[Span]) -> Iterator[Span]:
+    """Bytes that have a meaning beyond their item get it in words: options of a SOP Class, the name of a user."""
+    about: Any = None  # the SOP Class or the type of identity, which stand before the bytes
+    for span in spans:
+        value, words = span.value, ""
+        if span.name in ("sop_class_uid", "user_identity_type"):
+            about = value
+        elif span.name == "service_class_application_information" and isinstance(value, bytes):
+            options = options_of(about, value)
+            words = "" if isinstance(options, bytes) else in_short(options)
+        elif span.name == "primary_field" and about in _NAMED and isinstance(value, bytes):
+            words = value.decode("utf-8", "replace")
+        yield span._replace(value=f"{value_in_words(value)}: {words}") if words else span
+
+
+_NAMED = (p.UserIdentityType.USERNAME, p.UserIdentityType.USERNAME_AND_PASSCODE)
 
 
 def _named_reasons(data: bytes, fields: tuple[Field, ...]) -> tuple[Field, ...]:

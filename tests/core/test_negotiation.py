@@ -231,6 +231,21 @@ def test_an_acceptance_that_cannot_be_used(items: tuple[p.Item, ...]) -> None:
         negotiation.context_for(ECHO)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"identity": UserIdentity.with_saml(bytes(1 << 16))}, "65536 bytes"),
+        ({"identity": UserIdentity.with_passcode("a" * 40_000, "b" * 40_000)}, "User Identity"),
+        ({"window": OperationsWindow(invoked=1 << 16)}, "16 bits"),
+        ({"max_length_received": 1 << 32}, "32 bits"),
+        ({"max_length_received": -1}, "32 bits"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_there_is_a_connection(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(LocalProtocolError, match=words):
+        n.propose(proposal(context(ECHO), **more))
+
+
 @pytest.mark.parametrize("title", ["", "   ", "A" * 17, "A\\B", "A\nB", "Ä"])
 @pytest.mark.parity("A.1 titles")
 def test_titles_that_are_none(title: str) -> None:

@@ -498,6 +498,22 @@ def test_a_message_id_in_use_is_an_error_of_the_peer() -> None:
     assert isinstance(pair.b.error, AssociationAborted) and "in use" in str(pair.b.error)
 
 
+def test_a_message_id_is_free_when_its_final_response_is_out() -> None:
+    """The peer may have it, and ask anew, before whoever performs knows that all of it has gone."""
+    pair = Pair().associate()
+    feed(pair.b, pdv(ECHO_ID, 3, ECHO))
+    first = pair.b.requests.popleft()
+    pair.write(pair.b, pair.b.send(ECHO_ID, c.CEchoRSP(message_id_being_responded_to=1, status=Status(0)), None, None))
+    feed(pair.b, pdv(ECHO_ID, 3, ECHO))
+    second = pair.b.requests.popleft()
+    pair.b.performed(first)
+    assert pair.b.is_established and pair.b.performing  # the second one
+    feed(pair.b, p.encode_pdu(p.AReleaseRQ()))
+    assert pair.b.error is None and second.cancelled
+    pair.b.performed(second)
+    assert isinstance(pair.b.error, AssociationReleased) and not pair.b.performing
+
+
 def test_nothing_is_sent_on_an_association_that_is_over() -> None:
     pair = Pair().associate()
     pair.a.abort()

@@ -47,7 +47,14 @@ from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
 from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, LocalProtocolError, OperationFailed
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import EchoRequest, FindRequest, Refuse, RetrieveRequest, StoreRequest
+from nbdicom.operations.requests import (
+    EchoRequest,
+    FindRequest,
+    ReceivedInstance,
+    Refuse,
+    RetrieveRequest,
+    StoreRequest,
+)
 from nbdicom.uids import UID
 
 
@@ -596,6 +603,29 @@ def test_tasks_share_an_association(window: int) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("window", [1, 4])
+def test_what_tasks_retrieve_is_not_mixed_up(window: int) -> None:
+    """Nothing in a C-STORE request tells to which C-GET it belongs: the second one waits for the end of the first."""
+
+    def get(request: RetrieveRequest) -> list[Instance]:
+        return [Instance(10 * int(request.data) + number) for number in range(5)]
+
+    async def test() -> None:
+        async def retrieve(series: int) -> list[str]:
+            answers = [answer async for answer in association.get(b"%d " % series)]
+            return [str(answer.sop_instance_uid) for answer in answers if isinstance(answer, ReceivedInstance)]
+
+        async with (
+            serve(Handlers(get=get), contexts=wide(window)) as server,
+            dial(server.address, window=OperationsWindow(invoked=window)) as association,
+        ):
+            came = await asyncio.gather(*map(retrieve, (1, 2, 3)))
+            assert came == [[f"1.2.3.{10 * series + number}" for number in range(5)] for series in (1, 2, 3)]
+            assert association._driver.serving.handlers.store is None  # what it was before
+
+    run(test())
+
+
 def test_a_task_does_not_wait_for_itself() -> None:
     async def test() -> None:
         async with serve(Handlers(find=lambda request: [b"match "] * 3)) as server:
@@ -653,6 +683,26 @@ def test_a_consumer_that_is_slow_stops_the_peer() -> None:
             await until(lambda: driver._paused)
             assert driver.core.messages * size < 10 << 20
             assert len([match async for match in responses]) == count - 1
+            assert await association.echo() == 0
+
+    run(test())
+
+
+def test_a_consumer_of_instances_that_is_slow_stops_the_peer() -> None:
+    """The instances of a C-GET are requests of the peer, which are answered at once; they are bounded likewise."""
+    count, size = 200, 100_000
+    stored = [Instance(number, bytes(size)) for number in range(count)]
+
+    async def test() -> None:
+        async with serve(Handlers(get=lambda request: stored)) as server, dial(server.address) as association:
+            driver = association._driver
+            responses = await association.get(b"keys")
+            await anext(responses)
+            await until(lambda: driver._paused)
+            assert driver.core.messages // 2 * size < 10 << 20  # each instance comes with a response
+            arrived = [value async for value in responses if isinstance(value, ReceivedInstance)]
+            assert len(arrived) == count - 1
+            assert responses.status == 0
             assert await association.echo() == 0
 
     run(test())

@@ -765,6 +765,19 @@ def test_release_ends_whatever_the_peer_says(dial: Dial, answer: bytes) -> None:
         assert not association.is_established
 
 
+def test_release_waits_as_long_as_it_is_told(dial: Dial) -> None:
+    """`Timeouts.release` is for those who say nothing."""
+
+    def script(wire: Wire) -> None:
+        wire.expect(AReleaseRQ)
+        threading.Event().wait(3 * SHORT)
+        wire.send(A_RELEASE_RP)
+        assert wire.rest() == b""  # and no A-ABORT
+
+    with Scripted(script) as acceptor:
+        dial(acceptor.address, timeouts=replace(FAST, release=SHORT)).release(LIMIT)
+
+
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_release_of_a_connection_that_is_gone(dial: Dial, how: str) -> None:
     established, gone = threading.Event(), threading.Event()

@@ -473,6 +473,18 @@ def test_release_with_a_request_outstanding(serve: Serve) -> None:
         assert wire.rest().endswith(A_RELEASE_RP)
 
 
+def test_release_instead_of_the_answer_to_a_sub_operation(serve: Serve) -> None:
+    """In Sta7 the peer may send no P-DATA, so the answer will never come: nobody waits for it."""
+    source = Instance()
+    with serve(Handlers(get=lambda request: [source, Instance(2)])) as server, Wire.associated(server.address) as wire:
+        get = CGetRQ(message_id=1, affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.3"))
+        wire.send(message(GET_ID, get, b"keys"))
+        wire.request(CStoreRQ)
+        wire.send(A_RELEASE_RQ)
+        assert wire.rest() == A_RELEASE_RP
+    assert source.closed == source.opened == 1
+
+
 @pytest.mark.parametrize("service", ["C-FIND", "C-GET", "C-MOVE"])
 def test_an_identifier_beyond_the_limit_is_not_an_empty_one(serve: Serve, service: str) -> None:
     """An empty identifier is a universal query: it must not be what becomes of one that was too long."""
@@ -642,6 +654,16 @@ def test_half_a_pdu_is_a_matter_of_the_network_timeout(serve: Serve) -> None:
             wire.send(store_rq(bytes(1000))[:-100])
             assert wire.aborted()
     assert sink.closed == [False]
+
+
+def test_half_an_association_request_is_no_error_of_ours(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nbdicom.server")
+    with serve(timeouts=replace(FAST, network=SHORT)) as server, Wire.connect(server.address) as wire:
+        wire.send(encode_pdu(a_associate_rq())[:100])
+        assert wire.rest() == b""
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert "silent" in record.getMessage()
 
 
 @pytest.mark.parity("A.1 timeouts")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scripted
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from scripted import (
@@ -16,6 +18,8 @@ from scripted import (
     CT,
     EXPLICIT,
     FIND,
+    FIND_ID,
+    GET_ID,
     IMPLICIT,
     LIMIT,
     MOVE,
@@ -26,13 +30,16 @@ from scripted import (
     Serve,
     Sink,
     Wire,
+    Zeros,
+    cancel_rq,
+    message,
     store_rq,
     when_waiting,
 )
 
 from nbdicom.blocking import Association, Server
 from nbdicom.config import OperationsWindow
-from nbdicom.core.command import CEchoRQ, CStoreRQ
+from nbdicom.core.command import CEchoRQ, CFindRQ, CGetRQ, CStoreRQ, Request
 from nbdicom.core.negotiation import PresentationContext, Support
 from nbdicom.data import codec
 from nbdicom.errors import (
@@ -284,6 +291,33 @@ def test_with_cancels(dial: Dial, endless: tuple[Endless, Server]) -> None:
         assert responses.status == 0xFE00
         assert list(responses) == []
         assert association.echo() == 0
+
+
+@pytest.mark.parametrize(
+    ("context_id", "asked", "status"),
+    [
+        (FIND_ID, CFindRQ(message_id=1, affected_sop_class_uid=FIND), 0xFE00),
+        (GET_ID, CGetRQ(message_id=1, affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.3")), 0x0000),
+    ],
+    ids=["C-FIND", "C-GET"],
+)
+def test_a_handler_that_works_sees_the_cancel(serve: Serve, context_id: int, asked: Request, status: int) -> None:
+    """A search that finds nothing for long ends when nobody wants it any more; of an empty C-GET nothing is left."""
+    begun, until = threading.Event(), time.monotonic() + LIMIT
+
+    def search(request: FindRequest | RetrieveRequest) -> list[Any]:
+        begun.set()
+        while not request.cancelled:
+            assert time.monotonic() < until, "it was never seen"
+        return []
+
+    with serve(Handlers(find=search, get=search)) as server, Wire.associated(server.address) as wire:
+        wire.send(message(context_id, asked, b"keys"))
+        assert begun.wait(LIMIT)
+        wire.send(cancel_rq(context_id=context_id))
+        assert wire.message().message.status == status
+        wire.echo()
+        wire.release()
 
 
 def test_with_cancels_when_the_block_raises(dial: Dial, endless: tuple[Endless, Server]) -> None:
@@ -548,6 +582,22 @@ def test_a_transfer_of_another_class_in_a_context_is_refused_and_leaves_nothing(
 # ------------------------------------------------------------------------------- C-GET
 
 
+def test_a_release_waits_for_the_message_that_is_being_sent(serve: Serve, dial: Dial) -> None:
+    """No data follow an A-RELEASE-RQ (PS3.8 7.2): one in the middle of an object would cut it off."""
+
+    def release(chunk: int) -> None:
+        if chunk == 2:
+            other.start()
+            other.join(0.1)  # it waits, or has it done already
+
+    with serve(Handlers(sink=lambda request: Sink(), store=lambda request: 0)) as server:
+        association = dial(server.address)
+        other = threading.Thread(target=association.release)
+        (stored,) = association.store([Zeros(20 << 20, at=release)])
+        other.join(LIMIT)
+        assert stored.status == 0 and not association.is_established
+
+
 def test_get(serve: Serve, dial: Dial) -> None:
     stored = [Instance(number, bytes(size)) for number, size in enumerate([0, 10, 100_000])]
 
@@ -793,6 +843,51 @@ def test_threads_share_an_association(serve: Serve, dial: Dial, window: int) -> 
             thread.join(2 * LIMIT)
         assert not any(thread.is_alive() for thread in threads)
         assert errors == []
+        assert association.echo() == 0
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_what_threads_retrieve_is_not_mixed_up(serve: Serve, window: int) -> None:
+    """Nothing in a C-STORE request tells to which C-GET it belongs: the second one waits for the end of the first."""
+    came: dict[int, list[object]] = {}
+    start = threading.Barrier(3)
+
+    def get(request: RetrieveRequest) -> list[Instance]:
+        return [Instance(10 * int(request.data) + number) for number in range(5)]
+
+    def work(series: int) -> None:
+        start.wait(LIMIT)
+        try:
+            answers = list(association.get(b"%d " % series))
+            came[series] = [a.sop_instance_uid for a in answers if isinstance(a, ReceivedInstance)]
+        except BaseException as error:
+            came[series] = [error]
+
+    with (
+        serve(Handlers(get=get), contexts=wide(0)) as server,
+        scripted.dial(server.address, window=OperationsWindow(invoked=window)) as association,
+    ):
+        threads = [threading.Thread(target=work, args=(series,)) for series in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(2 * LIMIT)
+        assert came == {series: [f"1.2.3.{10 * series + number}" for number in range(5)] for series in (1, 2, 3)}
+        assert association._driver.serving.handlers.store is None  # what it was before
+
+
+def test_a_second_retrieval_in_one_thread_is_refused_in_words(serve: Serve, dial: Dial) -> None:
+    stored = [Instance(number) for number in range(MANY)]
+    with (
+        serve(Handlers(get=lambda request: stored), contexts=wide(0)) as server,
+        dial(server.address, window=OperationsWindow(invoked=4)) as association,
+    ):
+        first = association.get(b"keys")
+        next(first)
+        with pytest.raises(LocalProtocolError, match="whose instances"):
+            list(association.get(b"keys"))
+        first.cancel()
+        assert first.status == 0xFE00
         assert association.echo() == 0
 
 

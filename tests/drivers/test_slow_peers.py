@@ -128,6 +128,19 @@ def test_a_slow_line_is_progress(serve: Serve) -> None:
     assert stored == [200_000] and time.monotonic() - begun > 2
 
 
+def test_a_requestor_that_waits_for_our_answer_is_not_idle(serve: Serve) -> None:
+    """`Timeouts.idle` is about associations on which nothing is asked; how long an object takes is not its business."""
+    get = CGetRQ(message_id=1, affected_sop_class_uid=UID("1.2.840.10008.5.1.4.1.2.2.3"))
+    with serve(Handlers(get=lambda request: [scripted.Instance()]), timeouts=replace(FAST, idle=SHORT)) as server:
+        with Wire.associated(server.address) as wire:
+            wire.send(message(GET_ID, get, b""))
+            store = wire.request(CStoreRQ)
+            threading.Event().wait(3 * SHORT)  # it writes to a slow disk
+            wire.answer(store, 0)
+            assert wire.message().message.status == 0
+            assert wire.aborted() == a_abort(0)  # now it is
+
+
 def test_a_response_in_tiny_pdus(dial: Dial) -> None:
     over = threading.Event()
 

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,14 @@ from scripted import FAST, FIND, LIMIT, Instance, Sink, Wire, Zeros, a_associate
 from nbdicom.blocking import Server
 from nbdicom.config import OperationsWindow
 from nbdicom.core.trace import Connected, Secured
-from nbdicom.errors import AssociationAborted, AssociationError, AssociationRejected, ConnectionFailed, TLSFailed
+from nbdicom.errors import (
+    AssociationAborted,
+    AssociationError,
+    AssociationRejected,
+    ConnectionFailed,
+    OperationTimeout,
+    TLSFailed,
+)
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
 from nbdicom.tls import PROFILES, TLS, offered_protocols
@@ -390,6 +398,26 @@ def test_an_acceptor_that_stalls_in_the_handshake(hospital: Hospital, dial: Dial
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with pytest.raises(TLSFailed, match="not finished in time"):
             dial(listener.getsockname(), tls=hospital.client, timeouts=replace(FAST, association=0.3))
+
+
+def test_the_handshake_is_a_part_of_the_time_for_an_association(hospital: Hospital, dial: Dial) -> None:
+    """An acceptor takes most of `Timeouts.association` for TLS, and is silent then."""
+
+    def slow(listener: socket.socket) -> None:
+        connection = listener.accept()[0]
+        threading.Event().wait(0.8 * seconds)
+        with hospital.server.server_context.wrap_socket(connection, server_side=True) as secured:
+            while secured.recv(1 << 16):
+                pass
+
+    seconds, begun = 2.0, time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=slow, args=(listener,))
+        thread.start()
+        with pytest.raises(OperationTimeout):
+            dial(listener.getsockname(), tls=hospital.client, timeouts=replace(FAST, association=seconds))
+        assert time.monotonic() - begun < 1.6 * seconds
+        thread.join(LIMIT)
 
 
 def test_an_acceptor_that_hangs_up_in_the_handshake(hospital: Hospital, dial: Dial) -> None:

@@ -376,6 +376,33 @@ def test_find_lets_its_handler_see_the_cancel() -> None:
     assert seen == [True]
 
 
+def test_find_lets_its_handler_see_the_cancel_while_it_looks_for_the_next_match() -> None:
+    seen: list[bool] = []
+    received = find_request()
+
+    def handler(request: FindRequest) -> Iterator[Any]:
+        yield {}
+        seen.append(request.cancelled)
+
+    Acceptor(Handlers(find=handler), at_send=cancel(received, 0)).perform(received)
+    assert seen == [True]
+
+
+def test_get_and_move_let_their_handlers_see_the_cancel() -> None:
+    seen: list[bool] = []
+
+    def handler(request: RetrieveRequest) -> list[Instance]:
+        seen.append(request.cancelled)
+        received.cancelled = True
+        seen.append(request.cancelled)
+        return []
+
+    handlers = Handlers(get=handler, move=handler, destination=lambda title: ("127.0.0.1", 104))
+    for received in (get_request(), move_request()):
+        Acceptor(handlers).perform(received)
+    assert seen == [False, True] * 2
+
+
 @pytest.mark.parametrize(
     ("error", "status", "comment"),
     [
@@ -610,6 +637,30 @@ def test_get_counts_an_instance_that_cannot_be_sent_as_failed(bad: Instance, err
     assert acceptor.responses[-1].status == 0xB000
     assert failed_uids(acceptor.sent[-1]) == (bad.sop_instance_uid,)
     assert [type(failure) for failure in acceptor.failures] == [error]
+    check_counters(acceptor, 3)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "the file became shorter"), DataSetError("cut off")], ids=["file", "data"]
+)
+def test_get_counts_an_instance_that_cannot_be_read_after_all_as_failed(error: Exception) -> None:
+    """It could be opened, and fails before anything of it has gone out: the others go on, as in a C-MOVE."""
+
+    errors = [error]
+
+    def unreadable(number: int) -> None:
+        if number == 2 and errors:  # after a C-STORE request and a pending response: the second C-STORE request
+            raise errors.pop()
+
+    instances = [Instance(number) for number in range(3)]
+    acceptor = Acceptor(
+        Handlers(get=lambda request: instances), answers=[store_rsp(0), store_rsp(0)], at_send=unreadable
+    )
+    acceptor.perform(get_request())
+    assert acceptor.responses[-1].status == 0xB000
+    assert failed_uids(acceptor.sent[-1]) == (instances[1].sop_instance_uid,)
+    assert acceptor.failures == [error]
+    assert all(source.closed == 1 for instance in instances for _, source in instance.opened)
     check_counters(acceptor, 3)
 
 

@@ -19,6 +19,7 @@ from nbdicom.data.placed import placed_elements
 from nbdicom.errors import DataSetError
 from nbdicom.trace import dissect
 from nbdicom.trace.dissection import Dissection, command_set, data_set, pdu
+from nbdicom.uids import UID
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 RQ = propose(
@@ -58,6 +59,14 @@ def value(d: Dissection, name: str) -> str:
         (p.PresentationContextAC(context_id=3, result=4), "Result", "transfer-syntaxes-not-supported (4)",
          "PS3.8 Table 9-18"),
         (p.UnknownItem(0x7E, b"ab"), "Data", "61 62", "PS3.8 9.3.1"),
+        (p.UserIdentityRQ(user_identity_type=1, primary_field=b"ada"), "Primary field", "61 64 61: ada",
+         "PS3.7 Table D.3-14"),
+        (p.UserIdentityRQ(user_identity_type=5, primary_field=b"ada"), "Primary field", "2a 2a 2a", "PS3.7 Table D.3-14"),
+        (p.SOPClassExtendedNegotiation(
+            sop_class_uid=UID.of("StudyRootQueryRetrieveInformationModelGet"), service_class_application_information=b"\1"
+         ), "Service class application information", "01: relational retrieval", "PS3.7 Table D.3-11"),
+        (p.SOPClassExtendedNegotiation(sop_class_uid=UID("1.2.3"), service_class_application_information=b"\1"),
+         "Service class application information", "01", "PS3.7 Table D.3-11"),
     ],
 )  # fmt: skip
 def test_a_field_in_words(what: object, field: str, words: str, table: str) -> None:
