@@ -169,7 +169,7 @@ class Pacs:
         Raises
         ------
         PacsError
-            If the folder cannot be used or is in use, or the port is taken.
+            If the folder cannot be used or is in use, the port is taken, or a file of *tls* cannot be read.
         """
         if self._server is not None:
             return self
