@@ -18,7 +18,7 @@
     ├─ DataSetError                 a data set that cannot be encoded or decoded
     ├─ TranscriptError              a recording in a file that cannot be read, or not be replayed
     ├─ QueryError                   a query that is refused before it is sent (also a ValueError)
-    └─ PacsError                    the embedded PACS cannot use its folder or its port
+    └─ PacsError                    the embedded PACS cannot use its folder or port, or what it was given
 
 The text of an error is one line and carries no patient value.  ``hint`` says what to try; ``str()`` shows both.
 """
@@ -277,7 +277,7 @@ class QueryError(NbdicomError, ValueError):
 
 
 class PacsError(NbdicomError):
-    """The embedded PACS cannot start: its folder cannot be written, its port is taken, its index is damaged."""
+    """The embedded PACS cannot start (folder, port, TLS, a database of a newer version), or not take what it was given."""
 
 
 def _where(error: BaseException) -> str:

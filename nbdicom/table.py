@@ -74,6 +74,8 @@ class Table:
         For each row ``"ok"``, ``"bad"`` or ``""``.  It colours the cell under *mark_column*; the words say the same.
     mark_column : str
         The column that carries the mark.
+    widths : sequence of int or None, optional
+        Characters of each column of the text, None for as many as it needs; by default what fits into a line.
 
     Examples
     --------

@@ -1,21 +1,60 @@
-"""The examples of the pages about handlers and services run as they stand, from the first to the last."""
+"""The examples of the pages that explain how something is done run as they stand, from the first to the last."""
 
 import re
+import shutil
+import socket
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
+PORT = "11113"  #: that a page names; another test may have it
 
 
-@pytest.mark.parametrize("name", ["asyncio.md", "dimse_n.md", "events.md", "memory.md", "pull.md"])
-def test_the_examples_of_a_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / name).read_text(), flags=re.M | re.S)
+def blocks_of(name: str) -> list[tuple[str, str]]:
+    """Language and text of each block that is run."""
+    return re.findall(r"^```(python|sh)\n(.*?)^```", (DOCS / name).read_text(), flags=re.M | re.S)
+
+
+@pytest.mark.parametrize("name", ["asyncio.md", "dimse_n.md", "events.md", "howto.md", "memory.md", "pull.md"])
+def test_the_examples_of_a_page(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    blocks = blocks_of(name)
     assert blocks
     names: dict[str, object] = {"__name__": name}
-    for number, block in enumerate(blocks):
+    for number, (language, block) in enumerate(blocks):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            exec(compile(block, f"{name}[{number}]", "exec"), names)
+            if language == "python":
+                exec(compile(block.replace(PORT, port), f"{name}[{number}]", "exec"), names)
+            elif shutil.which("openssl") is None:
+                pytest.skip("openssl is not installed")
+            else:
+                subprocess.run(["bash", "-euc", block], check=True, capture_output=True, timeout=60)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_tests_of_a_page_pass(tmp_path: Path) -> None:
+    """A page shows how to test with an embedded PACS: pytest runs what it shows."""
+    (block,) = (block for _, block in blocks_of("howto.md") if "@pytest.fixture" in block)
+    (tmp_path / "test_shown.py").write_text(block)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr

@@ -85,6 +85,25 @@ def front_door() -> list[tuple[str, Any]]:
     return found
 
 
+def classes() -> list[Any]:
+    """What people make themselves: not what `associate` makes, nor exceptions, whose root explains what they share."""
+    things = {getattr(nbdicom, word) for word in nbdicom.__all__ if inspect.isclass(getattr(nbdicom, word))}
+    made_elsewhere = {nbdicom.Association, nbdicom.Responses, nbdicom.UID}
+    return sorted(
+        (one for one in things - made_elsewhere if not issubclass(one, nbdicom.NbdicomError)),
+        key=lambda one: one.__name__,
+    )
+
+
+@pytest.mark.parametrize("thing", classes(), ids=lambda thing: thing.__name__)
+def test_parameters_of_a_class_are_named(thing: Any) -> None:
+    """Whoever asks a notebook for help sees the docstring of the class, and no comment beside a field."""
+    text = inspect.getdoc(thing) or ""
+    if "those of `" not in text:
+        for name in inspect.signature(thing).parameters:
+            assert re.search(rf"\b{name}\b", text), f"{thing.__name__} does not say what {name} is"
+
+
 @pytest.mark.parametrize(("name", "thing"), front_door(), ids=[name for name, _ in front_door()])
 def test_parameters_of_the_front_door_are_named(name: str, thing: Any) -> None:
     """A parameter stands in the docstring, by name; the private ones and those of properties do not count."""

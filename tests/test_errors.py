@@ -8,6 +8,7 @@ import pytest
 import nbdicom as nd
 from nbdicom import errors
 from nbdicom.core.machine import Sta
+from nbdicom.operations.outcome import raise_for_status
 from nbdicom.operations.requests import SubOperations
 from nbdicom.status import Status
 
@@ -99,3 +100,14 @@ def test_sub_operations_are_a_table() -> None:
 )
 def test_what_the_standard_lists_is_a_table(table: nd.Table) -> None:
     assert len(table.to_frame()) == len(table) > 3 and "<table>" in table._repr_html_() and str(table)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0x0110, "log"), (0x0211, "does not perform"), (0x0213, "try again later"), (0xA801, "register"), (0xC123, "log")],
+    ids=lambda value: f"{value:04X}H" if isinstance(value, int) else None,
+)
+def test_a_failure_says_what_to_try(code: int, words: str) -> None:
+    with pytest.raises(errors.OperationFailed) as failed:
+        raise_for_status(Status(code), "N-CREATE")
+    assert failed.value.hint is not None and words in failed.value.hint

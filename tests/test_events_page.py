@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from nbdicom.core.trace import TraceEvent
+from nbdicom.operations import requests
 from nbdicom.operations.handlers import Handlers
 
 PAGE = (Path(__file__).parents[1] / "docs" / "events.md").read_text()
@@ -35,3 +36,28 @@ def test_every_intervention_has_a_row() -> None:
     assert code([row[0] for row in rows("## What a handler may return")]) <= handlers
     named = code([row[1] for row in table]) - {"Support", "PresentationContext"}
     assert named == handlers
+
+
+def test_every_attribute_of_a_request_is_told() -> None:
+    """Of each handler's request those that it has; the ones of DIMSE-N are in one row."""
+    kinds = {
+        "all": [requests.EchoRequest],
+        "store": [requests.StoreRequest],
+        "find": [requests.FindRequest],
+        "get": [requests.RetrieveRequest],
+        "n_event_report": [
+            getattr(requests, name) for name in requests.__all__ if re.fullmatch("N[A-Z].*Request", name)
+        ],
+    }
+    common: set[str] = set()
+    for handlers, told in rows("## What a request carries"):
+        named = set(re.findall(r"`(\w+)(?:\(\))?`", told))
+        there = {
+            name
+            for kind in kinds.pop(re.findall(r"\w+", handlers)[0])
+            for name in dir(kind)
+            if not name.startswith("_")
+        }
+        assert named <= there and there <= named | (common or {"codec", "look", "received"})  # those are the driver's
+        common = common or there
+    assert not kinds

@@ -35,6 +35,8 @@ demo.add(image)
 
 #: Example -> why it cannot run where there are no sockets and no threads.
 CANNOT = {
+    "howto.md[11]": "TLS secures a connection, and there is none",
+    "howto.md[12]": "the blocking call of its asyncio program has a thread",
     "tls.md[0]": "TLS secures a connection, and there is none",
     "trace.md[1]": "a fake peer plays recorded bytes to a socket",
     "nbdicom.playback.peers": "a fake peer plays recorded bytes to a socket",
@@ -46,9 +48,16 @@ CANNOT = {
     "06_the_clinic[0]": "three of its broken peers are plain sockets",
     "06_the_clinic[2]": "it calls these three",
     "06_the_clinic[17]": "it closes these three",
+    "11_extended_negotiation[6]": "the lesson carries the bytes of both sides over sockets, and takes its time",
+    "11_extended_negotiation[7]": "a fake peer plays recorded bytes to a socket",
+    "11_extended_negotiation[14]": "it closes what carried the bytes",
     "12_the_life_of_an_association[7]": "the lesson carries the bytes of a machine to a socket",
     "12_the_life_of_an_association[9]": "the lesson carries the bytes of a machine to a socket",
     "12_the_life_of_an_association[11]": "the lesson opens a socket and says nothing",
+    **{
+        f"13_who_may_listen[{number}]": "it listens to sockets, and then secures them"
+        for number in (1, 2, 3, *range(5, 16))
+    },
 }
 
 #: Modules without one of these in their doctests have nothing to do with peers: their examples run elsewhere.

@@ -341,11 +341,11 @@ class Association:
         Responses of Stored
             One for each instance, with the peer's status or the error that kept it from being sent.
         """
-        from nbdicom.data import instance
+        from nbdicom.data.source import sendable
 
         return Responses(
             self._driver,
-            self._invoking.store((instance(item, transcode=transcode) for item in instances), originator, priority),
+            self._invoking.store((sendable(item, transcode=transcode) for item in instances), originator, priority),
         )
 
     def get(

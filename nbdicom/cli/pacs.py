@@ -68,7 +68,15 @@ def _ended() -> Iterator[threading.Event]:
 
 def _served(tls: TLS | None) -> TLS | None:
     """Without certificates to trust every caller is served, with or without one of its own."""
-    return replace(tls, client_certificates="none") if tls is not None and tls.ca is None else tls
+    if tls is None:
+        return None
+    if tls.certificate is None:
+        raise PacsError("associations cannot be secured without a certificate of ours", hint="add --tls-cert PEM")
+    if tls.ca is not None:
+        return tls
+    if tls.crl is not None:  # nobody would be asked for a certificate, and nobody's be found in the list
+        raise PacsError("--tls-crl is of no use without certificates to trust", hint="add --tls-ca PEM")
+    return replace(tls, client_certificates="none")
 
 
 def _allowed(text: str) -> tuple[str, str]:

@@ -98,7 +98,7 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
         "--scrub", action="store_true", help="read every object back, print what is damaged, and end; nothing is served"
     )
     _max_pdu(sub)
-    _tls(sub)
+    _served_tls(sub)
 
 
 def _find(sub: argparse.ArgumentParser) -> None:
@@ -183,17 +183,29 @@ def _tls(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-crl", metavar="PEM", help="certificate revocation list")
 
 
+def _served_tls(sub: argparse.ArgumentParser) -> None:
+    group = sub.add_argument_group("TLS", "with these only associations that are secured are served")
+    group.add_argument("--tls-cert", metavar="PEM", help="our certificate")
+    group.add_argument("--tls-key", metavar="PEM", help="its private key (default: in the same file)")
+    group.add_argument(
+        "--tls-ca",
+        metavar="PEM",
+        help="certificates to trust: a caller has to show one of these, or one that they issued",
+    )
+    group.add_argument("--tls-crl", metavar="PEM", help="certificate revocation list; needs --tls-ca")
+
+
 def tls_of(options: argparse.Namespace) -> TLS | None:
     """What the TLS options say; None where there are none."""
     given = {
         "ca": options.tls_ca,
         "certificate": options.tls_cert,
         "key": options.tls_key,
-        "fingerprint": options.tls_fingerprint,
+        "fingerprint": getattr(options, "tls_fingerprint", None),  # an acceptor pins nobody's certificate
         "crl": options.tls_crl,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    if not given and not options.tls:
+    if not given and not getattr(options, "tls", False):
         return None
     from nbdicom.tls import TLS
 

@@ -170,7 +170,7 @@ def _keys(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         if not keyword.strip():
             raise QueryError(f"{text!r} is no key", hint="write Keyword=value")
         if keyword.strip() in keys:
-            raise QueryError(f"{keyword.strip()} is given twice", hint=f"write -k {keyword.strip()}=a\\b")
+            raise QueryError(f"{keyword.strip()} is given twice", hint=f"write -k '{keyword.strip()}=a\\b'")
         if equals and value:
             keys[keyword.strip()] = value
         else:

@@ -63,6 +63,7 @@ _REJECT_HINTS = {
     (3, 2): "the peer has too many associations: close some or try again later",
 }
 _NO_REASON = ((1, 1), (2, 1))
+_ANOTHER = "open a new association for what is left to do"
 
 
 def _what_to_try(source: int, reason: int, *, identified: bool) -> str | None:
@@ -269,7 +270,14 @@ class AssociationCore:
         """
         if self.state in (Sta.STA1, Sta.STA2, Sta.STA4, Sta.STA13):
             return  # there is no association, or no more of it
-        self._over(AssociationAborted(f"we aborted the association: {silence}", source=2, reason_diag=0))
+        self._over(
+            AssociationAborted(
+                f"we aborted the association: {silence}",
+                source=2,
+                reason_diag=0,
+                hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+            )
+        )
         self.upper_layer.a_p_abort(RemoteProtocolError(silence, rule="Timeouts"))
         self._listen()
 
@@ -299,7 +307,10 @@ class AssociationCore:
             words = abort_in_words(said.source, said.reason_diag)
             self._over(
                 AssociationAborted(
-                    f"the peer aborted the association: {words}", source=said.source, reason_diag=said.reason_diag
+                    f"the peer aborted the association: {words}",
+                    source=said.source,
+                    reason_diag=said.reason_diag,
+                    hint="the peer's log should say why; trace=True records what led to it",
                 ),
                 by_peer=True,
             )
@@ -321,9 +332,9 @@ class AssociationCore:
             if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
                 self.upper_layer.a_release_response()
             if isinstance(said, ReleaseConfirmation):
-                self._over(AssociationReleased("the association is released"))
+                self._over(AssociationReleased("the association is released", hint=_ANOTHER))
             elif not said.collision:
-                self._over(AssociationReleased("the peer released the association"), by_peer=True)
+                self._over(AssociationReleased("the peer released the association", hint=_ANOTHER), by_peer=True)
 
     def _confirmed(self, answer: AAssociateAC | AAssociateRJ) -> None:
         assert self._rq is not None
@@ -550,7 +561,7 @@ class AssociationCore:
         if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:
             self._release_waits = False
             self.upper_layer.a_release_response()
-            self._over(AssociationReleased("the peer released the association"))
+            self._over(AssociationReleased("the peer released the association", hint=_ANOTHER))
 
 
 def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
@@ -558,6 +569,7 @@ def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
         f"we aborted the association because the peer broke the protocol: {error}",
         source=error.source,
         reason_diag=error.reason_diag,
+        hint="trace=True records it: the peer's maker will want to see that",
     )
     aborted.__cause__ = error
     return aborted
@@ -565,7 +577,10 @@ def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
 
 def _connection_lost(established: bool) -> AssociationAborted:
     if established:
-        return AssociationAborted("the peer closed the connection without release or abort")
+        return AssociationAborted(
+            "the peer closed the connection without release or abort",
+            hint="it may have ended, or something in between cut the connection; its log should say",
+        )
     return AssociationAborted(
         "the peer closed the connection without answering the association request",
         hint="is it a DICOM application? Some hide from callers they do not know: check titles and TLS",

@@ -52,6 +52,23 @@ class QueryOptions(_Options):
     worklists only ``fuzzy`` and ``timezone`` have a meaning.  The last two bytes came with the edition of 2022 and are sent
     only if they are asked for, since older acceptors do not expect them.
 
+    Parameters
+    ----------
+    relational : bool
+        Keys of any level, in a query for any level.
+    date_time : bool
+        A date and a time range are matched together.
+    fuzzy : bool
+        Person names are matched by sound or spelling.
+    timezone : bool
+        Times are adjusted to the Timezone Offset From UTC of the query.
+    enhanced_conversion : bool
+        Classic images are shown as enhanced multi-frame ones, or the reverse.
+    empty_value : bool
+        A key of two quotation marks matches what has no value (PS3.4 C.2.2.2.7).
+    multiple_value : bool
+        Of a key with several values each has to match, for attributes that may have several (PS3.4 C.2.2.2.8).
+
     Examples
     --------
     >>> bytes(QueryOptions(relational=True, fuzzy=True)).hex()
@@ -60,13 +77,13 @@ class QueryOptions(_Options):
     'relational queries'
     """
 
-    relational: bool = False  #: keys of any level, in a query for any level
-    date_time: bool = False  #: a date and a time range are matched together
-    fuzzy: bool = False  #: person names are matched by sound or spelling
-    timezone: bool = False  #: times are adjusted to the Timezone Offset From UTC of the query
-    enhanced_conversion: bool = False  #: classic images are shown as enhanced multi-frame ones, or the reverse
-    empty_value: bool = False  #: a key of two quotation marks matches what has no value (PS3.4 C.2.2.2.7)
-    multiple_value: bool = False  #: each of several values has to match (PS3.4 C.2.2.2.8)
+    relational: bool = False
+    date_time: bool = False
+    fuzzy: bool = False
+    timezone: bool = False
+    enhanced_conversion: bool = False
+    empty_value: bool = False
+    multiple_value: bool = False
 
     always = 5
     words = (
@@ -82,10 +99,18 @@ class QueryOptions(_Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveOptions(_Options):
-    """Extended negotiation of a C-MOVE or C-GET SOP Class (PS3.4 C.5.2.1, C.5.3.1)."""
+    """Extended negotiation of a C-MOVE or C-GET SOP Class (PS3.4 C.5.2.1, C.5.3.1).
 
-    relational: bool = False  #: unique keys of the levels above may be left out
-    enhanced_conversion: bool = False  #: classic images are sent as enhanced multi-frame ones, or the reverse
+    Parameters
+    ----------
+    relational : bool
+        Unique keys of the levels above may be left out.
+    enhanced_conversion : bool
+        Classic images are sent as enhanced multi-frame ones, or the reverse.
+    """
+
+    relational: bool = False
+    enhanced_conversion: bool = False
 
     always = 2
     words = ("relational retrieval", "enhanced multi-frame conversion")
@@ -95,17 +120,24 @@ class RetrieveOptions(_Options):
 class StorageOptions(_Options):
     """Extended negotiation of a Storage SOP Class (PS3.4 B.3.1, B.4.1): both sides tell what they do, nothing is agreed.
 
+    Parameters
+    ----------
+    level : int
+        What is stored: 0 some attributes, 1 those of type 1 and 2, 2 everything, 3 not applicable (SCU only).
+    signatures : int
+        0 unspecified, 1 may be lost, 2 checked and replaced by the SCP's own, 3 kept.
+    coercion : int
+        0 does not coerce, 1 may coerce, 2 not applicable (SCU only).
+
     Examples
     --------
     >>> bytes(StorageOptions(level=2)).hex()
     '020000000000'
     """
 
-    level: int = (
-        0  #: what is stored: 0 some attributes, 1 those of type 1 and 2, 2 everything, 3 not applicable (SCU only)
-    )
-    signatures: int = 0  #: 0 unspecified, 1 may be lost, 2 checked and replaced by the SCP's own, 3 kept
-    coercion: int = 0  #: 0 does not coerce, 1 may coerce, 2 not applicable (SCU only)
+    level: int = 0
+    signatures: int = 0
+    coercion: int = 0
 
     always = 6
     words = ()

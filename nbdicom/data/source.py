@@ -19,7 +19,7 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["DatasetInstance", "FileSource", "InstanceFile", "Skipped", "instance", "scan"]
+__all__ = ["DatasetInstance", "FileSource", "InstanceFile", "Skipped", "Unsendable", "instance", "scan", "sendable"]
 
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 _AHEAD = 1 << 20  #: bytes that are read when a file is opened
@@ -232,6 +232,29 @@ def instance(item: Any, *, transcode: bool = False) -> Any:
     if hasattr(item, "file_meta") or hasattr(item, "original_encoding"):
         return DatasetInstance(item)
     raise DataSetError(f"a {type(item).__name__} cannot be sent", hint="pass a path or a Dataset")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """Takes the place of an instance where *item* is none: no such file, or not a DICOM file."""
+
+    item: Any
+    unsendable: DataSetError | OSError  #: why; `operations.scu.store` raises it for this one and goes on
+    sop_class_uid: UID = UID("")
+    sop_instance_uid: UID = UID("")
+    transfer_syntax: UID = UID("")
+
+    def open(self, transfer_syntax: UID) -> DataSource:
+        """Raises what is wrong, whatever the *transfer_syntax*."""
+        raise self.unsendable
+
+
+def sendable(item: Any, *, transcode: bool = False) -> Any:
+    """As `instance`, but what cannot be one is `Unsendable`: one bad file of many keeps no other from being sent."""
+    try:
+        return instance(item, transcode=transcode)
+    except (DataSetError, OSError) as error:
+        return Unsendable(item, error)
 
 
 @dataclass(frozen=True, slots=True)

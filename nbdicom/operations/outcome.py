@@ -18,7 +18,11 @@ _HINTS = {
     ): "the peer could send none of them: propose a context with scp_role=True for each SOP Class",
     (0x0122, ""): "the peer does not offer this service for this SOP Class",
     (0x0124, ""): "the peer does not allow it to our AE title",
+    (0x0211, ""): "the peer does not perform this operation for this SOP Class",
+    (0x0213, ""): "the peer is at a limit of its own: try again later, or ask for less at a time",
+    (0xA700, ""): "the peer is at a limit of its own: try again later, or ask for less at a time",
 }
+_ELSE = "the peer's log should say why"
 
 
 def raise_for_status(status: Status, service: str, *, cancelling: bool = False) -> None:
@@ -41,7 +45,7 @@ def raise_for_status(status: Status, service: str, *, cancelling: bool = False) 
         For a Cancel that nobody asked for.
     """
     if status.category is StatusCategory.FAILURE:
-        hint = _HINTS.get((int(status), service)) or _HINTS.get((int(status), ""))
+        hint = _HINTS.get((int(status), service)) or _HINTS.get((int(status), ""), _ELSE)
         if status == 0xA900:
             hint = f"the peer does not accept this identifier for {service}: check level and keys"
         raise OperationFailed(f"{service} failed: {status}", status=status, hint=hint)

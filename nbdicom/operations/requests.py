@@ -106,7 +106,8 @@ class StorableInstance(Protocol):
 class Refuse(Exception):
     """Raised by a handler to answer with a failure (or warning) status (PS3.7 Annex C).
 
-    *error_id* is the Error ID (0000,0903) of a DIMSE-N response, where a service defines one.
+    *comment* goes to the peer as Error Comment (0000,0902), *error_id* as Error ID (0000,0903) of a DIMSE-N response,
+    where a service defines one.
 
     >>> raise Refuse(0xA700, "disk full")
     Traceback (most recent call last):

@@ -98,6 +98,8 @@ def store(
         stored = Stored(instance)
         source = None
         try:
+            if (unsendable := getattr(instance, "unsendable", None)) is not None:
+                raise unsendable
             context = context_of_instance(negotiation, instance, codec)
             # Before there is room in the window: the file is read while the peer works at the one before.
             source = yield Call(instance.open, (context.transfer_syntax,))

@@ -169,7 +169,7 @@ class Pacs:
         Raises
         ------
         PacsError
-            If the folder cannot be used or is in use, or the port is taken.
+            If the folder cannot be used or is in use, the port is taken, or a file of *tls* cannot be read.
         """
         if self._server is not None:
             return self
@@ -203,11 +203,8 @@ class Pacs:
         )
         try:
             server.start()
-        except (ConnectionFailed, OSError) as error:
-            raise PacsError(
-                f"{self.ae_title} cannot listen on {join_address(host, port)}: {_reason(error)}",
-                hint="choose another port (0 takes a free one), or stop the server that has this one",
-            ) from error
+        except ConnectionFailed as error:  # the port, or a file of TLS: it says which, and what to try
+            raise PacsError(f"{self.ae_title}: {error.message}", hint=error.hint) from error
         try:
             self._opened().start(lambda: server.associations, server.later if is_memory(host) else None)
         except BaseException:
@@ -594,8 +591,3 @@ def _is_loopback(host: str) -> bool:
     except OSError:
         return False
     return bool(found) and all(ipaddress.ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)
-
-
-def _reason(error: Exception) -> str:
-    cause: Callable[..., Any] | BaseException = error.__cause__ or error
-    return getattr(cause, "strerror", None) or str(error)

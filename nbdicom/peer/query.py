@@ -353,12 +353,17 @@ class Query(Tabular):
         return Table(f"C-FIND at {self.level.value} level, {self.model.find.name}", ("key", "value", "use"), rows)
 
 
+#: VRs whose values are matched together where that is negotiated (PS3.4 C.2.2.2.8).
+_MATCHED_TOGETHER = frozenset(("AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"))
+
+
 def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping[str, Any]]:
     r"""The keys of one request as those of several, none of which has several values where the standard knows one.
 
     Only UIDs are matched against a list by every peer (PS3.4 C.2.2.2.2).  Elsewhere several values mean nothing unless
     that is negotiated (C.2.2.2.8): some peers take any of them, others find nothing, and do not say so.  A long list of
-    UIDs goes in parts, since a peer's buffers end somewhere, and a value in Explicit VR at 64 KB.
+    UIDs goes in parts, since a peer's buffers end somewhere, and a value in Explicit VR at 64 KB.  What is negotiated
+    concerns attributes that may have several values, and asks for entities that have all of them: those stay together.
 
     >>> [keys["AccessionNumber"] for keys in apart({"AccessionNumber": "A1\\A2", "StudyDate": ""}, None)]
     ['A1', 'A2']
@@ -367,14 +372,16 @@ def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping
     for name, value in keys.items():
         if not isinstance(value, str) or "\\" not in value:
             continue
-        vr = attribute(name).vr
+        known = attribute(name)
+        vr = known.vr
         values = list(dict.fromkeys(value.split("\\")))
         if vr == "UI":
             parts[name] = [
                 "\\".join(values[start : start + LIST_OF_UIDS]) for start in range(0, len(values), LIST_OF_UIDS)
             ]
-        elif vr not in SINGLE_TEXT_VRS and name != "SpecificCharacterSet" and not (options and options.multiple_value):
-            parts[name] = values
+        elif vr not in SINGLE_TEXT_VRS and name != "SpecificCharacterSet":
+            if not (options and options.multiple_value and known.multiple and vr in _MATCHED_TOGETHER):
+                parts[name] = values
     return [{**keys, **dict(zip(parts, some, strict=True))} for some in product(*parts.values())]
 
 

@@ -93,10 +93,15 @@ def values_of(keyword: str, value: Any) -> list[Any]:
     Raises
     ------
     QueryError
-        For an empty list, which on the wire would match everything, and for a missing value in a list.
+        For an empty list, which on the wire would match everything, and for a missing or blank value in a list.
     """
     if isinstance(value, str):
-        return value.split("\\") if "\\" in value and all(value.split("\\")) else [value]
+        items = value.split("\\")
+        if len(items) > 1 and not all(map(str.strip, items)):  # on the wire the empty one would match everything
+            raise QueryError(
+                f"{keyword}: between backslashes a value is missing", hint="one backslash stands between two"
+            )
+        return items
     if getattr(value, "ndim", 1) > 1:  # iterating over a table would give the names of its columns
         raise QueryError(f"{keyword} takes the values of one column, not a table", hint=f"pass table[{keyword!r}]")
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_name(value):
@@ -106,7 +111,7 @@ def values_of(keyword: str, value: Any) -> list[Any]:
                 f"{keyword}: an empty list of values",
                 hint="as a key it would match everything; None says so on purpose",
             )
-        if any(item is None or item == "" for item in items):
+        if any(item is None or isinstance(item, str) and not item.strip() for item in items):
             raise QueryError(f"{keyword}: a value is missing in the list", hint="leave it out")
         return items
     return [_plain(keyword, value)]

@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import split_address
+from nbdicom.address import join_address, split_address
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
@@ -152,7 +152,10 @@ class FakePeer(Tabular):
         try:
             self._listener = socket.create_server(self._requested)
         except OSError as error:
-            raise ConnectionFailed(f"cannot listen on {self._requested}: {error.strerror}") from error
+            raise ConnectionFailed(
+                f"cannot listen on {join_address(*self._requested)}: {error.strerror or error}",
+                hint="choose another port (0 takes a free one) or host",
+            ) from error
         self._wake = socket.socketpair()
         thread = threading.Thread(target=self._accept, args=(self._listener, self._wake[0]), daemon=True)
         self._threads = [thread]

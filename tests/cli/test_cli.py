@@ -283,6 +283,27 @@ def test_tls(tmp_path: Path) -> None:
         assert wrong.returncode == 1 and "64 hexadecimal digits" in wrong.stderr and not wrong.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tls-ca", "ca.pem"], "--tls-cert"),
+        (["--tls-cert", "pacs.pem", "--tls-crl", "crl.pem"], "--tls-ca"),
+        (["--tls-cert", "pacs.pem"], "check path, format (PEM) and password"),
+    ],
+    ids=["no certificate", "a list without authorities", "no such file"],
+)
+def test_a_pacs_that_cannot_be_secured_says_why(tmp_path: Path, options: list[str], words: str) -> None:
+    done = nbdicom("pacs", "--root", tmp_path / "archive", "--port", 0, *options)
+    assert done.returncode == 1 and words in one_line(done.stderr)
+    assert "port" not in done.stderr
+
+
+@pytest.mark.parametrize("option", [["--tls"], ["--tls-fingerprint", "0" * 64]])
+def test_a_pacs_has_no_options_of_a_requestor(tmp_path: Path, option: list[str]) -> None:
+    """A pinned certificate is that of an acceptor: taken and not looked at, it would let everybody in."""
+    assert nbdicom("pacs", "--root", tmp_path, "--port", 0, *option).returncode == 2
+
+
 def test_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[UserIdentity] = []
 

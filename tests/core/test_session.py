@@ -198,6 +198,24 @@ def test_an_abort() -> None:
 
 
 @pytest.mark.parametrize(
+    "end",
+    [
+        lambda pair: feed(pair.a, p.encode_pdu(p.AAbort(source=2, reason_diag=2))),
+        lambda pair: feed(pair.a, p.encode_pdu(p.AReleaseRQ())),
+        lambda pair: feed(pair.a, b"GET / HTTP/1.1"),
+        lambda pair: pair.a.eof_received(),
+        lambda pair: pair.a.give_up("the peer was silent for 60 s"),
+        lambda pair: (pair.a.release(), pair.exchange()),
+    ],
+    ids=["aborted", "released by the peer", "no PDU", "connection lost", "silence", "released"],
+)
+def test_whoever_waits_is_told_what_to_try(end: Callable[[Pair], object]) -> None:
+    pair = Pair().associate()
+    end(pair)
+    assert pair.a.error is not None and pair.a.error.hint
+
+
+@pytest.mark.parametrize(
     "after",
     [p.AAbort(), p.AReleaseRQ(), p.PDataTF(items=()), None],
     ids=["A-ABORT", "A-RELEASE-RQ", "P-DATA-TF", "no PDU"],

@@ -526,6 +526,27 @@ def test_store_goes_on_after_what_cannot_be_sent(serve: Serve, dial: Dial) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "none.dcm", "No such file"),
+        (lambda folder: folder, "Is a directory"),
+        (lambda folder: folder / "text", "not a DICOM file"),
+        (lambda folder: 42, "cannot be sent"),
+    ],
+    ids=["no file", "a folder", "a text", "a number"],
+)
+def test_store_goes_on_after_what_is_no_instance(
+    serve: Serve, dial: Dial, tmp_path: Path, make: Callable[[Path], Any], words: str
+) -> None:
+    (tmp_path / "text").write_text("no DICOM")
+    with serve(Handlers(store=lambda request: 0)) as server, dial(server.address) as association:
+        outcomes = list(association.store([Instance(1), make(tmp_path), Instance(2)]))
+    assert sorted(stored.instance.sop_instance_uid for stored in outcomes if stored.ok) == ["1.2.3.1", "1.2.3.2"]
+    (bad,) = (stored for stored in outcomes if not stored.ok)
+    assert words in str(bad.error) and bad.instance.sop_instance_uid == ""
+
+
 def test_store_statuses_are_values(serve: Serve, dial: Dial) -> None:
     statuses = iter([0xA700, 0xC123, 0xB007, 0x0000])
     with serve(Handlers(store=lambda request: next(statuses))) as server, dial(server.address) as association:

@@ -168,7 +168,10 @@ def test_what_is_not_asked_for_may_be_empty(scp, keys, silent):
         ("PATIENT", {"PatientID": ["P1", "P2"]}, ["P1", "P2"]),
         ("SERIES", {"StudyInstanceUID": ["1.1", "1.2"], "Modality": ["CT", "MR"]}, ["CT", "MR", "CT", "MR"]),
         ("STUDY", {"StudyInstanceUID": ["1.2.1", "1.2.2"]}, ["1.2.1\\1.2.2"]),  # every peer knows lists of UIDs
-        ("STUDY", {"StudyDescription": ["a", "b"], "options": QueryOptions(multiple_value=True)}, ["a\\b"]),
+        # All of several values are asked for at once only where an attribute may have them (PS3.4 C.2.2.2.8).
+        ("STUDY", {"ModalitiesInStudy": ["CT", "PT"], "options": QueryOptions(multiple_value=True)}, ["CT\\PT"]),
+        ("STUDY", {"ModalitiesInStudy": ["CT", "PT"]}, ["CT", "PT"]),
+        ("STUDY", {"StudyDescription": ["a", "b"], "options": QueryOptions(multiple_value=True)}, ["a", "b"]),
     ],
 )
 @pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
