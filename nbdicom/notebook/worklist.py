@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["WorklistForm"]
 
 _COMPLETE = "N-SET, completed"
+_BUSY = "a report is on its way: wait for its answer, or cancel it"
 
 
 class WorklistForm(Panel):
@@ -62,7 +63,8 @@ class WorklistForm(Panel):
         self.form = QueryForm(peer, name=name, level="worklist")
         self.steps: list[PerformedProcedureStep] = []  #: what was begun here
         self._names: dict[int, str] = {}
-        self._begun = ""
+        self._rows: dict[int, tuple[str, ...]] = {}  # which scheduled step each of them performs
+        self._begun: tuple[str, tuple[str, ...]] = "", ()
         self.job: Job[PerformedProcedureStep] | None = None  #: the report that was sent last
         self.images = text(
             "Images of the step", "file or folder", tooltip="A step that is completed has made at least one series"
@@ -91,18 +93,33 @@ class WorklistForm(Panel):
         )
 
     def begin(self) -> Job[PerformedProcedureStep] | None:
-        """Tell that the chosen step has begun; None if not exactly one is chosen."""
+        """Tell that the chosen step has begun.
+
+        None if not exactly one is chosen, if a report is on its way, or if the step is in progress already: the second click
+        of a double click, which may come before the answer or after it, begins nothing.
+        """
         chosen, mpps = self.form.selection, self.mpps
         if len(chosen) != 1:
             self._problem.value = message(f"{len(chosen)} scheduled steps are chosen: choose one")
             return None
-        self._begun = _name(chosen)
+        row = _row(chosen)
+        if any(self._rows[id(one)] == row and one.status == "IN PROGRESS" for one in self.steps):
+            self._problem.value = message("this step is in progress already: complete or discontinue it first")
+            return None
+        if self._is_busy:
+            return None
+        self._begun = _name(chosen), row
         return self._report("N-CREATE, in progress", lambda: mpps.mpps(chosen).begin())
 
     def end(self, how: str) -> Job[PerformedProcedureStep] | None:
-        """Tell that the performed step in the list is over; *how* is ``"complete"`` or ``"discontinue"``."""
+        """Tell that the performed step in the list is over; *how* is ``"complete"`` or ``"discontinue"``.
+
+        None if nothing has been begun, or if a report is on its way.
+        """
         if self.step.value is None:
             self._problem.value = message("nothing has been begun yet")
+            return None
+        if self._is_busy:
             return None
         step, images = self.steps[int(self.step.value)], self.images.value.strip()
 
@@ -131,6 +148,14 @@ class WorklistForm(Panel):
 
         after(self.job, end)  # a report on its way cannot be taken back
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a report is on its way, which is told: what it brings would be lost to another one."""
+        busy = self.job is not None and not self.job.snapshot.is_over
+        if busy:
+            self._problem.value = message(_BUSY)
+        return busy
+
     def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
         from nbdicom.job import Job
 
@@ -148,6 +173,8 @@ class WorklistForm(Panel):
         self.cancel_button.disabled = now.state != "running"
         unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
         self._status.value = "" if now.state == "failed" else status_line(f"{job.label}: {now.state}{unknown}")
+        if now.is_over and self._problem.value == message(_BUSY):
+            self._problem.value = ""
         if now.state == "failed":
             missing = (
                 "" if self.images.value.strip() else "\na step that is completed has made something: name its images"
@@ -156,11 +183,17 @@ class WorklistForm(Panel):
         if now.is_over and job.result is not None:
             if job.result not in self.steps:
                 self.steps.append(job.result)
-                self._names[id(job.result)] = self._begun
+                self._names[id(job.result)], self._rows[id(job.result)] = self._begun
             self.step.options = [
                 (f"{k + 1} {self._names[id(one)]}: {one.status}", k) for k, one in enumerate(self.steps)
             ]
             self.step.value = self.steps.index(job.result)
+
+
+def _row(chosen: pandas.DataFrame) -> tuple[str, ...]:
+    """What tells a scheduled step from others, whatever else a later answer says of it."""
+    row = chosen.iloc[0]
+    return tuple(str(row.get(name, "")) for name in ("StudyInstanceUID", "ScheduledProcedureStepID", "AccessionNumber"))
 
 
 def _name(chosen: pandas.DataFrame) -> str:

@@ -91,6 +91,29 @@ def test_a_report_on_a_step_is_cancelled(silent) -> None:
     assert not form.begin_button.disabled and form._problem.value == "" and form.steps == []
 
 
+def test_a_second_click_reports_nothing_twice() -> None:
+    """It may come before the answer or after it."""
+    begun, go_on = [], threading.Event()
+
+    def create(request):
+        begun.append(request.affected_sop_instance_uid)
+        go_on.wait(LIMIT)
+
+    handlers = nd.Handlers(n_create=create)
+    with nd.Server(handlers, ae_title="RIS", contexts=["ModalityPerformedProcedureStep"]).start() as server:
+        form = nd.WorklistForm(nd.Peer("RIS", *server.address))
+        form.form.grid.frame = STEP
+        form.form.grid.rows.value = (0,)
+        form.begin_button.click()
+        until(lambda: begun)
+        assert form.begin() is None and "on its way" in form._problem.value
+        go_on.set()
+        step = form.job.wait(LIMIT)
+        assert form._problem.value == "" and form.steps == [step]
+        assert form.begin() is None and "in progress already" in form._problem.value
+        assert begun == [step.sop_instance_uid]
+
+
 def test_the_test_of_a_peer_is_cancelled(silent, tmp_path) -> None:
     peer, asked = silent
     manager = nd.PeerManager(Peers(tmp_path / "peers.json"))
