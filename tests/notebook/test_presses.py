@@ -96,7 +96,7 @@ def test_a_second_click_reports_nothing_twice() -> None:
     begun, go_on = [], threading.Event()
 
     def create(request):
-        begun.append(request.affected_sop_instance_uid)
+        begun.append(request.sop_instance_uid)
         go_on.wait(LIMIT)
 
     handlers = nd.Handlers(n_create=create)
