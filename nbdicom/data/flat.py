@@ -6,6 +6,7 @@ For identifiers and answers; `nbdicom.data.columns` reads them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from struct import Struct
 from typing import Any
 
@@ -15,6 +16,8 @@ from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
 __all__ = ["encode_elements"]
+
+_DS_LENGTH = 16  #: characters of a decimal number
 
 
 def encode_elements(elements: Mapping[Any, Any], transfer_syntax: str) -> bytes:
@@ -91,7 +94,7 @@ def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, t
         if vr in NUMBERS:
             pack = Struct("<" + NUMBERS[vr]).pack
             return b"".join(pack(v >> 16, v & 0xFFFF) if vr == "AT" else pack(v) for v in values)
-        text = "\\".join("" if v is None else str(v) for v in values)
+        text = "\\".join("" if v is None else _text_of(v, vr) for v in values)
         if text.isascii():
             return text.encode("ascii")
         if vr not in ENCODED:
@@ -101,6 +104,20 @@ def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, t
         raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
     except Exception as error:  # struct.error is no subclass of anything above
         raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
+
+
+def _text_of(value: Any, vr: str) -> str:
+    """The text of one value; a number in as many characters as its VR has room for (PS3.5 6.2)."""
+    if isinstance(value, float) and vr == "IS" and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    if isinstance(value, float) and vr == "DS" and (len(text) > _DS_LENGTH or not isfinite(value)):
+        from pydicom.valuerep import format_number_as_ds
+
+        if value.is_integer() and len(str(int(value))) <= _DS_LENGTH:
+            return str(int(value))
+        return format_number_as_ds(float(value))
+    return text
 
 
 def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes]:

@@ -199,12 +199,28 @@ def test_every_truncation_is_an_error_or_a_shorter_data_set() -> None:
         {"Modality": "Ä"},
         {"gggg,eeee": "x"},
         {"StudyDate": "ä"},
+        {"PatientWeight": float("inf")},
     ],
 )
 def test_values_that_do_not_fit(values: dict) -> None:
     with pytest.raises(DataSetError) as caught:
         encode_elements(values, EXPLICIT)
     assert "many" not in str(caught.value) and "70" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1 / 3, "0.33333333333333"),
+        (-1e-10 / 3, "-3.333333333e-11"),
+        (1234567890123456.0, "1234567890123456"),
+        (0.5, "0.5"),
+    ],
+)
+def test_a_decimal_has_at_most_sixteen_characters(value: float, text: str) -> None:
+    data = encode_elements({"PatientWeight": value, "PixelSpacing": [value, 2], "InstanceNumber": 3.0}, EXPLICIT)
+    columns = decode_columns([(data, EXPLICIT)])
+    assert columns == {"PatientWeight": [text], "InstanceNumber": ["3"], "PixelSpacing": [(text, "2")]}
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])
