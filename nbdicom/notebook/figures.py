@@ -66,7 +66,7 @@ def show(
         centre, width = window if window is not None and window[1] > 0 else window_of(chosen) or pixels.whole
         low, high = centre - width / 2, centre + width / 2
         shades = "gray_r" if chosen.is_inverted else "gray"
-        ax.imshow(pixels.values, cmap=shades, vmin=low, vmax=high, aspect=aspect(dataset))
+        ax.imshow(pixels.values, cmap=shades, vmin=low, vmax=high, aspect=aspect(chosen))
     ax.set_title(chosen.name, fontsize="medium")
     ax.set_axis_off()
     return ax

@@ -211,7 +211,13 @@ def _first(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else value[0]
 
 
-def aspect(header: Dataset) -> float:
-    """Height over width of a pixel (PS3.3 10.7.1.1: Pixel Spacing is row spacing, then column spacing)."""
-    spacing = _numbers(header.get("PixelSpacing"), 2)
-    return spacing[0] / spacing[1] if spacing and all(one > 0 for one in spacing) else 1.0
+def aspect(frame: Frame) -> float:
+    """Height over width of a pixel: all these attributes have the vertical number first (PS3.3 10.7.1, C.7.6.3.1.7)."""
+    header = group_of(frame, "PixelMeasuresSequence") or frame.header
+    for where, keyword in (
+        (header, "PixelSpacing"), (frame.header, "ImagerPixelSpacing"), (frame.header, "PixelAspectRatio"),
+    ):  # fmt: skip
+        numbers = _numbers(where.get(keyword), 2)
+        if numbers and all(one > 0 for one in numbers):
+            return numbers[0] / numbers[1]
+    return 1.0

@@ -181,7 +181,7 @@ def picture(
         centre, width = window or window_of(frame) or pixels.whole
         values = gray(pixels, centre, width, inverted=frame.is_inverted)
     image = Image.fromarray(values)
-    if abs((ratio := aspect(frame.header)) - 1) > 0.01:
+    if abs((ratio := aspect(frame)) - 1) > 0.01:
         image = image.resize((image.width, max(1, round(image.height * ratio))))
     if size is not None:
         image.thumbnail((size, size))

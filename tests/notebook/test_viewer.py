@@ -14,7 +14,7 @@ from pydicom.data import get_testdata_file
 import nbdicom as nd
 from nbdicom import privacy
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import series_of
+from nbdicom.notebook.images import aspect, series_of
 from nbdicom.notebook.metadata import Metadata, attributes
 from nbdicom.notebook.pixels import Pixels, Stack, decoded
 
@@ -389,3 +389,22 @@ def test_attributes_of_sequences_and_what_is_hidden() -> None:
     with privacy.masked():
         assert "Doe" not in str(attributes(dataset)) and "Doe" not in Metadata(dataset)._table.value
         assert len(attributes(dataset, "doe")) == 0
+
+
+# ------------------------------------------------------------------------------- what objects may say
+
+
+def test_pixels_that_are_not_square_say_so_in_several_ways() -> None:
+    def ratio(**values) -> float:
+        image = ct()
+        del image.PixelSpacing
+        for name, value in values.items():
+            setattr(image, name, value)
+        return aspect(series_of(image)[0].frames[0])
+
+    measures, group = Dataset(), Dataset()
+    measures.PixelSpacing, group.PixelMeasuresSequence = [2, 1], [measures]
+    assert ratio() == 1 and ratio(PixelSpacing=[1, 2]) == 0.5
+    assert ratio(PixelAspectRatio=[4, 3]) == 4 / 3 and ratio(ImagerPixelSpacing=[0.3, 0.1]) == pytest.approx(3)
+    assert ratio(SharedFunctionalGroupsSequence=[group]) == 2
+    assert ratio(PixelSpacing=[1, 1], PixelAspectRatio=[4, 3]) == 1
