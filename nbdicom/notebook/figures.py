@@ -83,7 +83,7 @@ def _dataset(source: Any) -> Dataset:
     if not isinstance(paths, Sequence) or not paths:
         raise DataSetError("there is no image to show", hint="pass a file, a Dataset, or a result with files")
     several = sorted(map(_read, map(Path, paths)), key=lambda one: int(one.get("InstanceNumber") or 0))
-    with_pixels = [one for one in several if "PixelData" in one] or several
+    with_pixels = [one for one in several if _has_pixels(one)] or several
     return with_pixels[len(with_pixels) // 2]
 
 
@@ -97,8 +97,12 @@ def _read(path: Path) -> Dataset:
         raise DataSetError(f"{printable(path.name)}: not a DICOM file") from None
 
 
+def _has_pixels(dataset: Dataset) -> bool:
+    return any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
+
+
 def _chosen(dataset: Dataset, number: int | None) -> Frame:
-    if "PixelData" not in dataset:
+    if not _has_pixels(dataset):
         modality = printable(dataset.get("Modality") or "image")
         raise DataSetError(
             f"this {modality} object has no pixel data", hint="it is not an image; look at its attributes"

@@ -97,3 +97,12 @@ def test_pixels_that_nobody_can_decode() -> None:
     dataset.Rows = 60_000
     with pytest.raises(DataSetError, match="cannot be decoded"):
         nd.show(dataset)
+
+
+def test_floating_point_pixels() -> None:
+    dataset = pydicom.dcmread(file("CT_small.dcm"))
+    dataset.Rows = dataset.Columns = 2
+    del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+    dataset.BitsAllocated, dataset.RescaleSlope, dataset.RescaleIntercept = 32, 1, 0
+    dataset.FloatPixelData = np.array([0.5, 1.5, 2.5, 3.5], "<f4").tobytes()
+    assert drawn(nd.show(dataset)).tolist() == [[0.5, 1.5], [2.5, 3.5]]
