@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frame", "Series", "aspect", "group_of", "rate_of", "series_of", "window_of"]
 
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
 
 
@@ -92,7 +94,7 @@ def series_of(source: Any) -> list[Series]:
         if "Rows" not in header or "Columns" not in header:
             continue
         uid = str(header.get("SeriesInstanceUID", ""))
-        count = max(1, int(header.get("NumberOfFrames") or 1))
+        count = max(1, _number(header.get("NumberOfFrames")))
         frames = found.setdefault(uid, Series(uid)).frames
         frames += [Frame(header, item, number, count) for number in range(count)]
     if not found:
@@ -134,9 +136,12 @@ def _header(item: Any) -> Dataset | None:
     if isinstance(item, Dataset):
         return item
     try:
-        return dcmread(item, stop_before_pixels=True, defer_size=_LONG)
-    except (InvalidDicomError, OSError):
+        header = dcmread(item, stop_before_pixels=True, defer_size=_LONG)
+        if header.file_meta.get("TransferSyntaxUID") == _DEFLATED:  # where a value is in the file says nothing there
+            header = dcmread(item, stop_before_pixels=True)
+    except (InvalidDicomError, OSError, zlib.error):
         return None
+    return header
 
 
 def _order(frames: Sequence[Frame]) -> Any:
