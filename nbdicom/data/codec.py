@@ -166,11 +166,16 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which may be a patient's
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")  # taken and not shown: they quote the values, which may be a patient's
             write_dataset(file, _body(dataset, implicit_vr=facts.implicit_vr, big_endian=facts.big_endian))
     except Exception as error:  # a value that does not fit its VR shows in many ways, and as soon as it is looked at
         raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
+    if any(str(one.message).startswith("Failed to encode value") for one in told):
+        raise DataSetError(
+            "the Dataset has text that is not in its Specific Character Set",
+            hint="dataset.SpecificCharacterSet = 'ISO_IR 192' is UTF-8, which has everything",
+        )
     encoded = file.getvalue()
     return deflate(encoded) if facts.deflated else encoded
 
@@ -200,8 +205,7 @@ def _carried(dataset: Dataset, inherited: tuple[str, ...], *, implicit_vr: bool,
     for tag in sorted(dataset.keys()):
         raw: Any = dataset.get_item(tag)
         if isinstance(raw, RawDataElement) and raw.value is not None:
-            # What is unknown is in the encoding that it came in, whatever that is; without a VR pydicom finds one.
-            vr = raw.VR if raw.VR and (raw.VR != "UN" or not swap) else dataset[tag].VR
+            vr = _vr_of(raw, dataset, swap)
             if vr != "SQ" and (vr in TEXT or not swap) and (vr not in ENCODED or same_charset):
                 result[tag] = _even(raw, vr)
                 continue
@@ -219,6 +223,19 @@ def _carried(dataset: Dataset, inherited: tuple[str, ...], *, implicit_vr: bool,
     result.set_original_encoding(implicit_vr, not big_endian, result._character_set)
     result.is_undefined_length_sequence_item = getattr(dataset, "is_undefined_length_sequence_item", False)
     return result
+
+
+def _vr_of(raw: Any, dataset: Dataset, swap: bool) -> str:
+    """The VR of an element that was not looked at; pydicom finds it, and looks, where it depends on others or is private."""
+    from pydicom.datadict import dictionary_VR
+
+    if raw.VR and (raw.VR != "UN" or not swap):  # UN is in the encoding that it came in, whatever that is
+        return str(raw.VR)
+    try:
+        known = dictionary_VR(raw.tag)
+    except KeyError:
+        known = ""
+    return known if known and " or " not in known and not raw.VR else str(dataset[raw.tag].VR)
 
 
 def _even(raw: Any, vr: str) -> Any:
