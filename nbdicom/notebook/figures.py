@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import Frame, aspect, window_of
+from nbdicom.notebook.images import Frame, aspect, number_of, window_of
 from nbdicom.notebook.pixels import decoded
 from nbdicom.table import printable
 
@@ -82,7 +82,7 @@ def _dataset(source: Any) -> Dataset:
         return _read(Path(paths))
     if not isinstance(paths, Sequence) or not paths:
         raise DataSetError("there is no image to show", hint="pass a file, a Dataset, or a result with files")
-    several = sorted(map(_read, map(Path, paths)), key=lambda one: int(one.get("InstanceNumber") or 0))
+    several = sorted(map(_read, map(Path, paths)), key=lambda one: number_of(one.get("InstanceNumber")))
     with_pixels = [one for one in several if _has_pixels(one)] or several
     return with_pixels[len(with_pixels) // 2]
 
@@ -107,7 +107,7 @@ def _chosen(dataset: Dataset, number: int | None) -> Frame:
         raise DataSetError(
             f"this {modality} object has no pixel data", hint="it is not an image; look at its attributes"
         )
-    count = max(1, int(dataset.get("NumberOfFrames") or 1))
+    count = max(1, number_of(dataset.get("NumberOfFrames")))
     index = count // 2 if number is None else number
     if not 0 <= index < count:
         raise DataSetError(f"there is no frame {index}: the image has {count}, counted from 0")

@@ -16,7 +16,7 @@ from nbdicom.table import printable
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Frame", "Series", "aspect", "group_of", "rate_of", "series_of", "window_of"]
+__all__ = ["Frame", "Series", "aspect", "group_of", "number_of", "rate_of", "series_of", "window_of"]
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
@@ -94,7 +94,7 @@ def series_of(source: Any) -> list[Series]:
         if "Rows" not in header or "Columns" not in header:
             continue
         uid = str(header.get("SeriesInstanceUID", ""))
-        count = max(1, _number(header.get("NumberOfFrames")))
+        count = max(1, number_of(header.get("NumberOfFrames")))
         frames = found.setdefault(uid, Series(uid)).frames
         frames += [Frame(header, item, number, count) for number in range(count)]
     if not found:
@@ -102,7 +102,7 @@ def series_of(source: Any) -> list[Series]:
         raise DataSetError(f"there is no image to show: {what}", hint="pass files, a folder, Datasets, or a result")
     for series in found.values():
         series.frames.sort(key=_order(series.frames))
-    return sorted(found.values(), key=lambda one: (_number(one.frames[0].header.get("SeriesNumber")), one.uid))
+    return sorted(found.values(), key=lambda one: (number_of(one.frames[0].header.get("SeriesNumber")), one.uid))
 
 
 def _items(source: Any) -> Iterable[Any]:
@@ -156,9 +156,9 @@ def _order(frames: Sequence[Frame]) -> Any:
                 id(frame): round(sum(n * p for n, p in zip(normal, position or (), strict=True)), 3)
                 for frame, position in zip(frames, positions, strict=True)
             }
-            return lambda frame: (places[id(frame)], _number(frame.header.get("InstanceNumber")), frame.number)
+            return lambda frame: (places[id(frame)], number_of(frame.header.get("InstanceNumber")), frame.number)
     return lambda frame: (
-        _number(frame.header.get("InstanceNumber")), str(frame.header.get("SOPInstanceUID", "")), frame.number,
+        number_of(frame.header.get("InstanceNumber")), str(frame.header.get("SOPInstanceUID", "")), frame.number,
     )  # fmt: skip
 
 
@@ -170,7 +170,8 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
     return found if len(found) == count else None
 
 
-def _number(value: Any) -> int:
+def number_of(value: Any) -> int:
+    """A whole number of a header; 0 for what is none."""
     try:
         return int(value)
     except (TypeError, ValueError):

@@ -131,7 +131,9 @@ def decoded(frame: Frame) -> Pixels:
         name = printable(getattr(syntax, "name", "unknown transfer syntax"))
         raise DataSetError(
             f"the pixel data ({name}) cannot be decoded: {type(error).__name__}",
-            hint="pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm",
+            hint="what the header says of them does not fit them"
+            if syntax is not None and not syntax.is_compressed
+            else "pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm",
         ) from error
     try:
         return _understood(stored, frame)
