@@ -207,7 +207,12 @@ def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values
             if "PixelData" in dataset and dataset.file_meta.TransferSyntaxUID.is_compressed:
-                dataset.decompress(generate_instance_uid=False)
+                # YBR_FULL into RGB is rounded; the others are colours that only codecs have (PS3.3 C.7.6.3.1.2).
+                as_rgb = dataset.get("PhotometricInterpretation") != "YBR_FULL"
+                dataset.decompress(as_rgb=as_rgb, generate_instance_uid=False)
+                for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):  # of the frames as they were
+                    if keyword in dataset:
+                        del dataset[keyword]
             if "PixelData" in dataset and PydicomUID(target).is_compressed:
                 dataset.compress(target, generate_instance_uid=False)
     except Exception as error:  # pydicom and its plugins raise many kinds

@@ -14,6 +14,7 @@ import pytest
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate_extended, generate_frames
 from pydicom.uid import AllTransferSyntaxes
 
 from nbdicom.config import Limits
@@ -292,6 +293,21 @@ def test_native_pixels_into_rle() -> None:
     got.file_meta = FileMetaDataset()
     got.file_meta.TransferSyntaxUID = RLE
     np.testing.assert_array_equal(got.pixel_array, dcmread(path).pixel_array)
+
+
+@pytest.mark.parametrize("colours", ["RGB", "YBR_FULL"])
+def test_colours_are_the_numbers_that_they_were(colours: str) -> None:
+    ds = image()
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 4, 5, 3, 0, colours
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    pixels = os.urandom(60)
+    ds.add_new(0x7FE00010, "OB", pixels)
+    rle = transcoded(ds, EXPLICIT, RLE)
+    frames = list(generate_frames(rle.PixelData, number_of_frames=1))
+    rle.PixelData, rle.ExtendedOffsetTable, rle.ExtendedOffsetTableLengths = encapsulate_extended(frames)
+    back = transcoded(rle, RLE, EXPLICIT)
+    assert (back.PixelData, back.PhotometricInterpretation, back.PlanarConfiguration) == (pixels, colours, 0)
+    assert "ExtendedOffsetTable" not in back and "ExtendedOffsetTableLengths" not in back
 
 
 def test_what_cannot_be_transcoded() -> None:
