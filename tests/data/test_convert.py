@@ -286,8 +286,11 @@ def test_transcoding(name: str, source: UID, target: UID) -> None:
     np.testing.assert_array_equal(got.pixel_array, original.pixel_array)
 
 
-def test_native_pixels_into_rle() -> None:
-    path = get_testdata_file("MR_small.dcm", download=False)
+@pytest.mark.parametrize(
+    "name", ["MR_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "ExplVR_BigEnd.dcm"]
+)
+def test_native_pixels_into_rle(name: str) -> None:
+    path = get_testdata_file(name, download=False)
     opened = Transcodable(InstanceFile(path)).open(RLE)
     got = codec.decode(b"".join(bytes(chunk) for chunk, _ in opened.chunks(1 << 20)), RLE)
     got.file_meta = FileMetaDataset()
