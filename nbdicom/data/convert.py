@@ -218,7 +218,25 @@ def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
                     if keyword in dataset:
                         del dataset[keyword]
             if "PixelData" in dataset and PydicomUID(target).is_compressed:
+                _by_pixel(dataset)
                 dataset.compress(target, generate_instance_uid=False)
     except Exception as error:  # pydicom and its plugins raise many kinds
         raise DataSetError(f"the pixel data cannot be transcoded from {names}: {type(error).__name__}") from error
     return dataset
+
+
+def _by_pixel(dataset: Dataset) -> None:
+    """Native colours pixel by pixel (PS3.3 C.7.6.3.1.3): pydicom takes planes for that when it compresses them."""
+    samples = dataset.get("SamplesPerPixel")
+    if samples != 3 or dataset.get("PlanarConfiguration") != 1:
+        return
+    plane = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    width, frame = dataset.BitsAllocated // 8, plane * samples
+    data = dataset.PixelData
+    ordered = bytearray(data)
+    for start in range(0, len(data) // frame * frame, frame):
+        for sample in range(samples):
+            for part in range(width):
+                values = data[start + sample * plane + part : start + (sample + 1) * plane : width]
+                ordered[start + sample * width + part : start + frame : samples * width] = values
+    dataset.PixelData, dataset.PlanarConfiguration = bytes(ordered), 0

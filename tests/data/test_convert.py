@@ -313,6 +313,17 @@ def test_colours_are_the_numbers_that_they_were(colours: str) -> None:
     assert "ExtendedOffsetTable" not in back and "ExtendedOffsetTableLengths" not in back
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_planes_of_colours_into_rle(bits: int) -> None:
+    ds = image()
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 4, 5, 3, 1, "RGB"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.NumberOfFrames = bits, bits, bits - 1, 2
+    planes = np.arange(2 * 3 * 4 * 5, dtype=f"<u{bits // 8}").reshape(2, 3, 4, 5) * 2
+    ds.add_new(0x7FE00010, "OB" if bits == 8 else "OW", planes.tobytes())
+    rle = transcoded(ds, EXPLICIT, RLE)
+    np.testing.assert_array_equal(rle.pixel_array, planes.transpose(0, 2, 3, 1))
+
+
 def test_what_cannot_be_transcoded() -> None:
     assert not transcodable("1.2.840.10008.1.2.4.102", EXPLICIT)  # a film
     assert not transcodable("1.2.3.4", EXPLICIT) and transcodable("1.2.3.4", "1.2.3.4")
