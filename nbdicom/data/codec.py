@@ -10,7 +10,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbdicom.config import Limits
+from nbdicom.data.elements import UNDEFINED
 from nbdicom.data.flat import encode_elements
+from nbdicom.data.values import ENCODED, TEXT, encodings_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
 
@@ -128,9 +130,10 @@ def _facts(uid: str) -> TransferSyntax:
     return transfer_syntax(uid) or TransferSyntax(UID(uid), "", str(uid), False)
 
 
-def _body(dataset: Dataset, *, big_endian: bool) -> Dataset:
-    """What of a Dataset is a data set, with its binary values in the byte order that is wanted."""
+def _body(dataset: Dataset, *, implicit_vr: bool, big_endian: bool) -> Dataset:
+    """What of a Dataset is a data set; if it was read, as it has to be in the encoding that is wanted."""
     from pydicom.dataset import Dataset
+    from pydicom.filewriter import correct_ambiguous_vr
     from pydicom.tag import BaseTag
 
     body = dataset
@@ -138,9 +141,12 @@ def _body(dataset: Dataset, *, big_endian: bool) -> Dataset:
     if any(tag.group in (0x0000, 0x0002) or tag.element == 0 for tag in tags):
         # Command and file meta groups are no part of a data set, group lengths are retired (PS3.5 7.2).
         body = Dataset({tag: dataset.get_item(tag) for tag in tags if tag.group > 2 and tag.element})
-        implicit_vr, little_endian = dataset.original_encoding
-        body.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
-    return _swapped(body) if (body.original_encoding[1] is False) != big_endian else body
+        implicit, little_endian = dataset.original_encoding
+        body.set_original_encoding(implicit, little_endian, dataset.original_character_set)
+    if body.original_encoding[1] is None and not big_endian:
+        return body
+    carried = _carried(body, ("",), implicit_vr=implicit_vr, big_endian=big_endian)
+    return correct_ambiguous_vr(carried, not big_endian)  # of what was set since it was read
 
 
 def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
@@ -157,39 +163,86 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which may be a patient's
-            write_dataset(file, _body(dataset, big_endian=facts.big_endian))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")  # taken and not shown: they quote the values, which may be a patient's
+            write_dataset(file, _body(dataset, implicit_vr=facts.implicit_vr, big_endian=facts.big_endian))
     except Exception as error:  # a value that does not fit its VR shows in many ways, and as soon as it is looked at
         raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
+    if any(str(one.message).startswith("Failed to encode value") for one in told):
+        raise DataSetError(
+            "the Dataset has text that is not in its Specific Character Set",
+            hint="dataset.SpecificCharacterSet = 'ISO_IR 192' is UTF-8, which has everything",
+        )
     encoded = file.getvalue()
     return deflate(encoded) if facts.deflated else encoded
 
 
-# ------------------------------------------------------------------------------- byte order
+# ------------------------------------------------------------------------------- from one encoding into another
 
 #: Value representations whose values pydicom leaves as bytes, and the words of which these bytes are (PS3.5 6.2, 7.3).
 _WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
-def _swapped(dataset: Dataset) -> Dataset:
-    """A copy of a data set that was read in one byte order, with the words of its binary values in the other.
+def _carried(dataset: Dataset, inherited: tuple[str, ...], *, implicit_vr: bool, big_endian: bool) -> Dataset:
+    """A copy of a data set for another encoding, in which what nobody has looked at stays the bytes that it is.
 
-    Numbers are numbers to pydicom; streams of words are bytes, and would be written as they were read.
+    pydicom would decode text and encode it anew.  What is not in the character set that the data set names, and half of
+    what is in ISO_IR 13, would be U+FFFD or question marks then, for ever and without a word.  Numbers are numbers to it;
+    streams of words are bytes, and would be written in the byte order in which they were read.
     """
     from pydicom import Dataset, Sequence
+    from pydicom.dataelem import RawDataElement
 
     result = Dataset()
-    for element in dataset:
-        size = _word(element, dataset)
+    swap = (dataset.original_encoding[1] is False) != big_endian
+    named = dataset.get("SpecificCharacterSet")
+    names = inherited if named is None else (named,) if isinstance(named, str) else tuple(named)
+    before = dataset.original_character_set
+    same_charset = encodings_of(names) == ((before,) if isinstance(before, str) else tuple(before))
+    for tag in sorted(dataset.keys()):
+        raw: Any = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.value is not None:
+            vr = _vr_of(raw, dataset, swap)
+            if vr != "SQ" and (vr in TEXT or not swap) and (vr not in ENCODED or same_charset):
+                result[tag] = _even(raw, vr)
+                continue
+        element = dataset[tag]
+        size = _word(element, dataset) if swap else 0
         if element.VR == "SQ":
-            element = type(element)(element.tag, "SQ", Sequence([_swapped(item) for item in element.value]))
+            items = [_carried(item, names, implicit_vr=implicit_vr, big_endian=big_endian) for item in element.value]
+            made = type(element)(element.tag, "SQ", Sequence(items))
+            made.is_undefined_length = element.is_undefined_length
+            element = made
         elif size and isinstance(element.value, bytes):
             element = type(element)(element.tag, element.VR, _swapped_words(element.value, size))
         result.add(element)
-    implicit_vr, little_endian = dataset.original_encoding
-    result.set_original_encoding(implicit_vr, little_endian, dataset.original_character_set)
+    # It says that it was read in the encoding in which it is written: pydicom writes bytes as they are, then.
+    result.set_original_encoding(implicit_vr, not big_endian, result._character_set)
+    result.is_undefined_length_sequence_item = getattr(dataset, "is_undefined_length_sequence_item", False)
     return result
+
+
+def _vr_of(raw: Any, dataset: Dataset, swap: bool) -> str:
+    """The VR of an element that was not looked at; pydicom finds it, and looks, where it depends on others or is private."""
+    from pydicom.datadict import dictionary_VR
+
+    if raw.VR and (raw.VR != "UN" or not swap):  # UN is in the encoding that it came in, whatever that is
+        return str(raw.VR)
+    try:
+        known = dictionary_VR(raw.tag)
+    except KeyError:
+        known = ""
+    return known if known and " or " not in known and not raw.VR else str(dataset[raw.tag].VR)
+
+
+def _even(raw: Any, vr: str) -> Any:
+    """An element that was not looked at, with its VR and of even length (PS3.5 7.1.1)."""
+    value = raw.value
+    if raw.length == UNDEFINED:  # fragments, each of which has a length of its own
+        return raw._replace(VR=vr)
+    if len(value) & 1:
+        value += b" " if vr in TEXT and vr != "UI" else b"\0"
+    return raw._replace(VR=vr, value=value, length=len(value))
 
 
 def _word(element: Any, dataset: Dataset) -> int:

@@ -186,7 +186,7 @@ class Transcodable:
 
 
 def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
-    """*dataset* with its pixel data decoded from *source* and, for an encapsulated *target*, encoded; it is changed.
+    """*dataset* with its pixel data decoded from *source* and, for an encapsulated *target*, encoded; it may be changed.
 
     Raises
     ------
@@ -201,15 +201,42 @@ def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
         raise DataSetError(
             f"pydicom cannot transcode {names} here", hint="its codecs are packages of their own, such as pylibjpeg"
         )
+    if (
+        source == _BIG and PydicomUID(target).is_compressed
+    ):  # pydicom would compress the bytes in the order that they have
+        dataset, source = codec.decode(codec.encode(dataset, _EXPLICIT), _EXPLICIT), _EXPLICIT
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = PydicomUID(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values
             if "PixelData" in dataset and dataset.file_meta.TransferSyntaxUID.is_compressed:
-                dataset.decompress(generate_instance_uid=False)
+                # YBR_FULL into RGB is rounded; the others are colours that only codecs have (PS3.3 C.7.6.3.1.2).
+                as_rgb = dataset.get("PhotometricInterpretation") != "YBR_FULL"
+                dataset.decompress(as_rgb=as_rgb, generate_instance_uid=False)
+                for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):  # of the frames as they were
+                    if keyword in dataset:
+                        del dataset[keyword]
             if "PixelData" in dataset and PydicomUID(target).is_compressed:
+                _by_pixel(dataset)
                 dataset.compress(target, generate_instance_uid=False)
     except Exception as error:  # pydicom and its plugins raise many kinds
         raise DataSetError(f"the pixel data cannot be transcoded from {names}: {type(error).__name__}") from error
     return dataset
+
+
+def _by_pixel(dataset: Dataset) -> None:
+    """Native colours pixel by pixel (PS3.3 C.7.6.3.1.3): pydicom takes planes for that when it compresses them."""
+    samples = dataset.get("SamplesPerPixel")
+    if samples != 3 or dataset.get("PlanarConfiguration") != 1:
+        return
+    plane = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    width, frame = dataset.BitsAllocated // 8, plane * samples
+    data = dataset.PixelData
+    ordered = bytearray(data)
+    for start in range(0, len(data) // frame * frame, frame):
+        for sample in range(samples):
+            for part in range(width):
+                values = data[start + sample * plane + part : start + (sample + 1) * plane : width]
+                ordered[start + sample * width + part : start + frame : samples * width] = values
+    dataset.PixelData, dataset.PlanarConfiguration = bytes(ordered), 0

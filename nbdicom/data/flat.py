@@ -5,16 +5,23 @@ For identifiers and answers; `nbdicom.data.columns` reads them.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from struct import Struct
 from typing import Any
 
 from nbdicom.data.elements import CHARACTER_SET, EXPLICIT_HEAD, IMPLICIT_HEAD, LONG, LONG_VRS
-from nbdicom.data.values import ENCODED, NUMBERS, TEXT, encodings_of, plan_of, tag_named
+from nbdicom.data.values import ENCODED, GB_2312, NUMBERS, TEXT, encodings_of, extended_text, plan_of, tag_named
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
 __all__ = ["encode_elements"]
+
+_PN_DELIMITERS = re.compile(r"([\\^=])")
+_DELIMITERS = re.compile(r"([\\\t\n\f\r])")
+_DS_LENGTH = 16  #: characters of a decimal number
 
 
 def encode_elements(elements: Mapping[Any, Any], transfer_syntax: str) -> bytes:
@@ -91,16 +98,37 @@ def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, t
         if vr in NUMBERS:
             pack = Struct("<" + NUMBERS[vr]).pack
             return b"".join(pack(v >> 16, v & 0xFFFF) if vr == "AT" else pack(v) for v in values)
-        text = "\\".join("" if v is None else str(v) for v in values)
+        text = "\\".join("" if v is None else _text_of(v, vr) for v in values)
         if text.isascii():
             return text.encode("ascii")
         if vr not in ENCODED:
             raise ValueError("not ASCII")
-        return _encode_text(text, vr, names)
     except (ValueError, TypeError, ArithmeticError, LookupError) as error:
         raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
     except Exception as error:  # struct.error is no subclass of anything above
         raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
+    try:
+        return _encode_text(text, vr, names)
+    except (ValueError, LookupError) as error:
+        charset = "\\".join(names) or "ISO_IR 6"
+        raise DataSetError(
+            f"a value of {plan_of(tag).name} is not in the Specific Character Set {charset}",
+            hint="SpecificCharacterSet='ISO_IR 192' is UTF-8, which has everything",
+        ) from error
+
+
+def _text_of(value: Any, vr: str) -> str:
+    """The text of one value; a number in as many characters as its VR has room for (PS3.5 6.2)."""
+    if isinstance(value, float) and vr == "IS" and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    if isinstance(value, float) and vr == "DS" and (len(text) > _DS_LENGTH or not isfinite(value)):
+        from pydicom.valuerep import format_number_as_ds
+
+        if value.is_integer() and len(str(int(value))) <= _DS_LENGTH:
+            return str(int(value))
+        return format_number_as_ds(float(value))
+    return text
 
 
 def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes]:
@@ -114,12 +142,32 @@ def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes
 
 
 def _encode_text(text: str, vr: str, names: tuple[str, ...]) -> bytes:
+    encodings = encodings_of(names)
+    if len(encodings) == 1:
+        return _encode_whole(text, encodings[0])
+    # With code extensions each value, component and line starts in the first character set (PS3.5 6.1.2.5.3).
+    pieces = (_PN_DELIMITERS if vr == "PN" else _DELIMITERS).split(text)
+    return b"".join(piece.encode() if piece.isascii() else _encode_extended(piece, encodings, vr) for piece in pieces)
+
+
+def _encode_whole(text: str, encoding: str) -> bytes:
+    encoded = text.encode(encoding)
+    if encoding == "shift_jis" and len(encoded) != len(text):
+        raise ValueError("ISO_IR 13 has letters and half-width katakana, no kanji")
+    return encoded
+
+
+def _encode_extended(text: str, encodings: tuple[str, ...], vr: str) -> bytes:
+    """Text with escape sequences.
+
+    pydicom writes question marks for what is in none of the character sets, and GB 2312 without its escape sequence.
+    """
     from pydicom.charset import encode_string
 
-    encodings = list(encodings_of(names))
-    if vr != "PN":
-        return encode_string(text, encodings)
-    return b"\\".join(
-        b"=".join(b"^".join(encode_string(part, encodings) for part in group.split("^")) for group in name.split("="))
-        for name in text.split("\\")
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are answered by an error
+        encoded = encode_string(text, list(encodings))
+        for found in (encoded, GB_2312.encode() + encoded):
+            if extended_text(found, encodings, vr) == text:
+                return found
+    raise ValueError("not in any of the character sets")

@@ -8,7 +8,7 @@ from pathlib import Path
 from struct import Struct
 
 from nbdicom.core.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from nbdicom.data.elements import decode_elements
+from nbdicom.data.elements import LONG_VRS, decode_elements
 from nbdicom.errors import DataSetError
 from nbdicom.table import printable
 from nbdicom.uids import UID
@@ -91,7 +91,7 @@ def _read_meta(data: bytes, start: int) -> tuple[dict[int, bytes], int]:
         if group != 0x0002:
             break
         value = position + 8
-        if vr in (b"OB", b"UN"):
+        if vr in LONG_VRS:
             if position + 12 > len(data):
                 break
             length, value = int.from_bytes(data[position + 8 : position + 12], "little"), position + 12

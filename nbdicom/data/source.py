@@ -19,7 +19,17 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["DatasetInstance", "FileSource", "InstanceFile", "Skipped", "Unsendable", "instance", "scan", "sendable"]
+__all__ = [
+    "DatasetInstance",
+    "FileSource",
+    "InstanceFile",
+    "Skipped",
+    "Unsendable",
+    "instance",
+    "native_syntax",
+    "scan",
+    "sendable",
+]
 
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 _AHEAD = 1 << 20  #: bytes that are read when a file is opened
@@ -174,7 +184,7 @@ class DatasetInstance:
             values.append(UID(str(value)))
         self.dataset = dataset
         self.sop_class_uid, self.sop_instance_uid = values
-        self.transfer_syntax = UID(str(meta.get("TransferSyntaxUID") or _native(dataset)))
+        self.transfer_syntax = UID(str(meta.get("TransferSyntaxUID") or native_syntax(dataset)))
 
     def open(self, transfer_syntax: UID) -> DataSource:
         """The data set, encoded.
@@ -192,7 +202,7 @@ class DatasetInstance:
         return f"<DatasetInstance {printable(self.sop_class_uid.name)}>"
 
 
-def _native(dataset: Dataset) -> str:
+def native_syntax(dataset: Dataset) -> str:
     """The transfer syntax of a Dataset without file meta: as it was read, or explicit for one made by hand."""
     implicit, little = dataset.original_encoding
     if implicit:

@@ -14,12 +14,13 @@ from nbdicom.data.elements import CHARACTER_SET
 from nbdicom.errors import DataSetError
 
 __all__ = [
-    "ENCODED", "NUMBERS", "TEXT", "Charset", "Plan", "check_character_set", "encodings_of", "plan_of", "tag_named", "tag_of",
-    "text_of", "value_of",
+    "ENCODED", "GB_2312", "NUMBERS", "TEXT", "Charset", "Plan", "check_character_set", "encodings_of", "extended_text",
+    "plan_of", "tag_named", "tag_of", "text_of", "value_of",
 ]  # fmt: skip
 
 _MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
 _DEFAULT_REPERTOIRE = "iso8859"  #: what pydicom calls ISO-IR 6
+GB_2312 = "\x1b$)A"  #: the escape sequence of ISO 2022 IR 58
 NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "HH"}
 _ONE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  #: a backslash is a character there
 ENCODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  #: in the Specific Character Set (PS3.5 6.1.2.3)
@@ -127,11 +128,9 @@ class Charset:
         """Text; `doubted` tells afterwards whether it was not in the character set."""
         encodings = encodings_of(self.names)
         if b"\x1b" in data:
-            from pydicom.charset import decode_bytes
-            from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
-
-            text = decode_bytes(data, encodings, PN_DELIMS if vr == "PN" else TEXT_VR_DELIMS)
-            self.doubted = self.doubted or "\N{REPLACEMENT CHARACTER}" in text
+            text = extended_text(data, encodings, vr)
+            # An escape sequence that is left is one of a character set that is not named, or of none.
+            self.doubted = self.doubted or "\N{REPLACEMENT CHARACTER}" in text or "\x1b" in text
             return text
         try:
             if encodings[0] != _DEFAULT_REPERTOIRE:
@@ -145,6 +144,15 @@ class Charset:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             return data.decode("latin-1")
+
+
+def extended_text(data: bytes, encodings: tuple[str, ...], vr: str) -> str:
+    """Text with escape sequences (PS3.5 6.1.2.5)."""
+    from pydicom.charset import decode_bytes
+    from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
+
+    text = decode_bytes(data, encodings, PN_DELIMS if vr == "PN" else TEXT_VR_DELIMS)
+    return text.replace(GB_2312, "") if "iso_ir_58" in encodings else text  # pydicom leaves this one in the text
 
 
 @lru_cache(maxsize=256)

@@ -122,7 +122,7 @@ def on_the_wire(frame: Frame, stack: Stack, index: int) -> tuple[dict[str, Any],
     pixels = stack[index]
     kind, numbers = _numbers(pixels)
     rows, columns = pixels.stored.shape[:2]
-    told = {"kind": kind, "rows": rows, "columns": columns, "aspect": aspect(frame.header)}
+    told = {"kind": kind, "rows": rows, "columns": columns, "aspect": aspect(frame)}
     if not pixels.is_colour:
         told |= {
             "slope": pixels.slope, "intercept": pixels.intercept, "inverted": frame.is_inverted,

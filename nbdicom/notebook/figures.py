@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import Frame, aspect, window_of
+from nbdicom.notebook.images import Frame, aspect, number_of, window_of
 from nbdicom.notebook.pixels import decoded
 from nbdicom.table import printable
 
@@ -66,7 +66,7 @@ def show(
         centre, width = window if window is not None and window[1] > 0 else window_of(chosen) or pixels.whole
         low, high = centre - width / 2, centre + width / 2
         shades = "gray_r" if chosen.is_inverted else "gray"
-        ax.imshow(pixels.values, cmap=shades, vmin=low, vmax=high, aspect=aspect(dataset))
+        ax.imshow(pixels.values, cmap=shades, vmin=low, vmax=high, aspect=aspect(chosen))
     ax.set_title(chosen.name, fontsize="medium")
     ax.set_axis_off()
     return ax
@@ -82,8 +82,8 @@ def _dataset(source: Any) -> Dataset:
         return _read(Path(paths))
     if not isinstance(paths, Sequence) or not paths:
         raise DataSetError("there is no image to show", hint="pass a file, a Dataset, or a result with files")
-    several = sorted(map(_read, map(Path, paths)), key=lambda one: int(one.get("InstanceNumber") or 0))
-    with_pixels = [one for one in several if "PixelData" in one] or several
+    several = sorted(map(_read, map(Path, paths)), key=lambda one: number_of(one.get("InstanceNumber")))
+    with_pixels = [one for one in several if _has_pixels(one)] or several
     return with_pixels[len(with_pixels) // 2]
 
 
@@ -97,13 +97,17 @@ def _read(path: Path) -> Dataset:
         raise DataSetError(f"{printable(path.name)}: not a DICOM file") from None
 
 
+def _has_pixels(dataset: Dataset) -> bool:
+    return any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
+
+
 def _chosen(dataset: Dataset, number: int | None) -> Frame:
-    if "PixelData" not in dataset:
+    if not _has_pixels(dataset):
         modality = printable(dataset.get("Modality") or "image")
         raise DataSetError(
             f"this {modality} object has no pixel data", hint="it is not an image; look at its attributes"
         )
-    count = max(1, int(dataset.get("NumberOfFrames") or 1))
+    count = max(1, number_of(dataset.get("NumberOfFrames")))
     index = count // 2 if number is None else number
     if not 0 <= index < count:
         raise DataSetError(f"there is no frame {index}: the image has {count}, counted from 0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ from nbdicom.table import printable
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Frame", "Series", "aspect", "group_of", "rate_of", "series_of", "window_of"]
+__all__ = ["Frame", "Series", "aspect", "group_of", "number_of", "rate_of", "series_of", "window_of"]
 
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
 
 
@@ -92,7 +94,7 @@ def series_of(source: Any) -> list[Series]:
         if "Rows" not in header or "Columns" not in header:
             continue
         uid = str(header.get("SeriesInstanceUID", ""))
-        count = max(1, int(header.get("NumberOfFrames") or 1))
+        count = max(1, number_of(header.get("NumberOfFrames")))
         frames = found.setdefault(uid, Series(uid)).frames
         frames += [Frame(header, item, number, count) for number in range(count)]
     if not found:
@@ -100,7 +102,7 @@ def series_of(source: Any) -> list[Series]:
         raise DataSetError(f"there is no image to show: {what}", hint="pass files, a folder, Datasets, or a result")
     for series in found.values():
         series.frames.sort(key=_order(series.frames))
-    return sorted(found.values(), key=lambda one: (_number(one.frames[0].header.get("SeriesNumber")), one.uid))
+    return sorted(found.values(), key=lambda one: (number_of(one.frames[0].header.get("SeriesNumber")), one.uid))
 
 
 def _items(source: Any) -> Iterable[Any]:
@@ -134,9 +136,12 @@ def _header(item: Any) -> Dataset | None:
     if isinstance(item, Dataset):
         return item
     try:
-        return dcmread(item, stop_before_pixels=True, defer_size=_LONG)
-    except (InvalidDicomError, OSError):
+        header = dcmread(item, stop_before_pixels=True, defer_size=_LONG)
+        if header.file_meta.get("TransferSyntaxUID") == _DEFLATED:  # where a value is in the file says nothing there
+            header = dcmread(item, stop_before_pixels=True)
+    except (InvalidDicomError, OSError, zlib.error):
         return None
+    return header
 
 
 def _order(frames: Sequence[Frame]) -> Any:
@@ -151,9 +156,9 @@ def _order(frames: Sequence[Frame]) -> Any:
                 id(frame): round(sum(n * p for n, p in zip(normal, position or (), strict=True)), 3)
                 for frame, position in zip(frames, positions, strict=True)
             }
-            return lambda frame: (places[id(frame)], _number(frame.header.get("InstanceNumber")), frame.number)
+            return lambda frame: (places[id(frame)], number_of(frame.header.get("InstanceNumber")), frame.number)
     return lambda frame: (
-        _number(frame.header.get("InstanceNumber")), str(frame.header.get("SOPInstanceUID", "")), frame.number,
+        number_of(frame.header.get("InstanceNumber")), str(frame.header.get("SOPInstanceUID", "")), frame.number,
     )  # fmt: skip
 
 
@@ -165,7 +170,8 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
     return found if len(found) == count else None
 
 
-def _number(value: Any) -> int:
+def number_of(value: Any) -> int:
+    """A whole number of a header; 0 for what is none."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -211,7 +217,13 @@ def _first(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else value[0]
 
 
-def aspect(header: Dataset) -> float:
-    """Height over width of a pixel (PS3.3 10.7.1.1: Pixel Spacing is row spacing, then column spacing)."""
-    spacing = _numbers(header.get("PixelSpacing"), 2)
-    return spacing[0] / spacing[1] if spacing and all(one > 0 for one in spacing) else 1.0
+def aspect(frame: Frame) -> float:
+    """Height over width of a pixel: all these attributes have the vertical number first (PS3.3 10.7.1, C.7.6.3.1.7)."""
+    header = group_of(frame, "PixelMeasuresSequence") or frame.header
+    for where, keyword in (
+        (header, "PixelSpacing"), (frame.header, "ImagerPixelSpacing"), (frame.header, "PixelAspectRatio"),
+    ):  # fmt: skip
+        numbers = _numbers(where.get(keyword), 2)
+        if numbers and all(one > 0 for one in numbers):
+            return numbers[0] / numbers[1]
+    return 1.0

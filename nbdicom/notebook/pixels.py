@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbdicom.data.source import native_syntax
 from nbdicom.errors import DataSetError
 from nbdicom.notebook.images import Frame, aspect, group_of, window_of
 from nbdicom.table import printable
@@ -121,25 +122,54 @@ def decoded(frame: Frame) -> Pixels:
     DataSetError
         If there is no pixel data, or none of pydicom's decoders can read it.
     """
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
     from pydicom.pixels.utils import pixel_array
 
-    header = frame.header
     try:
-        stored = pixel_array(frame.source, index=frame.number)
+        stored = pixel_array(_source(frame), index=frame.number)
     except Exception as error:  # pydicom raises what its decoders raise
-        syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+        syntax = getattr(getattr(frame.header, "file_meta", None), "TransferSyntaxUID", None)
         name = printable(getattr(syntax, "name", "unknown transfer syntax"))
         if getattr(syntax, "is_encapsulated", False):
             what = type(error).__name__
             hint = "pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm"
         else:  # nothing has to be decompressed: the object is at fault, cut off for instance
-            what, hint = printable(str(error)) or type(error).__name__, "see whether the object is complete"
+            what, hint = printable(str(error)) or type(error).__name__, "see whether the object is complete, and its header fits"
         raise DataSetError(f"the pixel data ({name}) cannot be decoded: {what}", hint=hint) from error
+    try:
+        return _understood(stored, frame)
+    except Exception as error:  # a palette that is not there, a slope that is no number
+        raise DataSetError(
+            f"the pixel data cannot be shown: their palette, lookup table or rescaling is damaged ({type(error).__name__})"
+        ) from error
+
+
+def _source(frame: Frame) -> Any:
+    """What pydicom decodes.  It takes frames out of a file, but not of a deflated one; a Dataset has to name a syntax."""
+    from pydicom import Dataset, dcmread
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID
+
+    syntax = getattr(getattr(frame.header, "file_meta", None), "TransferSyntaxUID", None)
+    if not isinstance(frame.source, Dataset):
+        return dcmread(frame.source) if syntax is not None and syntax.is_deflated else frame.source
+    if syntax is not None:
+        return frame.source
+    named = Dataset(frame.source)  # one that a handler was given, say
+    named.set_original_encoding(*frame.source.original_encoding)
+    named.file_meta = FileMetaDataset()
+    named.file_meta.TransferSyntaxUID = UID(native_syntax(frame.source))
+    return named
+
+
+def _understood(stored: numpy.ndarray[Any, Any], frame: Frame) -> Pixels:
+    """What stored values mean: colours, or numbers with the line to the units of the modality."""
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+    header = frame.header
     if stored.ndim == 3:
-        return Pixels(_eight_bits(stored))
+        return Pixels(_eight_bits(stored, int(header.BitsStored)))
     if header.get("PhotometricInterpretation") == "PALETTE COLOR":
-        return Pixels(_eight_bits(apply_color_lut(stored, header)))
+        return Pixels(_eight_bits(apply_color_lut(stored, header), 16))
     says = group_of(frame, "PixelValueTransformationSequence") or header
     if says.get("ModalityLUTSequence"):
         return Pixels(apply_modality_lut(stored, says))
@@ -148,8 +178,9 @@ def decoded(frame: Frame) -> Pixels:
     return Pixels(stored, float(says.RescaleSlope), float(says.RescaleIntercept))
 
 
-def _eight_bits(values: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
-    return (values >> 8).astype("uint8") if values.dtype.itemsize > 1 else values
+def _eight_bits(values: numpy.ndarray[Any, Any], bits: int) -> numpy.ndarray[Any, Any]:
+    """The first eight of *bits* bits."""
+    return (values >> max(bits - 8, 0)).astype("uint8") if values.dtype.itemsize > 1 else values
 
 
 def window_in(window: Window, frame: Frame, stack: Stack, index: int) -> tuple[float, float]:
@@ -183,7 +214,7 @@ def picture(
         centre, width = window or window_of(frame) or pixels.whole
         values = gray(pixels, centre, width, inverted=frame.is_inverted)
     image = Image.fromarray(values)
-    if abs((ratio := aspect(frame.header)) - 1) > 0.01:
+    if abs((ratio := aspect(frame)) - 1) > 0.01:
         image = image.resize((image.width, max(1, round(image.height * ratio))))
     if size is not None:
         image.thumbnail((size, size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,23 @@ import pandas as pd
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import Attribute
 
-__all__ = ["parse_column"]
+__all__ = ["as_sent", "parse_column"]
 
 _MISSING = object()
 _INTEGER_VRS = frozenset({"IS", "US", "UL", "SS", "SL", "SV"})
 _FLOAT_VRS = frozenset({"DS", "FL", "FD"})
 _RAW_VRS = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "SQ"})
 
-_ONE_WORD_VRS = frozenset({"DA", *_INTEGER_VRS, *_FLOAT_VRS})
+_ONE_WORD_VRS = frozenset({"DA", "UV", *_INTEGER_VRS, *_FLOAT_VRS})
 
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
 _MOMENT = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?")
+_SHOWN_MOMENT = re.compile(
+    r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?: (\d\d)(?::(\d\d))?(?::(\d\d))?(\.\d{1,6})?)?(?:([+-]\d\d):(\d\d))?"
+)
+_SHOWN_TAG = re.compile(r"([0-9a-fA-F]{4}),([0-9a-fA-F]{4})")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DAY = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")  # with dots: ACR-NEMA, to be understood (PS3.5 6.2)
 
 
@@ -58,6 +65,27 @@ def parse_column(known: Attribute, values: Sequence[Any]) -> pd.Series[Any]:
         what = f"{bad} value{'s' if bad > 1 else ''} of {known.keyword} cannot be read as {known.vr}"
         notify(UndecodableValues(f"{what}; shown as missing, parse=False leaves what was sent"))
     return pd.Series(array)
+
+
+def as_sent(vr: str, value: Any) -> Any:
+    """One value of a column as the wire has it, where that is something else: dates, times and tags.
+
+    >>> as_sent("DT", "2024-05-03 10:15+01:00"), as_sent("TM", "10:15"), as_sent("AT", "0018,1063")
+    ('202405031015+0100', '1015', 1577059)
+    """
+    if vr == "DA" and isinstance(value, date):
+        return f"{value.year:04}{value.month:02}{value.day:02}"
+    if not isinstance(value, str):
+        return value
+    if vr == "DA":
+        return value.replace("-", "")
+    if vr == "TM":
+        return value.replace(":", "")
+    if vr == "DT" and (moment := _SHOWN_MOMENT.fullmatch(value)):
+        return "".join(part or "" for part in moment.groups())
+    if vr == "AT" and (tag := _SHOWN_TAG.fullmatch(value)):
+        return int(tag[1], 16) << 16 | int(tag[2], 16)
+    return value
 
 
 def _different(known: Attribute, values: Sequence[Any]) -> Sequence[Any]:
@@ -101,6 +129,8 @@ def _array(known: Attribute, items: list[Any]) -> Any:
         return np.array(items, dtype="datetime64[s]")  # in seconds: birth dates of the year 1111 do occur
     if known.vr in _INTEGER_VRS:
         return pd.array(items, dtype="Int64")
+    if known.vr == "UV":
+        return pd.array(items, dtype="UInt64")
     if known.vr in _FLOAT_VRS:
         return np.array(items, dtype="float64")
     return pd.array(items, dtype="string")
@@ -154,6 +184,9 @@ def _moment(value: Any) -> str:
     if not found:
         raise ValueError
     year, month, day, hour, minute, second, fraction, offset = found.groups()
+    date(int(year), int(month or 1), int(day or 1))
+    if int(hour or 0) > 23 or int(minute or 0) > 59 or int(second or 0) > 60:
+        raise ValueError
     text = "-".join(part for part in (year, month, day) if part)
     if hour:
         text += " " + ":".join(part for part in (hour, minute, second) if part) + (fraction or "")
@@ -161,8 +194,28 @@ def _moment(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
+    if isinstance(value, str) and not _WHOLE.fullmatch(value.strip(" \0")):
+        raise ValueError  # int() takes 1_000, too
     number = int(value)
     if not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def _unsigned(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 2**64:
+        raise ValueError
+    return number
+
+
+def _decimal(value: Any) -> float:
+    if not isinstance(value, str):
+        return float(value)
+    if not _DECIMAL.fullmatch(value.strip(" \0")):
+        raise ValueError  # float() takes 1_000 and nan, too
+    number = float(value.strip(" \0"))
+    if not isfinite(number):
         raise ValueError
     return number
 
@@ -172,6 +225,6 @@ def _attribute_tag(value: Any) -> str:
 
 
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name, "AT": _attribute_tag,
-    **dict.fromkeys(_INTEGER_VRS, _integer), **dict.fromkeys(_FLOAT_VRS, float), **dict.fromkeys(_RAW_VRS, _raw),
+    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name, "AT": _attribute_tag, "UV": _unsigned,
+    **dict.fromkeys(_INTEGER_VRS, _integer), **dict.fromkeys(_FLOAT_VRS, _decimal), **dict.fromkeys(_RAW_VRS, _raw),
 }  # fmt: skip

@@ -50,9 +50,17 @@ def mask_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy in which names and identifiers are marks, by the names of the columns."""
     copy = frame.copy()
     with privacy.masked():
-        for name in copy.columns:
-            if privacy.hides(str(name)):
-                copy[name] = [str(privacy.shown(str(name), shown_text(value))) for value in copy[name]]
+        turned = [_tells(label) for label in copy.index] if _has_words(copy.index) else []  # a row, or a table, upright
+        for position, label in enumerate(copy.columns):
+            column = copy.iloc[:, position]
+            if _tells(label):
+                copy.isetitem(position, list(map(_mark, column)))
+            elif any(turned):
+                values = zip(column, turned, strict=True)
+                copy.isetitem(position, [_mark(v) if hide else v for v, hide in values])
+            elif _has_items(column):
+                copy.isetitem(position, list(map(shown_text, column)))
+        copy.index, copy.columns = _masked_axis(copy.index), _masked_axis(copy.columns)
         about = copy.attrs.get("nbdicom")
         if isinstance(about, dict):  # what was asked for, and what was doubtful, may name a person, too
             told = dict(about)
@@ -62,6 +70,53 @@ def mask_columns(frame: pd.DataFrame) -> pd.DataFrame:
                 told["doubtful"] = {name: rows for name, rows in told["doubtful"].items() if not privacy.hides(name)}
             copy.attrs["nbdicom"] = told
     return copy
+
+
+def _tells(label: Any) -> bool:
+    """Whether a label names what is hidden, also as pandas calls it: ``PatientName_x``, one of several levels."""
+    if isinstance(label, tuple):
+        return any(map(_tells, label))
+    text = str(label)
+    return privacy.hides(text) or not privacy.HIDDEN.isdisjoint(text.split("_"))
+
+
+def _mark(value: Any) -> str:
+    return str(privacy.shown("PatientID", shown_text(value)))  # whose name it has is of no importance
+
+
+def _has_words(axis: pd.Index[Any]) -> bool:
+    return axis.dtype == object or pd.api.types.is_string_dtype(axis.dtype)
+
+
+def _has_items(column: pd.Series[Any]) -> bool:
+    """Whether there are sequences in it, which have attributes of their own."""
+    if column.dtype != object:
+        return False
+    return any(isinstance(value, tuple) and value and isinstance(value[0], Mapping) for value in column)
+
+
+def _masked_axis(axis: pd.Index[Any]) -> pd.Index[Any]:
+    """Labels of rows or columns, which are values of an attribute after `set_index`, `groupby`, `pivot`."""
+    hidden = [name is not None and _tells(name) for name in axis.names]
+    if not any(hidden):
+        return axis
+    if isinstance(axis, pd.MultiIndex):
+        levels = [axis.get_level_values(number) for number in range(axis.nlevels)]
+        arrays = [list(map(_mark, level)) if hide else level for level, hide in zip(levels, hidden, strict=True)]
+        return pd.MultiIndex.from_arrays(arrays, names=axis.names)
+    return pd.Index(list(map(_mark, axis)), name=axis.name)
+
+
+def _tells_somebody(frame: pd.DataFrame) -> bool:
+    """Whether there is anything to hide in what is shown of a table."""
+    if len(frame) > _SHOWN:
+        frame = pd.concat([frame.head(_SHOWN // 2), frame.tail(_SHOWN // 2)])
+    names = [*frame.columns, *frame.index.names, *frame.columns.names]
+    if any(name is not None and _tells(name) for name in names):
+        return True
+    return (_has_words(frame.index) and any(map(_tells, frame.index))) or any(
+        _has_items(frame.iloc[:, position]) for position in range(len(frame.columns))
+    )
 
 
 def doubtful_in(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +155,7 @@ def shown_text(value: Any) -> str:
 
 def _shown(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     """What may be shown of it now, and whether some of it is marked as doubtful."""
-    hides = privacy.is_masked() and any(privacy.hides(str(name)) for name in frame.columns)
+    hides = privacy.is_masked() and _tells_somebody(frame)
     about = frame.attrs.get("nbdicom")
     if not hides and not (isinstance(about, dict) and about.get("doubtful")):
         return frame, False
@@ -136,8 +191,10 @@ def _html(frame: Any) -> str | None:
 
 def _plain(thing: Any, printer: Any, cycle: bool) -> None:
     if isinstance(thing, pd.Series):
-        hidden = privacy.is_masked() and privacy.hides(str(thing.name))
-        printer.text(repr(mask_columns(thing.head(_SHOWN).to_frame()).iloc[:, 0] if hidden else thing))
+        if privacy.is_masked() and _tells_somebody(thing.to_frame()):
+            name, thing = thing.name, mask_columns(thing.head(_SHOWN).to_frame()).iloc[:, 0]
+            thing.name = name
+        printer.text(repr(thing))
         return
     shown, doubtful = _shown(thing)
     text = repr(shown)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.columns import parse_column
+from nbdicom.peer.columns import as_sent, parse_column
 from nbdicom.peer.query import Attribute, attribute
 from nbdicom.peer.values import wire
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["dataset_of", "read_table", "save"]
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_WHOLE_NUMBERS = frozenset({"IS", "US", "UL", "SS", "SL", "SV", "UV"})
 
 
 def dataset_of(row: Mapping[str, Any]) -> Dataset:
@@ -45,9 +46,12 @@ def dataset_of(row: Mapping[str, Any]) -> Dataset:
 def _wire(known: Attribute, value: Any) -> Any:
     if known.vr == "SQ":
         return [{name: _wire(attribute(name), one) for name, one in item.items()} for item in value]
+    if isinstance(value, (tuple, list)) or type(value).__name__ == "ndarray":  # Parquet gives arrays
+        return tuple(as_sent(known.vr, one) for one in value)  # to `wire` two dates would be a range
+    value = as_sent(known.vr, value)
+    if isinstance(value, float) and value.is_integer() and known.vr in _WHOLE_NUMBERS:
+        return int(value)  # what pandas makes of whole numbers when some are missing
     if isinstance(value, (bytes, int, float)):
-        return value
-    if isinstance(value, tuple) and known.vr not in ("DA", "TM", "DT"):
         return value
     return wire(known.keyword, known.vr, value)
 
@@ -168,11 +172,11 @@ def _stored(known: Attribute, value: Any) -> Any:
         return None
     if known.vr == "SQ":
         return _tuples(json.loads(value)) if value else ""
-    if known.vr == "DA" and isinstance(value, str):
-        return value.replace("-", "")
     if isinstance(value, str):
-        return tuple(value.split("\\")) if known.multiple and "\\" in value else value
-    return tuple(value) if hasattr(value, "__iter__") else value
+        if known.multiple and "\\" in value:
+            return tuple(as_sent(known.vr, one) for one in value.split("\\"))
+        return as_sent(known.vr, value)
+    return tuple(as_sent(known.vr, one) for one in value) if hasattr(value, "__iter__") else value
 
 
 def _tuples(value: Any) -> Any:

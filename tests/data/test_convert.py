@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate_extended, generate_frames
 from pydicom.uid import AllTransferSyntaxes
 
 from nbdicom.config import Limits
@@ -94,6 +96,64 @@ def test_pydicoms_own_big_endian_image() -> None:
     data = b"".join(bytes(chunk) for chunk, _ in source.chunks(1 << 20))
     converted = codec.decode(data, EXPLICIT)
     assert converted.PixelData == dcmread(little).PixelData
+
+
+#: Text that pydicom reads as something else, or cannot write as it was.
+TEXTS = [
+    (b"ISO_IR 192", "K\xf6hler".encode("latin-1")),  # not what it says
+    (b"ISO_IR 13 ", b"\xd4\xcf\xc0\xde\xc0\xdb\xb3 "),  # half-width katakana, as in PS3.5 H.3.2
+    (b"ISO_IR 166", b"\xa1\xfe\xdb "),
+    (b"GB18030 ", b"A\xff\xfe "),
+    (b"ISO_IR 100", b"\x1b$B;3ED\x1b(B"),  # an escape sequence of a character set that is not named
+    (b"\\ISO 2022 IR 149", b"\x1b$)C\xb1\xe8\\\x1b$)C\xb1\xe8 "),  # each value has an escape sequence of its own
+    (b"nonsense", b"  \xf6 \xfc "),
+]
+
+
+@pytest.mark.parametrize("target", [IMPLICIT, DEFLATED, BIG], ids=lambda uid: uid.keyword)
+@pytest.mark.parametrize(("charset", "text"), TEXTS, ids=[repr(charset) for charset, _ in TEXTS])
+def test_text_is_carried_as_the_bytes_that_it_is(charset: bytes, text: bytes, target: UID) -> None:
+    def element(tag: int, vr: bytes, value: bytes) -> bytes:
+        return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value)) + value
+
+    inner = b"".join(
+        element(tag, vr, text) for tag, vr in ((0x00080081, b"ST"), (0x00100010, b"PN"), (0x00104000, b"LT"))
+    )
+    items = (
+        struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner + bytes.fromhex("feff 00e0 ffffffff feff 0de0 00000000")
+    )
+    ends = [(len(items), b""), (0xFFFFFFFF, bytes.fromhex("feff dde0 00000000"))]
+    for length, end in ends:
+        whole = element(0x00080005, b"CS", charset) + element(0x00081030, b"LO", text)
+        whole += (
+            struct.pack("<HH2sHI", 0x0008, 0x1110, b"SQ", 0, length) + items + end + element(0x00100020, b"LO", text)
+        )
+        there = codec.encode(codec.decode(whole, EXPLICIT), target)
+        assert codec.encode(codec.decode(there, target), EXPLICIT) == whole
+
+
+def test_text_goes_into_another_character_set_when_somebody_asks() -> None:
+    dataset = codec.decode(codec.encode(image(), EXPLICIT), EXPLICIT)
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    for target in NATIVE:
+        encoded = codec.encode(dataset, target)
+        assert str(codec.decode(encoded, target).PatientName) == "Äpfel^Änne"
+        if target != DEFLATED:
+            assert "Äpfel^Änne".encode() in encoded
+
+
+def test_what_was_set_in_a_data_set_that_was_read() -> None:
+    """A value without a certain VR, at two levels: it depends on others."""
+    for source in NATIVE:
+        for target in NATIVE:
+            dataset = codec.decode(codec.encode(image(), source), source)
+            dataset.PixelRepresentation, dataset.SmallestImagePixelValue = 1, -5
+            del dataset.ModalityLUTSequence[0].LUTDescriptor
+            dataset.ModalityLUTSequence[0].LUTDescriptor = [3, -7, 16]
+            encoded = codec.encode(dataset, target)
+            got = codec.decode(encoded, target)
+            assert got.SmallestImagePixelValue == -5 and got.ModalityLUTSequence[0].LUTDescriptor == [3, -7, 16]
+            assert codec.encode(got, target) == encoded
 
 
 # ------------------------------------------------------------------------------- streams
@@ -226,13 +286,42 @@ def test_transcoding(name: str, source: UID, target: UID) -> None:
     np.testing.assert_array_equal(got.pixel_array, original.pixel_array)
 
 
-def test_native_pixels_into_rle() -> None:
-    path = get_testdata_file("MR_small.dcm", download=False)
+@pytest.mark.parametrize(
+    "name", ["MR_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "ExplVR_BigEnd.dcm"]
+)
+def test_native_pixels_into_rle(name: str) -> None:
+    path = get_testdata_file(name, download=False)
     opened = Transcodable(InstanceFile(path)).open(RLE)
     got = codec.decode(b"".join(bytes(chunk) for chunk, _ in opened.chunks(1 << 20)), RLE)
     got.file_meta = FileMetaDataset()
     got.file_meta.TransferSyntaxUID = RLE
     np.testing.assert_array_equal(got.pixel_array, dcmread(path).pixel_array)
+
+
+@pytest.mark.parametrize("colours", ["RGB", "YBR_FULL"])
+def test_colours_are_the_numbers_that_they_were(colours: str) -> None:
+    ds = image()
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 4, 5, 3, 0, colours
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    pixels = os.urandom(60)
+    ds.add_new(0x7FE00010, "OB", pixels)
+    rle = transcoded(ds, EXPLICIT, RLE)
+    frames = list(generate_frames(rle.PixelData, number_of_frames=1))
+    rle.PixelData, rle.ExtendedOffsetTable, rle.ExtendedOffsetTableLengths = encapsulate_extended(frames)
+    back = transcoded(rle, RLE, EXPLICIT)
+    assert (back.PixelData, back.PhotometricInterpretation, back.PlanarConfiguration) == (pixels, colours, 0)
+    assert "ExtendedOffsetTable" not in back and "ExtendedOffsetTableLengths" not in back
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_planes_of_colours_into_rle(bits: int) -> None:
+    ds = image()
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 4, 5, 3, 1, "RGB"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.NumberOfFrames = bits, bits, bits - 1, 2
+    planes = np.arange(2 * 3 * 4 * 5, dtype=f"<u{bits // 8}").reshape(2, 3, 4, 5) * 2
+    ds.add_new(0x7FE00010, "OB" if bits == 8 else "OW", planes.tobytes())
+    rle = transcoded(ds, EXPLICIT, RLE)
+    np.testing.assert_array_equal(rle.pixel_array, planes.transpose(0, 2, 3, 1))
 
 
 def test_what_cannot_be_transcoded() -> None:

@@ -92,8 +92,9 @@ META = part10_header(sop_class_uid="1.2.3", sop_instance_uid="1.2.4", transfer_s
         (META[132:] + bare(EXPLICIT), EXPLICIT),
         (bytes(128) + b"DICM" + bare(IMPLICIT), IMPLICIT),
         (META[:132] + META[144:] + bare(EXPLICIT), EXPLICIT),
+        (META + bytes.fromhex("02002600 5552 0000 0e000000") + b"dicom://pacs:1" + bare(EXPLICIT), EXPLICIT),
     ],
-    ids=["explicit, bare", "implicit, bare", "no preamble", "no meta information", "no group length"],
+    ids=["explicit, bare", "implicit, bare", "no preamble", "no meta information", "no group length", "an address"],
 )
 def test_odd_files_can_be_sent(tmp_path: Path, content: bytes, syntax: UID) -> None:
     path = tmp_path / "odd.dcm"

@@ -117,12 +117,63 @@ def test_we_read_what_pydicom_writes(syntax: str) -> None:
         ("ISO_IR 144", "Люкceмбypг".encode("iso8859_5"), "Люкceмбypг"),
         ("GB18030", "王^小东".encode("gb18030"), "王^小东"),
         ("\\ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "Yamada^Tarou=山田^太郎"),
+        (
+            "\\ISO 2022 IR 58",
+            b"Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab=",
+            "Wang^XiaoDong=王^小东=",
+        ),  # K.2
+        ("\\ISO 2022 IR 149", b"Hong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "Hong=洪^吉洞"),  # PS3.5 I.2
         ("", b"plain", "plain"),
     ],
 )
 def test_character_sets(charset: str, raw: bytes, text: str) -> None:
     data = encode_elements({"SpecificCharacterSet": charset or None, 0x00100010: raw}, EXPLICIT)
     assert decode_columns([(data, EXPLICIT)])["PatientName"] == [text]
+
+
+#: Texts with the character sets that have them.
+WRITTEN = [
+    (("", "ISO 2022 IR 149"), "김희중"), (("", "ISO 2022 IR 58"), "张小东"), (("", "ISO 2022 IR 87"), "山田"),
+    (("ISO 2022 IR 100", "ISO 2022 IR 144"), "Люк"), (("ISO 2022 IR 13", "ISO 2022 IR 87"), "ﾔﾏﾀﾞ"), ("ISO_IR 13", "ﾔﾏﾀﾞ"),
+    (("ISO 2022 IR 13", "ISO 2022 IR 87"), "山田"), ("GB18030", "张小东"), ("GBK", "张小东"), ("ISO_IR 101", "Łódź"),
+    ("ISO_IR 166", "สวัสดี"), (("ISO 2022 IR 100", "ISO 2022 IR 87"), "é山田"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("charset", "text"), WRITTEN)
+def test_what_is_written_in_a_character_set_is_read_again(charset, text) -> None:
+    """Each value, component and line by itself, and a delimiter of names in what is no name."""
+    values = {
+        "InstitutionName": (text, text), "StudyDescription": f"{text}^{text}={text}", "PatientName": f"A^B={text}^{text}",
+        "PatientComments": f"{text}\r\n{text}\\{text}",
+    }  # fmt: skip
+    doubtful: dict = {}
+    data = encode_elements({"SpecificCharacterSet": charset, **values}, EXPLICIT)
+    columns = decode_columns([(data, EXPLICIT)], doubtful=doubtful)
+    assert {name: columns[name][0] for name in values} == values and not doubtful
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("ISO_IR 100", "山田"), ("ISO_IR 13", "山田"), (("", "ISO 2022 IR 149"), "Łódź"), ("nonsense", "Œ")],
+)
+def test_what_a_character_set_has_not_is_no_question_mark(charset, text) -> None:
+    """It would be a wildcard in a query, and lost in an object."""
+    for name in ("PatientName", "StudyDescription"):
+        with pytest.raises(DataSetError, match=f"{name} is not in the Specific Character Set"):
+            encode_elements({"SpecificCharacterSet": charset, name: text}, EXPLICIT)
+        dataset = Dataset()
+        dataset.SpecificCharacterSet = list(charset) if isinstance(charset, tuple) else charset
+        setattr(dataset, name, text)
+        with pytest.raises(DataSetError, match="not in its Specific Character Set"):
+            codec.encode(dataset, EXPLICIT)
+
+
+def test_an_escape_sequence_that_is_not_announced_is_doubtful() -> None:
+    doubtful: dict = {}
+    data = encode_elements({"SpecificCharacterSet": "ISO_IR 100", 0x00100010: b"\x1b$)C\xb1\xe8"}, EXPLICIT)
+    decode_columns([(data, EXPLICIT)], doubtful=doubtful)
+    assert doubtful == {"PatientName": [0]}
 
 
 def test_a_fallback_character_set() -> None:
@@ -199,12 +250,28 @@ def test_every_truncation_is_an_error_or_a_shorter_data_set() -> None:
         {"Modality": "Ä"},
         {"gggg,eeee": "x"},
         {"StudyDate": "ä"},
+        {"PatientWeight": float("inf")},
     ],
 )
 def test_values_that_do_not_fit(values: dict) -> None:
     with pytest.raises(DataSetError) as caught:
         encode_elements(values, EXPLICIT)
     assert "many" not in str(caught.value) and "70" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1 / 3, "0.33333333333333"),
+        (-1e-10 / 3, "-3.333333333e-11"),
+        (1234567890123456.0, "1234567890123456"),
+        (0.5, "0.5"),
+    ],
+)
+def test_a_decimal_has_at_most_sixteen_characters(value: float, text: str) -> None:
+    data = encode_elements({"PatientWeight": value, "PixelSpacing": [value, 2], "InstanceNumber": 3.0}, EXPLICIT)
+    columns = decode_columns([(data, EXPLICIT)])
+    assert columns == {"PatientWeight": [text], "InstanceNumber": ["3"], "PixelSpacing": [(text, "2")]}
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])

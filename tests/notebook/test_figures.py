@@ -97,3 +97,26 @@ def test_pixels_that_nobody_can_decode() -> None:
     dataset.Rows = 60_000
     with pytest.raises(DataSetError, match="cannot be decoded.*less than expected.*whether the object is complete"):
         nd.show(dataset)  # and no plugin would help
+
+
+def test_floating_point_pixels() -> None:
+    dataset = pydicom.dcmread(file("CT_small.dcm"))
+    dataset.Rows = dataset.Columns = 2
+    del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+    dataset.BitsAllocated, dataset.RescaleSlope, dataset.RescaleIntercept = 32, 1, 0
+    dataset.FloatPixelData = np.array([0.5, 1.5, 2.5, 3.5], "<f4").tobytes()
+    assert drawn(nd.show(dataset)).tolist() == [[0.5, 1.5], [2.5, 3.5]]
+
+
+def test_numbers_that_are_none(tmp_path: Path) -> None:
+    """What is no number in the header says nothing of frames and order."""
+    for name in ("a.dcm", "b.dcm"):
+        raw = file("CT_small.dcm").read_bytes()
+        before = b"\x20\x00\x13\x00IS\x02\x001 "  # Instance Number
+        assert before in raw
+        (tmp_path / name).write_bytes(raw.replace(before, b"\x20\x00\x13\x00IS\x02\x00A1"))
+    assert drawn(nd.show([tmp_path / "a.dcm", tmp_path / "b.dcm"])).shape == (128, 128)
+    dataset = pydicom.dcmread(file("CT_small.dcm"))
+    dataset.add_new("NumberOfFrames", "LO", "1A")
+    with pytest.raises(DataSetError, match="and its header fits"):
+        nd.show(dataset)

@@ -10,11 +10,15 @@ import pytest
 from PIL import Image
 from pydicom import Dataset
 from pydicom.data import get_testdata_file
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 
 import nbdicom as nd
 from nbdicom import privacy
+from nbdicom.data import codec, tag_of
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.images import series_of
+from nbdicom.notebook.images import aspect, series_of
 from nbdicom.notebook.metadata import Metadata, attributes
 from nbdicom.notebook.pixels import Pixels, Stack, decoded
 
@@ -389,3 +393,68 @@ def test_attributes_of_sequences_and_what_is_hidden() -> None:
     with privacy.masked():
         assert "Doe" not in str(attributes(dataset)) and "Doe" not in Metadata(dataset)._table.value
         assert len(attributes(dataset, "doe")) == 0
+
+
+# ------------------------------------------------------------------------------- what objects may say
+
+
+def test_colours_of_twelve_bits_are_not_black() -> None:
+    image = pydicom.dcmread(file("examples_rgb_color.dcm"))
+    image.Rows = image.Columns = 2
+    image.BitsAllocated, image.BitsStored, image.HighBit = 16, 12, 11
+    image.PixelData = np.full((2, 2, 3), 4095, "<u2").tobytes()
+    assert (decoded(series_of(image)[0].frames[0]).stored == 255).all()
+
+
+def deflated(image: Dataset, path: Path) -> Path:
+    image.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    image.save_as(path)
+    return path
+
+
+def test_a_deflated_file(tmp_path) -> None:
+    viewer = nd.view(deflated(ct(value=7), tmp_path / "ct.dcm"), canvas=False)
+    assert (viewer._stack[0].stored == 7).all() and not viewer.screen.problem.value
+    image = pydicom.dcmread(file("examples_palette.dcm"))
+    wanted = decoded(series_of(image)[0].frames[0]).stored
+    found = series_of(deflated(pydicom.dcmread(file("examples_palette.dcm")), tmp_path / "palette.dcm"))
+    assert np.array_equal(decoded(found[0].frames[0]).stored, wanted)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"])
+def test_a_dataset_as_a_handler_gets_it(syntax) -> None:
+    dataset = codec.decode(codec.encode(ct(value=7), syntax), syntax)
+    assert (decoded(series_of(dataset)[0].frames[0]).stored == 7).all() and not hasattr(dataset, "file_meta")
+
+
+DAMAGED = {
+    "RescaleSlope": b"abc ", "RescaleIntercept": b"1,5 ", "PixelSpacing": b"x\\y ", "WindowCenter": b"abc ",
+    "NumberOfFrames": b"many", "InstanceNumber": b"1.5 ", "SeriesNumber": b"A1", "ImagePositionPatient": b"left",
+    "PhotometricInterpretation": b"PALETTE COLOR ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", DAMAGED)
+def test_a_damaged_value_does_not_stop_the_other_slices(keyword, asked) -> None:
+    bad, tag = ct(1, z=1), tag_of(keyword)
+    bad[tag] = RawDataElement(BaseTag(tag), dictionary_VR(tag), len(DAMAGED[keyword]), DAMAGED[keyword], 0, False, True)
+    viewer = nd.view([bad, ct(2, z=2)])
+    sent = asked(viewer, {"series": viewer.screen.series, "frames": [0, 1]})
+    assert len(sent) == 2 and any("problem" not in about for about, _ in sent)
+    nd.view([bad, ct(2, z=2)], canvas=False)
+
+
+def test_pixels_that_are_not_square_say_so_in_several_ways() -> None:
+    def ratio(**values) -> float:
+        image = ct()
+        del image.PixelSpacing
+        for name, value in values.items():
+            setattr(image, name, value)
+        return aspect(series_of(image)[0].frames[0])
+
+    measures, group = Dataset(), Dataset()
+    measures.PixelSpacing, group.PixelMeasuresSequence = [2, 1], [measures]
+    assert ratio() == 1 and ratio(PixelSpacing=[1, 2]) == 0.5
+    assert ratio(PixelAspectRatio=[4, 3]) == 4 / 3 and ratio(ImagerPixelSpacing=[0.3, 0.1]) == pytest.approx(3)
+    assert ratio(SharedFunctionalGroupsSequence=[group]) == 2
+    assert ratio(PixelSpacing=[1, 1], PixelAspectRatio=[4, 3]) == 1

@@ -210,7 +210,9 @@ FULL = {
     "PatientName": "Köhler^Jürgen", "PatientID": "00471", "StudyDate": "20240131", "StudyTime": "101530.5",
     "ModalitiesInStudy": ["CT", "SR"], "StudyInstanceUID": "1." + "2345678." * 7 + "123456", "StudyID": "",
     "NumberOfStudyRelatedInstances": "12", "PatientSize": "1.75", "ProcedureCodeSequence": [CODE], "Rows": 512,
-    "AcquisitionDateTime": "20240131101500.5+0100",
+    "AcquisitionDateTime": "20240131101500.5+0100", "DateOfLastCalibration": ["20240101", "20240203"],
+    "TimeOfLastCalibration": ["10", "1015"], "SelectorDTValue": ["202402", "2024020310-0500"],
+    "FrameIncrementPointer": [0x00181063], "SelectorUVValue": [2**40],
 }  # fmt: skip
 
 
@@ -220,8 +222,27 @@ def test_rows_as_datasets() -> None:
     assert (str(one.PatientName), one.StudyDate, one.StudyTime) == ("Köhler^Jürgen", "20240131", "101530.5")
     assert list(one.ModalitiesInStudy) == ["CT", "SR"] and one.Rows == 512 and one.NumberOfStudyRelatedInstances == 12
     assert one.ProcedureCodeSequence[0].CodeMeaning == "CT Chest" and one.StudyID == ""
-    assert one.AcquisitionDateTime == "20240131101500.500000+0100"
+    assert one.AcquisitionDateTime == "20240131101500.5+0100"
+    for name in ("DateOfLastCalibration", "TimeOfLastCalibration", "SelectorDTValue"):
+        assert list(one[name].value) == FULL[name]  # two dates are no range
+    assert one.FrameIncrementPointer == 0x00181063 and one.SelectorUVValue == 2**40
     assert "PatientName" not in two and two.StudyInstanceUID == "1.3"
+
+
+@pytest.mark.parametrize(
+    "moment", ["2024", "202402", "20240203", "2024020310", "20240203101500", "2024-0500", "20240203+0100"]
+)
+def test_a_moment_is_as_precise_as_it_was(moment) -> None:
+    [one] = frame_of({"StudyInstanceUID": "1.3", "AcquisitionDateTime": moment}).dicom.datasets()
+    assert one.AcquisitionDateTime == moment
+
+
+def test_numbers_that_pandas_made_are_written_as_dicom_writes_them() -> None:
+    df = frame_of({"StudyInstanceUID": "1.3", "InstanceNumber": "3", "Rows": 512, "PatientWeight": "70"})
+    df = df.astype({"InstanceNumber": "float64", "Rows": "float64"})
+    df["PatientWeight"] /= 3
+    [one] = df.dicom.datasets()
+    assert (str(one.InstanceNumber), one.Rows, str(one.PatientWeight)) == ("3", 512, "23.3333333333333")
 
 
 def test_raw_gives_what_came(scp) -> None:

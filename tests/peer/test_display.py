@@ -62,3 +62,30 @@ def test_a_large_table_is_masked_at_once(show) -> None:
         shown = show(frame)
     assert "100000 rows" in shown["text/html"] and "100000 rows" in shown["text/plain"]
     assert not any("ID0" in text or "ID99999" in text for text in shown.values())
+
+
+#: What people do to a table before they look at it; each has names or identifiers in it somewhere.
+DONE = {
+    "merged with another": lambda df: df.merge(df, on="StudyInstanceUID"),
+    "with names of its own": lambda df: df.add_prefix("old_"),
+    "indexed": lambda df: df.set_index("PatientID"),
+    "indexed by two": lambda df: df.set_index(["PatientName", "StudyDescription"]),
+    "grouped": lambda df: df.groupby("PatientName").agg({"StudyDescription": "first"}),
+    "grouped and counted": lambda df: df.groupby("PatientID").size(),
+    "aggregated": lambda df: df.groupby("StudyDescription").agg({"PatientName": ["first", "count"]}),
+    "counted": lambda df: df.PatientName.value_counts(),
+    "a row": lambda df: df.iloc[0],
+    "transposed": lambda df: df.T,
+    "pivoted": lambda df: df.pivot(index="StudyDescription", columns="PatientID", values="StudyInstanceUID"),
+    "twice": lambda df: pd.concat([df, df], axis=1),
+    "in a sequence": lambda df: pd.DataFrame({"ReferencedPatientSequence": [({"PatientID": df.PatientID[0]},), ()]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_what_pandas_made_of_a_table_is_masked_too(show, studies, name) -> None:
+    thing = DONE[name](studies)
+    secrets = ("Doe", "Roe", "4711", "0815")
+    assert any(secret in show(thing)["text/plain"] for secret in secrets)
+    with privacy.masked():
+        assert not any(secret in text for secret in secrets for text in show(thing).values())

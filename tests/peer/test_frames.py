@@ -159,6 +159,18 @@ def test_values_that_people_read(keyword, vr, value, shown):
     assert parse_column(Attribute(keyword, vr, False), [value])[0] == shown
 
 
+@pytest.mark.parametrize(
+    ("vr", "value"),
+    [
+        ("IS", "1_000"), ("IS", "1.0"), ("IS", "9" * 20), ("DS", "1_000"), ("DS", "nan"), ("DS", "inf"), ("DS", "1e400"),
+        ("DS", "1,5"), ("DA", "20240230"), ("DT", "20241301"), ("DT", "2024013124"), ("TM", "24"), ("UV", -1),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_its_vr_is_missing(vr, value):
+    with pytest.warns(UndecodableValues, match=f"1 value of X cannot be read as {vr}"):
+        assert parse_column(Attribute("X", vr, False), [value]).isna().all()
+
+
 def test_what_is_shown_can_be_asked_for_again():
     df = frame_of(encoded(**STUDY))
     row = df.iloc[0]
