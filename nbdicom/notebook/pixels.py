@@ -133,7 +133,10 @@ def decoded(frame: Frame) -> Pixels:
             what = type(error).__name__
             hint = "pydicom needs a plugin for this transfer syntax, for instance pylibjpeg or gdcm"
         else:  # nothing has to be decompressed: the object is at fault, cut off for instance
-            what, hint = printable(str(error)) or type(error).__name__, "see whether the object is complete, and its header fits"
+            what, hint = (
+                printable(str(error)) or type(error).__name__,
+                "see whether the object is complete, and its header fits",
+            )
         raise DataSetError(f"the pixel data ({name}) cannot be decoded: {what}", hint=hint) from error
     try:
         return _understood(stored, frame)

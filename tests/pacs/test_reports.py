@@ -258,3 +258,17 @@ def test_a_watcher_is_told_on_its_own_association(hospital):
         uid = hospital.workitems.add(ProcedureStepLabel="CAD")
         association.listen(SOON, until=lambda: inbox.got)
     assert inbox.got[0][:2] == (1, uid)
+
+
+def test_delivered_reports_are_not_kept_for_ever(hospital):
+    """Without a restart, too; what nobody has been told yet stays."""
+    reports = hospital.reports
+    about = {"sop_class": COMMITMENT, "sop_instance": INSTANCE, "event_type": 1}
+    with reports._database.write() as connection:
+        reports.add(connection, "CT1", subject="waits", **about)
+        for _ in range(2100):
+            reports.add(connection, "CT1", **about)
+            connection.execute("UPDATE reports SET delivered = made WHERE subject = ''")
+        rows = connection.execute("SELECT subject, count(*) FROM reports GROUP BY subject ORDER BY subject").fetchall()
+    assert [subject for subject, _ in rows] == ["", "waits"]
+    assert 1000 <= rows[0][1] <= 2000

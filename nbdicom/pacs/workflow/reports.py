@@ -158,9 +158,7 @@ class Reports(Tabular):
             self._associations, self._later = associations, later
         with self._database.write() as connection:
             connection.execute("UPDATE reports SET attempts = 0 WHERE delivered IS NULL")
-            connection.execute(
-                "DELETE FROM reports WHERE delivered IS NOT NULL AND id <= (SELECT max(id) FROM reports) - ?", (_KEPT,)
-            )
+            _forget(connection)
         self.retry()
 
     def retry(self) -> None:
@@ -201,11 +199,13 @@ class Reports(Tabular):
         information: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a report within the transaction of *connection*; call `wake` when that is committed."""
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO reports (ae_title, sop_class, sop_instance, subject, event_type, information, made)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (ae_title, sop_class, sop_instance, subject, event_type, dump(information or {}), now()),
         )
+        if (added.lastrowid or 0) % _KEPT == 0:  # a PACS that is never stopped does not grow for ever either
+            _forget(connection)
 
     @staticmethod
     def waiting(connection: sqlite3.Connection, ae_title: str, event_type: int) -> dict[str, Attributes]:
@@ -512,6 +512,13 @@ class Reports(Tabular):
             rows,
             marks=marks,
         )
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    """Delivered reports are remembered for those who look, the last ones of them."""
+    connection.execute(
+        "DELETE FROM reports WHERE delivered IS NOT NULL AND id <= (SELECT max(id) FROM reports) - ?", (_KEPT,)
+    )
 
 
 def _serves(association: Association, abstract_syntax: str, *, as_scu: bool = False) -> bool:
