@@ -57,7 +57,7 @@ def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
         try:
             element = dataset[tag]
             keyword = element.keyword or element.name
-            indent = "\N{NO-BREAK SPACE}" * 3 * depth
+            indent = ">" * depth  # blanks would be folded in a notebook, and those that are not are escaped
             if element.VR == "SQ":
                 yield indent + name, keyword, "SQ", f"{len(element.value)} items"
                 if not (privacy.is_masked() and privacy.hides(element.keyword or name)):

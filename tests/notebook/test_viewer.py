@@ -458,3 +458,12 @@ def test_pixels_that_are_not_square_say_so_in_several_ways() -> None:
     assert ratio(PixelAspectRatio=[4, 3]) == 4 / 3 and ratio(ImagerPixelSpacing=[0.3, 0.1]) == pytest.approx(3)
     assert ratio(SharedFunctionalGroupsSequence=[group]) == 2
     assert ratio(PixelSpacing=[1, 1], PixelAspectRatio=[4, 3]) == 1
+
+
+def test_what_is_inside_a_sequence_is_marked_and_not_escaped() -> None:
+    inner, outer = Dataset(), Dataset()
+    inner.ReferencedSOPInstanceUID = "1.2"
+    outer.ReferencedImageSequence = [inner]
+    table = attributes(outer)
+    assert [row[0] for row in table.rows] == ["0008,1140", ">0008,1155"]
+    assert "\\xa0" not in str(table) and ">&gt;0008,1155<" in table._repr_html_()
