@@ -23,6 +23,7 @@ from nbdicom.notebook.controls import (
     widgets,
 )
 from nbdicom.notebook.grid import row_details
+from nbdicom.notebook.lines import isolated
 from nbdicom.notebook.retrieval import Retrieval
 from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.peer.query import Level
@@ -250,8 +251,8 @@ def _says(frame: pandas.DataFrame, position: int, level: Level) -> str:
         elif name.endswith("RelatedInstances") and value:
             value = f"({value})"
         if value:
-            words.append(str(privacy.shown(name, value)))
-    return printable("  ".join(words) or shown_text(row.get(level.unique_key)))
+            words.append(isolated(printable(privacy.shown(name, value))))
+    return "  ".join(words) or printable(shown_text(row.get(level.unique_key)))
 
 
 def _sorted(frame: pandas.DataFrame, level: Level) -> pandas.DataFrame:

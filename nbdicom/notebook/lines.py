@@ -5,6 +5,7 @@ Nothing here is made for a row before somebody looks at it: a table may have a h
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from nbdicom.table import printable
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "isolated"]
 
 _MOST_WIDTH = 26  #: characters of a column; all of it is in the details
 _HEAD_WIDTH = 18  #: characters of a name that are shown even where its values are shorter
@@ -69,7 +70,8 @@ class Lines:
         parts = []
         for cell, width in zip(cells, self.widths, strict=True):
             cut = cell if len(cell) <= width else cell[: width - 1] + "\N{HORIZONTAL ELLIPSIS}"
-            parts.append(cut.ljust(width).replace(" ", _SPACE))
+            padding = _SPACE * (width - len(cut))
+            parts.append(isolated(cut.replace(" ", _SPACE)) + padding)
         return (_SPACE * 2).join(parts)
 
     def matching(self, words: str) -> list[int]:
@@ -94,6 +96,20 @@ class Lines:
             return filled + [k for k, text in enumerate(texts) if not text]
         ordered = column.sort_values(kind="stable", ascending=not descending, na_position="last")
         return [int(k) for k in ordered.index]
+
+
+def isolated(words: str) -> str:
+    """*words* that may stand beside others in one line, whichever way they are written.
+
+    Without the marks around it a name from right to left takes the numbers behind it along: they would be seen before it, a
+    birth date where the name should be.
+
+    >>> isolated("Doe^Jane"), len(isolated("\N{HEBREW LETTER ALEF}"))
+    ('Doe^Jane', 3)
+    """
+    if words.isascii() or not any(unicodedata.bidirectional(one) in ("R", "AL", "AN") for one in words):
+        return words
+    return f"\N{FIRST STRONG ISOLATE}{words}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _is_uid(name: str) -> bool:

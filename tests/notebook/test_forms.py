@@ -361,6 +361,19 @@ def test_the_texts_of_a_column_are_those_of_its_values() -> None:
             assert list(_texts(name, MIXED.iloc[:, k])) == column, name
 
 
+def test_a_name_from_right_to_left_leaves_the_columns_where_they_are() -> None:
+    from nbdicom.notebook.browser import _says
+    from nbdicom.notebook.lines import Lines
+    from nbdicom.peer.query import Level
+
+    names = ["\u05d9\u05e9\u05e8\u05d0\u05dc", "Doe^Jane"]
+    frame = pd.DataFrame({"PatientName": names, "PatientID": ["98765", "1"], "PatientBirthDate": ["1980-02-03"] * 2})
+    lines = Lines(frame)
+    assert lines[0].startswith(f"\u2068{names[0]}\u2069") and lines[0].index("98765") - lines[1].index("1") == 2
+    assert _says(frame, 0, Level.PATIENT) == f"\u2068{names[0]}\u2069  98765  1980-02-03"
+    assert _says(frame, 1, Level.PATIENT) == "Doe^Jane  1  1980-02-03"
+
+
 def test_what_a_peer_sent_is_escaped() -> None:
     evil = pd.DataFrame(
         {"StudyInstanceUID": ["1.2"], "PatientName": ["<script>alert(1)</script>\x1b[2J"], "<b>": ["x"]}
