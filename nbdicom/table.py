@@ -7,6 +7,7 @@ words of the cells: a notebook that is not trusted loses styles, and some reader
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "Tabular", "counted", "printable"]
 
+_JOINERS = "\u200c\u200d"
 _WORD = 64  #: characters of a cell without spaces that stay on one line: a UID, a time; a path may break
 _SENTENCE = 40  #: characters of a cell that wants room in a notebook
 _WIDTHS_TOTAL = 118  #: characters of a text table before its widest columns are wrapped
 
 
 def printable(text: object) -> str:
-    """*text* with every control character escaped: what a peer sent must not move the cursor or forge a line."""
+    r"""*text* with every control character escaped: what a peer sent must not move the cursor or forge a line.
+
+    Spaces of any width and the joiners of Persian and Indic scripts are text.
+
+    >>> print(printable("DOE^JANE\n"))
+    DOE^JANE\n
+    """
     string = str(text)
-    return string if string.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in string)
+    return string if string.isprintable() else "".join(c if _is_text(c) else ascii(c)[1:-1] for c in string)
+
+
+def _is_text(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def counted(count: int, noun: str) -> str:

@@ -47,7 +47,16 @@ def test_hostile_text(place: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("a\nb", "a\\nb"), ("\x1b[0m", "\\x1b[0m"), ("Köhler", "Köhler"), ("\u202e", "\\u202e"), (7, "7")],
+    [
+        ("a\nb", "a\\nb"),
+        ("\x1b[0m", "\\x1b[0m"),
+        ("Köhler", "Köhler"),
+        ("\u202e", "\\u202e"),
+        ("山田\u3000太郎", "山田\u3000太郎"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u2028", "\\u2028"),
+        (7, "7"),
+    ],
 )
 def test_printable(value: object, shown: str) -> None:
     assert printable(value) == shown

@@ -146,7 +146,7 @@ class QueryForm(Panel):
         add = Press(self.add_key).follow(self.keyword)
         self.add_button = button("Add key", add, icon="plus")
         self._keyword = Field("", self.keyword, self.add_button)
-        self._code, self._status, self._form = html(), html(), w.VBox()
+        self._code, self._unplaced, self._status, self._form = html(), html(), html(), w.VBox()
         self._rows = ResultsGrid(_nothing(), peer=peer, to=to, listen=listen, name="form")
         self._rows.widget.layout.display = "none"
         self.level.observe(lambda _: self._lay_out(), "value")
@@ -157,6 +157,7 @@ class QueryForm(Panel):
             self._keyword.box,
             self._code,
             w.HBox([self.search_button, self.cancel_button, self.clear_button]),
+            self._unplaced,
             self._status,
             self._rows.widget,
         )
@@ -222,7 +223,7 @@ class QueryForm(Panel):
         from nbdicom.job import Job
 
         if not self._check():
-            self._status.value = status_line("not sent: see the marked field")
+            self._unplaced.value = status_line("not sent: see the marked field")
             return None
         self.cancel()
         query, limit, peer = self.query, self.limit.value or None, self.peer
@@ -317,7 +318,7 @@ class QueryForm(Panel):
                 else:
                     place.say(error)
         self._code.value = f"<code>{escape(printable(self._line(self.keys, masked=True)))}</code>"
-        self._status.value = status_line(unplaced)
+        self._unplaced.value = status_line(unplaced)
         self.search_button.disabled = not good
         return good
 
@@ -353,6 +354,8 @@ class QueryForm(Panel):
             words += [f"\N{WARNING SIGN} {notice}" for notice in job.notices]
             if now.state == "cancelled":
                 words.append("cancelled: these are the answers that had come")
+        elif self.results is not None and len(self.results):
+            words.append("the rows below are those of the search before")
         self._status.value = message(problem) + status_line(*words)
 
 

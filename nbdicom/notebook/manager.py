@@ -68,6 +68,7 @@ class PeerManager(Panel):
         test = Press(self.test).follow(*fields)
         # What was saved by the wrong name may have taken the place of another: that is not for a form to mend.
         save = Press(self.save, self._say_late).follow(*fields, enter=False)
+        self._presses = test, save
         self.test_button = button("Test", test, icon="heartbeat", tooltip="Verify by C-ECHO")
         self.cancel_button = cancel_button(lambda: self.job, "the test")
         self.save_button = button("Save", save, icon="save", style="primary")
@@ -169,6 +170,8 @@ class PeerManager(Panel):
 
     def _show_saved(self, name: str) -> None:
         peer = self.saved[name]
+        for press in self._presses:  # what changes now was not typed
+            press.forget()
         self.name.value, self.ae_title.value, self.host.value = name, peer.ae_title, peer.host
         self.port.value, self.calling.value, self.charset.value = peer.port, peer.calling, peer.charset or ""
         self._report.value = ""

@@ -134,7 +134,10 @@ def test_what_was_found_stays_when_the_next_search_fails(tmp_path) -> None:
     form.field("PatientName").controls[0].value = "Doe*"
     with pytest.raises(NbdicomError):
         form.search().wait(LIMIT)
+    form.field("PatientName").controls[0].value = "Doe"  # which is about the next search
     assert "failed" in form._status.value and "refused" in form._status.value
+    assert "those of the search before" in form._status.value
+    form.field("PatientName").controls[0].value = "Doe*"
     assert form.results is first and len(form.selection) == 1 and form.keys == {"PatientName": "Doe*"}
     assert not form.search_button.disabled and form.cancel_button.disabled
 

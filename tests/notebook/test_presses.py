@@ -228,6 +228,21 @@ def test_a_field_that_comes_after_save_is_told_and_nothing_is_overwritten(tmp_pa
     assert "save again" in manager._problem.value and list(manager.saved) == ["p"]
 
 
+def test_another_saved_peer_that_is_chosen_was_not_typed(tmp_path) -> None:
+    """Right after a press, too: nobody is called, and nothing is said to have changed."""
+    with nd.serve(ae_title="STORESCP") as scp:
+        manager = nd.PeerManager(Peers(tmp_path / "peers.json"))
+        manager.saved.add("other", nd.Peer("OTHER", "192.0.2.1", 104))
+        manager.name.value, manager.ae_title.value = "p", "STORESCP"
+        manager.host.value, manager.port.value = "127.0.0.1", scp.port
+        manager.save_button.click()
+        manager.test_button.click()
+        tested = manager.job
+        manager.choice.value = "other"
+        assert manager.job is tested and manager._problem.value == "" and manager.host.value == "192.0.2.1"
+        assert tested.wait(LIMIT).ok
+
+
 def test_the_folder_of_a_server_comes_late(tmp_path) -> None:
     panel = nd.ServerPanel(tmp_path / "first", ae_title="PANEL")
     panel.start_button.click()
