@@ -176,6 +176,15 @@ class Film {
     this.ask();
   }
 
+  /** Nobody looks any more, as when the cell runs again: neither side keeps slices; whoever comes back asks anew. */
+  leave() {
+    this.play(false);
+    this.held.clear();
+    this.asked.clear();
+    this.bytes = 0;
+    this.model.send({ series: this.model.get("series"), left: true });
+  }
+
   /** Somebody is here: from now on all is fetched ahead that there is room for. */
   touch() {
     if (this.touched) return;
@@ -370,7 +379,7 @@ function render(film, model, el) {
   return () => {
     film.displays.delete(soon);
     model.off("change:rate", rated);
-    if (!film.displays.size) film.play(false);
+    if (!film.displays.size) film.leave();
   };
 }
 

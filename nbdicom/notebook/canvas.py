@@ -84,6 +84,10 @@ class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
         with self._lock:
             if self._stack is None or content.get("series") != self.series:
                 return
+            if content.get("left"):  # nobody looks: a viewer that was replaced by another would keep its slices
+                self._wanted = []
+                self._stack.forget()
+                return
             new = [k for k in content.get("frames", ()) if k in range(len(self._stack)) and k not in self._wanted]
             self._wanted[:0] = new  # what was asked for last is where the browser is now
             if self._worker is not None or not new:

@@ -101,6 +101,12 @@ class Stack:
                 self._size -= dropped.stored.nbytes
         return pixels
 
+    def forget(self) -> None:
+        """Keep no frame; whoever wants one has it decoded again."""
+        with self._lock:
+            self._cache.clear()
+            self._size = 0
+
     def has(self, index: int) -> bool:
         """Whether a frame is there without decoding."""
         with self._lock:

@@ -337,6 +337,20 @@ def test_nothing_of_the_series_before_is_sent(asked) -> None:
     assert [about["index"] for about, _ in asked(viewer, {"series": before + 1, "frames": [0]})] == [0]
 
 
+def test_a_viewer_that_nobody_looks_at_keeps_no_slices(asked) -> None:
+    """As when its cell runs again; whoever comes back has them decoded anew."""
+    viewer = nd.view([ct(k, z=k) for k in range(4)])
+    series, stack = viewer.screen.series, viewer.screen._stack
+    wanted = {"series": series, "frames": [1]}
+    asked(viewer, wanted)
+    assert stack.has(1)
+    asked(viewer, {"series": series - 1, "left": True})
+    assert stack.has(1)
+    asked(viewer, {"series": series, "left": True})
+    assert not stack.has(1)
+    assert [about["index"] for about, _ in asked(viewer, wanted)] == [1]
+
+
 def test_neither_pixels_nor_a_patient_are_in_what_a_notebook_saves(asked) -> None:
     image = ct(value=4711)
     image.PatientName, image.PatientID = "Doe^Jane", "JD-1"
