@@ -39,6 +39,7 @@ from nbdicom.core.pdu import (
     UserIdentityRQ,
     UserInformation,
     encode_pdu,
+    every,
     is_remembered,
     user_information,
 )
@@ -263,11 +264,10 @@ def _concluded(asked: tuple[Item, ...], answered: tuple[Item, ...]) -> Negotiati
     offered = _Said(user_information(asked))
     info = user_information(answered)
     agreed = _Said(info)
-    replies = {reply.context_id: reply for reply in answered if isinstance(reply, PresentationContextAC)}
+    answers = every(answered, PresentationContextAC)
+    replies = {reply.context_id: reply for reply in answers}
     contexts = {}
-    for proposed in asked:
-        if not isinstance(proposed, PresentationContextRQ):
-            continue
+    for proposed in every(asked, PresentationContextRQ):
         context_id, syntaxes = proposed.context_id, proposed.transfer_syntaxes
         result: ContextResult | int = ContextResult.NO_REASON
         syntax = None
@@ -295,12 +295,12 @@ def _concluded(asked: tuple[Item, ...], answered: tuple[Item, ...]) -> Negotiati
         identity=identity,
         identity_response=confirmed.server_response if confirmed and identity and identity.positive_response else None,
         user_items=info.items,
-        quirks=_quirks_of_answer(answered, contexts, offered, agreed),
+        quirks=_quirks_of_answer(answers, contexts, offered, agreed),
     )
 
 
 def _quirks_of_answer(
-    answered: tuple[Item, ...],
+    answers: Sequence[PresentationContextAC],
     contexts: Mapping[int, NegotiatedContext],
     offered: _Said,
     agreed: _Said,
@@ -308,9 +308,7 @@ def _quirks_of_answer(
     """What an acceptor does that the standard does not provide for; none of it is a reason to give up."""
     quirks = []
     missing = dict.fromkeys(contexts)
-    for reply in answered:
-        if not isinstance(reply, PresentationContextAC):
-            continue
+    for reply in answers:
         context_id, result = reply.context_id, reply.result
         missing.pop(context_id, None)
         context = contexts.get(context_id)
@@ -385,9 +383,7 @@ def _negotiated(
     about: dict[tuple[type[Item], UID], Item] = {}
     shown: dict[UID, tuple[Item, ...]] = {}  # one item for each transfer syntax
     seen: set[int] = set()
-    for proposed in asked:
-        if not isinstance(proposed, PresentationContextRQ):
-            continue
+    for proposed in every(asked, PresentationContextRQ):
         abstract_syntax, syntaxes = _one_abstract_syntax(proposed, seen), proposed.transfer_syntaxes
         ours = support.for_syntax(abstract_syntax, offered.related(abstract_syntax))
         result, syntax = _choose(syntaxes, ours)

@@ -498,10 +498,15 @@ class UserInformation(Item):
 
     def every(self, cls: type[ItemT]) -> list[ItemT]:
         """All sub-items of this class."""
-        return [item for item in self.items if isinstance(item, cls)]
+        return every(self.items, cls)
 
 
 # ------------------------------------------------------------------------------- PDUs
+
+
+def every(items: tuple[Item, ...], cls: type[ItemT]) -> list[ItemT]:
+    """All items of this class."""
+    return [item for item in items if isinstance(item, cls)]
 
 
 def is_remembered(items: tuple[Item, ...]) -> bool:
@@ -583,7 +588,7 @@ class AAssociateRQ(_Associate):
     @property
     def presentation_contexts(self) -> list[PresentationContextRQ]:
         """The proposed presentation contexts."""
-        return [item for item in self.items if isinstance(item, PresentationContextRQ)]
+        return every(self.items, PresentationContextRQ)
 
 
 @_pdu(0x02, "A-ASSOCIATE-AC", "PS3.8 Table 9-17")
@@ -600,7 +605,7 @@ class AAssociateAC(_Associate):
     @property
     def presentation_contexts(self) -> list[PresentationContextAC]:
         """The answered presentation contexts."""
-        return [item for item in self.items if isinstance(item, PresentationContextAC)]
+        return every(self.items, PresentationContextAC)
 
 
 @_pdu(0x03, "A-ASSOCIATE-RJ", "PS3.8 Table 9-21")
