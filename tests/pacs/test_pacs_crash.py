@@ -11,23 +11,15 @@ from nbdicom.pacs import Pacs
 
 # Stores three objects; the third one dies at a step.  Every answer is written to the standard output at once.
 CHILD = """
-import os, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from pacs_requests import made, store
+from pacs_requests import die_in, made, store
 from nbdicom.pacs import Pacs
 from nbdicom.pacs.index import Index
 from nbdicom.pacs.storage import Incoming, ObjectStore
 
 root, step = Path(sys.argv[1]), sys.argv[2]
-
-def die_in(owner, name, *, after):
-    original = getattr(owner, name)
-    def wrapper(*args, **kwargs):
-        if after:
-            original(*args, **kwargs)
-        os._exit(9)
-    setattr(owner, name, wrapper)
 
 STEPS = {{
     "receiving": (Incoming, "write", True),
@@ -83,7 +75,7 @@ SCRUBBED = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from pacs_requests import made, store
+from pacs_requests import die_in, made, store
 from nbdicom.pacs import Pacs
 from nbdicom.pacs.index import Index
 from nbdicom.pacs.storage import ObjectStore
@@ -97,14 +89,7 @@ owner, name, after = {{
     "set aside": (ObjectStore, "set_aside", True),
     "forgotten": (Index, "remove", True),
 }}[sys.argv[2]]
-original = getattr(owner, name)
-
-def wrapper(*args, **kwargs):
-    if after:
-        original(*args, **kwargs)
-    os._exit(9)
-
-setattr(owner, name, wrapper)
+die_in(owner, name, after=after)
 pacs.scrub()
 """
 
