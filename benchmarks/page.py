@@ -22,7 +22,8 @@ at each workload) latencies say more about the others than about us.
 
 *raw* is what plain Python sockets reach with the same traffic and no DICOM. *DCMTK* writes data sets as they come (`+B`);
 *DCMTK, decoding* is what storescp and getscu do unless they are told. Both have TCP_NODELAY, without which they wait 44 ms
-for each object. The start-up of DCMTK's tools is not counted, except where the whole process is what is measured.
+for each object. The start-up of DCMTK's tools is not counted, except where the whole process is what is measured; pandas and
+pydicom are loaded before the clock runs, ours and pynetdicom's.
 Associations are measured with a requestor that says the same each time, which both sides remember, and with one where *none
 is like the last*: another title, which costs nothing, and another maximum length, so that it is negotiated anew.
 

@@ -175,7 +175,10 @@ def find(options: dict[str, Any]) -> dict[str, Any]:
         return {"count": len(peer.find("STUDY", columns=options["keywords"], defaults=False))}
 
     if options["to"] == "frame":
-        import nbdicom.peer.frames  # noqa: F401  pandas is loaded before the clock runs, on every side
+        # pandas and pydicom's dictionary are loaded before the clock runs, on every side.
+        import pydicom.datadict  # noqa: F401
+
+        import nbdicom.peer.frames  # noqa: F401
 
     return measured(frame if options["to"] == "frame" else raw)
 
