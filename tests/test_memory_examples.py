@@ -78,6 +78,7 @@ for name in ("create_connection", "create_server", "socketpair", "getaddrinfo"):
 socket.socket.__init__ = gone
 select.select = select.poll = select.epoll = ssl.SSLContext.wrap_socket = threading.Thread.start = gone
 sys.platform = "emscripten"
+del os.link
 
 class Nothing:
     "What an event loop selects from in a browser: only its timers."
@@ -89,6 +90,10 @@ class Nothing:
     def close(self):
         pass
 
+class WithoutTime:
+    def __init__(self, handle):
+        self.cancel, self.cancelled = handle.cancel, handle.cancelled
+
 class Loop(asyncio.BaseEventLoop):
     def __init__(self):
         super().__init__()
@@ -97,6 +102,10 @@ class Loop(asyncio.BaseEventLoop):
         pass
     def _write_to_self(self):
         pass
+    def call_later(self, delay, callback, *args, context=None):  # the loop of Pyodide gives no TimerHandle
+        return WithoutTime(super().call_later(delay, callback, *args, context=context))
+    def call_at(self, when, callback, *args, context=None):
+        return WithoutTime(super().call_at(when, callback, *args, context=context))
 
 class Policy(asyncio.DefaultEventLoopPolicy):
     _loop_factory = Loop

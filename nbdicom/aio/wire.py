@@ -80,7 +80,8 @@ class Wire(asyncio.BufferedProtocol):
         self._drained: asyncio.Future[None] | None = None  # while the transport has something to send
         self._message_lock = asyncio.Lock()  # one message at a time on the wire
         self._held: list[Buffer] = []  # whole messages that go out with the next one
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = 0.0  # a handle knows it itself, but not that of the loop in a browser
         self._farewell: asyncio.TimerHandle | None = None
         self._last_word: asyncio.TimerHandle | None = None
         self._finished = False  # our side of the connection has ended
@@ -227,11 +228,11 @@ class Wire(asyncio.BufferedProtocol):
         A deadline that moves away, as that of each PDU does, leaves the alarm where it is: it looks again when it rings.
         """
         at = self.core.deadline()
-        if at is None or (self._alarm is not None and self._alarm.when() <= at):
+        if at is None or (self._alarm is not None and self._rings_at <= at):
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self.loop.call_at(at, self._alarm_rings)
+        self._rings_at, self._alarm = at, self.loop.call_at(at, self._alarm_rings)
 
     def _alarm_rings(self) -> None:
         self._alarm = None
