@@ -176,12 +176,9 @@ def withdraw(store: ObjectStore, index: Index, entry: Entry, damage: str) -> Non
 
 def _digest(path: Path, offset: int) -> bytes:
     """The SHA-256 of what follows *offset*; read, not mapped: pages that were looked at would count as our memory."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(offset)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.digest()
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:

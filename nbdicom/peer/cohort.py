@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["MANIFEST", "CohortFolder", "Kept"]
 
 MANIFEST = "manifest.jsonl"
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +274,6 @@ def _size(path: Path) -> int | None:
 def _digest(path: Path) -> str:
     """SHA-256 of the data set of a file."""
     offset = read_header(path).data_offset
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(offset)
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
