@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.operations.requests import Refuse
 
 __all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Period", "Wildcard", "fold_name", "parse_key"]
@@ -32,8 +33,6 @@ Condition = tuple[str, list[Any]]
 _WILDCARD_VRS = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
 _NUMBER_VRS = frozenset(("IS", "DS", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
 _RANGE_VRS = frozenset(("DA", "TM", "DT"))
-#: One value whatever it contains (PS3.5 6.2): the backslash is text in these.
-_TEXT_VRS = frozenset(("LT", "ST", "UT", "UR"))
 
 _HIGH = "\x7f"  #: sorts after every character of a date or time, so "1030" + _HIGH ends the minute
 _MANY = 500  #: values of a list from which on they travel as one parameter; SQLite limits the number of parameters
@@ -312,7 +311,7 @@ def parse_key(vr: str, value: object) -> Key | None:
     Refuse
         A700H for a pattern that is too long, or too many of them.
     """
-    if isinstance(value, str) and vr not in _TEXT_VRS:
+    if isinstance(value, str) and vr not in SINGLE_TEXT:
         value = value.split("\\")
     values: Sequence[object] = value if isinstance(value, (list, tuple)) else [value]
     texts = ["" if item is None else str(item).strip(" \0") for item in values]
@@ -326,7 +325,7 @@ def parse_key(vr: str, value: object) -> Key | None:
     if len(keys) > _MANY or any(len(key.text) > _LONGEST for key in patterns):
         raise Refuse(0xA700, f"more than {_MANY} patterns, or one of more than {_LONGEST} characters")
     key = keys[0] if len(keys) == 1 else OneOf(tuple(keys))
-    return Text(key) if vr in _TEXT_VRS else key
+    return Text(key) if vr in SINGLE_TEXT else key
 
 
 def _parse_value(vr: str, text: str) -> Key:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbdicom.core.extended import QueryOptions
+from nbdicom.data.values import ENCODED, INTEGERS
 from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
@@ -190,25 +191,17 @@ def _answer(plan: Find, row: Sequence[Any]) -> dict[str, Any]:
     return answer
 
 
-#: The least and the greatest number of the binary VRs (PS3.5 6.2).
-_RANGES = {
-    "US": (0, 0xFFFF), "SS": (-0x8000, 0x7FFF), "UL": (0, 0xFFFFFFFF), "SL": (-(1 << 31), (1 << 31) - 1),
-    "UV": (0, (1 << 64) - 1), "SV": (-(1 << 63), (1 << 63) - 1),
-}  # fmt: skip
-_ANY_CHARACTER = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
-
-
 def _fit(value: Any, vr: str) -> Any:
     """A value that can be encoded with its VR, whatever VR it had in the object; one odd object spoils no answer."""
     values = value if isinstance(value, list) else [value]
-    if vr in _RANGES:
-        low, high = _RANGES[vr]
+    if vr in INTEGERS:
+        low, high = INTEGERS[vr]
         fits = all(isinstance(v, int) and low <= v <= high for v in values)
         return _single(values) if fits else ""
     if vr in ("FL", "FD"):
         return _single(values) if all(isinstance(v, (int, float)) for v in values) else ""
     text = "\\".join(map(str, values))
-    return text if text.isascii() or vr in _ANY_CHARACTER else _ascii(text)
+    return text if text.isascii() or vr in ENCODED else _ascii(text)
 
 
 def _single(values: list[Any]) -> Any:
@@ -257,7 +250,7 @@ def plan_find(
         entry: Column | Computed | None = COLUMNS.get(keyword) or COMPUTED.get(keyword)
         if entry is not None and entry.level <= level:
             plan.columns.append(keyword)
-            if entry.vr not in _ANY_CHARACTER:
+            if entry.vr not in ENCODED:
                 plan.plain.add(keyword)
             selected.append(entry.sql)
             needed.add(entry.level)
@@ -352,7 +345,7 @@ def _below(
     before: list[Any] = []  # what is selected stands before the conditions, and so do its parameters
     for keyword, entry, _ in keys:
         plan.columns.append(keyword)
-        if entry.vr not in _ANY_CHARACTER:
+        if entry.vr not in ENCODED:
             plan.plain.add(keyword)
         selected.append(f"(SELECT CASE WHEN count(DISTINCT {entry.sql}) = 1 THEN min({entry.sql}) END {source})")
         before += parameters

@@ -15,8 +15,9 @@ from typing import Any
 
 from nbdicom import privacy
 from nbdicom.core.extended import QueryOptions
+from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.errors import QueryError
-from nbdicom.peer.values import SINGLE_TEXT_VRS, values_of, wire
+from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
@@ -379,7 +380,7 @@ def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping
             parts[name] = [
                 "\\".join(values[start : start + LIST_OF_UIDS]) for start in range(0, len(values), LIST_OF_UIDS)
             ]
-        elif vr not in SINGLE_TEXT_VRS and name != "SpecificCharacterSet":
+        elif vr not in SINGLE_TEXT and name != "SpecificCharacterSet":
             if not (options and options.multiple_value and known.multiple and vr in _MATCHED_TOGETHER):
                 parts[name] = values
     return [{**keys, **dict(zip(parts, some, strict=True))} for some in product(*parts.values())]

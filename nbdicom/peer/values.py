@@ -13,18 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
+from nbdicom.data.values import INTEGERS, SINGLE_TEXT
 from nbdicom.errors import QueryError
 
-__all__ = ["SINGLE_TEXT_VRS", "WILDCARD_VRS", "values_of", "wire"]
-
-#: Value representations with wildcard matching (PS3.4 C.2.2.2.4).
-WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
-#: Text in which a backslash is a character and not the delimiter between values (PS3.5 6.2).
-SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
-_BINARY_INTEGERS = {
-    "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1), "SL": (-(2**31), 2**31 - 1),
-    "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
-}  # fmt: skip
+__all__ = ["values_of", "wire"]
 
 _DAY = r"\d{8}|\d{4}-\d\d-\d\d|\d{4}-\d\d|\d{4}"
 _DAYS = re.compile(rf"({_DAY})?\s*-\s*({_DAY})?")
@@ -71,13 +63,13 @@ def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
         return ""  # "*" alone is the same as universal matching (PS3.4 C.2.2.2.4), in every VR
     if vr in ("DA", "TM", "DT"):
         return _temporal(keyword, vr, value, combined)
-    if vr in SINGLE_TEXT_VRS and isinstance(value, str):
+    if vr in SINGLE_TEXT and isinstance(value, str):
         return _text(keyword, vr, value)
     values = values_of(keyword, value)
-    if vr in _BINARY_INTEGERS or vr in ("FL", "FD"):
+    if vr in INTEGERS or vr in ("FL", "FD"):
         numbers = [_number(keyword, vr, item) for item in values]
         return numbers[0] if len(numbers) == 1 else tuple(numbers)
-    if vr in SINGLE_TEXT_VRS:
+    if vr in SINGLE_TEXT:
         if len(values) > 1:
             raise _refused(keyword, vr, "takes one value, not a list")
         return _text(keyword, vr, values[0])
@@ -155,7 +147,7 @@ def _text(keyword: str, vr: str, value: Any) -> str:
         hint = read_so if isinstance(value, float) else None
         raise _refused(keyword, vr, f"takes text, not {type(value).__name__}", hint)
     text = str(value)
-    if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT_VRS:
+    if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT:
         raise _refused(keyword, vr, "has a control character in its value")
     if vr == "AE" and len(text) > 16:
         raise _refused(keyword, vr, "is longer than 16 characters")
@@ -213,7 +205,7 @@ def _number(keyword: str, vr: str, value: Any) -> int | float:
             raise ValueError
         if vr in ("FL", "FD"):
             return float(value)
-        first, last = _BINARY_INTEGERS[vr]
+        first, last = INTEGERS[vr]
         number = int(value)
         if number != float(value) or not first <= number <= last:
             raise ValueError
