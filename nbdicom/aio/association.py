@@ -41,9 +41,6 @@ from nbdicom.trace.recorder import recorder_of
 if TYPE_CHECKING:
     import pandas
 
-if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.tls import TLS, PeerCertificate
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]

@@ -32,10 +32,9 @@ from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
-    import pandas
-
-if TYPE_CHECKING:
     import ssl
+
+    import pandas
 
     from nbdicom.tls import TLS
 
