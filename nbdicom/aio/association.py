@@ -383,7 +383,8 @@ class Association:
         event_information : Dataset, mapping or bytes, optional
             What belongs to the event.
         meta_sop_class : str, optional
-            The abstract syntax, where it is a Meta SOP Class or another one that covers *sop_class*.
+            The abstract syntax of the context to use, such as a Meta SOP Class.  By default the SOP Class itself; where that
+            was not negotiated, one that stands for it: a Meta SOP Class, or for a UPS the SOP Class that has the service.
 
         Returns
         -------
@@ -421,8 +422,7 @@ class Association:
     ) -> Reply:
         """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
 
-        *modification_list* is a Dataset, mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        *modification_list* is a Dataset, mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
 
@@ -455,8 +455,7 @@ class Association:
         """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
 
         Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
-        mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
 

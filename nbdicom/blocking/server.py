@@ -48,9 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _log = logging.getLogger("nbdicom.server")
-_PATIENCE = (
-    10.0  #: seconds of a wait in the kernel: an association that does nothing looks at the clock once, and sleeps on
-)
+#: Seconds of a wait in the kernel: an association that does nothing looks at the clock once, and sleeps on.
+_PATIENCE = 10.0
 
 
 class Server(Acceptor):
@@ -121,9 +120,8 @@ class Server(Acceptor):
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)  # a connection has
         self._open = False  # new connections are let in
-        self._served: dict[
-            object, Served[Driver]
-        ] = {}  # in the order of their coming, those in memory by their attendants
+        # In the order of their coming, those in memory by their attendants.
+        self._served: dict[object, Served[Driver]] = {}
         self._turns = Turns()
         self._chores: deque[Callable[[], object]] = deque()  # in memory: what `later` was given
 

@@ -39,7 +39,7 @@ class Acceptor:
     Raises
     ------
     LocalProtocolError
-        If the AE title is none.
+        If the AE title is not one (PS3.5 6.2).
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Abort:
 def known_users(
     passcodes: Mapping[str, str], *, anonymous: bool = False
 ) -> Callable[[UserIdentity | None, AAssociateRQ], bool]:
-    """An `Handlers.identity` that knows user names and passcodes (type 2, PS3.7 D.3.3.7).
+    """A `Handlers.identity` that knows user names and passcodes (type 2, PS3.7 D.3.3.7).
 
     Parameters
     ----------
