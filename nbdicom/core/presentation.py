@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.extended import Extended, in_short
@@ -20,9 +20,6 @@ from nbdicom.core.pdu import ContextResult, Item, in_words, reject_in_words
 from nbdicom.errors import NoPresentationContext
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = [
     "DEFAULT_MAXIMUM_LENGTH",
@@ -408,10 +405,6 @@ class Negotiation(Tabular):
                 service = printable(_SERVICE_CLASSES.get(c.service_class_uid, c.service_class_uid))
                 notes[f"common extended negotiation, {name}: {service}, related to {general}"] = None
         return tuple(notes)
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The table as a pandas DataFrame."""
-        return self.table().to_frame()
 
 
 def _roles(context: NegotiatedContext) -> str:

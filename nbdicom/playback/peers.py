@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from nbdicom.address import join_address, split_address
 from nbdicom.blocking.transport import Transport, connect
@@ -19,9 +19,6 @@ from nbdicom.playback.script import ReplayReport, script
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.recording import Recording
 from nbdicom.trace.transcript import load
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["FakePeer", "replay"]
 
@@ -213,10 +210,6 @@ class FakePeer(Tabular):
             rows,
             marks=["ok" if report.ok else "bad" for report in self.reports],
         )
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The rows of the table."""
-        return self.table().to_frame()
 
     def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
         number = 0
