@@ -176,7 +176,7 @@ def _html(frame: Any) -> str | None:
     shown: Any
     shown, doubtful = _shown(frame)
     html: str | None
-    if shown is frame or len(shown) == len(frame):
+    if len(shown) == len(frame):
         html = shown._repr_html_()
     else:
         with pd.option_context("display.show_dimensions", False):
