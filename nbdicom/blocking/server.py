@@ -27,11 +27,11 @@ from nbdicom.blocking.turns import Turns
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import AssociationError, ConnectionFailed, NbdicomError, OperationTimeout
+from nbdicom.errors import AssociationError, ConnectionFailed, OperationTimeout
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
-from nbdicom.privacy import trace_of
+from nbdicom.privacy import trace_of, words_of
 from nbdicom.running import deaf, listening, network
 from nbdicom.table import Table, printable
 from nbdicom.trace.recorder import recorder_of
@@ -241,8 +241,7 @@ class Server(Acceptor):
         try:
             function(*args)
         except Exception as error:  # nobody waits for it: the peer may be gone, say
-            what = printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
-            _log.warning("%s: what was put off failed: %s", self.ae_title, what)
+            _log.warning("%s: what was put off failed: %s", self.ae_title, words_of(error))
             _log.debug("%s", trace_of(error))
 
     def _do_chores(self) -> None:
