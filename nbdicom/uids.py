@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
+    "UID",
     "SOPClass",
     "ServiceClass",
     "TransferSyntax",
-    "UID",
     "WellKnown",
     "sop_class",
     "sop_classes",

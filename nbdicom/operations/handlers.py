@@ -30,7 +30,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
 )
 
-__all__ = ["Abort", "Handlers", "Reject", "known_users"]
+__all__ = ["Abort", "Handlers", "Reject", "known_users", "succeed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def known_users(
 
 
 def succeed(request: object) -> int:
-    """The handler that has nothing against it: Success."""
+    """The handler that has nothing against it: Success (PS3.7 C.1.1)."""
     return 0x0000
 
 
