@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nbdicom.table import Table
 
 __all__ = [
+    "WHERE_RESULTS_ARE",
     "AssociationAborted",
     "AssociationError",
     "AssociationRejected",
@@ -56,7 +57,6 @@ __all__ = [
     "RemoteProtocolError",
     "TLSFailed",
     "TranscriptError",
-    "WHERE_RESULTS_ARE",
 ]
 
 _WRAPPED: dict[str, Any] = {

@@ -20,7 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["HIDDEN", "hides", "is_masked", "mask", "masked", "revealed", "shown", "trace_of"]
+from nbdicom.errors import NbdicomError
+from nbdicom.table import printable
+
+__all__ = ["HIDDEN", "hides", "is_masked", "mask", "masked", "revealed", "shown", "trace_of", "words_of"]
 
 _HIDDEN = """
 ConsultingPhysicianName ContentCreatorName CurrentObserverTrial DistributionName DocumentAuthorTrial EvaluatorName
@@ -196,6 +199,15 @@ def shown(keyword: str, value: object, vr: str = "") -> object:
 
     text = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
     return f"\N{BULLET}\N{BULLET}\N{BULLET}{hashlib.blake2b(text, key=_KEY, digest_size=2).hexdigest()}"
+
+
+def words_of(error: BaseException) -> str:
+    """What a log says of an exception: our own words, which never quote a patient; of others the kind only.
+
+    >>> words_of(ValueError("Doe^Jane"))
+    'ValueError'
+    """
+    return printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
 
 
 def trace_of(error: BaseException) -> str:

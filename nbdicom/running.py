@@ -1,6 +1,6 @@
 """The servers that run in this process, so that a cell which is run again replaces what it started before.
 
-This is the one place with state at the level of a module: a notebook forgets its variables, but not its ports.
+They are kept at the level of this module: a notebook forgets its variables, but not its ports.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Table", "Tabular", "counted", "printable"]
+__all__ = ["STYLE", "Table", "Tabular", "counted", "printable"]
 
 _JOINERS = "\u200c\u200d"
 _WORD = 64  #: characters of a cell without spaces that stay on one line: a UID, a time; a path may break

@@ -21,8 +21,8 @@ from nbdicom.table import printable
 __all__ = [
     "ALPN",
     "PROFILES",
-    "PeerCertificate",
     "TLS",
+    "PeerCertificate",
     "TLSProfile",
     "is_tls",
     "offered_protocols",

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
+    "UID",
     "SOPClass",
     "ServiceClass",
     "TransferSyntax",
-    "UID",
     "WellKnown",
     "sop_class",
     "sop_classes",
@@ -202,14 +202,6 @@ def _parse_sop_classes() -> dict[str, SOPClass]:
     return entries
 
 
-def _parse_transfer_syntaxes() -> dict[str, TransferSyntax]:
-    return {row[0]: TransferSyntax(*row) for row in _split(TRANSFER_SYNTAX_ROWS)}
-
-
-def _parse_well_known() -> dict[str, WellKnown]:
-    return {row[0]: WellKnown(*row) for row in _split(WELL_KNOWN_ROWS)}
-
-
 def _split(rows: str) -> Iterator[tuple[UID, str, str, bool]]:
     for line in rows.split("\n")[1:-1]:
         uid, keyword, name, retired = line.split("|")
@@ -217,8 +209,8 @@ def _split(rows: str) -> Iterator[tuple[UID, str, str, bool]]:
 
 
 _SOP_CLASSES = _parse_sop_classes()
-_TRANSFER_SYNTAXES = _parse_transfer_syntaxes()
-_WELL_KNOWN = _parse_well_known()
+_TRANSFER_SYNTAXES: dict[str, TransferSyntax] = {row[0]: TransferSyntax(*row) for row in _split(TRANSFER_SYNTAX_ROWS)}
+_WELL_KNOWN: dict[str, WellKnown] = {row[0]: WellKnown(*row) for row in _split(WELL_KNOWN_ROWS)}
 
 _Entries = Mapping[str, SOPClass] | Mapping[str, TransferSyntax] | Mapping[str, WellKnown]
 

@@ -16,7 +16,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
 from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, Negotiation, Proposal, contexts_of, propose
+from nbdicom.core.negotiation import ContextLike, Proposal, contexts_of, propose
 from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
@@ -24,7 +24,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import AssociationAborted, AssociationError
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.invoking import Invoked, Invoking
+from nbdicom.operations.invoking import Associated, Invoked
 from nbdicom.operations.requests import (
     Match,
     ReceivedInstance,
@@ -35,15 +35,9 @@ from nbdicom.operations.requests import (
     SubOperations,
 )
 from nbdicom.status import Status
-from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
-    import pandas
-
-if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.tls import TLS, PeerCertificate
 
 __all__ = ["Association", "Responses", "associate", "open_destination"]
@@ -166,12 +160,14 @@ async def open_destination(
     )
 
 
-class Association:
+class Association(Associated):
     """An established association.  As an asynchronous context manager it is released at the end, or aborted by an exception.
 
     Not made by hand: `associate` or a server makes it.  Its tasks may use it together: a request waits while the operations
     window is full, and a C-GET while there is another one.
     """
+
+    _driver: Driver
 
     def __init__(self, driver: Driver, trace: Any = None) -> None:
         self._driver = driver
@@ -180,46 +176,9 @@ class Association:
     # --------------------------------------------------------------------------- what it is
 
     @property
-    def peer(self) -> str:
-        """The peer's address, "host:port"."""
-        return self._driver.peer
-
-    @property
     def certificate(self) -> PeerCertificate | None:
         """The certificate that the peer showed (TLS); None where there is none."""
         return self._driver.certificate
-
-    @property
-    def negotiation(self) -> Negotiation:
-        """What was proposed, accepted and refused, as a table."""
-        return self._driver.negotiation
-
-    @property
-    def is_established(self) -> bool:
-        """True while operations can be invoked, as far as is known without looking at the connection."""
-        return self._driver.is_established
-
-    @property
-    def outstanding(self) -> int:
-        """How many of our operations wait for their final response."""
-        return self._driver.core.outstanding
-
-    def __repr__(self) -> str:
-        state = "established" if self.is_established else "over"
-        names = self._driver.core.negotiation
-        who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
-        return f"<Association {who}{self.peer}, {state}>"
-
-    def _repr_html_(self) -> str:
-        negotiation = self._driver.core.negotiation
-        table = negotiation._repr_html_() if negotiation is not None else ""
-        from html import escape
-
-        return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
-
-    def to_frame(self) -> pandas.DataFrame:
-        """Its presentation contexts as a DataFrame."""
-        return self.negotiation.to_frame()
 
     async def __aenter__(self) -> Self:
         return self
@@ -386,7 +345,8 @@ class Association:
         event_information : Dataset, mapping or bytes, optional
             What belongs to the event.
         meta_sop_class : str, optional
-            The abstract syntax, where it is a Meta SOP Class or another one that covers *sop_class*.
+            The abstract syntax of the context to use, such as a Meta SOP Class.  By default the SOP Class itself; where that
+            was not negotiated, one that stands for it: a Meta SOP Class, or for a UPS the SOP Class that has the service.
 
         Returns
         -------
@@ -424,8 +384,7 @@ class Association:
     ) -> Reply:
         """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
 
-        *modification_list* is a Dataset, mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        *modification_list* is a Dataset, mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
 
@@ -458,8 +417,7 @@ class Association:
         """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
 
         Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
-        mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return await self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
 
@@ -495,10 +453,6 @@ class Association:
             if isinstance(driver.core.error, AssociationAborted):
                 raise driver.core.error
         return self.is_established
-
-    @property
-    def _invoking(self) -> Invoking:
-        return Invoking(self._driver.negotiation, self._driver.codec)
 
     async def _reply(self, invoked: Invoked) -> Reply:
         responses: Responses[Reply] = Responses(self._driver, invoked)

@@ -28,11 +28,8 @@ from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
 from nbdicom.running import deaf, listening
-from nbdicom.table import Table, printable
+from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
-
-if TYPE_CHECKING:
-    import pandas
 
 if TYPE_CHECKING:
     import ssl
@@ -176,11 +173,6 @@ class Server(Acceptor):
         return self._requested if self._listener is None else self._address
 
     @property
-    def running(self) -> bool:
-        """True between `start` and `close`."""
-        return self._listener is not None
-
-    @property
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         return [Association(one.driver) for one in self._served.values() if one.driver.is_established]
@@ -204,21 +196,6 @@ class Server(Acceptor):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    def table(self) -> Table:
-        """The associations that are established now."""
-        associations = [(a.peer, a.negotiation) for a in self.associations]
-        return self.table_of(self.address, self.running, associations)
-
-    def __repr__(self) -> str:
-        return str(self.table()) if self.associations else f"<Server {self.table().title}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The associations that are established now, as a DataFrame."""
-        return self.table().to_frame()
 
     # --------------------------------------------------------------------------- work
 

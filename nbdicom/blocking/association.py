@@ -14,7 +14,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import CEchoRSP, Priority
 from nbdicom.core.identity import UserIdentity
-from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Negotiation, Proposal, contexts_of, propose
+from nbdicom.core.negotiation import ContextLike, NegotiatedContext, Proposal, contexts_of, propose
 from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
@@ -23,7 +23,7 @@ from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFaile
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.invoking import Invoked, Invoking
+from nbdicom.operations.invoking import Associated, Invoked
 from nbdicom.operations.outcome import raise_for_status
 from nbdicom.operations.requests import (
     Match,
@@ -37,12 +37,9 @@ from nbdicom.operations.requests import (
 from nbdicom.operations.scu import echo_request
 from nbdicom.running import network
 from nbdicom.status import Status
-from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.blocking.transport import Transport
     from nbdicom.tls import TLS, PeerCertificate
 
@@ -198,11 +195,13 @@ def open_destination(
     )
 
 
-class Association:
+class Association(Associated):
     """An established association.  As a context manager it is released at the end, or aborted by an exception.
 
     Not made by hand: `associate` or a server makes it.
     """
+
+    _driver: Driver
 
     def __init__(self, driver: Driver, trace: Any = None) -> None:
         self._driver = driver
@@ -212,29 +211,9 @@ class Association:
     # --------------------------------------------------------------------------- what it is
 
     @property
-    def peer(self) -> str:
-        """The peer's address, "host:port"."""
-        return self._driver.peer
-
-    @property
     def certificate(self) -> PeerCertificate | None:
         """The certificate that the peer showed (TLS); None where there is none."""
         return self._driver.transport.certificate
-
-    @property
-    def negotiation(self) -> Negotiation:
-        """What was proposed, accepted and refused, as a table."""
-        return self._driver.negotiation
-
-    @property
-    def is_established(self) -> bool:
-        """True while operations can be invoked, as far as is known without looking at the connection."""
-        return self._driver.is_established
-
-    @property
-    def outstanding(self) -> int:
-        """How many of our operations wait for their final response."""
-        return self._driver.core.outstanding
 
     def is_alive(self) -> bool:
         """True while operations can be invoked; looks at the connection, without waiting.
@@ -243,23 +222,6 @@ class Association:
         """
         self._driver.look()
         return self._driver.is_established
-
-    def __repr__(self) -> str:
-        state = "established" if self.is_established else "over"
-        names = self._driver.core.negotiation
-        who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
-        return f"<Association {who}{self.peer}, {state}>"
-
-    def _repr_html_(self) -> str:
-        negotiation = self._driver.core.negotiation
-        table = negotiation._repr_html_() if negotiation is not None else ""
-        from html import escape
-
-        return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
-
-    def to_frame(self) -> pandas.DataFrame:
-        """Its presentation contexts as a DataFrame."""
-        return self.negotiation.to_frame()
 
     def __enter__(self) -> Self:
         return self
@@ -428,8 +390,8 @@ class Association:
         event_information : Dataset, mapping or bytes, optional
             What belongs to the event.
         meta_sop_class : str, optional
-            The abstract syntax in whose context it is asked.  By default the SOP Class itself, where that was not negotiated
-            a Meta SOP Class that stands for it, and for a UPS the SOP Class that has the service.
+            The abstract syntax of the context to use, such as a Meta SOP Class.  By default the SOP Class itself; where that
+            was not negotiated, one that stands for it: a Meta SOP Class, or for a UPS the SOP Class that has the service.
 
         Returns
         -------
@@ -467,8 +429,7 @@ class Association:
     ) -> Reply:
         """Modify attributes of a SOP Instance (N-SET, PS3.7 10.1.3).
 
-        *modification_list* is a Dataset, mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        *modification_list* is a Dataset, mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return self._reply(self._invoking.n_set(sop_class, sop_instance, modification_list, meta_sop_class))
 
@@ -501,8 +462,7 @@ class Association:
         """Create a SOP Instance (N-CREATE, PS3.7 10.1.5).
 
         Without *sop_instance* the peer assigns the UID; ``Reply.sop_instance_uid`` has it.  *attribute_list* is a Dataset,
-        mapping or bytes; the
-        other parameters are those of `n_event_report`.
+        mapping or bytes; the other parameters are those of `n_event_report`.
         """
         return self._reply(self._invoking.n_create(sop_class, attribute_list, sop_instance, meta_sop_class))
 
@@ -560,10 +520,6 @@ class Association:
             Whether the association is established and nothing waits for an answer of ours.
         """
         return self._driver.wait_until_served(timeout)
-
-    @property
-    def _invoking(self) -> Invoking:
-        return Invoking(self._driver.negotiation, self._driver.codec)
 
     def _reply(self, invoked: Invoked) -> Reply:
         responses: Responses[Reply] = Responses(self._driver, invoked)

@@ -18,13 +18,12 @@ from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Message, Request, Response
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
-from nbdicom.errors import AssociationError, NbdicomError, OperationTimeout
+from nbdicom.errors import AssociationError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
-from nbdicom.privacy import trace_of
-from nbdicom.table import printable
+from nbdicom.privacy import trace_of, words_of
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
@@ -230,9 +229,7 @@ class Driver(Wire):
             pass  # it could not be answered; the interrupt is what counts
 
     def _handler_failed(self, request: Request, error: BaseException) -> None:
-        # Kind and place of the error only: its text may quote a patient's data.  Our own texts never do.
-        what = printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
-        _log.warning("%s from %s: %s", request.name, self.peer, what)
+        _log.warning("%s from %s: %s", request.name, self.peer, words_of(error))
         _log.debug("%s", trace_of(error))
 
     # --------------------------------------------------------------------------- operations, driven

@@ -91,7 +91,9 @@ class Responses(Generic[T]):
         if kind is Deliver:
             return value  # type: ignore[no-any-return]
         self._finish(value)
-        self._raise_for_status()
+        assert self.status is not None
+        if self._raises:
+            raise_for_status(self.status, self.service, cancelling=self._cancelling)
         raise StopIteration
 
     def _resume(self) -> tuple[type, Any]:
@@ -110,12 +112,6 @@ class Responses(Generic[T]):
             self._done = True
             self._operation.close()
             self._driver.serving.end_handling(self._invocation)
-
-    def _raise_for_status(self) -> None:
-        status = self.status
-        if status is None or not self._raises:
-            return
-        raise_for_status(status, self.service, cancelling=self._cancelling)
 
     def cancel(self) -> None:
         """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.

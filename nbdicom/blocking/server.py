@@ -27,19 +27,17 @@ from nbdicom.blocking.turns import Turns
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import AssociationError, ConnectionFailed, NbdicomError, OperationTimeout
+from nbdicom.errors import AssociationError, ConnectionFailed, OperationTimeout
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
-from nbdicom.privacy import trace_of
+from nbdicom.privacy import trace_of, words_of
 from nbdicom.running import deaf, listening, network
-from nbdicom.table import Table, printable
+from nbdicom.table import printable
 from nbdicom.trace.recorder import recorder_of
 
 if TYPE_CHECKING:
     import socket
-
-    import pandas
 
     from nbdicom.blocking.transport import Transport
     from nbdicom.blocking.unserved import Unserved
@@ -48,9 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _log = logging.getLogger("nbdicom.server")
-_PATIENCE = (
-    10.0  #: seconds of a wait in the kernel: an association that does nothing looks at the clock once, and sleeps on
-)
+#: Seconds of a wait in the kernel: an association that does nothing looks at the clock once, and sleeps on.
+_PATIENCE = 10.0
 
 
 class Server(Acceptor):
@@ -121,9 +118,8 @@ class Server(Acceptor):
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)  # a connection has
         self._open = False  # new connections are let in
-        self._served: dict[
-            object, Served[Driver]
-        ] = {}  # in the order of their coming, those in memory by their attendants
+        # In the order of their coming, those in memory by their attendants.
+        self._served: dict[object, Served[Driver]] = {}
         self._turns = Turns()
         self._chores: deque[Callable[[], object]] = deque()  # in memory: what `later` was given
 
@@ -185,11 +181,6 @@ class Server(Acceptor):
         return self._requested if self._listener is None else self._listener.address
 
     @property
-    def running(self) -> bool:
-        """True between `start` and `close`."""
-        return self._listener is not None
-
-    @property
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         with self._lock:
@@ -243,8 +234,7 @@ class Server(Acceptor):
         try:
             function(*args)
         except Exception as error:  # nobody waits for it: the peer may be gone, say
-            what = printable(error.message) if isinstance(error, NbdicomError) else type(error).__name__
-            _log.warning("%s: what was put off failed: %s", self.ae_title, what)
+            _log.warning("%s: what was put off failed: %s", self.ae_title, words_of(error))
             _log.debug("%s", trace_of(error))
 
     def _do_chores(self) -> None:
@@ -258,21 +248,6 @@ class Server(Acceptor):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def table(self) -> Table:
-        """The associations that are established now."""
-        associations = [(a.peer, a.negotiation) for a in self.associations]
-        return self.table_of(self.address, self.running, associations)
-
-    def __repr__(self) -> str:
-        return str(self.table()) if self.associations else f"<Server {self.table().title}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The associations that are established now, as a DataFrame."""
-        return self.table().to_frame()
 
     # --------------------------------------------------------------------------- work
 

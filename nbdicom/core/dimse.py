@@ -164,7 +164,7 @@ class Dimse:
         if isinstance(message, CStoreRQ) and self.open_sink is not None:
             try:
                 self._sink = received.sink = self.open_sink(context, message)
-            except Exception as error:  # foreign code, as above
+            except Exception as error:  # sinks are foreign code: whatever they raise is their answer, not ours
                 received.sink_error = error
         if self._sink is None and received.sink_error is None:
             self._sink = MemorySink(self._limits.data_set)
@@ -187,7 +187,7 @@ class Dimse:
             if isinstance(sink, MemorySink):
                 self._hold(self._size)
             sink.write(views)
-        except Exception as error:  # the sink is foreign code: whatever it raises is its answer, not ours
+        except Exception as error:  # foreign code, as above
             assert self._received is not None
             self._received.sink_error = error
             self._drop_sink()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
+from typing import Self
 
 from nbdicom.table import Table
 
 __all__ = ["GRID", "NEXT", "TABLE", "Action", "Evt", "Sta", "state_table"]
 
 
-class Sta(IntEnum):
-    """The thirteen states (PS3.8 Tables 9-1 to 9-5)."""
+class _Numbered(IntEnum):
+    """Numbers with the standard's words for them as ``meaning``."""
 
-    def __new__(cls, number: int, meaning: str) -> Sta:
+    def __new__(cls, number: int, meaning: str) -> Self:
         """Attach the standard's words to the number."""
         member = int.__new__(cls, number)
         member._value_ = number
@@ -25,6 +26,11 @@ class Sta(IntEnum):
         return member
 
     meaning: str
+
+
+class Sta(_Numbered):
+    """The thirteen states (PS3.8 Tables 9-1 to 9-5)."""
+
     STA1 = 1, "Idle"
     STA2 = 2, "Transport connection open (awaiting A-ASSOCIATE-RQ PDU)"
     STA3 = 3, "Awaiting local A-ASSOCIATE response primitive"
@@ -43,17 +49,9 @@ class Sta(IntEnum):
         return f"Sta{int(self)}"
 
 
-class Evt(IntEnum):
+class Evt(_Numbered):
     """The nineteen events (PS3.8 Table 9-10, first column)."""
 
-    def __new__(cls, number: int, meaning: str) -> Evt:
-        """Attach the standard's words to the number."""
-        member = int.__new__(cls, number)
-        member._value_ = number
-        member.meaning = meaning
-        return member
-
-    meaning: str
     EVT1 = 1, "A-ASSOCIATE Request (local user)"
     EVT2 = 2, "Transport Connection Confirm (local transport service)"
     EVT3 = 3, "A-ASSOCIATE-AC PDU (received on transport connection)"

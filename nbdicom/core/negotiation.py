@@ -126,9 +126,8 @@ def _proposed(
     if not 1 <= len(proposed) <= MAX_CONTEXTS:
         raise LocalProtocolError(f"{len(proposed)} presentation contexts; 1 to {MAX_CONTEXTS} are possible")
     contexts: list[Item] = []
-    about: dict[
-        tuple[type[Item], UID], Item
-    ] = {}  # one item of each kind for a SOP Class, however many contexts it has
+    # One item of each kind for a SOP Class, however many contexts it has.
+    about: dict[tuple[type[Item], UID], Item] = {}
     for index, context in enumerate(proposed):
         if not context.transfer_syntaxes:
             raise LocalProtocolError(f"presentation context for {context.abstract_syntax.name} without transfer syntax")

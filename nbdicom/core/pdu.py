@@ -38,6 +38,7 @@ from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import UID
 
 __all__ = [
+    "DICOM_APPLICATION_CONTEXT",
     "FIXED_LENGTH_TYPES",
     "PDU",
     "PDU_TYPES",
@@ -76,10 +77,13 @@ __all__ = [
     "annotate",
     "decode_pdu",
     "encode_pdu",
+    "every",
     "in_words",
+    "is_remembered",
     "pdu_name",
     "reject_in_words",
     "reject_reason",
+    "user_information",
     "without_secrets",
 ]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.extended import Extended, in_short
@@ -20,9 +20,6 @@ from nbdicom.core.pdu import ContextResult, Item, in_words, reject_in_words
 from nbdicom.errors import NoPresentationContext
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = [
     "DEFAULT_MAXIMUM_LENGTH",
@@ -309,7 +306,7 @@ class Negotiation(Tabular):
                 refused=syntaxes,
                 hint="propose a context with the transfer syntax of the data set, or transcode it first",
             )
-        if candidates and any(c.accepted for c in candidates):
+        if any(c.accepted for c in candidates):
             raise NoPresentationContext(
                 f"{name}: accepted, but not in the role of {'SCU' if as_scu else 'SCP'} for us",
                 abstract_syntax=abstract_syntax,
@@ -317,12 +314,12 @@ class Negotiation(Tabular):
                 hint="the peer did not agree to SCP/SCU role selection for this SOP Class",
             )
         if candidates:
-            worst = candidates[0]
+            refused = candidates[0]
             raise NoPresentationContext(
-                f"{name}: refused by {printable(self.called_ae_title)}: {worst.result_in_words}",
+                f"{name}: refused by {printable(self.called_ae_title)}: {refused.result_in_words}",
                 abstract_syntax=abstract_syntax,
-                refused=worst.result_in_words,
-                hint=worst.what_to_try or None,
+                refused=refused.result_in_words,
+                hint=refused.what_to_try or None,
             )
         raise NoPresentationContext(
             f"{name}: not among the {len(self.contexts)} presentation contexts of this association",
@@ -383,12 +380,14 @@ class Negotiation(Tabular):
     def _user_notes(self) -> tuple[str, ...]:
         if self.identity is None:
             return ()
-        if self.identity_response is not None:
+        if self.identity_response:
             answer = f"confirmed, with a response of {len(self.identity_response)} bytes"
-            answer = answer if self.identity_response else "confirmed"
+        elif self.identity_response is not None:
+            answer = "confirmed"
+        elif self.identity.positive_response:
+            answer = "not confirmed: the peer may not have looked at it"
         else:
-            asked = self.identity.positive_response
-            answer = "not confirmed: the peer may not have looked at it" if asked else "no confirmation was asked for"
+            answer = "no confirmation was asked for"
         return (f"user identity: {self.identity}; {answer}",)
 
     def _class_notes(self) -> tuple[str, ...]:
@@ -407,17 +406,13 @@ class Negotiation(Tabular):
                 notes[f"common extended negotiation, {name}: {service}, related to {general}"] = None
         return tuple(notes)
 
-    def to_frame(self) -> pandas.DataFrame:
-        """The table as a pandas DataFrame."""
-        return self.table().to_frame()
-
 
 def _roles(context: NegotiatedContext) -> str:
-    agreed = "/".join(name for name, on in (("SCU", context.scu_role), ("SCP", context.scp_role)) if on) or "none"
-    if context.roles_proposed is None or not context.accepted:
-        return agreed if context.roles_proposed is None else _names(context.roles_proposed)
+    agreed = _names((context.scu_role, context.scp_role))
+    if context.roles_proposed is None:
+        return agreed
     asked = _names(context.roles_proposed)
-    return agreed if asked == agreed else f"{agreed} (asked for {asked})"
+    return f"{agreed} (asked for {asked})" if context.accepted and asked != agreed else asked
 
 
 def _names(roles: tuple[bool, bool]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-__all__ = ["BytesSource", "DataSink", "DataSource", "MemoryBudget", "MemorySink"]
+__all__ = ["Buffer", "BytesSource", "DataSink", "DataSource", "MemoryBudget", "MemorySink"]
 
 Buffer = bytes | bytearray | memoryview
 

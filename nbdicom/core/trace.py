@@ -41,6 +41,7 @@ __all__ = [
     "PDUSent",
     "Quirk",
     "Secured",
+    "Together",
     "Trace",
     "TraceEvent",
     "Tracer",

@@ -201,9 +201,8 @@ def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
         raise DataSetError(
             f"pydicom cannot transcode {names} here", hint="its codecs are packages of their own, such as pylibjpeg"
         )
-    if (
-        source == _BIG and PydicomUID(target).is_compressed
-    ):  # pydicom would compress the bytes in the order that they have
+    if source == _BIG and PydicomUID(target).is_compressed:
+        # pydicom would compress the bytes in the order that they have.
         dataset, source = codec.decode(codec.encode(dataset, _EXPLICIT), _EXPLICIT), _EXPLICIT
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = PydicomUID(source)

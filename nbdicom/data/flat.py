@@ -103,9 +103,7 @@ def _encode_value(value: Any, vr: str, names: tuple[str, ...], explicit: bool, t
             return text.encode("ascii")
         if vr not in ENCODED:
             raise ValueError("not ASCII")
-    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-        raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
-    except Exception as error:  # struct.error is no subclass of anything above
+    except Exception as error:  # the value is a caller's: of any type, and struct has an error of its own
         raise DataSetError(f"a value of {plan_of(tag).name} does not fit its VR {vr}") from error
     try:
         return _encode_text(text, vr, names)

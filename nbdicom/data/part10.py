@@ -123,26 +123,21 @@ def _guess(head: bytes) -> str:
 def _sop_uids(head: bytes, syntax: str) -> tuple[str | None, str | None]:
     """SOP Class and Instance UID from the first elements of the data set."""
     elements: dict[int, bytes] = {}
-    try:
+    if syntax in (_EXPLICIT_LE, _IMPLICIT_LE):
         # The head is cut off somewhere behind group 0008: what has been read until then is what is wanted.
-        if syntax not in (_EXPLICIT_LE, _IMPLICIT_LE):
-            raise DataSetError("not read from the head")
         position = 0
         while position + 8 <= len(head):
-            length = int.from_bytes(head[position + 4 : position + 8], "little")
-            value = position + 8
-            if syntax == _EXPLICIT_LE:
-                length = int.from_bytes(head[position + 6 : position + 8], "little")
-                if head[position + 4 : position + 6] in (b"OB", b"OW", b"SQ", b"UN", b"UT", b"UC", b"UR"):
-                    break
-            tag = int.from_bytes(head[position : position + 2], "little") << 16 | int.from_bytes(
-                head[position + 2 : position + 4], "little"
-            )
+            group, element, vr, length = _SHORT.unpack_from(head, position)
+            if syntax == _IMPLICIT_LE:
+                length = int.from_bytes(head[position + 4 : position + 8], "little")
+            elif vr in LONG_VRS:
+                break
+            tag, value = group << 16 | element, position + 8
             if tag > 0x00080018 or value + length > len(head):
                 break
             elements[tag] = head[value : value + length]
             position = value + length
-    except DataSetError:
+    else:
         elements = {tag: bytes(value) for tag, (_, value) in decode_elements(head, syntax).items()}
     return _text(elements, 0x00080016), _text(elements, 0x00080018)
 

@@ -1,6 +1,6 @@
 """Where every element of a data set stands in its bytes, sequences and their items included (PS3.5 section 7).
 
-For views that show bytes and for the redaction of transcripts; whoever wants values asks `flat` or pydicom.
+For views that show bytes and for the redaction of transcripts; whoever wants values asks `nested` or pydicom.
 """
 
 from __future__ import annotations

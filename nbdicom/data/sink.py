@@ -21,7 +21,7 @@ from nbdicom.data.part10 import part10_header, read_header
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "safe_name", "sender_of"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "header_for", "safe_name"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
@@ -324,17 +324,16 @@ class FolderSink:
         if not self._made:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._made = True
-        header = part10_header(
-            sop_class_uid=request.sop_class_uid,
-            sop_instance_uid=request.sop_instance_uid,
-            transfer_syntax=request.transfer_syntax,
-            source_ae_title=sender_of(request),
-        )
-        return Part10Sink(f"{self._prefix}{safe_name(request.sop_instance_uid)}", header, **self._options)
+        path = f"{self._prefix}{safe_name(request.sop_instance_uid)}"
+        return Part10Sink(path, header_for(request), **self._options)
 
 
-def sender_of(request: Any) -> str:
-    """Who sent it: the requestor of the association, or for a C-GET the peer that we called."""
-    negotiation = request.negotiation
-    title = negotiation.called_ae_title if negotiation.requestor else negotiation.calling_ae_title
-    return str(title)
+def header_for(request: Any) -> bytes:
+    """What stands before the data set of a `StoreRequest` in a file, with who sent it."""
+    negotiation = request.negotiation  # for a C-GET the peer that we called sends
+    return part10_header(
+        sop_class_uid=request.sop_class_uid,
+        sop_instance_uid=request.sop_instance_uid,
+        transfer_syntax=request.transfer_syntax,
+        source_ae_title=str(negotiation.called_ae_title if negotiation.requestor else negotiation.calling_ae_title),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -148,16 +149,10 @@ class InstanceFile:
 
     def _inflating(self) -> DataSource:
         # Twice: a file that is damaged has to be known before its message begins, which cannot be taken back.
-        for last in (False, True):
-            source = InflatingSource(FileSource(self.path, self.header.data_offset))
-            if last:
-                break
-            try:
-                for _ in source.chunks(1 << 20):
-                    pass
-            finally:
-                source.close()
-        return source
+        with closing(InflatingSource(FileSource(self.path, self.header.data_offset))) as source:
+            for _ in source.chunks(1 << 20):
+                pass
+        return InflatingSource(FileSource(self.path, self.header.data_offset))
 
     def __repr__(self) -> str:
         return f"<InstanceFile {printable(self.path)}: {printable(self.sop_class_uid.name)}>"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
-from nbdicom.core.negotiation import ContextLike, Negotiation, Support, title_problem
+from nbdicom.core.negotiation import ContextLike, Support, title_problem
 from nbdicom.core.streams import MemoryBudget
 from nbdicom.core.trace import Trace, Tracer, traced_by
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.invoking import Associated
 from nbdicom.table import Table, counted, printable
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Acceptor", "Served"]
 
@@ -39,8 +43,10 @@ class Acceptor:
     Raises
     ------
     LocalProtocolError
-        If the AE title is none.
+        If the AE title is not one (PS3.5 6.2).
     """
+
+    _listener: object | None = None
 
     def __init__(
         self,
@@ -114,16 +120,41 @@ class Acceptor:
         )
         return new.admitted
 
-    def table_of(self, address: tuple[str, int], running: bool, associations: list[tuple[str, Negotiation]]) -> Table:
-        """The *associations*, each a peer and what was negotiated, under a line about the acceptor."""
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on (the requested ones before it does)."""
+        raise NotImplementedError
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `close`."""
+        return self._listener is not None
+
+    @property
+    def associations(self) -> Sequence[Associated]:
+        """The associations that are established now."""
+        raise NotImplementedError
+
+    def table(self) -> Table:
+        """The associations that are established now, under a line about the acceptor."""
         rows = [
-            (printable(negotiation.calling_ae_title), peer, len(negotiation.accepted))
-            for peer, negotiation in associations
+            (printable(one.negotiation.calling_ae_title), one.peer, len(one.negotiation.accepted))
+            for one in self.associations
         ]
-        host, port = address
+        host, port = self.address
         return Table(
-            f"{self.ae_title}@{host}:{port}, {'listening' if running else 'not listening'}, "
+            f"{self.ae_title}@{host}:{port}, {'listening' if self.running else 'not listening'}, "
             f"{counted(len(rows), 'association')}",
             ("calling AE title", "from", "presentation contexts"),
             rows,
         )
+
+    def __repr__(self) -> str:
+        return str(self.table()) if self.associations else f"<Server {self.table().title}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The associations that are established now, as a DataFrame."""
+        return self.table().to_frame()

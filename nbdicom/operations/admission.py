@@ -151,7 +151,7 @@ class Admission:
             if isinstance(decision, Abort):
                 return decision, None
             support = decision or support
-        return negotiate(rq, support, items) if items else negotiate(rq, support)
+        return negotiate(rq, support, items)
 
 
 def _verify(

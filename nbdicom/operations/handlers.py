@@ -30,7 +30,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
 )
 
-__all__ = ["Abort", "Handlers", "Reject", "known_users"]
+__all__ = ["Abort", "Handlers", "Reject", "known_users", "succeed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Abort:
 def known_users(
     passcodes: Mapping[str, str], *, anonymous: bool = False
 ) -> Callable[[UserIdentity | None, AAssociateRQ], bool]:
-    """An `Handlers.identity` that knows user names and passcodes (type 2, PS3.7 D.3.3.7).
+    """A `Handlers.identity` that knows user names and passcodes (type 2, PS3.7 D.3.3.7).
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def known_users(
 
 
 def succeed(request: object) -> int:
-    """The handler that has nothing against it: Success."""
+    """The handler that has nothing against it: Success (PS3.7 C.1.1)."""
     return 0x0000
 
 

@@ -1,15 +1,17 @@
 """The operations that a person can ask of an association, ready to be driven (PS3.7 7.1; PS3.4 Annexes A, B, C).
 
 Both drivers' `Association` classes have the public methods; what a method means is written here, once: which context, what
-is encoded, which operation, and what its driver has to know of it.
+is encoded, which operation, and what its driver has to know of it.  What does not wait they share: `Associated`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
 
+from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
@@ -19,9 +21,13 @@ from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers, succeed
 from nbdicom.operations.requests import Codec, StorableInstance, StoreRequest
 from nbdicom.services import abstract_syntaxes
+from nbdicom.table import printable
 from nbdicom.uids import UID
 
-__all__ = ["Invoked", "Invoking"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Associated", "Invoked", "Invoking"]
 
 _VERIFICATION = UID("1.2.840.10008.1.1")
 
@@ -162,3 +168,62 @@ class Invoking:
     def _encode(self, dataset: Any, context: NegotiatedContext) -> bytes:
         assert context.transfer_syntax is not None
         return self.codec.encode(dataset, context.transfer_syntax)
+
+
+class Driving(Protocol):
+    """What `Associated` asks of a driver."""
+
+    core: AssociationCore
+    codec: Codec
+    peer: str
+
+    @property
+    def negotiation(self) -> Negotiation: ...
+
+    @property
+    def is_established(self) -> bool: ...
+
+
+class Associated:
+    """What the `Association` classes of all drivers share."""
+
+    _driver: Driving
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, "host:port"."""
+        return self._driver.peer
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """What was proposed, accepted and refused, as a table."""
+        return self._driver.negotiation
+
+    @property
+    def is_established(self) -> bool:
+        """True while operations can be invoked, as far as is known without looking at the connection."""
+        return self._driver.is_established
+
+    @property
+    def outstanding(self) -> int:
+        """How many of our operations wait for their final response."""
+        return self._driver.core.outstanding
+
+    @property
+    def _invoking(self) -> Invoking:
+        return Invoking(self._driver.negotiation, self._driver.codec)
+
+    def __repr__(self) -> str:
+        state = "established" if self.is_established else "over"
+        names = self._driver.core.negotiation
+        who = f"{printable(names.calling_ae_title)} -> {printable(names.called_ae_title)} " if names else ""
+        return f"<Association {who}{self.peer}, {state}>"
+
+    def _repr_html_(self) -> str:
+        negotiation = self._driver.core.negotiation
+        table = negotiation._repr_html_() if negotiation is not None else ""
+        return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Its presentation contexts as a DataFrame."""
+        return self.negotiation.to_frame()

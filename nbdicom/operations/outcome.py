@@ -12,10 +12,7 @@ _HINTS = {
     (0xA801, ""): "register the destination's AE title, host and port with the peer",
     (0xA701, ""): "ask for less, for instance one series at a time",
     (0xA702, "C-MOVE"): "the peer could send none of them: the destination may be away, or refuse these SOP Classes",
-    (
-        0xA702,
-        "C-GET",
-    ): "the peer could send none of them: propose a context with scp_role=True for each SOP Class",
+    (0xA702, "C-GET"): "the peer could send none of them: propose a context with scp_role=True for each SOP Class",
     (0x0122, ""): "the peer does not offer this service for this SOP Class",
     (0x0124, ""): "the peer does not allow it to our AE title",
     (0x0211, ""): "the peer does not perform this operation for this SOP Class",

@@ -60,7 +60,7 @@ from nbdicom.services import belongs, service
 from nbdicom.status import Status, StatusCategory
 from nbdicom.uids import ServiceClass
 
-__all__ = ["Destination", "Link", "perform"]
+__all__ = ["perform"]
 
 _SUCCESS = Status(0x0000)
 _MOST_SUB_OPERATIONS = 0xFFFF  #: the counters are 16-bit

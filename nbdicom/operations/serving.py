@@ -18,8 +18,9 @@ from nbdicom.core.streams import DataSink
 from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.effects import Operation, Send
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.performing import Link
 from nbdicom.operations.requests import Codec, ReceivedInstance, Refuse, StorableInstance, StoreRequest
-from nbdicom.operations.scp import Link, perform
+from nbdicom.operations.scp import perform
 from nbdicom.status import Status
 from nbdicom.uids import UID
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbdicom.pacs.archive import Outcome
 from nbdicom.status import Status
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["Added", "flatten", "row_of"]
 
@@ -40,10 +37,6 @@ class Added(Tabular):
             rows,
             marks=[marks.get(row[2], "") for row in rows],
         )
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The rows as a pandas DataFrame."""
-        return self.table().to_frame()
 
 
 def row_of(outcome: Outcome) -> tuple[str, str, str, str]:

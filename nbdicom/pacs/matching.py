@@ -25,7 +25,18 @@ from typing import Any
 from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.operations.requests import Refuse
 
-__all__ = ["AnyOf", "Between", "Key", "Name", "Number", "Period", "Wildcard", "fold_name", "parse_key"]
+__all__ = [
+    "AnyOf",
+    "Between",
+    "Key",
+    "Name",
+    "Number",
+    "Period",
+    "Wildcard",
+    "fold_name",
+    "parse_key",
+    "plain_date_time",
+]
 
 Condition = tuple[str, list[Any]]
 

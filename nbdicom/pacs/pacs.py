@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from nbdicom.blocking.server import Server
     from nbdicom.tls import TLS
 
-__all__ = ["Added", "Pacs", "demo_pacs"]
+__all__ = ["Pacs", "demo_pacs"]
 
 _log = logging.getLogger("nbdicom.pacs")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
+from nbdicom.pacs.durability import set_database_aside
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed
 from nbdicom.pacs.rows import Record
@@ -44,12 +45,7 @@ def open_index(path: Path, *, durable: bool) -> Index:
     try:
         return Index(path, durable=durable)
     except IndexDamaged as error:
-        aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-        _log.error("the index is set aside as %s and made again from the objects: %s", aside, printable(error))
-        for ending in ("", "-wal", "-shm"):
-            old = path.with_name(path.name + ending)
-            if old.exists():
-                old.rename(path.with_name(aside + ending))
+        set_database_aside(path, "the index is set aside as %s and made again from the objects: %s", error)
     try:
         return Index(path, durable=durable)
     except IndexDamaged as error:
@@ -176,12 +172,9 @@ def withdraw(store: ObjectStore, index: Index, entry: Entry, damage: str) -> Non
 
 def _digest(path: Path, offset: int) -> bytes:
     """The SHA-256 of what follows *offset*; read, not mapped: pages that were looked at would count as our memory."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(offset)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.digest()
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.data.identity import identity_of
-from nbdicom.data.part10 import part10_header, read_header
-from nbdicom.data.sink import FreeSpace, Part10Sink, safe_name, sender_of
+from nbdicom.data.part10 import read_header
+from nbdicom.data.sink import FreeSpace, Part10Sink, header_for, safe_name
 from nbdicom.errors import DataSetError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["MANIFEST", "CohortFolder", "Kept"]
 
 MANIFEST = "manifest.jsonl"
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +218,8 @@ class _Filed(Part10Sink):
     def __init__(self, folder: CohortFolder, request: StoreRequest) -> None:
         self._folder = folder
         self._request = request
-        header = part10_header(
-            sop_class_uid=request.sop_class_uid,
-            sop_instance_uid=request.sop_instance_uid,
-            transfer_syntax=request.transfer_syntax,
-            source_ae_title=sender_of(request),
-        )
-        super().__init__(folder.root / safe_name(request.sop_instance_uid), header, digest=True, free=folder.free)
+        path = folder.root / safe_name(request.sop_instance_uid)
+        super().__init__(path, header_for(request), digest=True, free=folder.free)
 
     def close(self, complete: bool) -> None:
         """Give the file its place and its line, or remove it."""
@@ -275,9 +269,6 @@ def _size(path: Path) -> int | None:
 def _digest(path: Path) -> str:
     """SHA-256 of the data set of a file."""
     offset = read_header(path).data_offset
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(offset)
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

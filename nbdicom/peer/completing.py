@@ -7,10 +7,10 @@ Nothing is imported for it: where there is no IPython nothing happens.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
+from nbdicom.peer.progress import running_shell
 from nbdicom.peer.query import LEVEL_OF_KEY, UNIQUE_KEYS, Level
 
 __all__ = ["keywords_for", "register", "values_for"]
@@ -29,10 +29,7 @@ _OPEN_STRING = re.compile(r"\.\s*find\s*\(\s*(['\"])(\w*)\Z")
 
 def register(shell: Any = None) -> None:
     """Have the running IPython ask us, too; a second time nothing happens."""
-    if shell is None:
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython is not None else None
-    matchers = getattr(getattr(shell, "Completer", None), "custom_matchers", None)
+    matchers = getattr(getattr(shell or running_shell(), "Completer", None), "custom_matchers", None)
     if matchers is None or any(getattr(one, "__name__", "") == _matcher.__name__ for one in matchers):
         return
     from IPython.core.completer import context_matcher

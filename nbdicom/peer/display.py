@@ -6,7 +6,6 @@ other tables are shown as pandas shows them.  ``print`` and ``repr`` are pandas'
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from nbdicom import privacy
+from nbdicom.peer.progress import running_shell
 from nbdicom.table import printable
 
 __all__ = ["DOUBT", "WHAT_IS_DOUBTFUL", "doubtful_in", "mask_columns", "register", "shown_text"]
@@ -36,9 +36,7 @@ def register(formatter: Any = None) -> None:
         By default that of the running session.
     """
     if formatter is None:
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython is not None else None
-        formatter = getattr(shell, "display_formatter", None)
+        formatter = getattr(running_shell(), "display_formatter", None)
         if formatter is None:
             return
     formatter.formatters["text/html"].for_type(pd.DataFrame, _html)
@@ -176,7 +174,7 @@ def _html(frame: Any) -> str | None:
     shown: Any
     shown, doubtful = _shown(frame)
     html: str | None
-    if shown is frame or len(shown) == len(frame):
+    if len(shown) == len(frame):
         html = shown._repr_html_()
     else:
         with pd.option_context("display.show_dimensions", False):

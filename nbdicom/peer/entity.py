@@ -230,5 +230,4 @@ class RemoteEntity(Remote):
         )
 
     def __repr__(self) -> str:
-        calling = "" if self.calling == "NBDICOM" else f", calling={self.calling!r}"
-        return f"Peer({self.address!r}{calling})\n{self.table()}"
+        return f"{super().__repr__()}\n{self.table()}"

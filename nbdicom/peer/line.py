@@ -105,9 +105,8 @@ class Line:
         if association is None:
             return
         terms, seconds = self._peer.terms(), self._peer.timeouts.linger
-        resting = seconds > 0 and not is_memory(
-            self._peer.host
-        )  # in memory a new one costs nothing, and nobody releases it
+        # In memory a new one costs nothing, and nobody releases it.
+        resting = seconds > 0 and not is_memory(self._peer.host)
         if resting and terms is not None and association.is_established and not association.outstanding:
             idle.put(self._where, (terms, self._proposed), association, seconds)
         else:

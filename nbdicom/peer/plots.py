@@ -170,7 +170,7 @@ def latency(reports: Any, *, ax: Axes | None = None) -> Axes:
                     step.ms
                 )
     if not times:
-        raise QueryError("there is no report to plot", hint="latency([pacs.echo() for _ in range(20)])")
+        raise QueryError("there is no report to plot", hint="plot_latency([pacs.echo() for _ in range(20)])")
     ax = ax or _axes(height=0.45 * len(times) + 1.2)
     for place, values in enumerate(times.values()):
         ax.scatter(values, [place] * len(values), s=14, alpha=0.6)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from nbdicom.errors import LocalProtocolError, QueryError
-from nbdicom.peer.query import attribute
+from nbdicom.peer.query import attribute, wired
 from nbdicom.peer.selection import each_item, records
-from nbdicom.peer.values import wire
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
 
@@ -56,7 +55,7 @@ class StepContent(Tabular):
         self._series: dict[str, dict[str, Any]] = {}
         scheduled = _entry(entry)
         now = datetime.now()  # noqa: DTZ005  # DICOM's dates and times are local ones
-        given = {name: _wire(name, value) for name, value in attributes.items()}
+        given = {name: wired(name, value) for name, value in attributes.items()}
         self._created = {
             **dict.fromkeys(_EMPTY, ""),
             "ScheduledStepAttributesSequence": [{name: scheduled.get(name, "") for name in _SCHEDULED}],
@@ -94,7 +93,7 @@ class StepContent(Tabular):
         """The modifications of an N-SET."""
         if self.status != _IN_PROGRESS:
             raise LocalProtocolError(f"the step is {self.status or 'not begun'}, not in progress [PS3.4 F.7.2.2]")
-        modifications = {name: _wire(name, value) for name, value in attributes.items()}
+        modifications = {name: wired(name, value) for name, value in attributes.items()}
         if self._series:
             modifications.setdefault("PerformedSeriesSequence", list(self._series.values()))
         return modifications
@@ -217,11 +216,6 @@ class PerformedProcedureStep(StepContent):
             self.discontinue()
 
 
-def _wire(name: str, value: Any) -> Any:
-    known = attribute(name)
-    return value if known.vr == "SQ" else wire(known.keyword, known.vr, value)
-
-
 def _entry(entry: Any) -> dict[str, Any]:
     """An entry of a worklist, as a row, a mapping or a Dataset: the attributes of its step beside the others."""
     if entry is None:
@@ -250,4 +244,4 @@ def _value(name: str, value: Any) -> Any:
         return list(value) if isinstance(value, (list, tuple)) else []
     if value is None or (not isinstance(value, str) and str(value) in ("<NA>", "NaT", "nan")):
         return ""
-    return _wire(name, value)
+    return wired(name, value)

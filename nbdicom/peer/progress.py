@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Progress", "ProgressLike", "Reporter", "is_interactive"]
+__all__ = ["Progress", "ProgressLike", "Reporter", "is_interactive", "running_shell"]
 
 _DELAY = 0.5  #: seconds before a bar is shown
 
@@ -28,11 +28,14 @@ class Reporter(Protocol):
 ProgressLike = bool | None | Reporter | Callable[[int, int | None], object]
 
 
+def running_shell() -> Any:
+    """The IPython in which we run, or None; it is not loaded to find out."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+
+
 def is_interactive() -> bool:
-    """Whether a person watches: a notebook, or a terminal.  IPython is not loaded to find out."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is not None and hasattr(shell, "kernel"):
+    """Whether a person watches: a notebook, or a terminal."""
+    if hasattr(running_shell(), "kernel"):
         return True
     return sys.stderr is not None and sys.stderr.isatty()
 

@@ -31,6 +31,7 @@ __all__ = [
     "Query",
     "apart",
     "attribute",
+    "wired",
 ]
 
 
@@ -199,6 +200,23 @@ def attribute(name: str) -> Attribute:
     keyword = datadict.dictionary_keyword(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
     vr = datadict.dictionary_VR(tag).split(" or ")[0]
     return Attribute(keyword, vr, datadict.dictionary_VM(tag) not in ("1", "0-1"))
+
+
+def wired(name: str, value: Any) -> Any:
+    """A value of an attribute as it goes on the wire; a sequence is taken as it is.
+
+    Raises
+    ------
+    QueryError
+        If there is no such attribute, or it cannot have such a value.
+
+    Examples
+    --------
+    >>> wired("PatientBirthDate", "1980-05-04")
+    '19800504'
+    """
+    known = attribute(name)
+    return value if known.vr == "SQ" else wire(known.keyword, known.vr, value)
 
 
 def _tag(name: str) -> int | None:

@@ -27,6 +27,7 @@ __all__ = [
     "Committed",
     "Failure",
     "MoveResult",
+    "Moved",
     "RetrieveResult",
     "Retrieved",
     "Sent",
@@ -345,7 +346,7 @@ class TransferResult(Tabular, Generic[Row]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RetrieveResult(TransferResult[Retrieved]):
-    """A C-GET: one row for each instance, with the file that it is in."""
+    """What came here, by C-GET or by C-MOVE: one row for each instance, with the file that it is in."""
 
     folder: Path
     answers: tuple[Answer, ...] = ()
@@ -362,7 +363,7 @@ class RetrieveResult(TransferResult[Retrieved]):
 
     @property
     def bytes(self) -> int:
-        """Bytes of the files that arrived."""
+        """Bytes of the data sets that arrived."""
         return sum(row.size or 0 for row in self.rows if row.ok)
 
     def _hints(self) -> list[str]:

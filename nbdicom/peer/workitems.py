@@ -11,8 +11,7 @@ from uuid import uuid4
 
 from nbdicom.core.extended import QueryOptions
 from nbdicom.operations.requests import Reply
-from nbdicom.peer.query import attribute
-from nbdicom.peer.values import wire
+from nbdicom.peer.query import wired
 from nbdicom.status import Status
 from nbdicom.uids import UID
 
@@ -131,13 +130,13 @@ def scheduled(attributes: Mapping[str, Any]) -> dict[str, Any]:
         "ScheduledProcedureStepStartDateTime": _now(),
         "InputReadinessState": "READY",
         "ProcedureStepLabel": "unnamed",
-        **{name: _wire(name, value) for name, value in attributes.items()},
+        **{name: wired(name, value) for name, value in attributes.items()},
     }
 
 
 def query_of(columns: Iterable[str], keys: Mapping[str, Any]) -> _WorkitemQuery:
     """A C-FIND for workitems (PS3.4 CC.2.8)."""
-    matching = {name: _wire(name, value) for name, value in keys.items()}
+    matching = {name: wired(name, value) for name, value in keys.items()}
     order = tuple(dict.fromkeys((*_COLUMNS, *matching, *columns)))
     return _WorkitemQuery(keys={**dict.fromkeys(order, ""), **matching}, columns=order)
 
@@ -176,7 +175,7 @@ class ClaimContent:
         self._started = _now()
 
     def _changes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: _wire(name, value) for name, value in attributes.items()} | {
+        return {name: wired(name, value) for name, value in attributes.items()} | {
             "TransactionUID": self.transaction_uid
         }
 
@@ -270,8 +269,3 @@ def _now() -> str:
 
 def _code(value: str, scheme: str, meaning: str) -> dict[str, str]:
     return {"CodeValue": value[:16], "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
-
-
-def _wire(name: str, value: Any) -> Any:
-    known = attribute(name)
-    return value if known.vr == "SQ" else wire(known.keyword, known.vr, value)

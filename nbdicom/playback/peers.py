@@ -7,9 +7,9 @@ import select
 import socket
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from nbdicom.address import join_address, split_address
+from nbdicom.address import join_address, split_entity
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
@@ -19,9 +19,6 @@ from nbdicom.playback.script import ReplayReport, script
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.recording import Recording
 from nbdicom.trace.transcript import load
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["FakePeer", "replay"]
 
@@ -64,7 +61,7 @@ def replay(recording: Recording | str | os.PathLike[str], to: Any, *, timeout: f
     ...     [report.ok for report in replay(wire, peer)]
     [True]
     """
-    title, host, port = _address(to)
+    title, host, port = split_entity(to)
     reports = []
     for connection in _recording(recording).connections:
         turns = script(connection, Role.REQUESTOR)
@@ -76,14 +73,6 @@ def replay(recording: Recording | str | os.PathLike[str], to: Any, *, timeout: f
         name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{host}:{port}"
         reports.append(ReplayReport(name, turns, player.played, failure))
     return reports
-
-
-def _address(to: Any) -> tuple[str, str, int]:
-    text = getattr(to, "address", to)
-    title, at, rest = str(text).rpartition("@")
-    if not at:
-        raise ConnectionFailed(f"{printable(text)!r} is not the address of an application entity", hint="AET@host:port")
-    return (title, *split_address(rest))
 
 
 class FakePeer(Tabular):
@@ -213,10 +202,6 @@ class FakePeer(Tabular):
             rows,
             marks=["ok" if report.ok else "bad" for report in self.reports],
         )
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The rows of the table."""
-        return self.table().to_frame()
 
     def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
         number = 0

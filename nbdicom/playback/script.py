@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import TranscriptError
 from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.arrows import Arrow, Connection
 from nbdicom.trace.pdvs import joined
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["ReplayReport", "Turn", "script"]
 
@@ -63,10 +59,6 @@ class ReplayReport(Tabular):
         verdict = "played to the end" if self.ok else f"ended after {self.played} of {len(self.turns)}"
         notes = [self.failure] if self.failure and self.played >= len(self.turns) else []
         return Table(f"{self.title}: {verdict}", ("arrow", "who", "what", "result"), rows, notes=notes, marks=marks)
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The rows of the table."""
-        return self.table().to_frame()
 
 
 def script(connection: Connection, role: Role) -> tuple[Turn, ...]:

@@ -14,7 +14,7 @@ from nbdicom.core.command import Message, Request, Response
 from nbdicom.core.machine import Sta
 from nbdicom.core.trace import MessageReceived, MessageSent, PDUReceived, PDUSent, Transition
 from nbdicom.core.upper_layer import Role
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 from nbdicom.trace.recording import Entry, TracedAssociation, decoded
 from nbdicom.uids import UID
 
@@ -78,11 +78,11 @@ class Arrow:
         if isinstance(pdu, p.AAssociateRQ):
             words = (
                 f", {printable(pdu.calling_ae_title)} calls {printable(pdu.called_ae_title)},"
-                f" {_contexts(len(pdu.presentation_contexts))}"
+                f" {counted(len(pdu.presentation_contexts), 'presentation context')}"
             )
         elif isinstance(pdu, p.AAssociateAC):
             accepted = sum(c.result == p.ContextResult.ACCEPTANCE for c in pdu.presentation_contexts)
-            words = f", {accepted} of {_contexts(len(pdu.presentation_contexts))} accepted"
+            words = f", {accepted} of {counted(len(pdu.presentation_contexts), 'presentation context')} accepted"
         elif isinstance(pdu, p.AAssociateRJ):
             words = f", {p.reject_in_words(int(pdu.result), int(pdu.source), pdu.reason_diag)}"
         elif isinstance(pdu, p.AAbort):
@@ -99,10 +99,6 @@ class Arrow:
             or self.pdus[0].pdu_type in (p.AAssociateRJ.pdu_type, p.AAbort.pdu_type)
             or self.pdus[0].pdu_type not in p.PDU_TYPES
         )
-
-
-def _contexts(count: int) -> str:
-    return f"{count} presentation context{'' if count == 1 else 's'}"
 
 
 def _about(message: Message) -> str:

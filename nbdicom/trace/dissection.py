@@ -18,7 +18,7 @@ from nbdicom.core.command import Message, annotate_command, decode_command, enco
 from nbdicom.core.extended import in_short, options_of
 from nbdicom.core.layout import Span
 from nbdicom.errors import DataSetError, RemoteProtocolError
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.page import page
 from nbdicom.trace.words import field_name, value_in_words
 from nbdicom.uids import UID
@@ -60,7 +60,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Dissection:
+class Dissection(Tabular):
     """Bytes and the fields that they are.
 
     ``dissection["Called AE title"]`` and ``dissection[3]`` give one field taken apart in its turn.
@@ -131,11 +131,6 @@ class Dissection:
     def _more(self) -> list[str]:
         count = sum(1 for _ in self.walk()) - _MOST_FIELDS
         return [f"... and {count} more fields in .to_frame()"] if count > 0 else []
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each field, with its bytes where it holds no others."""

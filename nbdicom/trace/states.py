@@ -13,7 +13,7 @@ from nbdicom.core.pdu import PDataTF
 from nbdicom.core.trace import PDUReceived, PDUSent, Transition
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import LocalProtocolError
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.trace.diagram import state_diagram
 from nbdicom.trace.page import page, with_fallback
 
@@ -38,7 +38,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StatePath:
+class StatePath(Tabular):
     """The steps of one side of one association.
 
     In the established association each P-DATA-TF is an event, too (Evt9, Evt10); those of one stay in a state are counted.
@@ -74,11 +74,6 @@ class StatePath:
 
     def _line(self) -> str:
         return " \N{RIGHTWARDS ARROW} ".join(map(str, self.states))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each step."""

@@ -19,7 +19,7 @@ from nbdicom.core.trace import (
     TraceEvent,
     Transition,
 )
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 from nbdicom.trace import dissection
 from nbdicom.trace.arrows import Arrow, Connection
 from nbdicom.trace.dissection import Dissection
@@ -59,7 +59,7 @@ def summary(recording: Recording) -> Table:
     quirks = dict.fromkeys(str(e.event) for e in recording.entries if isinstance(e.event, Quirk))
     count = len(recording.entries)
     dropped = sum(side.dropped_sent + side.dropped_received for side in recording.associations)
-    title = f"Recording: {len(rows)} side{'' if len(rows) == 1 else 's'} of associations, {count} events"
+    title = f"Recording: {counted(len(rows), 'side')} of associations, {count} events"
     return Table(
         title + (f"; {dropped} earlier PDUs made room" if dropped else ""),
         ("#", "our role", "calling \N{RIGHTWARDS ARROW} called", "peer", "PDUs", "bytes", "messages", "ms", "outcome"),

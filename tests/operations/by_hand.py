@@ -15,8 +15,9 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.errors import DataSetError
 from nbdicom.operations.effects import END, Call, Deliver, Effect, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.performing import Link
 from nbdicom.operations.requests import Refuse, StorableInstance
-from nbdicom.operations.scp import Link, perform
+from nbdicom.operations.scp import perform
 from nbdicom.status import Status
 from nbdicom.uids import UID
 

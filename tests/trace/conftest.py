@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import nbdicom as nd
+from nbdicom.trace import Recorder
 
 FIND = "StudyRootQueryRetrieveInformationModelFind"
 GET = "StudyRootQueryRetrieveInformationModelGet"
@@ -25,3 +26,11 @@ def server() -> Iterator[nd.Server]:
 @pytest.fixture
 def peer(server: nd.Server) -> nd.Peer:
     return nd.Peer("PACS", *server.address)
+
+
+@pytest.fixture
+def found(peer: nd.Peer) -> Recorder:
+    """A query and its answers, as recorded."""
+    with nd.record(payload=None) as wire:
+        assert len(peer.studies()) == 4
+    return wire

@@ -15,13 +15,6 @@ CLIENT, SERVER = (b"\x0a\0\0\1", 50_000), (b"\x0a\0\0\2", 11_112)
 LINKS = {"ethernet": 1, "raw": 12, "loopback": 0}
 
 
-@pytest.fixture
-def found(peer: nd.Peer) -> Recorder:
-    with nd.record(payload=None) as wire:
-        assert len(peer.studies()) == 4
-    return wire
-
-
 def segments(wire: Recorder, size: int, port: int = CLIENT[1], start: int = 0xFFFFFF00) -> list[tuple[float, object]]:
     """The session as IP packets of at most *size* bytes of payload; the sequence numbers wrap."""
     client = (CLIENT[0], port)

@@ -19,13 +19,6 @@ from .conftest import FIND, handlers
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
-@pytest.fixture
-def found(peer: nd.Peer) -> Recorder:
-    with nd.record(payload=None) as wire:
-        assert len(peer.studies()) == 4
-    return wire
-
-
 def sent(wire: Recording, association: int) -> list[bytes]:
     return [e.event.data for e in wire.entries if e.association == association and isinstance(e.event, PDUSent)]
 

@@ -14,11 +14,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import NActionRequest, Refuse
+from nbdicom.pacs.durability import sync_folder
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.pacs.workflow.attributes import read, require, text_of
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
@@ -46,7 +46,6 @@ _NO_SUCH_INSTANCE = 0x0112
 _CLASS_INSTANCE_CONFLICT = 0x0119
 _CLASS_NOT_SUPPORTED = 0x0122
 _DUPLICATE_TRANSACTION = 0x0131
-_PIECE = 1 << 20
 
 
 def read_back(instance: StoredInstance, *, sync: bool) -> bool:
@@ -59,28 +58,17 @@ def read_back(instance: StoredInstance, *, sync: bool) -> bool:
         with instance.path.open("rb", buffering=0) as file:
             if sync:
                 os.fsync(file.fileno())
-                _sync_folder(instance.path.parent)
+                sync_folder(instance.path.parent)
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             if os.fstat(file.fileno()).st_size != instance.size:
                 return False
             file.seek(instance.offset)
-            digest = hashlib.sha256()
-            while piece := file.read(_PIECE):
-                digest.update(piece)
+            digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
         _log.error("commitment: an object cannot be read back: %s", error.strerror)
         return False
     return hmac.compare_digest(digest.hexdigest(), instance.digest)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class Commitments(Service):

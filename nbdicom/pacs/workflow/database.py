@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import PacsError
-from nbdicom.pacs.durability import make_database
-from nbdicom.table import printable
+from nbdicom.pacs.durability import make_database, set_database_aside
 
 __all__ = ["Attributes", "Database", "dump", "load", "now"]
 
@@ -105,7 +104,7 @@ class Database:
                     f"the database {path} cannot be opened for writing: {error}",
                     hint="check the permissions and the free space",
                 ) from error
-            self._set_aside(error)
+            set_database_aside(path, "the workflow database is set aside as %s, and its content with it: %s", error)
             self._connection = self._open(durable)
 
     def _open(self, durable: bool) -> sqlite3.Connection:
@@ -133,15 +132,6 @@ class Database:
             connection.close()
             raise
         return connection
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """A file that cannot be read keeps its content under another name; the work goes on with an empty one."""
-        aside = f"{self.path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-        _log.error("the workflow database is set aside as %s, and its content with it: %s", aside, printable(error))
-        for ending in ("", "-wal", "-shm"):
-            old = self.path.with_name(self.path.name + ending)
-            if old.exists():
-                old.rename(self.path.with_name(aside + ending))
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
