@@ -672,6 +672,8 @@ def annotate_command(raw: bytes) -> Iterator[Span]:
                 shown = Priority(shown)
             elif known == "status" and shown is not None:
                 shown = Status(shown, message.rpartition("-")[0])
+            elif known == "error_id" and shown is not None:
+                shown = f"{shown:04X}H"  # as the standard writes those that it defines
         elif (group, element) == (0, 0):
             words, shown = "Command Group Length", int.from_bytes(value, "little")
         elif (group, element) == (0, _COMMAND_FIELD):

@@ -200,7 +200,9 @@ class DicomAccessor(Tabular):
 
     def __init__(self, frame: pd.DataFrame) -> None:
         if not any(key in frame.columns for key in _KEYS):
-            raise AttributeError(f"no .dicom here: none of the columns is {', '.join(_KEYS)}")
+            # `frame[mask]` with a mask of an empty table: without rows `map` gives objects, and pandas looks for columns.
+            hint = "" if len(frame.columns) else " (there are no columns: a mask that chooses rows is .astype(bool))"
+            raise AttributeError(f"no .dicom here: none of the columns is {', '.join(_KEYS)}{hint}")
         self._frame = frame
 
     # ------------------------------------------------------------------------------- where it comes from

@@ -208,6 +208,14 @@ def test_a_status_knows_its_service_and_comment() -> None:
     assert "destination unknown" in str(status) and status.comment == "who?"
 
 
+def test_an_error_id_is_written_as_the_standard_writes_it() -> None:
+    """A710H of PS3.4 F.7.2.2.4, not 42768."""
+    raw = c.encode_command(
+        c.NSetRSP(message_id_being_responded_to=1, status=Status(0x0110), error_id=0xA710), data_set=False
+    )
+    assert {span.name: span.value for span in c.annotate_command(raw)}["Error ID (0000,0903)"] == "A710H"
+
+
 def test_a_long_comment_is_cut_to_its_vr() -> None:
     raw = c.encode_command(
         c.CEchoRSP(message_id_being_responded_to=1, status=Status(0), error_comment="x" * 99), data_set=False

@@ -233,6 +233,16 @@ def test_other_tables_have_no_dicom():
         _ = foreign.dicom
 
 
+def test_a_table_of_no_columns_says_what_made_it():
+    """The mask of an empty table that is made by `map` holds objects, and pandas looks for columns in it."""
+    nothing = frame_of()
+    mask = nothing["ModalitiesInStudy"].map(lambda modalities: "CT" in modalities)
+    with pytest.raises(AttributeError, match="astype"):
+        _ = nothing[mask].dicom
+    with pytest.raises(QueryError, match="no rows"):
+        nothing[mask.astype(bool)].dicom.series()
+
+
 def test_a_table_shows_whole_uids():
     uid = "1.2.840.113619." + "2." * 20 + "123456789"
     df = frame_of(encoded(**{**STUDY, "StudyInstanceUID": uid}))
