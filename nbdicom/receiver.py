@@ -153,8 +153,12 @@ class Receiver(Tabular):
         ------
         ConnectionFailed
             If the port is taken or not allowed.
+        NbdicomError
+            If the folder cannot be used.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        from nbdicom.data.sink import made_folder
+
+        made_folder(self.folder)
         replace_running(self)
         try:
             self._server.start()

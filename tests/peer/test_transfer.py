@@ -12,7 +12,7 @@ import pytest
 import nbdicom as nd
 from nbdicom.core.negotiation import MAX_CONTEXTS
 from nbdicom.data import instance
-from nbdicom.errors import AssociationAborted, NoPresentationContext, OperationFailed, QueryError
+from nbdicom.errors import AssociationAborted, NbdicomError, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import IncompleteTransfer, Peer
 from nbdicom.peer.contexts import COMMON_STORAGE, retrieve_contexts
@@ -59,6 +59,27 @@ def role(context):
 
     made = context_of(context)
     return PresentationContext(made.abstract_syntax, made.transfer_syntaxes, True, True) if context == CT else made
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pacs, to: pacs.get(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to, wait=False),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to, method="move", listen=0),
+        lambda pacs, to: pacs.pull(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: nd.serve(to=to),
+    ],
+    ids=["get", "retrieve", "retrieve in a job", "move", "pull", "a receiver"],
+)
+@pytest.mark.parametrize(("below", "words"), [("", "it is a file"), ("x", "Not a directory")])
+def test_a_folder_that_is_none_is_said_before_anything_is_asked(pacs, archive, tmp_path, call, below, words):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(NbdicomError, match=f"cannot be used: {words}") as caught:
+        call(pacs, tmp_path / "notes.txt" / below)
+    assert "choose a folder" in str(caught.value) and not archive.asked
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 # ------------------------------------------------------------------------------- C-GET
