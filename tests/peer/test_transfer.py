@@ -111,6 +111,14 @@ def test_the_result_is_a_table_with_keys(pacs, tmp_path):
     assert df.dicom.peer == pacs
 
 
+def test_the_table_has_the_series_that_was_not_asked_for(pacs, archive, tmp_path):
+    got = pacs.get(StudyInstanceUID="1.2.3", to=tmp_path)
+    series = {image.SOPInstanceUID: image.SeriesInstanceUID for image in archive.datasets}
+    assert dict(got.to_frame()[["SOPInstanceUID", "SeriesInstanceUID"]].to_numpy()) == series
+    got.paths[0].unlink()
+    assert got.to_frame().SeriesInstanceUID.isna().tolist() == [True, *[False] * 5]
+
+
 def test_get_instances_by_a_list_of_uids(pacs, archive, tmp_path):
     keys = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.1"}
     got = pacs.get(**keys, SOPInstanceUID=["1.2.3.1.1", "1.2.3.1.3"], to=tmp_path)
@@ -315,6 +323,10 @@ def test_retrieve_by_move(scp, archive, tmp_path):
     got = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, listen=f"127.0.0.1:{port}")
     assert got
     assert len(got.paths) == 6
+    table = got.to_frame()
+    assert set(zip(table.StudyInstanceUID, table.SeriesInstanceUID, strict=True)) == {
+        ("1.2.3", "1.2.3.1"), ("1.2.3", "1.2.3.2"),
+    }  # fmt: skip
     with pytest.raises(NoPresentationContext):
         peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path)
     with pytest.raises(QueryError, match="port on which we receive"):
