@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from nbdicom.address import join_address
 from nbdicom.blocking.server import Server
-from nbdicom.config import Limits, Timeouts
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.streams import DataSink
 from nbdicom.operations.handlers import Handlers
@@ -73,6 +73,8 @@ class Receiver(Tabular):
         Also receive what is sent to another title.
     calling : callable, optional
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default 16 (and 1).
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     on_stored : callable, optional
@@ -99,6 +101,7 @@ class Receiver(Tabular):
         port: int = 0,
         any_called: bool = False,
         calling: Callable[[str, str], bool] | None = None,
+        window: OperationsWindow | None = None,
         tls: TLS | None = None,
         on_stored: Callable[[StoredFile], None] | None = None,
         sink: Callable[[StoreRequest], DataSink] | None = None,
@@ -121,6 +124,7 @@ class Receiver(Tabular):
             port=port,
             any_called=any_called,
             calling=calling,
+            window=window,
             tls=tls,
             timeouts=timeouts,
             limits=limits,
@@ -243,6 +247,7 @@ def serve(
     contexts: Iterable[ContextLike] = ("Verification",),
     any_called: bool = False,
     calling: Callable[[str, str], bool] | None = None,
+    window: OperationsWindow | None = None,
     tls: TLS | None = None,
 ) -> Receiver | Server:
     """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
@@ -261,6 +266,8 @@ def serve(
         Also serve requests that call another title.
     calling : callable, optional
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default 16 (and 1).
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
 
@@ -272,7 +279,7 @@ def serve(
     """
     if handlers is None:
         receiver = Receiver(
-            to, ae_title=ae_title, host=host, port=port, any_called=any_called, calling=calling, tls=tls
+            to, ae_title=ae_title, host=host, port=port, any_called=any_called, calling=calling, window=window, tls=tls
         )
         return receiver.start()
     server = Server(
@@ -283,6 +290,7 @@ def serve(
         port=port,
         any_called=any_called,
         calling=calling,
+        window=window,
         tls=tls,
     )
     return server.start()
