@@ -78,7 +78,7 @@ class OperationsWindow:
 class Limits:
     """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.
 
-    Beyond a limit of the protocol (the first four, and `responses`) the association is aborted; beyond one of an operation
+    Beyond a limit of the protocol (the first five, and `responses`) the association is aborted; beyond one of an operation
     or a data set that operation gets a failure status and the association goes on; beyond one of the server an
     association is rejected, or a connection closed.  `docs/reliability.md` has what is answered.
 
@@ -88,6 +88,9 @@ class Limits:
         Bytes of one P-DATA-TF that we announce (PS3.8 D.1); 0 announces "no limit".
     associate_pdu : int
         Bytes of one A-ASSOCIATE-RQ or -AC.
+    associate_items : int
+        Items and sub-items of one: 128 contexts with every transfer syntax of the standard and all that is negotiated
+        for each have 9000.
     p_data_tf : int
         Bytes of one P-DATA-TF of a peer that does not keep to what we announced; 0 holds everybody to it (PS3.8
         D.1). Some peers count the header of the PDU wrongly: for them a few bytes more than `max_length_received`.
@@ -134,6 +137,7 @@ class Limits:
 
     max_length_received: int = 131_072
     associate_pdu: int = 1 << 20
+    associate_items: int = 16_384
     p_data_tf: int = 0
     command_set: int = 1 << 16
 

@@ -18,7 +18,7 @@ from nbdicom.config import Limits
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CEchoRQ, CFindRQ, CFindRSP, CStoreRQ, CStoreRSP, encode_command
 from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
-from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, encode_pdu
+from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, check_items, encode_pdu
 from nbdicom.core.streams import BytesSource
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
@@ -56,6 +56,7 @@ TESTED = {
     "max_length_received": "test_a_pdu_that_is_longer_than_announced",
     "p_data_tf": "test_a_peer_may_be_allowed_more_than_was_announced",
     "associate_pdu": "test_a_request_that_is_too_long_is_refused_by_its_header",
+    "associate_items": "test_a_request_of_too_many_items",
     "command_set": "test_a_command_set_without_end",
     "data_set": "test_a_data_set_in_memory",
     "association_memory": "test_the_memory_of_one_association",
@@ -86,6 +87,10 @@ def serve(handlers: Handlers | None = None, *, limits: Limits | None = None, **c
     return Server(handlers or Handlers(store=lambda request: 0), **given)
 
 
+def item(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BxH", kind, len(body)) + body
+
+
 # ------------------------------------------------------------------------------- the upper layer
 
 
@@ -112,6 +117,26 @@ def test_a_request_that_is_too_long_is_refused_by_its_header(length: int) -> Non
     with serve(limits=Limits(associate_pdu=1000)) as server, Wire.connect(server.address) as wire:
         wire.send(struct.pack(">BxI", 1, length))
         assert wire.rest() == A_ABORT_USER
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        b"".join(item(0x77, b"") for _ in range(1001)),
+        b"".join(item(0x20, bytes(4) + item(0x40, b"1.2") * 99) for _ in range(11)),
+        b"".join(item(0x50, item(0x51, bytes(4)) * 200) for _ in range(5)),
+        item(0x50, item(0x57, struct.pack(">H3sH3sH", 3, b"1.2", 3, b"1.2", 16_000) + b"\0\0" * 8000)),
+    ],
+    ids=["unknown", "in contexts", "in the user information", "UIDs of one sub-item"],
+)
+def test_a_request_of_too_many_items(items: bytes) -> None:
+    """They are counted before one is read: it would be a third of a second for each MB that anybody may send."""
+    rq = encode_pdu(a_associate_rq())
+    rq = rq[:2] + struct.pack(">I", len(rq) - 6 + len(items)) + rq[6:] + items
+    with serve(limits=Limits(associate_items=1000)) as server, Wire.connect(server.address) as wire:
+        wire.send(rq)
+        assert wire.rest() == A_ABORT_USER
+    check_items(1, rq[6:], 2000)
 
 
 def test_a_command_set_without_end() -> None:
