@@ -123,9 +123,11 @@ class Limits:
     associations : int
         Associations that a server serves at once.
     associations_per_host : int
-        Of these from one address.
+        Of these from one IPv4 address or one IPv6 /64: a machine may take any address in that.  Where many machines
+        that send at once share a /64, as those of one ward may, allow more.
     half_open : int
-        Connections without an association; one more, and the oldest of the busiest host is closed.
+        Connections without an association; one more, and the oldest of the busiest host (counted likewise) is
+        closed.
     matches : int
         C-FIND responses of one request to the embedded PACS.
 

@@ -24,6 +24,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
 from nbdicom.data.elements import decode_elements
 from nbdicom.errors import AssociationAborted, DataSetError, OperationFailed
+from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, Refuse, StoreRequest
 from nbdicom.pacs import Pacs
@@ -480,6 +481,28 @@ def test_associations_of_one_host() -> None:
                 other.release()
             first.release()
             second.release()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("10.0.0.7", "10.0.0.8", False),
+        ("10.0.0.7", "::ffff:10.0.0.7", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("::1", "127.0.0.1", False),
+        ("memory", "memory", True),
+    ],
+)
+def test_a_host_with_many_addresses_is_one(first: str, second: str, same: bool) -> None:
+    limits = Limits(associations_per_host=1, half_open=3)
+    acceptor = Acceptor(Handlers(), ae_title="SCP", contexts=CONTEXTS, limits=limits)
+    admitted = Served(None, first)
+    assert acceptor.reserve(admitted, [admitted])
+    assert acceptor.reserve(Served(None, second), [admitted]) is not same
+    crowd = [Served(None, "192.0.2.1"), Served(None, first), Served(None, second)]
+    assert acceptor.evict(crowd) is crowd[1 if same else 0]
 
 
 def _until_admitted(server: Server) -> None:
