@@ -76,7 +76,8 @@ class OperationsWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.
+    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.  The last one
+    is what we do to a peer.
 
     Beyond a limit of the protocol (the first five, and `responses`) the association is aborted; beyond one of an operation
     or a data set that operation gets a failure status and the association goes on; beyond one of the server an
@@ -130,6 +131,8 @@ class Limits:
         closed.
     matches : int
         C-FIND responses of one request to the embedded PACS.
+    queries : int
+        C-FIND requests that one call of a `Peer` sends, where lists of values make several; more are refused unsent.
 
     Examples
     --------
@@ -161,3 +164,4 @@ class Limits:
     associations_per_host: int = 16
     half_open: int = 64
     matches: int = 10_000
+    queries: int = 10_000

@@ -23,11 +23,12 @@ from nbdicom.core.streams import BytesSource
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
 from nbdicom.data.elements import decode_elements
-from nbdicom.errors import AssociationAborted, DataSetError, OperationFailed
+from nbdicom.errors import AssociationAborted, ConnectionFailed, DataSetError, OperationFailed, QueryError
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, Refuse, StoreRequest
 from nbdicom.pacs import Pacs
+from nbdicom.peer import Peer
 from nbdicom.status import Status
 from nbdicom.uids import UID
 from tests.drivers.scripted import (
@@ -75,6 +76,7 @@ TESTED = {
     "associations_per_host": "test_associations_of_one_host",
     "half_open": "test_half_open_connections_push_out_each_other",
     "matches": "test_matches_of_a_query",
+    "queries": "test_lists_of_values_multiply",
 }
 
 
@@ -550,6 +552,35 @@ def test_a_flood_from_one_host_closes_nothing_of_another() -> None:
 
 
 # ------------------------------------------------------------------------------- queries
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "number"),
+    [
+        ("STUDY", {"AccessionNumber": [f"A{n}" for n in range(51)]}, 51),
+        (
+            "STUDY",
+            {"AccessionNumber": [f"A{n}" for n in range(9999)], "PatientID": [str(n) for n in range(9999)]},
+            99980001,
+        ),
+        ("SERIES", {"StudyInstanceUID": [f"1.2.{n}" for n in range(50)], "Modality": ["CT", "MR"]}, 100),
+        (
+            "IMAGE",
+            {key: [f"1.2.{n}" for n in range(9999)] for key in ("StudyInstanceUID", "SeriesInstanceUID")},
+            99980001,
+        ),
+    ],
+)
+def test_lists_of_values_multiply(level: str, keys: dict[str, list[str]], number: int) -> None:
+    """Told before the combinations are made, and before anything is sent: nothing listens at that port."""
+    peer = Peer("SCP@127.0.0.1:1", limits=Limits(queries=50))
+    with pytest.raises(QueryError, match=f"that would be {number} queries") as caught:
+        peer.find(level, **keys)
+    assert f"Limits(queries={number})" in str(caught.value)
+    with pytest.raises(QueryError, match="that would be 51 queries"):
+        peer.find("SERIES", [{"StudyInstanceUID": f"1.2.{n}"} for n in range(51)])
+    with pytest.raises(ConnectionFailed):
+        peer.find("STUDY", AccessionNumber=[f"A{n}" for n in range(50)])
 
 
 def _ct(number: int, **values: Any) -> bytes:
