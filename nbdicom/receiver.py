@@ -66,7 +66,8 @@ class Receiver(Tabular):
     to : str or Path, optional
         The folder; it is made if it is not there.  By default a new temporary one, which is kept.
     ae_title : str
-        Our AE title.  A receiver of the same title that an earlier run of the cell started is stopped first.
+        Our AE title.  A receiver of the same title that an earlier run of the cell started is stopped when this one
+        starts.
     host, port : str, int
         Where to listen; port 0 takes a free one.
     any_called : bool
@@ -163,12 +164,7 @@ class Receiver(Tabular):
         from nbdicom.data.sink import made_folder
 
         made_folder(self.folder)
-        replace_running(self)
-        try:
-            self._server.start()
-        except BaseException:
-            stopped(self)
-            raise
+        replace_running(self, self._server.start)
         return self
 
     def stop(self) -> None:

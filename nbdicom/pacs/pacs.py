@@ -168,7 +168,9 @@ class Pacs:
     # --------------------------------------------------------------------------- life
 
     def start(self) -> Self:
-        """Open the folder and listen; a server of this process with the same AE title is stopped first.
+        """Open the folder and listen, in place of a server of this process with the same AE title.
+
+        That one is stopped, unless we cannot start: then it goes on.
 
         Raises
         ------
@@ -177,16 +179,17 @@ class Pacs:
         """
         if self._server is not None:
             return self
-        replace_running(self)
+        replace_running(self, self._begin)
+        return self
+
+    def _begin(self) -> None:
         opened = self._archive is None
         try:
             self._server = self._listen()
         except BaseException:
-            stopped(self)
             if opened:
                 self._close()
             raise
-        return self
 
     def _listen(self) -> Server:
         from nbdicom.blocking.server import Server
