@@ -14,6 +14,7 @@ __all__ = [
     "join_address",
     "listening_address",
     "listening_socket",
+    "network_of",
     "split_address",
     "split_entity",
 ]
@@ -82,6 +83,25 @@ def split_entity(address: Any, host: str | None = None, port: int | None = None)
             f"{text!r} has no host or no port between 1 and 65535",
             hint="write 'AET@host:port', for instance 'PACS@127.0.0.1:11112'",
         ) from None
+
+
+def network_of(host: str) -> str:
+    """Whose connections count as one host's: an IPv4 address, or the /64 that an IPv6 address is in.
+
+    A machine with IPv6 may take any address of its /64, and does so to be harder to follow (RFC 8981).
+
+    >>> network_of("2001:db8:1:2:3::4"), network_of("::ffff:10.0.0.7"), network_of("10.0.0.7")
+    ('2001:db8:1:2::/64', '10.0.0.7', '10.0.0.7')
+    """
+    if ":" not in host:
+        return host
+    from ipaddress import IPv6Address, IPv6Network
+
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
 
 
 def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:

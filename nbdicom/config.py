@@ -76,9 +76,10 @@ class OperationsWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.
+    """What a peer may make us hold; each is enforced where the bytes arrive, none is allocated in advance.  The last one
+    is what we do to a peer.
 
-    Beyond a limit of the protocol (the first four, and `responses`) the association is aborted; beyond one of an operation
+    Beyond a limit of the protocol (the first five, and `responses`) the association is aborted; beyond one of an operation
     or a data set that operation gets a failure status and the association goes on; beyond one of the server an
     association is rejected, or a connection closed.  `docs/reliability.md` has what is answered.
 
@@ -88,6 +89,9 @@ class Limits:
         Bytes of one P-DATA-TF that we announce (PS3.8 D.1); 0 announces "no limit".
     associate_pdu : int
         Bytes of one A-ASSOCIATE-RQ or -AC.
+    associate_items : int
+        Items and sub-items of one: 128 contexts with every transfer syntax of the standard and all that is negotiated
+        for each have 9000.
     p_data_tf : int
         Bytes of one P-DATA-TF of a peer that does not keep to what we announced; 0 holds everybody to it (PS3.8
         D.1). Some peers count the header of the PDU wrongly: for them a few bytes more than `max_length_received`.
@@ -120,11 +124,15 @@ class Limits:
     associations : int
         Associations that a server serves at once.
     associations_per_host : int
-        Of these from one address.
+        Of these from one IPv4 address or one IPv6 /64: a machine may take any address in that.  Where many machines
+        that send at once share a /64, as those of one ward may, allow more.
     half_open : int
-        Connections without an association; one more, and the oldest of the busiest host is closed.
+        Connections without an association; one more, and the oldest of the busiest host (counted likewise) is
+        closed.
     matches : int
         C-FIND responses of one request to the embedded PACS.
+    queries : int
+        C-FIND requests that one call of a `Peer` sends, where lists of values make several; more are refused unsent.
 
     Examples
     --------
@@ -134,6 +142,7 @@ class Limits:
 
     max_length_received: int = 131_072
     associate_pdu: int = 1 << 20
+    associate_items: int = 16_384
     p_data_tf: int = 0
     command_set: int = 1 << 16
 
@@ -155,3 +164,4 @@ class Limits:
     associations_per_host: int = 16
     half_open: int = 64
     matches: int = 10_000
+    queries: int = 10_000

@@ -14,6 +14,7 @@ sockets (Pyodide in a browser), every host is in memory, and examples run there 
 
 from __future__ import annotations
 
+import errno
 import itertools
 import sys
 import threading
@@ -255,7 +256,7 @@ class Network:
             while not port or (port in self._listening and port >= _FIRST_FREE):
                 port = next(self._numbers)
             if port in self._listening:
-                raise OSError("Address already in use")
+                raise OSError(errno.EADDRINUSE, "Address already in use")
             self._listening[port] = accept, end
         return port
 

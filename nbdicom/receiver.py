@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from nbdicom.address import join_address
 from nbdicom.blocking.server import Server
-from nbdicom.config import Limits, Timeouts
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.negotiation import ContextLike, Support
 from nbdicom.core.streams import DataSink
 from nbdicom.operations.handlers import Handlers
@@ -66,13 +66,16 @@ class Receiver(Tabular):
     to : str or Path, optional
         The folder; it is made if it is not there.  By default a new temporary one, which is kept.
     ae_title : str
-        Our AE title.  A receiver of the same title that an earlier run of the cell started is stopped first.
+        Our AE title.  A receiver of the same title that an earlier run of the cell started is stopped when this one
+        starts.
     host, port : str, int
         Where to listen; port 0 takes a free one.
     any_called : bool
         Also receive what is sent to another title.
     calling : callable, optional
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default 16 (and 1).
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     on_stored : callable, optional
@@ -99,6 +102,7 @@ class Receiver(Tabular):
         port: int = 0,
         any_called: bool = False,
         calling: Callable[[str, str], bool] | None = None,
+        window: OperationsWindow | None = None,
         tls: TLS | None = None,
         on_stored: Callable[[StoredFile], None] | None = None,
         sink: Callable[[StoreRequest], DataSink] | None = None,
@@ -121,6 +125,7 @@ class Receiver(Tabular):
             port=port,
             any_called=any_called,
             calling=calling,
+            window=window,
             tls=tls,
             timeouts=timeouts,
             limits=limits,
@@ -153,14 +158,13 @@ class Receiver(Tabular):
         ------
         ConnectionFailed
             If the port is taken or not allowed.
+        NbdicomError
+            If the folder cannot be used.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        replace_running(self)
-        try:
-            self._server.start()
-        except BaseException:
-            stopped(self)
-            raise
+        from nbdicom.data.sink import made_folder
+
+        made_folder(self.folder)
+        replace_running(self, self._server.start)
         return self
 
     def stop(self) -> None:
@@ -239,6 +243,7 @@ def serve(
     contexts: Iterable[ContextLike] = ("Verification",),
     any_called: bool = False,
     calling: Callable[[str, str], bool] | None = None,
+    window: OperationsWindow | None = None,
     tls: TLS | None = None,
 ) -> Receiver | Server:
     """Start an SCP: a `Receiver` into the folder *to*, or a `Server` with your own *handlers* and *contexts*.
@@ -257,6 +262,8 @@ def serve(
         Also serve requests that call another title.
     calling : callable, optional
         ``calling(ae_title, host) -> bool``: who may call; None lets everybody who reaches the port.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default 16 (and 1).
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
 
@@ -268,7 +275,7 @@ def serve(
     """
     if handlers is None:
         receiver = Receiver(
-            to, ae_title=ae_title, host=host, port=port, any_called=any_called, calling=calling, tls=tls
+            to, ae_title=ae_title, host=host, port=port, any_called=any_called, calling=calling, window=window, tls=tls
         )
         return receiver.start()
     server = Server(
@@ -279,6 +286,7 @@ def serve(
         port=port,
         any_called=any_called,
         calling=calling,
+        window=window,
         tls=tls,
     )
     return server.start()

@@ -6,12 +6,16 @@ They are kept at the level of this module: a notebook forgets its variables, but
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from nbdicom.core.trace import Tracer
+from nbdicom.errors import NbdicomError
 from nbdicom.idle import Idle
 from nbdicom.memory import Network
 from nbdicom.table import Table
@@ -45,6 +49,20 @@ class Runnable(Protocol):
         """``AET@host:port``."""
         ...
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on, or is to listen on; 0 is any."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        ...
+
+    def start(self) -> object:
+        """Listen (again)."""
+        ...
+
     def stop(self) -> None:
         """Stop it; called again it does nothing."""
         ...
@@ -76,13 +94,40 @@ network = Network()  #: the ports of the host "memory" in this process
 _peers: weakref.WeakValueDictionary[tuple[str, str], Remembered] = weakref.WeakValueDictionary()
 
 
-def replace_running(server: R) -> None:
-    """Register *server*, which is about to start; one of the same AE title is stopped first."""
+def replace_running(server: R, begin: Callable[[], object]) -> None:
+    """*begin* with *server*, in place of one of the same AE title, which goes on if that fails.
+
+    The earlier one is stopped when the new one listens; before that only for what both cannot have, its port or (by *begin*
+    itself) its folder, and then it is started again if the new one still cannot be.
+    """
+    with _lock:
+        earlier = _running.get(server.ae_title)
+    goes_on = earlier is not None and earlier is not server and earlier.running
+    try:
+        try:
+            begin()
+        except NbdicomError as error:
+            if earlier is None or not earlier.running or earlier.port != server.port or not _is_taken(error):
+                raise
+            earlier.stop()
+            begin()
+    except BaseException:
+        if earlier is not None and goes_on and not earlier.running:
+            with suppress(NbdicomError):  # what hinders it hindered the new one, too, and that is said
+                earlier.start()
+        raise
     with _lock:
         earlier = _running.get(server.ae_title)
         if earlier is not None and earlier is not server:
             earlier.stop()
         _running[server.ae_title] = server
+
+
+def _is_taken(error: BaseException | None) -> bool:
+    """Whether the cause of *error* is a port that somebody has."""
+    while error is not None and getattr(error, "errno", None) != errno.EADDRINUSE:
+        error = error.__cause__
+    return error is not None
 
 
 def stopped(server: Runnable) -> None:

@@ -38,6 +38,7 @@ from nbdicom.errors import LocalProtocolError, RemoteProtocolError
 from nbdicom.uids import UID
 
 __all__ = [
+    "BEFORE_ITEMS",
     "DICOM_APPLICATION_CONTEXT",
     "FIXED_LENGTH_TYPES",
     "PDU",
@@ -75,6 +76,7 @@ __all__ = [
     "UserInformation",
     "abort_in_words",
     "annotate",
+    "check_items",
     "decode_pdu",
     "encode_pdu",
     "every",
@@ -163,6 +165,16 @@ def _remembered(cls: type[Item], body: bytes) -> Item:
     return decode_fields(cls, memoryview(body), 0, len(body))
 
 
+def _headers(data: memoryview, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Where the items between *start* and *stop* begin, where their bodies do, and where they end."""
+    while start < stop:
+        body = start + 4
+        if body > stop or (end := body + int.from_bytes(data[start + 2 : body], "big")) > stop:
+            raise RemoteProtocolError("an item that is longer than what holds it", rule="PS3.8 9.3.1", reason_diag=6)
+        yield start, body, end
+        start = end
+
+
 class _Items:
     """The variable part of a PDU or item: items one after the other, each with type, a reserved byte and a length."""
 
@@ -181,19 +193,9 @@ class _Items:
             parts += (_ITEM_HEADER.pack(kind, 0, len(body)), body)
         return b"".join(parts)
 
-    def _headers(self, data: memoryview, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        while start < stop:
-            body = start + 4
-            if body > stop or (end := body + int.from_bytes(data[start + 2 : body], "big")) > stop:
-                raise RemoteProtocolError(
-                    "an item that is longer than what holds it", rule="PS3.8 9.3.1", reason_diag=6
-                )
-            yield start, body, end
-            start = end
-
     def decode(self, data: memoryview, start: int, stop: int) -> tuple[tuple[Item, ...], int]:
         items: list[Item] = []
-        for first, body, end in self._headers(data, start, stop):
+        for first, body, end in _headers(data, start, stop):
             cls = self._classes.get(data[first])
             if cls is None:
                 items.append(UnknownItem(data[first], bytes(data[body:end])))
@@ -204,7 +206,7 @@ class _Items:
         return tuple(items), stop
 
     def annotate(self, data: memoryview, start: int, stop: int, depth: int) -> Iterator[Span]:
-        for first, body, end in self._headers(data, start, stop):
+        for first, body, end in _headers(data, start, stop):
             cls = self._classes.get(data[first], UnknownItem)
             yield Span(first, end, depth, cls.name, None, cls.table)
             depth_inside = depth + 1
@@ -745,6 +747,46 @@ def decode_pdu(pdu_type: int, body: bytes | bytearray) -> PDU:
     return decode_fields(cls, memoryview(body), 0, len(body))
 
 
+BEFORE_ITEMS = 68  #: bytes of an A-ASSOCIATE PDU behind its length and before its items: version, titles, reserved
+#: Bytes of an item before its sub-items.
+_BEFORE_SUB_ITEMS = {
+    PresentationContextRQ.item_type: 4,
+    PresentationContextAC.item_type: 4,
+    UserInformation.item_type: 0,
+}
+
+
+def check_items(pdu_type: int, body: bytes | bytearray, most: int) -> None:
+    """Count the items and sub-items of an A-ASSOCIATE PDU by their lengths, which takes a tenth of the time to read them.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If there are more than *most*.
+    """
+    if pdu_type not in (AAssociateRQ.pdu_type, AAssociateAC.pdu_type) or len(body) <= _ITEM_HEADER.size * most:
+        return
+    data, left = memoryview(body), most
+    try:
+        for first, start, end in _headers(data, BEFORE_ITEMS, len(data)):
+            left -= 1
+            if (before := _BEFORE_SUB_ITEMS.get(data[first])) is not None:
+                for kind, inner, stop in _headers(data, start + before, end):
+                    left -= 1
+                    if data[kind] == SOPClassCommonExtendedNegotiation.item_type:
+                        left -= (stop - inner) // 16  # a list of UIDs; few are shorter
+                    if left < 0:
+                        break
+            if left < 0:
+                break
+    except RemoteProtocolError:
+        return  # who reads it says what is wrong
+    if left < 0:
+        raise RemoteProtocolError(
+            f"{pdu_name(pdu_type)} of more than {most} items and sub-items", rule="PS3.8 9.3", reason_diag=6
+        )
+
+
 def without_secrets(pdu: bytes) -> bytes:
     """A whole PDU for people to look at: passcode, ticket, assertion, token and response of a user identity are asterisks.
 
@@ -763,7 +805,7 @@ def without_secrets(pdu: bytes) -> bytes:
                 start = span.start + 2  # its length is no secret
                 shown[start : span.stop] = b"*" * (span.stop - start)
     except RemoteProtocolError:
-        return pdu[:74]
+        return pdu[: 6 + BEFORE_ITEMS]
     return bytes(shown)
 
 

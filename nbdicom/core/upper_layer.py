@@ -456,6 +456,14 @@ class UpperLayer:
             self._trace(PDUReceived(self._clock(), pdu_type, length, bytes(view[:_MOST_STRANGE])))
 
     def _control_pdu(self, pdu_type: int, body: bytearray) -> None:
+        try:
+            p.check_items(pdu_type, body, self._limits.associate_items)
+        except RemoteProtocolError as error:
+            if self._trace is not None:  # its beginning, as where it is too long
+                fixed = _PDU_HEADER.pack(pdu_type, len(body)) + body[: p.BEFORE_ITEMS]
+                self._trace(PDUReceived(self._clock(), pdu_type, len(body) + 6, fixed))
+            self._invalid(error)
+            return
         if self._trace is not None:
             whole = p.without_secrets(_PDU_HEADER.pack(pdu_type, len(body)) + body)
             self._trace(PDUReceived(self._clock(), pdu_type, len(body) + 6, whole))

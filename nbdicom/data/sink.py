@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.data.part10 import part10_header, read_header
-from nbdicom.errors import DataSetError
+from nbdicom.errors import DataSetError, NbdicomError
+from nbdicom.table import printable
 from nbdicom.uids import UID
 
-__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "header_for", "safe_name"]
+__all__ = ["FolderSink", "FreeSpace", "Part10Sink", "PartFile", "header_for", "made_folder", "safe_name"]
 
 _PIECE = 1 << 20  #: bytes that are compared at once
 _MOST_VECTORS = 512  #: views of one gathering write (IOV_MAX is 1024)
@@ -294,6 +295,25 @@ def safe_name(sop_instance_uid: str) -> str:
     if UID(sop_instance_uid).is_valid:
         return f"{sop_instance_uid}.dcm"
     return f"sha256-{hashlib.sha256(sop_instance_uid.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.dcm"
+
+
+def made_folder(path: str | Path) -> Path:
+    """The folder for what arrives: it is made if it is not there, and ``~`` is home.
+
+    Raises
+    ------
+    NbdicomError
+        If it cannot be: a file has its name, or nobody may write there.
+    """
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
+        raise NbdicomError(
+            f"the folder {printable(folder)} cannot be used: {reason}", hint="choose a folder that you may write to"
+        ) from error
+    return folder
 
 
 class FolderSink:

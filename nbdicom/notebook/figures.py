@@ -47,7 +47,7 @@ def show(
     Raises
     ------
     DataSetError
-        If there is no image in it, or none of pydicom's decoders can read it.
+        If it cannot be read, there is no image in it, or none of pydicom's decoders can read it.
 
     Examples
     --------
@@ -95,6 +95,10 @@ def _read(path: Path) -> Dataset:
         return dcmread(path)
     except InvalidDicomError:
         raise DataSetError(f"{printable(path.name)}: not a DICOM file") from None
+    except OSError as error:
+        hint = "nd.view shows what is in a folder" if path.is_dir() else "check the path"
+        reason = (error.strerror or type(error).__name__).lower()
+        raise DataSetError(f"{printable(path)} cannot be read: {reason}", hint=hint) from error
 
 
 def _has_pixels(dataset: Dataset) -> bool:

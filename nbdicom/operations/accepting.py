@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from nbdicom.address import network_of
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
@@ -35,6 +36,11 @@ class Served(Generic[D]):
     host: str
     admitted: bool = False  #: it counts as an association
     evicted: bool = False  #: it has been told to go
+    network: str = field(init=False)  #: whose it counts as: see `nbdicom.address.network_of`
+
+    def __post_init__(self) -> None:
+        """Tell the network once: it is looked at with every connection that comes."""
+        self.network = network_of(self.host)
 
 
 class Acceptor:
@@ -107,16 +113,16 @@ class Acceptor:
         crowd = [one for one in served if not one.admitted and not one.evicted]
         if len(crowd) < self.limits.half_open:
             return None
-        ((busiest, _),) = Counter(one.host for one in crowd).most_common(1)
-        oldest = next(one for one in crowd if one.host == busiest)
+        ((busiest, _),) = Counter(one.network for one in crowd).most_common(1)
+        oldest = next(one for one in crowd if one.network == busiest)
         oldest.evicted = True
         return oldest
 
     def reserve(self, new: Served[D], served: Iterable[Served[D]]) -> bool:
         """Count a connection as an association, if there is room for one."""
-        hosts = [one.host for one in served if one.admitted]
+        networks = [one.network for one in served if one.admitted]
         new.admitted = (
-            len(hosts) < self.limits.associations and hosts.count(new.host) < self.limits.associations_per_host
+            len(networks) < self.limits.associations and networks.count(new.network) < self.limits.associations_per_host
         )
         return new.admitted
 

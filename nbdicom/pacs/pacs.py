@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from nbdicom.address import join_address
 from nbdicom.blocking.interrupt import look_up
-from nbdicom.config import Limits, Timeouts
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
 from nbdicom.core.negotiation import PresentationContext, Support, title_problem
 from nbdicom.errors import ConnectionFailed, PacsError
@@ -95,6 +95,8 @@ class Pacs:
         Seconds between one attempt to deliver a report and the next; after the last one it waits for the next start.
     limits, timeouts : optional
         See `nbdicom.config`.
+    window : OperationsWindow, optional
+        How many operations we agree to perform (and to invoke) at once; by default 16 (and 1).
     tls : TLS, optional
         Serve associations that are secured by it, and no others (PS3.15 Annex B).
     move_tls : TLS, optional
@@ -131,6 +133,7 @@ class Pacs:
         report_pauses: Sequence[float] = PAUSES,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
+        window: OperationsWindow | None = None,
         tls: TLS | None = None,
         move_tls: TLS | None = None,
         transcode: bool = False,
@@ -147,6 +150,7 @@ class Pacs:
         self.report_pauses = tuple(report_pauses)
         self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
         self._notify = tuple(notify_steps), tuple(notify_availability)
+        self._window = window
         self._tls, self._move_tls = tls, move_tls
         self._transcode = transcode
         self._on_stored = on_stored
@@ -164,7 +168,9 @@ class Pacs:
     # --------------------------------------------------------------------------- life
 
     def start(self) -> Self:
-        """Open the folder and listen; a server of this process with the same AE title is stopped first.
+        """Open the folder and listen, in place of a server of this process with the same AE title.
+
+        That one is stopped, unless we cannot start: then it goes on.
 
         Raises
         ------
@@ -173,16 +179,17 @@ class Pacs:
         """
         if self._server is not None:
             return self
-        replace_running(self)
+        replace_running(self, self._begin)
+        return self
+
+    def _begin(self) -> None:
         opened = self._archive is None
         try:
             self._server = self._listen()
         except BaseException:
-            stopped(self)
             if opened:
                 self._close()
             raise
-        return self
 
     def _listen(self) -> Server:
         from nbdicom.blocking.server import Server
@@ -197,6 +204,7 @@ class Pacs:
             port=port,
             any_called=self._any_called,
             calling=self._is_welcome,
+            window=self._window,
             tls=self._tls,
             timeouts=self.timeouts,
             limits=self.limits,

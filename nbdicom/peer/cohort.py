@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.data.identity import identity_of
 from nbdicom.data.part10 import read_header
-from nbdicom.data.sink import FreeSpace, Part10Sink, header_for, safe_name
+from nbdicom.data.sink import FreeSpace, Part10Sink, header_for, made_folder, safe_name
 from nbdicom.errors import DataSetError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class CohortFolder:
         self.free = FreeSpace(root, free_space)
         self._source = source
         self._lock = threading.Lock()  # associations that arrive at once write to one manifest
-        root.mkdir(parents=True, exist_ok=True)
+        made_folder(root)
         self._kept: dict[str, Kept] = {}
         self._series: dict[str, set[str]] = {}  # of each series the instances
         for kept in _read(self.manifest):

@@ -29,7 +29,7 @@ from nbdicom.peer.notices import (
     unreadable,
 )
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
-from nbdicom.peer.query import InformationModel, apart
+from nbdicom.peer.query import InformationModel, apart, check_number, number_apart
 from nbdicom.peer.selection import Target
 from nbdicom.status import Status
 from nbdicom.table import counted, printable
@@ -116,9 +116,15 @@ def find(
     """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`.
 
     A key with several values becomes several requests where the standard knows one value; see `apart`.
+
+    Raises
+    ------
+    QueryError
+        If they are more than ``Limits.queries``, before anything is sent.
     """
     asked = _common_keys(queries)
     whole = len(queries)
+    check_number(sum(number_apart(query.keys, query.options) for query in queries), peer.limits.queries)
     queries = [replace(query, keys=keys) for query in queries for keys in apart(query.keys, query.options)]  # type: ignore[type-var]
     answers = _Answers(peer, queries, asked, seen=set() if len(queries) > whole else None)
     first = queries[0]

@@ -148,7 +148,8 @@ class Peer(Transfers):
         **keys
             Matching keys: ``PatientName="DOE*"``, ``StudyDate=("2024-01-01", None)``, ``ModalitiesInStudy="CT"``.  A
             list of values (``AccessionNumber=[...]``) makes one query for each, since few peers match several values in
-            one; UIDs of the level itself go together.
+            one; UIDs of the level itself go together.  Two lists make one for each combination, and `Limits.queries`
+            are the most.
 
         Returns
         -------
@@ -180,7 +181,7 @@ class Peer(Transfers):
         settings: dict[str, Any] = {
             "columns": columns, "defaults": defaults, "model": model, "relational": relational, "options": options,
         }  # fmt: skip
-        questions = queries(level, selection, keys, settings)
+        questions = queries(level, selection, keys, settings, self.limits.queries)
         return find(self, questions, limit=limit, parse=parse, raw=raw, progress=progress)  # type: ignore[no-any-return]
 
     def patients(self, **keys: Any) -> pandas.DataFrame:

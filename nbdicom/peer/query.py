@@ -7,13 +7,15 @@ knows no peer. pydicom's dictionary is loaded at the first use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from itertools import product
+from math import prod
 from typing import Any
 
 from nbdicom import privacy
+from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
 from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.errors import QueryError
@@ -31,6 +33,8 @@ __all__ = [
     "Query",
     "apart",
     "attribute",
+    "check_number",
+    "number_apart",
     "wired",
 ]
 
@@ -325,11 +329,25 @@ class Query(Tabular):
         )
 
     @classmethod
-    def each(cls, level: str, /, *, model: str | None = None, relational: bool = False, **keys: Any) -> list[Query]:
+    def each(
+        cls,
+        level: str,
+        /,
+        *,
+        model: str | None = None,
+        relational: bool = False,
+        most: int = Limits().queries,
+        **keys: Any,
+    ) -> list[Query]:
         """One query for each value of the levels above: a list of studies is asked study by study.
 
         The unique keys above the level take a single value in one request (PS3.4 C.4.1.2.1), a person has a table of
-        them.  The arguments are those of `of`.
+        them.  The arguments are those of `of`; *most* is how many queries there may be.
+
+        Raises
+        ------
+        QueryError
+            See `of`; also if there would be more than *most*.
         """
         at = Level.of(level)
         above = () if relational else InformationModel.of(model, at).above(at)
@@ -337,6 +355,7 @@ class Query(Tabular):
         for key in (one.unique_key for one in above):
             if keys.get(key) is not None:  # where one is missing, `of` says which and why
                 many[key] = list(dict.fromkeys(values_of(key, keys[key])))
+        check_number(prod(map(len, many.values())), most)
         return [
             cls.of(level, model=model, relational=relational, **{**keys, **dict(zip(many, values, strict=True))})
             for values in product(*many.values())
@@ -376,7 +395,7 @@ class Query(Tabular):
 _MATCHED_TOGETHER = frozenset(("AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"))
 
 
-def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping[str, Any]]:
+def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> Iterator[Mapping[str, Any]]:
     r"""The keys of one request as those of several, none of which has several values where the standard knows one.
 
     Only UIDs are matched against a list by every peer (PS3.4 C.2.2.2.2).  Elsewhere several values mean nothing unless
@@ -387,6 +406,18 @@ def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping
     >>> [keys["AccessionNumber"] for keys in apart({"AccessionNumber": "A1\\A2", "StudyDate": ""}, None)]
     ['A1', 'A2']
     """
+    parts = _parts(keys, options)
+    for some in product(*parts.values()):
+        yield {**keys, **dict(zip(parts, some, strict=True))}
+
+
+def number_apart(keys: Mapping[str, Any], options: QueryOptions | None) -> int:
+    """How many requests `apart` makes of the keys of one."""
+    return prod(map(len, _parts(keys, options).values()))
+
+
+def _parts(keys: Mapping[str, Any], options: QueryOptions | None) -> dict[str, list[str]]:
+    """The keys with several values that cannot stay together, and what is asked for one after the other."""
     parts: dict[str, list[str]] = {}
     for name, value in keys.items():
         if not isinstance(value, str) or "\\" not in value:
@@ -401,7 +432,24 @@ def apart(keys: Mapping[str, Any], options: QueryOptions | None) -> list[Mapping
         elif vr not in SINGLE_TEXT and name != "SpecificCharacterSet":
             if not (options and options.multiple_value and known.multiple and vr in _MATCHED_TOGETHER):
                 parts[name] = values
-    return [{**keys, **dict(zip(parts, some, strict=True))} for some in product(*parts.values())]
+    return parts
+
+
+def check_number(number: int, most: int) -> None:
+    """Refuse to send more than *most* queries for one call: lists multiply, and a PACS has others to serve.
+
+    Raises
+    ------
+    QueryError
+        If *number* is greater.
+    """
+    if number > most:
+        raise QueryError(
+            f"that would be {number} queries, one for each value of a list and for all combinations of two lists; "
+            f"at most {most} are sent for one call",
+            hint="pass rows of a table instead of several lists, or ask in parts; "
+            f"Peer(..., limits=Limits(queries={number})) allows it",
+        )
 
 
 def _is_empty(value: Any) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.query import LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query
+from nbdicom.peer.query import LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query, check_number
 from nbdicom.peer.values import values_of, wire
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
@@ -175,7 +175,7 @@ def asked(
 
 
 def queries(
-    level: str | Query | WorklistQuery, selection: Any, keys: Mapping[str, Any], settings: Mapping[str, Any]
+    level: str | Query | WorklistQuery, selection: Any, keys: Mapping[str, Any], settings: Mapping[str, Any], most: int
 ) -> Sequence[Query | WorklistQuery]:
     """What is to be found: the query itself if it was made before, else one for each parent in *selection* or *keys*.
 
@@ -185,11 +185,13 @@ def queries(
         See `nbdicom.Peer.find`.
     settings : mapping
         The further arguments of `Query.of`.
+    most : int
+        How many queries there may be.
 
     Raises
     ------
     QueryError
-        If they do not go together.
+        If they do not go together, or are too many.
     """
     if isinstance(level, (Query, WorklistQuery)):
         if keys or selection is not None:
@@ -197,8 +199,9 @@ def queries(
         return [level]
     at = Level.of(level)
     if selection is None:
-        return Query.each(at, **{**settings, **keys})
+        return Query.each(at, **{**settings, **keys}, most=most)
     parents: list[dict[str, Any]] = list(keys_above(selection, at, InformationModel.of(settings["model"], at)))
+    check_number(len(parents), most)
     if stray := next((name for name in parents[0] if name in keys), None):
         raise QueryError(f"{stray} is given twice: by the table and as a key")
     return [Query.of(at, **{**settings, **parent, **keys}) for parent in parents]

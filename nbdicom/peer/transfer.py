@@ -163,7 +163,7 @@ def get(
     targets : sequence of Target
         What to retrieve.
     folder : Path
-        Where the files go; it is made if it is not there.
+        Where the files go; it is made when the first one comes.
     model : InformationModel
         With which model to ask.
     classes : iterable of str
@@ -176,7 +176,6 @@ def get(
     from nbdicom.data import FolderSink
 
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
     sink = sink or FolderSink(folder)
     outcomes: list[_Outcome] = []
     answers: list[Answer] = []

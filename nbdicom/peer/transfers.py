@@ -71,20 +71,22 @@ class Transfers(RemoteEntity):
             If the peer does not offer C-GET.
         AssociationError
             If there is no association; one that breaks later is told in the result.
+        NbdicomError
+            If the folder cannot be used, before anything is sent.
 
         Warns
         -----
         IncompleteTransfer
             If not everything arrived.
         """
-        from pathlib import Path
-
+        from nbdicom.data.sink import made_folder
         from nbdicom.peer import transfer
         from nbdicom.peer.finding import sop_classes_in_studies
 
         wanted, root = asked(selection, keys, level, model)
+        folder = made_folder(to)
         known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-        result = transfer.get(self, wanted, Path(to).expanduser(), model=root, classes=known, progress=progress)
+        result = transfer.get(self, wanted, folder, model=root, classes=known, progress=progress)
         return told(result, raise_on_error)
 
     def move(
@@ -175,20 +177,20 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError, ConnectionFailed
             See `get`; ConnectionFailed, too, if the port is taken.
         """
-        from pathlib import Path
-
+        from nbdicom.data.sink import made_folder
         from nbdicom.peer.finding import sop_classes_in_studies
         from nbdicom.peer.receiving import check_method, fetch
 
         check_method(self, method, listen)
         wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
+        folder = made_folder(to)
 
         def work(progress: ProgressLike) -> RetrieveResult:
             known: Iterable[str] = ()
             if method != "move":
                 known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
             return fetch(
-                self, wanted, Path(to).expanduser(), method=method,
+                self, wanted, folder, method=method,
                 listen=None if listen is None else listening_address(listen), model=root, classes=known,
                 progress=progress,
             )  # fmt: skip
@@ -262,8 +264,7 @@ class Transfers(RemoteEntity):
         >>> cohort = pacs.studies(StudyDate=("2024-01-01", None), ModalitiesInStudy="CT")  # doctest: +SKIP
         >>> pacs.pull(cohort, to="cohort")  # doctest: +SKIP
         """
-        from pathlib import Path
-
+        from nbdicom.data.sink import made_folder
         from nbdicom.peer.pulling import pull
         from nbdicom.peer.receiving import check_method
 
@@ -271,10 +272,11 @@ class Transfers(RemoteEntity):
         if tries < 0:
             raise QueryError("tries is how often what is missing is asked for, 0 or more")
         wanted, root = asked(selection, keys, level, model)
+        folder = made_folder(to)
 
         def work(progress: ProgressLike) -> PullResult:
             return pull(
-                self, wanted, Path(to).expanduser(), method=method,
+                self, wanted, folder, method=method,
                 listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
                 progress=progress,
             )  # fmt: skip

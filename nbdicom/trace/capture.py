@@ -22,6 +22,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import RemoteProtocolError, TranscriptError
 from nbdicom.trace.pdvs import fragments
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
+from nbdicom.trace.transcript import opened
 
 __all__ = ["load_capture"]
 
@@ -51,7 +52,7 @@ def load_capture(path: str | os.PathLike[str], *, port: int | None = None) -> Re
     Raises
     ------
     TranscriptError
-        If it is no capture, or the dpkt package is not installed.
+        If it cannot be read, is no capture, or the dpkt package is not installed.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def _packets(path: str | os.PathLike[str]) -> Iterator[_Packet]:
             "reading a capture needs the dpkt package", hint="pip install 'nbdicom[capture]'"
         ) from None
     name = Path(path).name
-    with Path(path).open("rb") as file:
+    with opened(path, "rb") as file:
         try:
             reader = dpkt.pcap.UniversalReader(file)
             link = reader.datalink()

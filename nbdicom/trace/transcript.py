@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import IO, Any, get_type_hints
 
 from nbdicom.core.command import Message, decode_command, encode_command
 from nbdicom.core.events import Disconnected
@@ -27,10 +27,11 @@ from nbdicom.core.trace import (
     Transition,
 )
 from nbdicom.errors import NbdicomError, TranscriptError
+from nbdicom.table import printable
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 from nbdicom.trace.redact import redacted
 
-__all__ = ["VERSION", "load", "save"]
+__all__ = ["VERSION", "load", "opened", "save"]
 
 VERSION = 1  #: of the format; a reader refuses what is newer
 _MAGIC = "nbdicom transcript"
@@ -87,7 +88,7 @@ def load(path: str | os.PathLike[str]) -> Recording:
     Raises
     ------
     TranscriptError
-        If it is none, is of a newer version, or is damaged; the line is named.
+        If it cannot be read, is none, is of a newer version, or is damaged; the line is named.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def load(path: str | os.PathLike[str]) -> Recording:
     ['A-ASSOCIATE-RQ', 'A-ASSOCIATE-AC']
     """
     name = Path(path).name
-    with Path(path).open(encoding="utf-8") as file:
+    with opened(path, encoding="utf-8") as file:
         try:
             head = json.loads(file.readline())
             assert head["format"] == _MAGIC
@@ -124,6 +125,23 @@ def load(path: str | os.PathLike[str]) -> Recording:
         except (ValueError, KeyError, TypeError, AttributeError, NbdicomError) as error:
             raise TranscriptError(f"{name}, line {number}: damaged ({type(error).__name__})") from error
     return Recording(associations, entries)
+
+
+def opened(path: str | os.PathLike[str], mode: str = "r", encoding: str | None = None) -> IO[Any]:
+    """A file with a recording, to be read.
+
+    Raises
+    ------
+    TranscriptError
+        If it cannot be opened.
+    """
+    try:
+        return Path(path).open(mode, encoding=encoding)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise TranscriptError(
+            f"{printable(path)} cannot be read: {reason}", hint="give the path of a file that a recording was saved to"
+        ) from error
 
 
 def _written(value: Any) -> dict[str, Any]:

@@ -80,6 +80,15 @@ def test_the_address_of_a_server_is_one_for_a_peer(tmp_path: Any) -> None:
         assert report, report
 
 
+def test_a_receiver_goes_on_where_the_new_one_cannot_listen(tmp_path: Any) -> None:
+    with Receiver(tmp_path, ae_title="SCP") as first, socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(ConnectionFailed, match="in use"):
+            Receiver(tmp_path, ae_title="SCP", port=taken.getsockname()[1]).start()
+        assert Peer(first).echo()
+        with Receiver(tmp_path, ae_title="SCP", port=first.port) as second:  # the cell is run again
+            assert not first.running and Peer(second).echo()
+
+
 @pytest.mark.parametrize("bind", ["127.0.0.2", ("127.0.0.2", 0)])
 @pytest.mark.parity("A.7 bind address", "A.1 associate")
 def test_our_own_address(bind: Any, at: Serve, dial: Dial) -> None:

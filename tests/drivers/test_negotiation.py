@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from scripted import (
     store_rq,
 )
 
+import nbdicom as nd
 from nbdicom.config import Limits, OperationsWindow
 from nbdicom.core.command import CEchoRSP, CStoreRQ, CStoreRSP
 from nbdicom.core.extended import QueryOptions
@@ -77,6 +80,26 @@ def test_the_window_that_both_sides_see(serve: Serve, dial: Dial, asked: int, al
         (acceptor,) = server.associations
         ours, theirs = association.negotiation.window, acceptor.negotiation.window
         assert (ours.invoked, ours.performed) == (theirs.performed, theirs.invoked) == (invoked, 2)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda folder, **window: nd.serve(Handlers(), ae_title="SCP", **window),
+        lambda folder, **window: nd.serve(to=folder, ae_title="SCP", **window),
+        lambda folder, **window: nd.Pacs(folder, ae_title="SCP", **window).start(),
+    ],
+    ids=["a server", "a receiver", "a PACS"],
+)
+@pytest.mark.parametrize(("window", "invoked"), [({}, 16), ({"window": OperationsWindow(performed=3)}, 3)])
+def test_every_server_has_a_window(
+    tmp_path: Path, start: Callable[..., Any], window: dict[str, Any], invoked: int
+) -> None:
+    with (
+        start(tmp_path / "in", **window) as server,
+        nd.Peer(server).associate([VERIFICATION], window=OperationsWindow(invoked=32)) as association,
+    ):
+        assert association.negotiation.window == OperationsWindow(invoked=invoked)
 
 
 # ------------------------------------------------------------------------------- operations window, as SCP

@@ -18,15 +18,17 @@ from nbdicom.config import Limits
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CEchoRQ, CFindRQ, CFindRSP, CStoreRQ, CStoreRSP, encode_command
 from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
-from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, encode_pdu
+from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, check_items, encode_pdu
 from nbdicom.core.streams import BytesSource
 from nbdicom.core.upper_layer import Role
 from nbdicom.data import codec
 from nbdicom.data.elements import decode_elements
-from nbdicom.errors import AssociationAborted, DataSetError, OperationFailed
+from nbdicom.errors import AssociationAborted, ConnectionFailed, DataSetError, OperationFailed, QueryError
+from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, Refuse, StoreRequest
 from nbdicom.pacs import Pacs
+from nbdicom.peer import Peer
 from nbdicom.status import Status
 from nbdicom.uids import UID
 from tests.drivers.scripted import (
@@ -56,6 +58,7 @@ TESTED = {
     "max_length_received": "test_a_pdu_that_is_longer_than_announced",
     "p_data_tf": "test_a_peer_may_be_allowed_more_than_was_announced",
     "associate_pdu": "test_a_request_that_is_too_long_is_refused_by_its_header",
+    "associate_items": "test_a_request_of_too_many_items",
     "command_set": "test_a_command_set_without_end",
     "data_set": "test_a_data_set_in_memory",
     "association_memory": "test_the_memory_of_one_association",
@@ -73,6 +76,7 @@ TESTED = {
     "associations_per_host": "test_associations_of_one_host",
     "half_open": "test_half_open_connections_push_out_each_other",
     "matches": "test_matches_of_a_query",
+    "queries": "test_lists_of_values_multiply",
 }
 
 
@@ -84,6 +88,10 @@ def test_every_limit_has_a_test() -> None:
 def serve(handlers: Handlers | None = None, *, limits: Limits | None = None, **changes: Any) -> Server:
     given: dict[str, Any] = {"ae_title": "SCP", "contexts": CONTEXTS, "timeouts": FAST, "limits": limits, **changes}
     return Server(handlers or Handlers(store=lambda request: 0), **given)
+
+
+def item(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BxH", kind, len(body)) + body
 
 
 # ------------------------------------------------------------------------------- the upper layer
@@ -112,6 +120,26 @@ def test_a_request_that_is_too_long_is_refused_by_its_header(length: int) -> Non
     with serve(limits=Limits(associate_pdu=1000)) as server, Wire.connect(server.address) as wire:
         wire.send(struct.pack(">BxI", 1, length))
         assert wire.rest() == A_ABORT_USER
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        b"".join(item(0x77, b"") for _ in range(1001)),
+        b"".join(item(0x20, bytes(4) + item(0x40, b"1.2") * 99) for _ in range(11)),
+        b"".join(item(0x50, item(0x51, bytes(4)) * 200) for _ in range(5)),
+        item(0x50, item(0x57, struct.pack(">H3sH3sH", 3, b"1.2", 3, b"1.2", 16_000) + b"\0\0" * 8000)),
+    ],
+    ids=["unknown", "in contexts", "in the user information", "UIDs of one sub-item"],
+)
+def test_a_request_of_too_many_items(items: bytes) -> None:
+    """They are counted before one is read: it would be a third of a second for each MB that anybody may send."""
+    rq = encode_pdu(a_associate_rq())
+    rq = rq[:2] + struct.pack(">I", len(rq) - 6 + len(items)) + rq[6:] + items
+    with serve(limits=Limits(associate_items=1000)) as server, Wire.connect(server.address) as wire:
+        wire.send(rq)
+        assert wire.rest() == A_ABORT_USER
+    check_items(1, rq[6:], 2000)
 
 
 def test_a_command_set_without_end() -> None:
@@ -457,6 +485,28 @@ def test_associations_of_one_host() -> None:
             second.release()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("10.0.0.7", "10.0.0.8", False),
+        ("10.0.0.7", "::ffff:10.0.0.7", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("::1", "127.0.0.1", False),
+        ("memory", "memory", True),
+    ],
+)
+def test_a_host_with_many_addresses_is_one(first: str, second: str, same: bool) -> None:
+    limits = Limits(associations_per_host=1, half_open=3)
+    acceptor = Acceptor(Handlers(), ae_title="SCP", contexts=CONTEXTS, limits=limits)
+    admitted = Served(None, first)
+    assert acceptor.reserve(admitted, [admitted])
+    assert acceptor.reserve(Served(None, second), [admitted]) is not same
+    crowd = [Served(None, "192.0.2.1"), Served(None, first), Served(None, second)]
+    assert acceptor.evict(crowd) is crowd[1 if same else 0]
+
+
 def _until_admitted(server: Server) -> None:
     """A place that has become free is given again as soon as its thread has ended."""
     for _ in range(1000):
@@ -502,6 +552,35 @@ def test_a_flood_from_one_host_closes_nothing_of_another() -> None:
 
 
 # ------------------------------------------------------------------------------- queries
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "number"),
+    [
+        ("STUDY", {"AccessionNumber": [f"A{n}" for n in range(51)]}, 51),
+        (
+            "STUDY",
+            {"AccessionNumber": [f"A{n}" for n in range(9999)], "PatientID": [str(n) for n in range(9999)]},
+            99980001,
+        ),
+        ("SERIES", {"StudyInstanceUID": [f"1.2.{n}" for n in range(50)], "Modality": ["CT", "MR"]}, 100),
+        (
+            "IMAGE",
+            {key: [f"1.2.{n}" for n in range(9999)] for key in ("StudyInstanceUID", "SeriesInstanceUID")},
+            99980001,
+        ),
+    ],
+)
+def test_lists_of_values_multiply(level: str, keys: dict[str, list[str]], number: int) -> None:
+    """Told before the combinations are made, and before anything is sent: nothing listens at that port."""
+    peer = Peer("SCP@127.0.0.1:1", limits=Limits(queries=50))
+    with pytest.raises(QueryError, match=f"that would be {number} queries") as caught:
+        peer.find(level, **keys)
+    assert f"Limits(queries={number})" in str(caught.value)
+    with pytest.raises(QueryError, match="that would be 51 queries"):
+        peer.find("SERIES", [{"StudyInstanceUID": f"1.2.{n}"} for n in range(51)])
+    with pytest.raises(ConnectionFailed):
+        peer.find("STUDY", AccessionNumber=[f"A{n}" for n in range(50)])
 
 
 def _ct(number: int, **values: Any) -> bytes:

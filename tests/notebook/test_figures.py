@@ -92,6 +92,17 @@ def test_what_is_no_image(tmp_path: Path) -> None:
         nd.show(tmp_path / "x.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "hint"),
+    [("none.dcm", "none.dcm cannot be read: no such file", "check the path"), ("", "is a directory", "nd.view")],
+    ids=["no file", "a folder"],
+)
+def test_what_cannot_be_read(tmp_path: Path, name: str, words: str, hint: str) -> None:
+    with pytest.raises(DataSetError, match=words) as caught:
+        nd.show(tmp_path / name)
+    assert hint in str(caught.value)
+
+
 def test_pixels_that_nobody_can_decode() -> None:
     dataset = pydicom.dcmread(file("CT_small.dcm"))
     dataset.Rows = 60_000

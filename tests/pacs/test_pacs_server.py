@@ -14,6 +14,8 @@ from nbdicom.pacs import Pacs, demo_pacs
 from nbdicom.pacs.workflow.services import SERVED
 from nbdicom.peer import Peer
 from nbdicom.peer.notices import OptionsNotAgreed
+from nbdicom.running import running
+from nbdicom.tls import TLS
 from nbdicom.uids import UID, ServiceClass, sop_classes, storage_sop_classes, transfer_syntaxes
 
 # ------------------------------------------------------------------------------- life
@@ -53,10 +55,39 @@ def test_a_cell_that_is_run_again_replaces_its_server(tmp_path):
     third.add()  # needs the folder before it listens
     assert not second.running
     third.start()
+    fourth = Pacs(port=third.port, durability="none").start()  # has a folder of its own, and needs the port
+    assert (third.running, fourth.running) == (False, True)
+    third.start()
+    assert not fourth.running
     other = Pacs(ae_title="OTHER", durability="none").start()
     assert third.running
     third.stop()
     other.stop()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "memory"])
+@pytest.mark.parametrize("what", ["port", "folder", "same folder and a port", "same port and a folder", "TLS"])
+def test_a_server_goes_on_where_the_new_one_cannot_start(tmp_path, host, what):
+    (tmp_path / "file").write_text("")
+    ports = (
+        (101, 102) if host == "memory" else (0, 0)
+    )  # in memory a port that was given by itself is given to one alone
+    first = Pacs(tmp_path / "root", host=host, port=ports[0], durability="none").start()
+    port = first.port
+    with Pacs(ae_title="OTHER", host=host, port=ports[1], durability="none") as other:
+        new = {
+            "port": {"port": other.port},
+            "folder": {"root": tmp_path / "file"},
+            "same folder and a port": {"root": tmp_path / "root", "port": other.port},
+            "same port and a folder": {"root": tmp_path / "file", "port": port},
+            "TLS": {"port": port, "tls": TLS(ca=tmp_path / "none.pem", certificate=tmp_path / "none.pem")},
+        }[what]
+        with pytest.raises(PacsError, match="in use|cannot be used|cannot use|nothing in memory"):
+            Pacs(host=host, durability="none", **new).start()
+    with Peer(first).associate(["Verification"]) as association:
+        assert association.echo() == 0
+    assert (first.port, running()) == (port, [first])
+    first.stop()
 
 
 def test_port_in_use(tmp_path):

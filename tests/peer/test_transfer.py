@@ -12,7 +12,7 @@ import pytest
 import nbdicom as nd
 from nbdicom.core.negotiation import MAX_CONTEXTS
 from nbdicom.data import instance
-from nbdicom.errors import AssociationAborted, NoPresentationContext, OperationFailed, QueryError
+from nbdicom.errors import AssociationAborted, NbdicomError, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import IncompleteTransfer, Peer
 from nbdicom.peer.contexts import COMMON_STORAGE, retrieve_contexts
@@ -61,6 +61,27 @@ def role(context):
     return PresentationContext(made.abstract_syntax, made.transfer_syntaxes, True, True) if context == CT else made
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pacs, to: pacs.get(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to, wait=False),
+        lambda pacs, to: pacs.retrieve(StudyInstanceUID="1.2.3", to=to, method="move", listen=0),
+        lambda pacs, to: pacs.pull(StudyInstanceUID="1.2.3", to=to),
+        lambda pacs, to: nd.serve(to=to),
+    ],
+    ids=["get", "retrieve", "retrieve in a job", "move", "pull", "a receiver"],
+)
+@pytest.mark.parametrize(("below", "words"), [("", "it is a file"), ("x", "Not a directory")])
+def test_a_folder_that_is_none_is_said_before_anything_is_asked(pacs, archive, tmp_path, call, below, words):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(NbdicomError, match=f"cannot be used: {words}") as caught:
+        call(pacs, tmp_path / "notes.txt" / below)
+    assert "choose a folder" in str(caught.value) and not archive.asked
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 # ------------------------------------------------------------------------------- C-GET
 
 
@@ -88,6 +109,14 @@ def test_the_result_is_a_table_with_keys(pacs, tmp_path):
     assert df.status.unique().tolist() == ["0000H"]
     assert all(Path(path).exists() for path in df.path)
     assert df.dicom.peer == pacs
+
+
+def test_the_table_has_the_series_that_was_not_asked_for(pacs, archive, tmp_path):
+    got = pacs.get(StudyInstanceUID="1.2.3", to=tmp_path)
+    series = {image.SOPInstanceUID: image.SeriesInstanceUID for image in archive.datasets}
+    assert dict(got.to_frame()[["SOPInstanceUID", "SeriesInstanceUID"]].to_numpy()) == series
+    got.paths[0].unlink()
+    assert got.to_frame().SeriesInstanceUID.isna().tolist() == [True, *[False] * 5]
 
 
 def test_get_instances_by_a_list_of_uids(pacs, archive, tmp_path):
@@ -294,6 +323,10 @@ def test_retrieve_by_move(scp, archive, tmp_path):
     got = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, listen=f"127.0.0.1:{port}")
     assert got
     assert len(got.paths) == 6
+    table = got.to_frame()
+    assert set(zip(table.StudyInstanceUID, table.SeriesInstanceUID, strict=True)) == {
+        ("1.2.3", "1.2.3.1"), ("1.2.3", "1.2.3.2"),
+    }  # fmt: skip
     with pytest.raises(NoPresentationContext):
         peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path)
     with pytest.raises(QueryError, match="port on which we receive"):

@@ -1,6 +1,7 @@
 """Recordings in files: nothing of a patient in them, everything of the protocol; damaged ones say where."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from nbdicom.core.trace import MessageReceived, PDUReceived, PDUSent
 from nbdicom.data import encode_elements
 from nbdicom.errors import TranscriptError
 from nbdicom.trace import Recorder, Recording, load
+from nbdicom.trace.capture import load_capture
 from nbdicom.trace.redact import redact_data_set
 
 from .conftest import FIND
@@ -196,6 +198,13 @@ def test_damaged_files(tmp_path: Path, text: str, words: str) -> None:
     path.write_text(text)
     with pytest.raises(TranscriptError, match=words):
         load(path)
+
+
+@pytest.mark.parametrize("reader", [load, load_capture, nd.FakePeer, lambda path: nd.replay(path, "A@127.0.0.1:1")])
+@pytest.mark.parametrize(("name", "words"), [("none", "none cannot be read: no such file"), ("", "is a directory")])
+def test_what_cannot_be_read(tmp_path: Path, reader: Callable[[Path], object], name: str, words: str) -> None:
+    with pytest.raises(TranscriptError, match=words):
+        reader(tmp_path / name)
 
 
 def test_the_file_is_lines_of_json(peer: nd.Peer, tmp_path: Path) -> None:
