@@ -24,7 +24,7 @@ from html import escape
 from typing import Any, Generic, Self, TypeVar
 
 from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted
-from nbdicom.errors import NbdicomError, OperationCancelled
+from nbdicom.errors import OperationCancelled, in_words
 from nbdicom.peer.notices import PeerWarning, collected, notify
 from nbdicom.privacy import trace_of
 from nbdicom.table import counted, printable
@@ -278,8 +278,7 @@ class Job(Generic[T]):
         except BaseException as error:
             state, self.error = "failed", error
             self._value = getattr(error, "results", None)
-            # The text of a foreign error may quote a patient's data; `wait` raises it for who wants it.
-            note = str(error) if isinstance(error, NbdicomError) else type(error).__name__
+            note = in_words(error)  # not more than may be shown; `wait` raises it for who wants all of it
         with self._lock:
             note = self._snapshot.note if note is None else note
             seconds = time.monotonic() - self._began

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError
+from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, in_words
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -251,12 +251,8 @@ def message(problem: object) -> str:
 
 def failure(job: Job[Any], kept: str = "they are shown below") -> str:
     """Why a job failed, in words, for `message`; *kept* says where the form has what had come before."""
-    error = job.error
-    if isinstance(error, NbdicomError):
-        words = str(error).replace(WHERE_RESULTS_ARE, kept)
-        return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
-    # The text of a foreign error may quote a patient's data.
-    return f"{job.label} failed: {getattr(error, 'strerror', None) or type(error).__name__}"
+    words = in_words(job.error).replace(WHERE_RESULTS_ARE, kept)
+    return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
 
 
 def status_line(*lines: object) -> str:

@@ -154,3 +154,31 @@ def test_many_answers_through_the_form() -> None:
         assert len(form.grid.rows.options) == 500 and "of 2: rows 1 to 500 of 700" in form.grid._place.value
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("way", ["retrieve", "pull"])
+@pytest.mark.parametrize(
+    ("folder", "reason"), [("file", "there is a file of that name"), ("file/below", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_used_is_told_in_words(tmp_path, way, folder, reason) -> None:
+    (tmp_path / "file").write_text("x")
+    archive = Archive(lambda: None)
+    try:
+        grid = nd.ResultsGrid(STUDY, peer=archive.peer, to=tmp_path / folder)
+        grid.rows.value, grid.way.value = (0,), way
+        with pytest.raises(OSError, match=r"file"):
+            grid.retrieve().wait(LIMIT)
+    finally:
+        archive.server.close()
+    words = grid._jobs.children[0].children[2].value
+    assert f"{tmp_path / folder} cannot be used: {reason}" in words and "choose another path" in words
+    assert "Error" not in words and not grid.retrieve_button.disabled
+
+
+@pytest.mark.parametrize("kind", ["receiver", "pacs"])
+def test_a_folder_that_a_server_cannot_use_is_told_in_words(tmp_path, kind) -> None:
+    (tmp_path / "file").write_text("x")
+    panel = nd.ServerPanel(tmp_path / "file", kind=kind)
+    with pytest.raises((OSError, NbdicomError)):
+        panel.start().wait(LIMIT)
+    assert f"{tmp_path / 'file'} cannot be used: " in panel._problem.value and "choose a" in panel._problem.value
