@@ -81,6 +81,26 @@ class Snapshot:
         return ", ".join(parts) + (f": {self.note}" if self.note else "")
 
 
+class _View:
+    """One who watches; is told one thing after the other, so that the end is the last, and told once.
+
+    The first word comes from who watches and the others from the ticker: without order, a view that comes while the job
+    ends could hear of the end, and then that it is running.
+    """
+
+    def __init__(self, view: Callable[[Snapshot], object]) -> None:
+        self._view = view
+        self._turn = threading.Lock()
+        self._is_over = False
+
+    def tell(self, job: Job[Any]) -> None:
+        with self._turn:
+            now = job.snapshot
+            if not self._is_over:
+                self._is_over = now.is_over
+                self._view(now)
+
+
 class Job(Generic[T]):
     """Work in a thread of its own, with progress and an end that can be asked for.
 
@@ -118,7 +138,7 @@ class Job(Generic[T]):
         self._shown = threading.Event()  # and the views have been told
         self._snapshot = Snapshot()
         self._began = 0.0
-        self._views: list[Callable[[Snapshot], object]] = []
+        self._views: list[_View] = []
         self._ticker: threading.Thread | None = None
 
     # --------------------------------------------------------------------------- called by the work
@@ -252,9 +272,10 @@ class Job(Generic[T]):
 
         It runs in a thread: it may set traits of widgets, and must not display or print.
         """
+        one = _View(view)
         with self._lock:
-            self._views.append(view)
-        view(self.snapshot)
+            self._views.append(one)
+        one.tell(self)
 
     # --------------------------------------------------------------------------- inside
 
@@ -290,18 +311,18 @@ class Job(Generic[T]):
         while not self._over.wait(PERIOD):
             with self._lock:
                 changed = self._snapshot
-            if changed is not shown and not changed.is_over:
+            if changed is not shown:
                 shown = changed
-                self._show(replace(changed, seconds=time.monotonic() - self._began))
-        self._show(self.snapshot)
+                self._show()
+        self._show()
         self._shown.set()
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self) -> None:
         with self._lock:
             views = list(self._views)
         for view in views:
             try:
-                view(snapshot)
+                view.tell(self)
             except Exception as error:  # a view that breaks must not take the others with it
                 _log.warning("a view of %s failed: %s", self.label, type(error).__name__)
                 _log.debug("%s", trace_of(error))

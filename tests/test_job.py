@@ -109,6 +109,23 @@ def test_few_updates_and_an_exact_last_one() -> None:
     assert len(seen.snapshots) < 10 * job.snapshot.seconds + 5
 
 
+def test_a_view_that_comes_while_the_job_ends_is_told_the_end_last_and_once() -> None:
+    go_on, told, states = threading.Event(), threading.Event(), []
+    job = Job(lambda job: go_on.wait(LIMIT)).start()
+
+    def view(now):
+        if now.is_over:
+            told.set()
+        else:
+            go_on.set()
+            told.wait(0.5)  # in which the end might overtake what is being told
+        states.append(now.state)
+
+    job.watch(view)
+    job.wait(LIMIT)
+    assert job._shown.wait(LIMIT) and states == ["running", "done"]
+
+
 def test_a_view_that_breaks_takes_no_other_with_it() -> None:
     job = Job(lambda job: 1)
     broken = threading.Event()
