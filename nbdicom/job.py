@@ -34,6 +34,9 @@ __all__ = ["Job", "Snapshot", "progress_widget"]
 T = TypeVar("T")
 
 _log = logging.getLogger("nbdicom.job")
+_SAID = 10.0  #: seconds between two words that are announced while work goes on
+_ANNOUNCED = "role='status' aria-live='polite'"
+_UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 _GRACE = 15.0  #: seconds that an interrupted `Job.wait` gives the work: C-CANCEL, final response, release
 
 
@@ -347,26 +350,34 @@ class Job(Generic[T]):
 def progress_widget(job: Job[Any]) -> Any:
     """The view of a job.
 
-    The state is in the words of a line that screen readers announce (``role=status``); a bar has no role there.
+    The state is in the words of a line; a bar has no role.  The line changes ten times a second, and whoever hears would
+    hear each change, so the announced words (``role=status``) are others: a new state at once, how far it is now and then.
     """
     import ipywidgets
 
     bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
-    line = ipywidgets.HTML()
+    line, said = ipywidgets.HTML(), ipywidgets.HTML(layout={"margin": "0"})
+    due = 0.0  # when the next words may be said
     cancel = ipywidgets.Button(
         description="Cancel", icon="stop", tooltip=f"Cancel {job.label}", layout={"width": "auto", "flex": "0 0 auto"}
     )
     cancel.on_click(lambda _: job.cancel())
 
     def view(now: Snapshot) -> None:
+        nonlocal due
         bar.max = now.total or max(1, now.done)
         bar.value = now.done if not now.is_over or now.state != "done" else bar.max
         bar.bar_style = {"done": "success", "failed": "danger", "incomplete": "warning", "cancelled": "warning"}.get(
             now.state, ""
         )
         text = "<br>".join(escape(printable(text)) for text in f"{job.label}: {now}".split("\n"))
-        line.value = f"<div role='status' aria-live='polite' style='line-height:1.45'>{text}</div>"
+        if now.state == "running" and time.monotonic() >= due:
+            due = time.monotonic() + _SAID
+            said.value = f"<div {_ANNOUNCED} style='{_UNSEEN}'>{text}</div>"
+        elif now.state != "running":
+            said.value = ""
+        line.value = f"<div {'' if now.state == 'running' else _ANNOUNCED} style='line-height:1.45'>{text}</div>"
         cancel.disabled = now.state != "running"
 
     job.watch(view)
-    return ipywidgets.HBox([bar, cancel, line], layout={"align_items": "center"})
+    return ipywidgets.HBox([bar, cancel, line, said], layout={"align_items": "center"})

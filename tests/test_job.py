@@ -307,7 +307,7 @@ def test_connecting_can_be_cancelled() -> None:
 def test_the_button_cancels_and_the_line_says_so() -> None:
     job = Job(until_cancelled, label="get <b>")
     seen = Seen(job)
-    bar, button, line = job.widget().children
+    bar, button, line, _ = job.widget().children
     assert "waiting" in line.value and button.disabled
     job.start()
     seen.until(lambda s: s.done == 1)
@@ -316,6 +316,34 @@ def test_the_button_cancels_and_the_line_says_so() -> None:
         job.wait(LIMIT)
     assert "role='status'" in line.value and "get &lt;b&gt;: cancelled" in line.value
     assert button.disabled and (bar.value, bar.max, bar.bar_style) == (1, 10, "warning")
+
+
+def test_what_changes_all_the_time_is_seen_and_announced_now_and_then() -> None:
+    """Whoever hears a page is told each change of what is announced."""
+    go_on = threading.Event()
+
+    def work(job):
+        for number in range(1, 6):
+            job.report(number, 10, unit="step")
+            seen.until(lambda s, number=number: s.done == number)
+        go_on.wait(LIMIT)
+        return "all"
+
+    job = Job(work, label="steps")
+    shown, announced = [], []
+    _, _, line, said = job.widget().children
+    for widget in (line, said):
+        widget.observe(
+            lambda change: (announced if "role='status'" in change.new else shown).append(change.new), "value"
+        )
+    seen = Seen(job)
+    job.start()
+    seen.until(lambda s: s.done == 5)
+    assert [number for number in range(1, 6) if any(f"{number} of 10" in text for text in shown)] == [1, 2, 3, 4, 5]
+    assert len(announced) == 1 and "steps: running" in announced[0] and "role" not in line.value
+    go_on.set()
+    job.wait(LIMIT)
+    assert len(announced) == 2 and "steps: done" in announced[1] and said.value == ""
 
 
 def test_a_job_shows_itself() -> None:

@@ -196,7 +196,7 @@ class Browser(Panel):
             problem = failure(job, "the list shows them")
             words = "" if job.result is None else f"{len(job.result)}, INCOMPLETE"
         said = [f"{job.label}: {words}"] if words else []
-        self._status.value = message(problem) + status_line(*said, *job.notices)
+        self._status.value = message(problem) + status_line(*said, *job.notices, announced=now.state != "running")
 
     def _fill(self, level: Level) -> None:
         frame, box = self._frames.get(level), self.lists[level]

@@ -255,10 +255,14 @@ def failure(job: Job[Any], kept: str = "they are shown below") -> str:
     return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
 
 
-def status_line(*lines: object) -> str:
-    """How it stands, for an element that screen readers announce."""
+def status_line(*lines: object, announced: bool = True) -> str:
+    """How it stands, for an element that screen readers announce.
+
+    What changes several times a second, as while a job is running, is not *announced*: its beginning and its end are.
+    """
     words = "<br>".join(_escaped(line) for line in lines if line)
-    return f"<div role='status' aria-live='polite' class='nbd-status'>{words}</div>"
+    role = " role='status' aria-live='polite'" if announced else ""
+    return f"<div{role} class='nbd-status'>{words}</div>"
 
 
 def literal(value: Any) -> str:

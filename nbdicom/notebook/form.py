@@ -356,7 +356,7 @@ class QueryForm(Panel):
                 words.append("cancelled: these are the answers that had come")
         elif self.results is not None and len(self.results):
             words.append("the rows below are those of the search before")
-        self._status.value = message(problem) + status_line(*words)
+        self._status.value = message(problem) + status_line(*words, announced=now.state != "running")
 
 
 def _controls(label: str, kind: str, placeholder: str) -> list[Any]:

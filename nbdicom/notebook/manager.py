@@ -139,7 +139,7 @@ class PeerManager(Panel):
             elif now.state == "failed":
                 self._report.value = message(failure(job))
             else:
-                self._report.value = status_line(f"{job.label}: {now}")
+                self._report.value = status_line(f"{job.label}: {now}", announced=now.state != "running")
 
     def _say_late(self) -> None:
         self._problem.value = message("a field has changed since it was saved: look at the list, and save again")

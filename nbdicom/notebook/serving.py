@@ -226,14 +226,14 @@ class ServerPanel(Panel):
     def _look(self, server: Receiver | Pacs, over: threading.Event) -> None:
         """Four looks a second are enough for eyes, and few enough for Jupyter; once more at the end."""
         while not over.wait(_PERIOD) and server.running:
-            self._tell()
+            self._tell(announced=False)
         if not over.is_set():  # stopped by other hands
             self._tell()
 
     def _say_code(self) -> None:
         self._code.value = f"<code>{escape(printable(self.code))}</code>"
 
-    def _tell(self) -> None:
+    def _tell(self, announced: bool = True) -> None:
         server = self.server
         running = server is not None and server.running
         self.start_button.disabled, self.stop_button.disabled = running, not running
@@ -257,7 +257,7 @@ class ServerPanel(Panel):
                 (one.negotiation.calling_ae_title, one.peer, len(one.negotiation.accepted))
                 for one in server.associations
             ]
-        self._status.value = status_line(*lines)
+        self._status.value = status_line(*lines, announced=announced)
         table = Table("Associations now", ("calling AE title", "from", "accepted contexts"), callers)
         self._associations.value = table._repr_html_() if callers else ""
         received = Table(

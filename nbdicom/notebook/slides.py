@@ -95,7 +95,8 @@ class Slides(traitlets.HasTraits):  # type: ignore[misc]
         if self._stack is None:
             return
         frame = self._stack.frames[index]
-        self.says.value = status_line(f"{frame.name}; {index + 1} of {len(self._stack)}")
+        words = f"{frame.name}; {index + 1} of {len(self._stack)}"
+        self.says.value = status_line(words, announced=not self.play_button.value)
         try:
             pixels = self._stack[index]
             window = None if pixels.is_colour else window_in(self.window, frame, self._stack, index)
