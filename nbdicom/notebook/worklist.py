@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["WorklistForm"]
 
 _COMPLETE = "N-SET, completed"
+_ENDS = {"complete": "COMPLETED", "discontinue": "DISCONTINUED"}
 _BUSY = "a report is on its way: wait for its answer, or cancel it"
 
 
@@ -104,7 +105,7 @@ class WorklistForm(Panel):
             return None
         row = _row(chosen)
         if any(self._rows[id(one)] == row and one.status == "IN PROGRESS" for one in self.steps):
-            self._problem.value = message("this step is in progress already: complete or discontinue it first")
+            self._say_done("this step is in progress already: complete or discontinue it")
             return None
         if self._is_busy:
             return None
@@ -114,7 +115,7 @@ class WorklistForm(Panel):
     def end(self, how: str) -> Job[PerformedProcedureStep] | None:
         """Tell that the performed step in the list is over; *how* is ``"complete"`` or ``"discontinue"``.
 
-        None if nothing has been begun, or if a report is on its way.
+        None if nothing has been begun, if a report is on its way, or if the step has ended like this already.
         """
         if self.step.value is None:
             self._problem.value = message("nothing has been begun yet")
@@ -122,6 +123,9 @@ class WorklistForm(Panel):
         if self._is_busy:
             return None
         step, images = self.steps[int(self.step.value)], self.images.value.strip()
+        if step.status == _ENDS[how]:
+            self._say_done(f"this step is {step.status.lower()} already")
+            return None
 
         def work() -> PerformedProcedureStep:
             if images:
@@ -147,6 +151,10 @@ class WorklistForm(Panel):
                 self._problem.value = message("the step had ended before its images were named: it has none")
 
         after(self.job, end)  # a report on its way cannot be taken back
+
+    def _say_done(self, words: str) -> None:
+        """What was asked for is so already, as after a second click: no failure, and nothing to send."""
+        self._problem.value, self._status.value = "", status_line(words)
 
     @property
     def _is_busy(self) -> bool:

@@ -257,6 +257,8 @@ def test_the_worklist_form(ris, tmp_path) -> None:
     form.complete_button.click()
     form.job.wait(LIMIT)
     assert step.status == "COMPLETED" and form.step.options[0][0] == "1 S2: COMPLETED"
+    form.complete_button.click()  # once more: it is done, and nothing has failed
+    assert "completed already" in form._status.value and form._problem.value == "" and form.job.state == "done"
     form.discontinue_button.click()
     with pytest.raises(NbdicomError):
         form.job.wait(LIMIT)

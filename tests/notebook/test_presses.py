@@ -110,7 +110,7 @@ def test_a_second_click_reports_nothing_twice() -> None:
         go_on.set()
         step = form.job.wait(LIMIT)
         assert form._problem.value == "" and form.steps == [step]
-        assert form.begin() is None and "in progress already" in form._problem.value
+        assert form.begin() is None and "in progress already" in form._status.value and form._problem.value == ""
         assert begun == [step.sop_instance_uid]
 
 
