@@ -342,9 +342,14 @@ class Job(Generic[T]):
     def _repr_mimebundle_(self, **options: Any) -> Mapping[str, Any]:
         bundle = {"text/plain": repr(self), "text/html": f"<p>{escape(printable(repr(self)))}</p>"}
         try:
-            return {**self.widget()._repr_mimebundle_(**options), **bundle}
+            view = self.widget()
         except ImportError:
             return bundle
+        from nbdicom.notebook.controls import discard
+        from nbdicom.notebook.shown import shown
+
+        shown(view, lambda: discard(view))  # the view: the job goes on
+        return {**view._repr_mimebundle_(**options), **bundle}
 
 
 def progress_widget(job: Job[Any]) -> Any:

@@ -179,6 +179,11 @@ class Browser(Panel):
         job.watch(lambda now: self._watch(level, job, now))
         return job.start()
 
+    def _end(self) -> None:
+        for job in self._loading.values():
+            job.cancel()
+        self._retrieval.close()
+
     def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         words, problem = str(now), ""
         cancelled = ", cancelled" if now.state == "cancelled" else ""
@@ -233,7 +238,7 @@ class Browser(Panel):
         strip = Thumbnails()
         strip.look(folder)  # what is there before the first object comes
         job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
-        self._retrieval.beside = (strip.widget,)
+        self._retrieval.beside = strip
         strip.follow(job, folder)
         return job
 

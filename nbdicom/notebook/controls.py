@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, in_words
+from nbdicom.notebook.shown import shown
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "after",
     "button",
     "cancel_button",
+    "discard",
     "failure",
     "grid",
     "html",
@@ -86,12 +88,29 @@ def widgets(instead: str) -> Any:
 
 
 class Panel:
-    """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end."""
+    """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end.
+
+    A form that no cell shows any more is closed, see `nbdicom.notebook.shown`.
+    """
 
     _instead = ""  #: the line of code that does the same
 
     def __init__(self) -> None:
         self.widget: Any = None
+        self.is_closed = False
+
+    def close(self) -> None:
+        """Take it off the page: what it has under way is cancelled, and neither kernel nor browser keep a widget of it.
+
+        What it has found stays, as `results` and `selection`.
+        """
+        if not self.is_closed:
+            self.is_closed = True
+            self._end()
+            discard(self.widget)
+
+    def _end(self) -> None:
+        """End what is under way, and discard the widgets that are not in `widget` now."""
 
     def _show(self, *children: Any) -> None:
         w = widgets(self._instead)
@@ -99,11 +118,23 @@ class Panel:
         self.widget.add_class("nbd-form")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: shown in a notebook; in code: {self._instead}>"
+        how = "closed, make another one" if self.is_closed else "shown in a notebook"
+        return f"<{type(self).__name__}: {how}; in code: {self._instead}>"
 
     def _repr_mimebundle_(self, **options: Any) -> Mapping[str, Any]:
+        if self.is_closed:
+            return {"text/plain": repr(self)}
+        shown(self, self.close)
         bundle: Mapping[str, Any] = self.widget._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)}
+
+
+def discard(*widgets: Any) -> None:
+    """Close these widgets with all that is in them: the kernel and the browser keep a model for each until somebody does."""
+    for one in widgets:
+        inside = [getattr(one, name, None) for name in ("layout", "style")]
+        one.close()  # first, so that the browser takes down one view and not each that is in it
+        discard(*getattr(one, "children", ()), *(part for part in inside if hasattr(part, "close")))
 
 
 def html(value: str = "") -> Any:

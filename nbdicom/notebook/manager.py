@@ -130,6 +130,10 @@ class PeerManager(Panel):
         self._tried(lambda: self.saved.remove(name))
         self._list()
 
+    def _end(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
+
     def _watch(self, job: Job[EchoReport], now: Snapshot) -> None:
         if job is self.job:
             self.test_button.disabled = not now.is_over

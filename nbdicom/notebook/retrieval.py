@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Press, button, html, instead, literal, message, text, widgets
+from nbdicom.notebook.controls import Panel, Press, button, discard, html, instead, literal, message, text, widgets
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Retrieval:
     ) -> None:
         w = widgets("")
         self.job: Job[RetrieveResult | PullResult] | None = None  #: the one that was started last
-        self.beside: tuple[Any, ...] = ()  #: widgets that are shown with the progress; `start` may set them
+        self.beside: Panel | None = None  #: what is shown with the progress; `start` may set it
         self._start, self._code_of, self._chosen, self._nothing = start, code, chosen, nothing
         self.folder = text("Folder", value=str(to), width="260px")
         self.way = w.Dropdown(
@@ -93,6 +93,7 @@ class Retrieval:
             self.problem.value = message("name a folder for the files")
         if self.problem.value:
             return None
+        before = self.beside
         try:
             job = self._start(self.way.value, folder)
         except NbdicomError as error:
@@ -100,9 +101,22 @@ class Retrieval:
             return None
         self.job, self.report.value = job, ""
         self.button.disabled = True
-        self.jobs.children = (progress_widget(job), *self.beside)
+        shown, self.jobs.children = (
+            self.jobs.children,
+            (progress_widget(job), *(() if self.beside is None else (self.beside.widget,))),
+        )
+        if before is not None:
+            before.close()
+        discard(*shown)
         job.watch(lambda now: self._watch(job, now))
         return job
+
+    def close(self) -> None:
+        """Cancel what is under way; its form is closed."""
+        if self.job is not None:
+            self.job.cancel()
+        if self.beside is not None:
+            self.beside.close()
 
     def _press(self) -> None:
         self._pressed = self.begin()

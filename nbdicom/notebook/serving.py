@@ -170,10 +170,15 @@ class ServerPanel(Panel):
 
     def stop(self) -> Job[None]:
         """Stop listening; what was received stays.  Returns the job that does it."""
-        server = self.server
-        return self._work("stop", lambda: None if server is None else server.stop())
+        return self._work("stop", lambda: None if self.server is None else self.server.stop())
 
     # --------------------------------------------------------------------------- starting and stopping
+
+    def _end(self) -> None:
+        self.thumbnails.close()
+        if self.job is not None:
+            self.job.cancel()
+            self.stop()  # nobody could any more
 
     def _work(self, what: str, action: Callable[[], None]) -> Job[None]:
         """Do it in a job: a PACS with a large folder takes its time to open, and a server to close."""

@@ -93,6 +93,11 @@ class WorklistForm(Panel):
             self._problem,
         )
 
+    def _end(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
+        self.form.close()
+
     def begin(self) -> Job[PerformedProcedureStep] | None:
         """Tell that the chosen step has begun.
 
