@@ -360,10 +360,13 @@ def progress_widget(job: Job[Any]) -> Any:
     """
     import ipywidgets
 
+    from nbdicom.notebook.buttons import Button
+    from nbdicom.notebook.controls import NOTHING
+
     bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
     line, said = ipywidgets.HTML(), ipywidgets.HTML(layout={"margin": "0"})
     due = 0.0  # when the next words may be said
-    cancel = ipywidgets.Button(
+    cancel = Button(
         description="Cancel", icon="stop", tooltip=f"Cancel {job.label}", layout={"width": "auto", "flex": "0 0 auto"}
     )
     cancel.on_click(lambda _: job.cancel())
@@ -382,7 +385,8 @@ def progress_widget(job: Job[Any]) -> Any:
         elif now.state != "running":
             said.value = ""
         line.value = f"<div {'' if now.state == 'running' else _ANNOUNCED} style='line-height:1.45'>{text}</div>"
-        cancel.disabled = now.state != "running"
+        cancel.resting = "" if now.state == "running" else NOTHING
 
     job.watch(view)
-    return ipywidgets.HBox([bar, cancel, line, said], layout={"align_items": "center"})
+    look = ipywidgets.HTML(Button.STYLE, layout={"display": "none"})
+    return ipywidgets.HBox([bar, cancel, line, said, look], layout={"align_items": "center"})

@@ -307,15 +307,15 @@ def test_connecting_can_be_cancelled() -> None:
 def test_the_button_cancels_and_the_line_says_so() -> None:
     job = Job(until_cancelled, label="get <b>")
     seen = Seen(job)
-    bar, button, line, _ = job.widget().children
-    assert "waiting" in line.value and button.disabled
+    bar, button, line, _, _ = job.widget().children
+    assert "waiting" in line.value and button.resting
     job.start()
     seen.until(lambda s: s.done == 1)
     button.click()
     with pytest.raises(OperationCancelled):
         job.wait(LIMIT)
     assert "role='status'" in line.value and "get &lt;b&gt;: cancelled" in line.value
-    assert button.disabled and (bar.value, bar.max, bar.bar_style) == (1, 10, "warning")
+    assert button.resting and not button.disabled and (bar.value, bar.max, bar.bar_style) == (1, 10, "warning")
 
 
 def test_what_changes_all_the_time_is_seen_and_announced_now_and_then() -> None:
@@ -331,7 +331,7 @@ def test_what_changes_all_the_time_is_seen_and_announced_now_and_then() -> None:
 
     job = Job(work, label="steps")
     shown, announced = [], []
-    _, _, line, said = job.widget().children
+    _, _, line, said, _ = job.widget().children
     for widget in (line, said):
         widget.observe(
             lambda change: (announced if "role='status'" in change.new else shown).append(change.new), "value"

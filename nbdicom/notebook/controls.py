@@ -37,16 +37,18 @@ __all__ = [
     "list_box",
     "literal",
     "message",
+    "offer_cancel",
     "status_line",
     "text",
     "widgets",
 ]
 
+NOTHING = "nothing is under way"  #: why a button for Cancel rests
 _LATE = 1.0  #: seconds that a value may come after Enter was pressed
 
 #: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
 _STYLE = (
-    "<style>.nbd-form .widget-label{text-align:left}"
+    "<style>.nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
     ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
     ".nbd-form .nbd-status{line-height:1.45;white-space:normal}"
     ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
@@ -153,11 +155,11 @@ def text(label: str, placeholder: str = "", value: str = "", width: str = "auto"
 
 
 def button(label: str, action: Callable[[], object], *, icon: str = "", style: str = "", tooltip: str = "") -> Any:
-    """A button."""
-    w = widgets("")
-    made = w.Button(
-        description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"}
-    )
+    """A button; see `Button` for what it does instead of disabling itself."""
+    widgets("")
+    from nbdicom.notebook.buttons import Button
+
+    made = Button(description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"})
     made.on_click(lambda _: action())
     return made
 
@@ -186,7 +188,7 @@ def grid(children: list[Any], least: str = "290px") -> Any:
 
 
 def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
-    """A button that cancels the job that is under way; its form says when there is one."""
+    """A button that cancels the job that is under way; its form says when there is one, by `offer_cancel`."""
 
     def cancel() -> None:
         under_way = job()
@@ -194,8 +196,13 @@ def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
             under_way.cancel()
 
     made = button("Cancel", cancel, icon="stop", tooltip=f"Cancel {what}")
-    made.disabled = True
+    made.resting = NOTHING
     return made
+
+
+def offer_cancel(made: Any, now: Snapshot) -> None:
+    """Whether there is anything to cancel."""
+    made.resting = "" if now.state == "running" else NOTHING
 
 
 class Press:

@@ -27,6 +27,7 @@ from nbdicom.notebook.controls import (
     html,
     literal,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -276,6 +277,7 @@ class QueryForm(Panel):
         self._further = [one for one in self._further if one is not field]
         self._lay_out()
         discard(field.box)
+        self.keyword.focus()  # which goes with the button else
 
     def _end(self) -> None:
         self.cancel()
@@ -347,7 +349,7 @@ class QueryForm(Panel):
     def _watch(self, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         if job is not self.job:
             return  # another search was started
-        self.cancel_button.disabled = now.state != "running"
+        offer_cancel(self.cancel_button, now)
         if now.is_over and job.result is not None:
             self.results = job.result
             self._rows.frame = self.results

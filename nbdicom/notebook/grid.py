@@ -264,9 +264,10 @@ class ResultsGrid(Panel):
         pages, page = self.page.max, self.page.value
         self._pages.layout.display = "" if pages > 1 else "none"
         self._place.value = f"of {pages}: rows {(page - 1) * _PAGE + 1} to {min(page * _PAGE, found)} of {found}"
-        self.previous_button.disabled, self.next_button.disabled = page == 1, page == pages
+        self.previous_button.resting = "this is the first page" if page == 1 else ""
+        self.next_button.resting = "this is the last page" if page == pages else ""
         self.all_button.description = f"Select all {found}"
-        self.none_button.disabled = not chosen
+        self.none_button.resting = "" if chosen else "nothing is selected"
         self._retrieval.tell()
         self._details.value = row_details(self._frame, sorted(self._chosen)[0]) if chosen else ""
         for action in self._observers:

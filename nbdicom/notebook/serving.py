@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import (
+    NOTHING,
     Panel,
     Press,
     button,
@@ -100,11 +101,11 @@ class ServerPanel(Panel):
             style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
         self.folder = text("Folder", value=str(to))
-        start = Press(self.start, lambda: instead(self.job, self.start))
+        start = Press(self._press_start, lambda: instead(self.job, self.start))
         start.follow(self.ae_title, self.host, self.port, self.folder, enter=False)
         self.start_button = button("Start", start, icon="play", style="primary")
         self.cancel_button = cancel_button(lambda: self.job, "the start")
-        self.stop_button = button("Stop", self.stop, icon="stop")
+        self.stop_button = button("Stop", self._press_stop, icon="stop")
         self._code, self._status, self._problem = html(), html(), html()
         self._associations, self._received = html(), html()
         self.thumbnails = Thumbnails()
@@ -168,6 +169,14 @@ class ServerPanel(Panel):
 
         return self._work(_START, begin)
 
+    def _press_start(self) -> None:
+        if not self.start_button.resting:
+            self.start()
+
+    def _press_stop(self) -> None:
+        if not self.stop_button.resting:
+            self.stop()
+
     def stop(self) -> Job[None]:
         """Stop listening; what was received stays.  Returns the job that does it."""
         return self._work("stop", lambda: None if self.server is None else self.server.stop())
@@ -198,9 +207,10 @@ class ServerPanel(Panel):
         if job is not self.job:
             return
         # A stop takes its few seconds; there is nothing to go back to.
-        self.cancel_button.disabled = now.state != "running" or job.label != _START
+        can_cancel = now.state == "running" and job.label == _START
+        self.cancel_button.resting = "" if can_cancel else NOTHING
         if not now.is_over:
-            self.start_button.disabled = self.stop_button.disabled = True
+            self.start_button.resting = self.stop_button.resting = f"the {job.label} is under way"
             self._status.value = status_line(f"{job.label}: {now.state}")
             return
         if now.state == "failed":
@@ -241,7 +251,8 @@ class ServerPanel(Panel):
     def _tell(self, announced: bool = True) -> None:
         server = self.server
         running = server is not None and server.running
-        self.start_button.disabled, self.stop_button.disabled = running, not running
+        self.start_button.resting = "it is running: stop it first" if running else ""
+        self.stop_button.resting = "" if running else "it is not running"
         if server is None:
             self._status.value = status_line("stopped")
             return

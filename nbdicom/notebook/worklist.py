@@ -16,6 +16,7 @@ from nbdicom.notebook.controls import (
     failure,
     html,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -166,7 +167,7 @@ class WorklistForm(Panel):
         """Whether a report is on its way, which is told: what it brings would be lost to another one."""
         busy = self.job is not None and not self.job.snapshot.is_over
         if busy:
-            self._problem.value = message(_BUSY)
+            self._problem.value = status_line(_BUSY)
         return busy
 
     def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
@@ -182,11 +183,11 @@ class WorklistForm(Panel):
         if job is not self.job:
             return
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
-            one.disabled = not now.is_over
-        self.cancel_button.disabled = now.state != "running"
+            one.resting = "" if now.is_over else _BUSY
+        offer_cancel(self.cancel_button, now)
         unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
         self._status.value = "" if now.state == "failed" else status_line(f"{job.label}: {now.state}{unknown}")
-        if now.is_over and self._problem.value == message(_BUSY):
+        if now.is_over and self._problem.value == status_line(_BUSY):
             self._problem.value = ""
         if now.state == "failed":
             missing = (
