@@ -25,7 +25,9 @@ The text of an error is one line and carries no patient value.  ``hint`` says wh
 
 from __future__ import annotations
 
+import errno
 import linecache
+import os
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,7 @@ __all__ = [
     "RemoteProtocolError",
     "TLSFailed",
     "TranscriptError",
+    "in_words",
 ]
 
 _WRAPPED: dict[str, Any] = {
@@ -150,6 +153,31 @@ class NbdicomError(Exception):
         if where := _where(self):
             lines.append(f"  in {where}")
         return [*lines, "  (all of it: %xmode Verbose, then %tb; as a table: import sys; sys.last_value.report())"]
+
+
+def in_words(error: BaseException | None) -> str:
+    """What is wrong, for a person who sees no traceback.
+
+    The text of a foreign error may quote a patient's data, so of those only their kind is told; but a file or a folder that
+    cannot be used is told with its path, which came from that person.
+
+    >>> in_words(NbdicomError("the peer is gone", hint="ask again"))
+    'the peer is gone -> ask again'
+    >>> in_words(NotADirectoryError(20, "Not a directory", "incoming/1"))
+    'incoming/1 cannot be used: Not a directory -> choose another path, where you may read and write'
+    >>> in_words(ValueError("Doe^Jane is no number"))
+    'ValueError'
+    """
+    if isinstance(error, NbdicomError):
+        return str(error)
+    if not isinstance(error, OSError) or not error.strerror:
+        return type(error).__name__
+    path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    if not path:
+        return error.strerror
+    reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+    hint = "make room there" if error.errno == errno.ENOSPC else "choose another path, where you may read and write"
+    return f"{path} cannot be used: {reason} -> {hint}"
 
 
 class AssociationError(NbdicomError):

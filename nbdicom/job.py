@@ -24,7 +24,7 @@ from html import escape
 from typing import Any, Generic, Self, TypeVar
 
 from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted
-from nbdicom.errors import NbdicomError, OperationCancelled
+from nbdicom.errors import OperationCancelled, in_words
 from nbdicom.peer.notices import PeerWarning, collected, notify
 from nbdicom.privacy import trace_of
 from nbdicom.table import counted, printable
@@ -34,6 +34,9 @@ __all__ = ["Job", "Snapshot", "progress_widget"]
 T = TypeVar("T")
 
 _log = logging.getLogger("nbdicom.job")
+_SAID = 10.0  #: seconds between two words that are announced while work goes on
+_ANNOUNCED = "role='status' aria-live='polite'"
+_UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 _GRACE = 15.0  #: seconds that an interrupted `Job.wait` gives the work: C-CANCEL, final response, release
 
 
@@ -81,6 +84,26 @@ class Snapshot:
         return ", ".join(parts) + (f": {self.note}" if self.note else "")
 
 
+class _View:
+    """One who watches; is told one thing after the other, so that the end is the last, and told once.
+
+    The first word comes from who watches and the others from the ticker: without order, a view that comes while the job
+    ends could hear of the end, and then that it is running.
+    """
+
+    def __init__(self, view: Callable[[Snapshot], object]) -> None:
+        self._view = view
+        self._turn = threading.Lock()
+        self._is_over = False
+
+    def tell(self, job: Job[Any]) -> None:
+        with self._turn:
+            now = job.snapshot
+            if not self._is_over:
+                self._is_over = now.is_over
+                self._view(now)
+
+
 class Job(Generic[T]):
     """Work in a thread of its own, with progress and an end that can be asked for.
 
@@ -118,7 +141,7 @@ class Job(Generic[T]):
         self._shown = threading.Event()  # and the views have been told
         self._snapshot = Snapshot()
         self._began = 0.0
-        self._views: list[Callable[[Snapshot], object]] = []
+        self._views: list[_View] = []
         self._ticker: threading.Thread | None = None
 
     # --------------------------------------------------------------------------- called by the work
@@ -252,9 +275,10 @@ class Job(Generic[T]):
 
         It runs in a thread: it may set traits of widgets, and must not display or print.
         """
+        one = _View(view)
         with self._lock:
-            self._views.append(view)
-        view(self.snapshot)
+            self._views.append(one)
+        one.tell(self)
 
     # --------------------------------------------------------------------------- inside
 
@@ -278,8 +302,7 @@ class Job(Generic[T]):
         except BaseException as error:
             state, self.error = "failed", error
             self._value = getattr(error, "results", None)
-            # The text of a foreign error may quote a patient's data; `wait` raises it for who wants it.
-            note = str(error) if isinstance(error, NbdicomError) else type(error).__name__
+            note = in_words(error)  # not more than may be shown; `wait` raises it for who wants all of it
         with self._lock:
             note = self._snapshot.note if note is None else note
             seconds = time.monotonic() - self._began
@@ -291,18 +314,18 @@ class Job(Generic[T]):
         while not self._over.wait(PERIOD):
             with self._lock:
                 changed = self._snapshot
-            if changed is not shown and not changed.is_over:
+            if changed is not shown:
                 shown = changed
-                self._show(replace(changed, seconds=time.monotonic() - self._began))
-        self._show(self.snapshot)
+                self._show()
+        self._show()
         self._shown.set()
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self) -> None:
         with self._lock:
             views = list(self._views)
         for view in views:
             try:
-                view(snapshot)
+                view.tell(self)
             except Exception as error:  # a view that breaks must not take the others with it
                 _log.warning("a view of %s failed: %s", self.label, type(error).__name__)
                 _log.debug("%s", trace_of(error))
@@ -319,34 +342,51 @@ class Job(Generic[T]):
     def _repr_mimebundle_(self, **options: Any) -> Mapping[str, Any]:
         bundle = {"text/plain": repr(self), "text/html": f"<p>{escape(printable(repr(self)))}</p>"}
         try:
-            return {**self.widget()._repr_mimebundle_(**options), **bundle}
+            view = self.widget()
         except ImportError:
             return bundle
+        from nbdicom.notebook.controls import discard
+        from nbdicom.notebook.shown import shown
+
+        shown(view, lambda: discard(view))  # the view: the job goes on
+        return {**view._repr_mimebundle_(**options), **bundle}
 
 
 def progress_widget(job: Job[Any]) -> Any:
     """The view of a job.
 
-    The state is in the words of a line that screen readers announce (``role=status``); a bar has no role there.
+    The state is in the words of a line; a bar has no role.  The line changes ten times a second, and whoever hears would
+    hear each change, so the announced words (``role=status``) are others: a new state at once, how far it is now and then.
     """
     import ipywidgets
 
+    from nbdicom.notebook.buttons import Button
+    from nbdicom.notebook.controls import NOTHING
+
     bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
-    line = ipywidgets.HTML()
-    cancel = ipywidgets.Button(
+    line, said = ipywidgets.HTML(), ipywidgets.HTML(layout={"margin": "0"})
+    due = 0.0  # when the next words may be said
+    cancel = Button(
         description="Cancel", icon="stop", tooltip=f"Cancel {job.label}", layout={"width": "auto", "flex": "0 0 auto"}
     )
     cancel.on_click(lambda _: job.cancel())
 
     def view(now: Snapshot) -> None:
+        nonlocal due
         bar.max = now.total or max(1, now.done)
         bar.value = now.done if not now.is_over or now.state != "done" else bar.max
         bar.bar_style = {"done": "success", "failed": "danger", "incomplete": "warning", "cancelled": "warning"}.get(
             now.state, ""
         )
         text = "<br>".join(escape(printable(text)) for text in f"{job.label}: {now}".split("\n"))
-        line.value = f"<div role='status' aria-live='polite' style='line-height:1.45'>{text}</div>"
-        cancel.disabled = now.state != "running"
+        if now.state == "running" and time.monotonic() >= due:
+            due = time.monotonic() + _SAID
+            said.value = f"<div {_ANNOUNCED} style='{_UNSEEN}'>{text}</div>"
+        elif now.state != "running":
+            said.value = ""
+        line.value = f"<div {'' if now.state == 'running' else _ANNOUNCED} style='line-height:1.45'>{text}</div>"
+        cancel.resting = "" if now.state == "running" else NOTHING
 
     job.watch(view)
-    return ipywidgets.HBox([bar, cancel, line], layout={"align_items": "center"})
+    look = ipywidgets.HTML(Button.STYLE, layout={"display": "none"})
+    return ipywidgets.HBox([bar, cancel, line, said, look], layout={"align_items": "center"})

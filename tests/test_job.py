@@ -109,6 +109,23 @@ def test_few_updates_and_an_exact_last_one() -> None:
     assert len(seen.snapshots) < 10 * job.snapshot.seconds + 5
 
 
+def test_a_view_that_comes_while_the_job_ends_is_told_the_end_last_and_once() -> None:
+    go_on, told, states = threading.Event(), threading.Event(), []
+    job = Job(lambda job: go_on.wait(LIMIT)).start()
+
+    def view(now):
+        if now.is_over:
+            told.set()
+        else:
+            go_on.set()
+            told.wait(0.5)  # in which the end might overtake what is being told
+        states.append(now.state)
+
+    job.watch(view)
+    job.wait(LIMIT)
+    assert job._shown.wait(LIMIT) and states == ["running", "done"]
+
+
 def test_a_view_that_breaks_takes_no_other_with_it() -> None:
     job = Job(lambda job: 1)
     broken = threading.Event()
@@ -290,15 +307,43 @@ def test_connecting_can_be_cancelled() -> None:
 def test_the_button_cancels_and_the_line_says_so() -> None:
     job = Job(until_cancelled, label="get <b>")
     seen = Seen(job)
-    bar, button, line = job.widget().children
-    assert "waiting" in line.value and button.disabled
+    bar, button, line, _, _ = job.widget().children
+    assert "waiting" in line.value and button.resting
     job.start()
     seen.until(lambda s: s.done == 1)
     button.click()
     with pytest.raises(OperationCancelled):
         job.wait(LIMIT)
     assert "role='status'" in line.value and "get &lt;b&gt;: cancelled" in line.value
-    assert button.disabled and (bar.value, bar.max, bar.bar_style) == (1, 10, "warning")
+    assert button.resting and not button.disabled and (bar.value, bar.max, bar.bar_style) == (1, 10, "warning")
+
+
+def test_what_changes_all_the_time_is_seen_and_announced_now_and_then() -> None:
+    """Whoever hears a page is told each change of what is announced."""
+    go_on = threading.Event()
+
+    def work(job):
+        for number in range(1, 6):
+            job.report(number, 10, unit="step")
+            seen.until(lambda s, number=number: s.done == number)
+        go_on.wait(LIMIT)
+        return "all"
+
+    job = Job(work, label="steps")
+    shown, announced = [], []
+    _, _, line, said, _ = job.widget().children
+    for widget in (line, said):
+        widget.observe(
+            lambda change: (announced if "role='status'" in change.new else shown).append(change.new), "value"
+        )
+    seen = Seen(job)
+    job.start()
+    seen.until(lambda s: s.done == 5)
+    assert [number for number in range(1, 6) if any(f"{number} of 10" in text for text in shown)] == [1, 2, 3, 4, 5]
+    assert len(announced) == 1 and "steps: running" in announced[0] and "role" not in line.value
+    go_on.set()
+    job.wait(LIMIT)
+    assert len(announced) == 2 and "steps: done" in announced[1] and said.value == ""
 
 
 def test_a_job_shows_itself() -> None:

@@ -18,6 +18,7 @@ from nbdicom.notebook.controls import (
     list_box,
     literal,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -179,6 +180,11 @@ class Browser(Panel):
         job.watch(lambda now: self._watch(level, job, now))
         return job.start()
 
+    def _end(self) -> None:
+        for job in self._loading.values():
+            job.cancel()
+        self._retrieval.close()
+
     def _watch(self, level: Level, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         words, problem = str(now), ""
         cancelled = ", cancelled" if now.state == "cancelled" else ""
@@ -186,7 +192,7 @@ class Browser(Panel):
             if self._loading.get(level) is not job:
                 return  # another entry was chosen above
             if job is self._asking:
-                self.cancel_button.disabled = now.state != "running"
+                offer_cancel(self.cancel_button, now)
             if now.is_over and job.result is not None:
                 frame = self._frames[level] = _sorted(job.result, level)
                 self._fill(level)
@@ -196,7 +202,7 @@ class Browser(Panel):
             problem = failure(job, "the list shows them")
             words = "" if job.result is None else f"{len(job.result)}, INCOMPLETE"
         said = [f"{job.label}: {words}"] if words else []
-        self._status.value = message(problem) + status_line(*said, *job.notices)
+        self._status.value = message(problem) + status_line(*said, *job.notices, announced=now.state != "running")
 
     def _fill(self, level: Level) -> None:
         frame, box = self._frames.get(level), self.lists[level]
@@ -233,7 +239,7 @@ class Browser(Panel):
         strip = Thumbnails()
         strip.look(folder)  # what is there before the first object comes
         job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
-        self._retrieval.beside = (strip.widget,)
+        self._retrieval.beside = strip
         strip.follow(job, folder)
         return job
 

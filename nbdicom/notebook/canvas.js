@@ -299,6 +299,7 @@ function render(film, model, el) {
     const window = shown.kind && shown.kind !== "rgb" ? film.windowOf(shown) : null;
     const place = `${shown.words}; ${shown.index + 1} of ${count}`;
     canvas.ariaLabel = place;
+    status.ariaLive = playing ? "off" : "polite"; // ten slices a second are seen, and not read out
     status.textContent = window ? `${place}; window ${window.map(one => +one.toFixed(2)).join(", ")}` : place;
     problem.textContent = shown.problem ? `\u26a0 ${shown.problem}` : "";
     canvas.hidden = !!shown.problem;

@@ -72,6 +72,17 @@ class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
             self.count, self.index, self.window = len(stack), len(stack) // 2, OWN
             self.rate, self.words, self.series = round(rate_of(first)), first.name, series
 
+    def leave(self) -> None:
+        """Nobody looks any more."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep no slices; whoever comes back asks for them anew."""
+        self._wanted = []
+        if self._stack is not None:
+            self._stack.forget()
+
     @traitlets.validate("index")  # type: ignore[untyped-decorator]
     def _within(self, proposal: Any) -> int:
         index: int = proposal["value"]
@@ -84,9 +95,8 @@ class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
         with self._lock:
             if self._stack is None or content.get("series") != self.series:
                 return
-            if content.get("left"):  # nobody looks: a viewer that was replaced by another would keep its slices
-                self._wanted = []
-                self._stack.forget()
+            if content.get("left"):
+                self._forget()
                 return
             new = [k for k in content.get("frames", ()) if k in range(len(self._stack)) and k not in self._wanted]
             self._wanted[:0] = new  # what was asked for last is where the browser is now

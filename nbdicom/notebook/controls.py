@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError
+from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, in_words
+from nbdicom.notebook.shown import shown
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "after",
     "button",
     "cancel_button",
+    "discard",
     "failure",
     "grid",
     "html",
@@ -35,16 +37,18 @@ __all__ = [
     "list_box",
     "literal",
     "message",
+    "offer_cancel",
     "status_line",
     "text",
     "widgets",
 ]
 
+NOTHING = "nothing is under way"  #: why a button for Cancel rests
 _LATE = 1.0  #: seconds that a value may come after Enter was pressed
 
 #: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
 _STYLE = (
-    "<style>.nbd-form .widget-label{text-align:left}"
+    "<style>.nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
     ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
     ".nbd-form .nbd-status{line-height:1.45;white-space:normal}"
     ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
@@ -86,12 +90,29 @@ def widgets(instead: str) -> Any:
 
 
 class Panel:
-    """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end."""
+    """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end.
+
+    A form that no cell shows any more is closed, see `nbdicom.notebook.shown`.
+    """
 
     _instead = ""  #: the line of code that does the same
 
     def __init__(self) -> None:
         self.widget: Any = None
+        self.is_closed = False
+
+    def close(self) -> None:
+        """Take it off the page: what it has under way is cancelled, and neither kernel nor browser keep a widget of it.
+
+        What it has found stays, as `results` and `selection`.
+        """
+        if not self.is_closed:
+            self.is_closed = True
+            self._end()
+            discard(self.widget)
+
+    def _end(self) -> None:
+        """End what is under way, and discard the widgets that are not in `widget` now."""
 
     def _show(self, *children: Any) -> None:
         w = widgets(self._instead)
@@ -99,11 +120,23 @@ class Panel:
         self.widget.add_class("nbd-form")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: shown in a notebook; in code: {self._instead}>"
+        how = "closed, make another one" if self.is_closed else "shown in a notebook"
+        return f"<{type(self).__name__}: {how}; in code: {self._instead}>"
 
     def _repr_mimebundle_(self, **options: Any) -> Mapping[str, Any]:
+        if self.is_closed:
+            return {"text/plain": repr(self)}
+        shown(self, self.close)
         bundle: Mapping[str, Any] = self.widget._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)}
+
+
+def discard(*widgets: Any) -> None:
+    """Close these widgets with all that is in them: the kernel and the browser keep a model for each until somebody does."""
+    for one in widgets:
+        inside = [getattr(one, name, None) for name in ("layout", "style")]
+        one.close()  # first, so that the browser takes down one view and not each that is in it
+        discard(*getattr(one, "children", ()), *(part for part in inside if hasattr(part, "close")))
 
 
 def html(value: str = "") -> Any:
@@ -122,11 +155,11 @@ def text(label: str, placeholder: str = "", value: str = "", width: str = "auto"
 
 
 def button(label: str, action: Callable[[], object], *, icon: str = "", style: str = "", tooltip: str = "") -> Any:
-    """A button."""
-    w = widgets("")
-    made = w.Button(
-        description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"}
-    )
+    """A button; see `Button` for what it does instead of disabling itself."""
+    widgets("")
+    from nbdicom.notebook.buttons import Button
+
+    made = Button(description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"})
     made.on_click(lambda _: action())
     return made
 
@@ -155,7 +188,7 @@ def grid(children: list[Any], least: str = "290px") -> Any:
 
 
 def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
-    """A button that cancels the job that is under way; its form says when there is one."""
+    """A button that cancels the job that is under way; its form says when there is one, by `offer_cancel`."""
 
     def cancel() -> None:
         under_way = job()
@@ -163,8 +196,13 @@ def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
             under_way.cancel()
 
     made = button("Cancel", cancel, icon="stop", tooltip=f"Cancel {what}")
-    made.disabled = True
+    made.resting = NOTHING
     return made
+
+
+def offer_cancel(made: Any, now: Snapshot) -> None:
+    """Whether there is anything to cancel."""
+    made.resting = "" if now.state == "running" else NOTHING
 
 
 class Press:
@@ -251,18 +289,18 @@ def message(problem: object) -> str:
 
 def failure(job: Job[Any], kept: str = "they are shown below") -> str:
     """Why a job failed, in words, for `message`; *kept* says where the form has what had come before."""
-    error = job.error
-    if isinstance(error, NbdicomError):
-        words = str(error).replace(WHERE_RESULTS_ARE, kept)
-        return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
-    # The text of a foreign error may quote a patient's data.
-    return f"{job.label} failed: {getattr(error, 'strerror', None) or type(error).__name__}"
+    words = in_words(job.error).replace(WHERE_RESULTS_ARE, kept)
+    return f"{job.label}: {words}" if " failed: " in words else f"{job.label} failed: {words}"
 
 
-def status_line(*lines: object) -> str:
-    """How it stands, for an element that screen readers announce."""
+def status_line(*lines: object, announced: bool = True) -> str:
+    """How it stands, for an element that screen readers announce.
+
+    What changes several times a second, as while a job is running, is not *announced*: its beginning and its end are.
+    """
     words = "<br>".join(_escaped(line) for line in lines if line)
-    return f"<div role='status' aria-live='polite' class='nbd-status'>{words}</div>"
+    role = " role='status' aria-live='polite'" if announced else ""
+    return f"<div{role} class='nbd-status'>{words}</div>"
 
 
 def literal(value: Any) -> str:

@@ -21,11 +21,13 @@ from nbdicom.notebook.controls import (
     Press,
     button,
     cancel_button,
+    discard,
     failure,
     grid,
     html,
     literal,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -146,7 +148,7 @@ class QueryForm(Panel):
         add = Press(self.add_key).follow(self.keyword)
         self.add_button = button("Add key", add, icon="plus")
         self._keyword = Field("", self.keyword, self.add_button)
-        self._code, self._unplaced, self._status, self._form = html(), html(), html(), w.VBox()
+        self._code, self._unplaced, self._status, self._form = html(), html(), html(), grid([])
         self._rows = ResultsGrid(_nothing(), peer=peer, to=to, listen=listen, name="form")
         self._rows.widget.layout.display = "none"
         self.level.observe(lambda _: self._lay_out(), "value")
@@ -243,10 +245,11 @@ class QueryForm(Panel):
     def clear(self) -> None:
         """Empty all fields, and take the further keys away."""
         self._ask.forget()
-        self._further.clear()
+        further, self._further = self._further, []
         for field in self._fields.values():
             field.clear()
         self._lay_out()
+        discard(*(field.box for field in further))
 
     def add_key(self, keyword: str | None = None, value: str = "") -> None:
         """Add a field for a further key with this *value*: *keyword*, by default the one that is typed in the form."""
@@ -273,6 +276,13 @@ class QueryForm(Panel):
     def _remove(self, field: Field) -> None:
         self._further = [one for one in self._further if one is not field]
         self._lay_out()
+        discard(field.box)
+        self.keyword.focus()  # which goes with the button else
+
+    def _end(self) -> None:
+        self.cancel()
+        self._rows.close()
+        discard(*(field.box for field in self._fields.values()))  # those of all levels
 
     def _visible(self) -> list[Field]:
         kind = _KINDS[self.level.value]
@@ -292,7 +302,7 @@ class QueryForm(Panel):
 
     def _lay_out(self) -> None:
         self._rows.retrievable = self.level.value != "Worklist"
-        self._form.children = (grid([field.box for field in self._visible()]),)
+        self._form.children = [field.box for field in self._visible()]
         self._keyword.say(None)
         self._check()
 
@@ -339,7 +349,7 @@ class QueryForm(Panel):
     def _watch(self, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         if job is not self.job:
             return  # another search was started
-        self.cancel_button.disabled = now.state != "running"
+        offer_cancel(self.cancel_button, now)
         if now.is_over and job.result is not None:
             self.results = job.result
             self._rows.frame = self.results
@@ -356,7 +366,7 @@ class QueryForm(Panel):
                 words.append("cancelled: these are the answers that had come")
         elif self.results is not None and len(self.results):
             words.append("the rows below are those of the search before")
-        self._status.value = message(problem) + status_line(*words)
+        self._status.value = message(problem) + status_line(*words, announced=now.state != "running")
 
 
 def _controls(label: str, kind: str, placeholder: str) -> list[Any]:

@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
-from nbdicom.notebook.controls import Filling, Panel, button, html, list_box, literal, status_line, text, widgets
+from nbdicom.notebook.controls import (
+    Filling,
+    Panel,
+    button,
+    discard,
+    html,
+    list_box,
+    literal,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.notebook.lines import Lines
 from nbdicom.notebook.retrieval import Retrieval
 from nbdicom.notebook.thumbnails import Thumbnails
@@ -22,6 +33,8 @@ if TYPE_CHECKING:
     import pandas
 
     from nbdicom.job import Job, Snapshot
+    from nbdicom.notebook.images import Series
+    from nbdicom.notebook.viewer import SeriesViewer
     from nbdicom.peer import Peer
     from nbdicom.peer.pulled import PullResult
     from nbdicom.peer.results import RetrieveResult
@@ -75,6 +88,8 @@ class ResultsGrid(Panel):
         self._lines = Lines(frame)
         self._found: list[int] = []  # the rows that the filter lets through, in order
         self._chosen: list[int] = []
+        self._opening: Job[list[Series]] | None = None  # reads the headers of the images that are to be shown
+        self._images: SeriesViewer | None = None
         self._all = False  # whether they were chosen by the button
         self._observers: list[Callable[[], object]] = []
         self._filling = Filling()
@@ -249,9 +264,10 @@ class ResultsGrid(Panel):
         pages, page = self.page.max, self.page.value
         self._pages.layout.display = "" if pages > 1 else "none"
         self._place.value = f"of {pages}: rows {(page - 1) * _PAGE + 1} to {min(page * _PAGE, found)} of {found}"
-        self.previous_button.disabled, self.next_button.disabled = page == 1, page == pages
+        self.previous_button.resting = "this is the first page" if page == 1 else ""
+        self.next_button.resting = "this is the last page" if page == pages else ""
         self.all_button.description = f"Select all {found}"
-        self.none_button.disabled = not chosen
+        self.none_button.resting = "" if chosen else "nothing is selected"
         self._retrieval.tell()
         self._details.value = row_details(self._frame, sorted(self._chosen)[0]) if chosen else ""
         for action in self._observers:
@@ -282,7 +298,7 @@ class ResultsGrid(Panel):
         def offer(now: Snapshot) -> None:
             self.show_button.disabled = not (now.is_over and job.result is not None and job.result.paths)
 
-        self._retrieval.beside = (strip.widget,)
+        self._retrieval.beside = strip
         strip.follow(job, folder)
         job.watch(offer)
         return job
@@ -290,21 +306,38 @@ class ResultsGrid(Panel):
     def _open_viewer(self) -> None:
         """Show the images; the headers of a large retrieval take a moment, so they are read in a job."""
         from nbdicom.job import Job, progress_widget
-        from nbdicom.notebook.images import Series, series_of
+        from nbdicom.notebook.images import series_of
         from nbdicom.notebook.viewer import SeriesViewer
 
         if self.result is None or not self.result.paths:
             return
         paths = self.result.paths
+        self._close_viewer()
         job: Job[list[Series]] = Job(lambda job: series_of(paths), label="reading headers")
 
         def show(now: Snapshot) -> None:
-            if now.is_over and job.result is not None:
-                self._viewer.children = (SeriesViewer(job.result).widget,)
+            if now.is_over and job is self._opening and job.result is not None:
+                self._images = SeriesViewer(job.result)
+                self._viewer.children = (self._images.widget,)
+                discard(progress)
 
-        self._viewer.children = (progress_widget(job),)
+        self._opening, progress = job, progress_widget(job)
+        self._viewer.children = (progress,)
         job.watch(show)
         job.start()
+
+    def _close_viewer(self) -> None:
+        before, self._viewer.children = self._viewer.children, ()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._images is not None:
+            self._images.close()
+        self._opening = self._images = None
+        discard(*before)
+
+    def _end(self) -> None:
+        self._close_viewer()
+        self._retrieval.close()
 
 
 def row_details(frame: pandas.DataFrame, position: int) -> str:

@@ -15,6 +15,7 @@ from nbdicom.notebook.controls import (
     html,
     list_box,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -65,7 +66,7 @@ class PeerManager(Panel):
         self.calling = text("Calling AE title", value="NBDICOM")
         self.charset = text("Character set", "ISO_IR 100", tooltip="Character set of answers that name none")
         fields = [self.name, self.ae_title, self.host, self.port, self.calling, self.charset]
-        test = Press(self.test).follow(*fields)
+        test = Press(self._press_test, self.test).follow(*fields)
         # What was saved by the wrong name may have taken the place of another: that is not for a form to mend.
         save = Press(self.save, self._say_late).follow(*fields, enter=False)
         self._presses = test, save
@@ -114,6 +115,10 @@ class PeerManager(Panel):
         job.watch(lambda now: self._watch(job, now))
         return job.start()
 
+    def _press_test(self) -> None:
+        if not self.test_button.resting:
+            self.test()
+
     def save(self) -> None:
         """Save the peer in the fields under its name."""
         peer = self._made()
@@ -130,16 +135,20 @@ class PeerManager(Panel):
         self._tried(lambda: self.saved.remove(name))
         self._list()
 
+    def _end(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
+
     def _watch(self, job: Job[EchoReport], now: Snapshot) -> None:
         if job is self.job:
-            self.test_button.disabled = not now.is_over
-            self.cancel_button.disabled = now.state != "running"
+            self.test_button.resting = "" if now.is_over else "a test is under way"
+            offer_cancel(self.cancel_button, now)
             if job.result is not None:
                 self._report.value = job.result._repr_html_()
             elif now.state == "failed":
                 self._report.value = message(failure(job))
             else:
-                self._report.value = status_line(f"{job.label}: {now}")
+                self._report.value = status_line(f"{job.label}: {now}", announced=now.state != "running")
 
     def _say_late(self) -> None:
         self._problem.value = message("a field has changed since it was saved: look at the list, and save again")

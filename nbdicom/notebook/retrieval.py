@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import NbdicomError
-from nbdicom.notebook.controls import Press, button, html, instead, literal, message, text, widgets
+from nbdicom.notebook.controls import (
+    Panel,
+    Press,
+    button,
+    discard,
+    html,
+    instead,
+    literal,
+    message,
+    status_line,
+    text,
+    widgets,
+)
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -21,6 +33,9 @@ __all__ = ["Retrieval"]
 
 #: The two verbs of a table of answers, in the words of a person who has to choose.
 _WAYS = {"retrieve": "once, what the peer sends", "pull": "until it is proven complete"}
+
+
+_BUSY = "a retrieval is under way: wait for it, or cancel it"
 
 
 class Retrieval:
@@ -51,7 +66,7 @@ class Retrieval:
     ) -> None:
         w = widgets("")
         self.job: Job[RetrieveResult | PullResult] | None = None  #: the one that was started last
-        self.beside: tuple[Any, ...] = ()  #: widgets that are shown with the progress; `start` may set them
+        self.beside: Panel | None = None  #: what is shown with the progress; `start` may set it
         self._start, self._code_of, self._chosen, self._nothing = start, code, chosen, nothing
         self.folder = text("Folder", value=str(to), width="260px")
         self.way = w.Dropdown(
@@ -75,7 +90,8 @@ class Retrieval:
     def tell(self) -> None:
         """Say what can be done now, and in which line of code."""
         chosen = self._chosen()
-        self.button.disabled = not chosen or self.is_under_way
+        self.button.disabled = not chosen
+        self.button.resting = _BUSY if self.is_under_way else ""
         line = self._code_of(self.way.value, literal(self.folder.value.strip()))
         self.code.value = f"<code>{escape(printable(line))}</code>" if chosen else ""
 
@@ -88,29 +104,45 @@ class Retrieval:
         if not self._chosen():
             self.problem.value = message(self._nothing)
         elif self.is_under_way:
-            self.problem.value = message("a retrieval is under way: wait for it, or cancel it")
+            self.problem.value = status_line(_BUSY)
         elif not folder:
             self.problem.value = message("name a folder for the files")
         if self.problem.value:
             return None
+        before = self.beside
         try:
             job = self._start(self.way.value, folder)
         except NbdicomError as error:
             self.problem.value = message(error)
             return None
         self.job, self.report.value = job, ""
-        self.button.disabled = True
-        self.jobs.children = (progress_widget(job), *self.beside)
+        self.button.resting = _BUSY
+        shown, self.jobs.children = (
+            self.jobs.children,
+            (progress_widget(job), *(() if self.beside is None else (self.beside.widget,))),
+        )
+        if before is not None:
+            before.close()
+        discard(*shown)
         job.watch(lambda now: self._watch(job, now))
         return job
 
+    def close(self) -> None:
+        """Cancel what is under way; its form is closed."""
+        if self.job is not None:
+            self.job.cancel()
+        if self.beside is not None:
+            self.beside.close()
+
     def _press(self) -> None:
-        self._pressed = self.begin()
+        self._pressed = self.begin() or self._pressed
 
     def _watch(self, job: Job[Any], now: Snapshot) -> None:
         if job is not self.job or not now.is_over:
             return
         self.tell()
+        if self.problem.value == status_line(_BUSY):
+            self.problem.value = ""
         if job.result is not None:
             rows = replace(job.result.table(), title="What failed comes first")._repr_html_()
             self.report.value = f"<details><summary>Row by row</summary>{rows}</details>"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import (
+    NOTHING,
     Panel,
     Press,
     button,
@@ -100,11 +101,11 @@ class ServerPanel(Panel):
             style={"description_width": "initial"}, layout={"width": "auto"},
         )  # fmt: skip
         self.folder = text("Folder", value=str(to))
-        start = Press(self.start, lambda: instead(self.job, self.start))
+        start = Press(self._press_start, lambda: instead(self.job, self.start))
         start.follow(self.ae_title, self.host, self.port, self.folder, enter=False)
         self.start_button = button("Start", start, icon="play", style="primary")
         self.cancel_button = cancel_button(lambda: self.job, "the start")
-        self.stop_button = button("Stop", self.stop, icon="stop")
+        self.stop_button = button("Stop", self._press_stop, icon="stop")
         self._code, self._status, self._problem = html(), html(), html()
         self._associations, self._received = html(), html()
         self.thumbnails = Thumbnails()
@@ -168,12 +169,25 @@ class ServerPanel(Panel):
 
         return self._work(_START, begin)
 
+    def _press_start(self) -> None:
+        if not self.start_button.resting:
+            self.start()
+
+    def _press_stop(self) -> None:
+        if not self.stop_button.resting:
+            self.stop()
+
     def stop(self) -> Job[None]:
         """Stop listening; what was received stays.  Returns the job that does it."""
-        server = self.server
-        return self._work("stop", lambda: None if server is None else server.stop())
+        return self._work("stop", lambda: None if self.server is None else self.server.stop())
 
     # --------------------------------------------------------------------------- starting and stopping
+
+    def _end(self) -> None:
+        self.thumbnails.close()
+        if self.job is not None:
+            self.job.cancel()
+            self.stop()  # nobody could any more
 
     def _work(self, what: str, action: Callable[[], None]) -> Job[None]:
         """Do it in a job: a PACS with a large folder takes its time to open, and a server to close."""
@@ -193,9 +207,10 @@ class ServerPanel(Panel):
         if job is not self.job:
             return
         # A stop takes its few seconds; there is nothing to go back to.
-        self.cancel_button.disabled = now.state != "running" or job.label != _START
+        can_cancel = now.state == "running" and job.label == _START
+        self.cancel_button.resting = "" if can_cancel else NOTHING
         if not now.is_over:
-            self.start_button.disabled = self.stop_button.disabled = True
+            self.start_button.resting = self.stop_button.resting = f"the {job.label} is under way"
             self._status.value = status_line(f"{job.label}: {now.state}")
             return
         if now.state == "failed":
@@ -226,17 +241,18 @@ class ServerPanel(Panel):
     def _look(self, server: Receiver | Pacs, over: threading.Event) -> None:
         """Four looks a second are enough for eyes, and few enough for Jupyter; once more at the end."""
         while not over.wait(_PERIOD) and server.running:
-            self._tell()
+            self._tell(announced=False)
         if not over.is_set():  # stopped by other hands
             self._tell()
 
     def _say_code(self) -> None:
         self._code.value = f"<code>{escape(printable(self.code))}</code>"
 
-    def _tell(self) -> None:
+    def _tell(self, announced: bool = True) -> None:
         server = self.server
         running = server is not None and server.running
-        self.start_button.disabled, self.stop_button.disabled = running, not running
+        self.start_button.resting = "it is running: stop it first" if running else ""
+        self.stop_button.resting = "" if running else "it is not running"
         if server is None:
             self._status.value = status_line("stopped")
             return
@@ -257,7 +273,7 @@ class ServerPanel(Panel):
                 (one.negotiation.calling_ae_title, one.peer, len(one.negotiation.accepted))
                 for one in server.associations
             ]
-        self._status.value = status_line(*lines)
+        self._status.value = status_line(*lines, announced=announced)
         table = Table("Associations now", ("calling AE title", "from", "accepted contexts"), callers)
         self._associations.value = table._repr_html_() if callers else ""
         received = Table(

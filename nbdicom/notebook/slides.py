@@ -10,7 +10,7 @@ import ipywidgets
 import traitlets
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.controls import html, message, status_line
+from nbdicom.notebook.controls import discard, html, message, status_line
 from nbdicom.notebook.images import rate_of
 from nbdicom.notebook.pixels import OWN, Stack, picture, window_in
 
@@ -46,9 +46,11 @@ class Slides(traitlets.HasTraits):  # type: ignore[misc]
         self.rate = w.BoundedIntText(
             value=10, min=1, max=50, description="Frames per second", style=wide, layout={"width": "190px"}
         )
-        w.jslink((self.player, "value"), (self.slider, "value"))
-        w.jslink((self.player, "playing"), (self.play_button, "value"))
-        w.jslink((self.player, "repeat"), (self.repeat, "value"))
+        self._links = [
+            w.jslink((self.player, "value"), (self.slider, "value")),
+            w.jslink((self.player, "playing"), (self.play_button, "value")),
+            w.jslink((self.player, "repeat"), (self.repeat, "value")),
+        ]
         self.image = w.Image(format="png", width=size, layout={"max_width": "100%", "object_fit": "contain"})
         self.says, self.problem = html(), html()
         for control in (self.slider, self.number):
@@ -77,6 +79,13 @@ class Slides(traitlets.HasTraits):  # type: ignore[misc]
         if sys.platform != "emscripten":  # no threads there: each slice is decoded when it is shown
             threading.Thread(target=self._ahead, args=(stack,), name="nbdicom viewer", daemon=True).start()
 
+    def leave(self) -> None:
+        """Nobody looks any more."""
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            stack.forget()
+        discard(*self._links)
+
     def _ahead(self, stack: Stack) -> None:
         """Decode what will be wanted next, nearest first, until all is there or no room is left."""
         while stack is self._stack and not stack.is_full:
@@ -95,7 +104,8 @@ class Slides(traitlets.HasTraits):  # type: ignore[misc]
         if self._stack is None:
             return
         frame = self._stack.frames[index]
-        self.says.value = status_line(f"{frame.name}; {index + 1} of {len(self._stack)}")
+        words = f"{frame.name}; {index + 1} of {len(self._stack)}"
+        self.says.value = status_line(words, announced=not self.play_button.value)
         try:
             pixels = self._stack[index]
             window = None if pixels.is_colour else window_in(self.window, frame, self._stack, index)

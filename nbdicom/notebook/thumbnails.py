@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.controls import Panel, html, widgets
+from nbdicom.notebook.controls import Panel, discard, html, widgets
 from nbdicom.notebook.images import Series, series_of
 from nbdicom.notebook.pixels import decoded, picture
 
@@ -56,10 +56,15 @@ class Thumbnails(Panel):
         if source is not None:
             self._take(series_of(source))
 
+    def _end(self) -> None:
+        with self._lock:
+            while not self._waiting.empty():
+                self._waiting.get()
+
     def add(self, path: str | Path) -> None:
         """Another object has arrived in the file *path*; what is no image, or was added before, is passed over."""
         with self._lock:
-            if Path(path) in self._added:
+            if self.is_closed or Path(path) in self._added:
                 return
             self._added.add(Path(path))
             self._waiting.put(path)
@@ -122,7 +127,10 @@ class Thumbnails(Panel):
                 image, label = html(), w.HTML(layout={"width": f"{_SIZE}px"})
                 self._boxes[series.uid] = image, label
                 self._draw(series, image)
-                self._strip.children = (*self._strip.children, w.VBox([image, label], layout={"margin": "2px"}))
+                box = w.VBox([image, label], layout={"margin": "2px"})
+                self._strip.children = (*self._strip.children, box)
+                if self.is_closed:
+                    discard(box)
             words = escape(f"{series.name} ({self.counts[series.uid]})")
             self._boxes[series.uid][1].value = f"<div style='font-size:11px;line-height:1.2'>{words}</div>"
 

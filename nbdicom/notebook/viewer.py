@@ -124,6 +124,10 @@ class SeriesViewer(Panel):
         )
         self._open(0)
 
+    def _end(self) -> None:
+        self.metadata.close()
+        self.screen.leave()
+
     # --------------------------------------------------------------------------- what is shown
 
     @property

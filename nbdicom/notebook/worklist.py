@@ -16,6 +16,7 @@ from nbdicom.notebook.controls import (
     failure,
     html,
     message,
+    offer_cancel,
     status_line,
     text,
     widgets,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["WorklistForm"]
 
 _COMPLETE = "N-SET, completed"
+_ENDS = {"complete": "COMPLETED", "discontinue": "DISCONTINUED"}
 _BUSY = "a report is on its way: wait for its answer, or cancel it"
 
 
@@ -92,6 +94,11 @@ class WorklistForm(Panel):
             self._problem,
         )
 
+    def _end(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
+        self.form.close()
+
     def begin(self) -> Job[PerformedProcedureStep] | None:
         """Tell that the chosen step has begun.
 
@@ -104,7 +111,7 @@ class WorklistForm(Panel):
             return None
         row = _row(chosen)
         if any(self._rows[id(one)] == row and one.status == "IN PROGRESS" for one in self.steps):
-            self._problem.value = message("this step is in progress already: complete or discontinue it first")
+            self._say_done("this step is in progress already: complete or discontinue it")
             return None
         if self._is_busy:
             return None
@@ -114,7 +121,7 @@ class WorklistForm(Panel):
     def end(self, how: str) -> Job[PerformedProcedureStep] | None:
         """Tell that the performed step in the list is over; *how* is ``"complete"`` or ``"discontinue"``.
 
-        None if nothing has been begun, or if a report is on its way.
+        None if nothing has been begun, if a report is on its way, or if the step has ended like this already.
         """
         if self.step.value is None:
             self._problem.value = message("nothing has been begun yet")
@@ -122,6 +129,9 @@ class WorklistForm(Panel):
         if self._is_busy:
             return None
         step, images = self.steps[int(self.step.value)], self.images.value.strip()
+        if step.status == _ENDS[how]:
+            self._say_done(f"this step is {step.status.lower()} already")
+            return None
 
         def work() -> PerformedProcedureStep:
             if images:
@@ -148,12 +158,16 @@ class WorklistForm(Panel):
 
         after(self.job, end)  # a report on its way cannot be taken back
 
+    def _say_done(self, words: str) -> None:
+        """What was asked for is so already, as after a second click: no failure, and nothing to send."""
+        self._problem.value, self._status.value = "", status_line(words)
+
     @property
     def _is_busy(self) -> bool:
         """Whether a report is on its way, which is told: what it brings would be lost to another one."""
         busy = self.job is not None and not self.job.snapshot.is_over
         if busy:
-            self._problem.value = message(_BUSY)
+            self._problem.value = status_line(_BUSY)
         return busy
 
     def _report(self, what: str, work: Callable[[], PerformedProcedureStep]) -> Job[PerformedProcedureStep]:
@@ -169,11 +183,11 @@ class WorklistForm(Panel):
         if job is not self.job:
             return
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
-            one.disabled = not now.is_over
-        self.cancel_button.disabled = now.state != "running"
+            one.resting = "" if now.is_over else _BUSY
+        offer_cancel(self.cancel_button, now)
         unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
         self._status.value = "" if now.state == "failed" else status_line(f"{job.label}: {now.state}{unknown}")
-        if now.is_over and self._problem.value == message(_BUSY):
+        if now.is_over and self._problem.value == status_line(_BUSY):
             self._problem.value = ""
         if now.state == "failed":
             missing = (

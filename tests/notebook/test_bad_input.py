@@ -84,12 +84,12 @@ def test_a_peer_that_goes_away_during_a_retrieval(gone, tmp_path) -> None:
     assert len(result.paths) == 5 and all(path.is_file() for path in result.paths)  # nothing is lost
     words = grid._jobs.children[0].children[2].value
     assert "5 of 10 instances" in words and "aborted the association" in words and "role='status'" in words
-    assert not grid.retrieve_button.disabled and not grid.show_button.disabled  # nothing is frozen
+    assert not grid.retrieve_button.resting and not grid.show_button.disabled  # nothing is frozen
     assert grid.selection.StudyInstanceUID.tolist() == ["1.2.3"]
     grid.retrieve_button.click()  # now nobody is there at all
     with pytest.raises(NbdicomError):
         grid.job.wait(LIMIT)
-    assert "refused" in grid._jobs.children[0].children[2].value and not grid.retrieve_button.disabled
+    assert "refused" in grid._jobs.children[0].children[2].value and not grid.retrieve_button.resting
     assert all(path.is_file() for path in result.paths)
 
 
@@ -115,13 +115,13 @@ def test_one_retrieval_at_a_time(held, tmp_path) -> None:
     grid = nd.ResultsGrid(STUDY, peer=peer, to=tmp_path / "to")
     grid.rows.value = (0,)
     job = grid.retrieve()
-    assert grid.retrieve_button.disabled
+    assert grid.retrieve_button.resting and not grid.retrieve_button.disabled
     assert grid.retrieve() is None and "is under way" in grid._problem.value
     grid.rows.value = ()
     grid.rows.value = (0,)
-    assert grid.retrieve_button.disabled and grid.job is job
+    assert grid.retrieve_button.resting and grid.job is job
     go_on.set()
-    assert len(job.wait(LIMIT).paths) == 10 and not grid.retrieve_button.disabled
+    assert len(job.wait(LIMIT).paths) == 10 and not grid.retrieve_button.resting and grid._problem.value == ""
 
 
 def test_what_was_found_stays_when_the_next_search_fails(tmp_path) -> None:
@@ -139,7 +139,7 @@ def test_what_was_found_stays_when_the_next_search_fails(tmp_path) -> None:
     assert "those of the search before" in form._status.value
     form.field("PatientName").controls[0].value = "Doe*"
     assert form.results is first and len(form.selection) == 1 and form.keys == {"PatientName": "Doe*"}
-    assert not form.search_button.disabled and form.cancel_button.disabled
+    assert not form.search_button.disabled and form.cancel_button.resting
 
 
 def test_many_answers_through_the_form() -> None:
@@ -154,3 +154,31 @@ def test_many_answers_through_the_form() -> None:
         assert len(form.grid.rows.options) == 500 and "of 2: rows 1 to 500 of 700" in form.grid._place.value
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("way", ["retrieve", "pull"])
+@pytest.mark.parametrize(
+    ("folder", "reason"), [("file", "there is a file of that name"), ("file/below", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_used_is_told_in_words(tmp_path, way, folder, reason) -> None:
+    (tmp_path / "file").write_text("x")
+    archive = Archive(lambda: None)
+    try:
+        grid = nd.ResultsGrid(STUDY, peer=archive.peer, to=tmp_path / folder)
+        grid.rows.value, grid.way.value = (0,), way
+        with pytest.raises(OSError, match=r"file"):
+            grid.retrieve().wait(LIMIT)
+    finally:
+        archive.server.close()
+    words = grid._jobs.children[0].children[2].value
+    assert f"{tmp_path / folder} cannot be used: {reason}" in words and "choose another path" in words
+    assert "Error" not in words and not grid.retrieve_button.resting
+
+
+@pytest.mark.parametrize("kind", ["receiver", "pacs"])
+def test_a_folder_that_a_server_cannot_use_is_told_in_words(tmp_path, kind) -> None:
+    (tmp_path / "file").write_text("x")
+    panel = nd.ServerPanel(tmp_path / "file", kind=kind)
+    with pytest.raises((OSError, NbdicomError)):
+        panel.start().wait(LIMIT)
+    assert f"{tmp_path / 'file'} cannot be used: " in panel._problem.value and "choose a" in panel._problem.value

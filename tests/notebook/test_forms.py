@@ -172,7 +172,7 @@ def test_a_peer_that_is_not_there(tmp_path) -> None:
     with pytest.raises(nd.ConnectionFailed):
         form.search().wait(LIMIT)
     assert "refused" in form._status.value and "role='status'" in form._status.value
-    assert form.cancel_button.disabled and not form.search_button.disabled
+    assert form.cancel_button.resting and not form.search_button.disabled
 
 
 def test_a_level_that_nobody_knows(pacs) -> None:
@@ -280,14 +280,14 @@ def test_a_hundred_thousand_rows(many) -> None:
     grid.descending.value = True
     assert grid.rows.options[0][1] == (numbers == 99_999).idxmax()
     grid.page.value = 200
-    assert grid.next_button.disabled and grid.rows.options[-1][1] == 7  # the one without a value
+    assert grid.next_button.resting and grid.rows.options[-1][1] == 7  # the one without a value
     grid.all_button.click()
     assert len(grid.selection) == len(many)
 
 
 def test_what_is_chosen_stays_chosen_on_every_page(many) -> None:
     grid = nd.ResultsGrid(many, peer=nd.Peer("GONE@127.0.0.1:9"))
-    assert grid.previous_button.disabled and not grid.next_button.disabled
+    assert grid.previous_button.resting and not grid.next_button.resting
     grid.rows.value = (3, 4)
     grid.next_button.click()
     assert grid.rows.value == () and grid.page.value == 2
@@ -304,7 +304,7 @@ def test_what_is_chosen_stays_chosen_on_every_page(many) -> None:
     grid.rows.value = (99_999,)  # begins anew
     assert grid.selection.index.tolist() == [99_999]
     grid.none_button.click()
-    assert len(grid.selection) == 0 and grid.none_button.disabled and grid.retrieve_button.disabled
+    assert len(grid.selection) == 0 and grid.none_button.resting and grid.retrieve_button.disabled
 
 
 MIXED = pd.DataFrame({

@@ -131,10 +131,10 @@ def panel(tmp_path):
 @pytest.mark.parametrize("kind", ["receiver", "pacs"])
 def test_a_server_with_a_switch(panel, kind) -> None:
     panel = panel(kind=kind)
-    assert panel.stop_button.disabled and "stopped" in panel._status.value
+    assert panel.stop_button.resting and "stopped" in panel._status.value
     panel.start_button.click()
     panel.job.wait(LIMIT)
-    until(lambda: panel.start_button.disabled and "listening as PANEL@127.0.0.1" in panel._status.value)
+    until(lambda: panel.start_button.resting and "listening as PANEL@127.0.0.1" in panel._status.value)
     peer = nd.Peer(panel.server, calling="SENDER")
     with peer.associate():
         until(lambda: "SENDER" in panel._associations.value)
@@ -149,7 +149,7 @@ def test_a_server_with_a_switch(panel, kind) -> None:
     panel.stop_button.click()
     panel.job.wait(LIMIT)
     until(lambda: "stopped: 3 objects received" in panel._status.value)
-    assert not panel.server.running and panel._associations.value == "" and not panel.start_button.disabled
+    assert not panel.server.running and panel._associations.value == "" and not panel.start_button.resting
 
 
 def test_the_server_of_the_panel_is_a_line_of_code(panel) -> None:
@@ -174,7 +174,7 @@ def test_another_server_of_the_panel_takes_the_place_of_the_first(panel) -> None
     assert not first.running and panel.server.running
     assert len(nd.Peer(panel.server).patients()) >= 5
     panel.server.stop()  # by other hands
-    until(lambda: "stopped" in panel._status.value and not panel.start_button.disabled)
+    until(lambda: "stopped" in panel._status.value and not panel.start_button.resting)
 
 
 @pytest.mark.parametrize("kind", ["receiver", "pacs"])
@@ -193,7 +193,7 @@ def test_a_server_that_cannot_start(panel, kind, field, value, problem) -> None:
     panel.start_button.click()
     until(lambda: panel._problem.value)
     assert problem in panel._problem.value and "role='alert'" in panel._problem.value
-    until(lambda: not panel.start_button.disabled and panel.stop_button.disabled)
+    until(lambda: not panel.start_button.resting and panel.stop_button.resting)
     assert panel.server is None
 
 
@@ -257,10 +257,12 @@ def test_the_worklist_form(ris, tmp_path) -> None:
     form.complete_button.click()
     form.job.wait(LIMIT)
     assert step.status == "COMPLETED" and form.step.options[0][0] == "1 S2: COMPLETED"
+    form.complete_button.click()  # once more: it is done, and nothing has failed
+    assert "completed already" in form._status.value and form._problem.value == "" and form.job.state == "done"
     form.discontinue_button.click()
     with pytest.raises(NbdicomError):
         form.job.wait(LIMIT)
-    assert "COMPLETED" in form._problem.value and not form.begin_button.disabled
+    assert "COMPLETED" in form._problem.value and not form.begin_button.resting
 
 
 def test_a_peer_without_a_worklist() -> None:

@@ -53,12 +53,12 @@ def silent():
 
 
 def cancelled(job, button) -> None:
-    until(lambda: not button.disabled)
+    until(lambda: not button.resting)
     button.click()
     with pytest.raises(OperationCancelled):
         job.wait(LIMIT)
     assert job.state == "cancelled"
-    until(lambda: button.disabled)
+    until(lambda: button.resting)
 
 
 def test_a_search_is_cancelled(silent) -> None:
@@ -88,7 +88,7 @@ def test_a_report_on_a_step_is_cancelled(silent) -> None:
     assert asked.wait(LIMIT)
     cancelled(form.job, form.cancel_button)
     assert "whether the peer has taken it is not known" in form._status.value
-    assert not form.begin_button.disabled and form._problem.value == "" and form.steps == []
+    assert not form.begin_button.resting and form._problem.value == "" and form.steps == []
 
 
 def test_a_second_click_reports_nothing_twice() -> None:
@@ -110,7 +110,7 @@ def test_a_second_click_reports_nothing_twice() -> None:
         go_on.set()
         step = form.job.wait(LIMIT)
         assert form._problem.value == "" and form.steps == [step]
-        assert form.begin() is None and "in progress already" in form._problem.value
+        assert form.begin() is None and "in progress already" in form._status.value and form._problem.value == ""
         assert begun == [step.sop_instance_uid]
 
 
@@ -121,7 +121,7 @@ def test_the_test_of_a_peer_is_cancelled(silent, tmp_path) -> None:
     manager.test_button.click()
     assert asked.wait(LIMIT)
     cancelled(manager.job, manager.cancel_button)
-    assert "cancelled" in manager._report.value and not manager.test_button.disabled
+    assert "cancelled" in manager._report.value and not manager.test_button.resting
 
 
 def test_the_start_of_a_server_is_cancelled(tmp_path) -> None:
@@ -130,8 +130,8 @@ def test_the_start_of_a_server_is_cancelled(tmp_path) -> None:
     panel.cancel_button.click()
     with pytest.raises(OperationCancelled):
         job.wait(LIMIT)
-    until(lambda: panel.cancel_button.disabled and not panel.start_button.disabled)
-    assert panel.server is None and panel._problem.value == "" and panel.stop_button.disabled
+    until(lambda: panel.cancel_button.resting and not panel.start_button.resting)
+    assert panel.server is None and panel._problem.value == "" and panel.stop_button.resting
     panel.kind.value = "pacs"
     panel.start().wait(LIMIT)  # the folder is free again
     assert panel.server.running

@@ -202,7 +202,7 @@ def test_the_form_shows_what_had_come():
     assert "3 answers had come" in shown and "shown below" in shown and "sys." not in shown
     assert form.results.StudyInstanceUID.tolist() == ["1.2.0", "1.2.1", "1.2.2"]
     assert len(form.grid.rows.options) == 3 and form.grid.widget.layout.display == ""
-    assert not form.search_button.disabled and form.cancel_button.disabled
+    assert not form.search_button.disabled and form.cancel_button.resting
 
 
 def test_the_browser_shows_what_had_come():
