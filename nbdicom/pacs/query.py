@@ -270,7 +270,7 @@ def plan_find(
             continue
         plan.more[keyword] = vr
         plan.constants[keyword] = ""
-        needed.add(level_of(keyword) if level_of(keyword) < level else level)
+        needed.add(min(level_of(keyword), level))
         key = parse_key(vr, value)
         if key is not None:
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")

@@ -102,7 +102,7 @@ def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable
     """
     try:
         with begin() as responses:
-            for value in _until_the_end(responses, answer):
+            for value in _until_the_end(responses):
                 if isinstance(value, SubOperations):
                     _count(value, answer)
                 on_value(value)
@@ -132,7 +132,7 @@ def _count(value: SubOperations, answer: Answer) -> None:
         answer.remaining = 0 if counted or not value.status.is_failure else answer.remaining
 
 
-def _until_the_end(responses: Responses[Any], answer: Answer) -> Iterator[Any]:
+def _until_the_end(responses: Responses[Any]) -> Iterator[Any]:
     try:
         yield from responses
     except OperationTimeout:
