@@ -46,6 +46,7 @@ from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
 from nbdicom.peer.selection import Target
+from nbdicom.privacy import words_of
 from nbdicom.table import counted
 from nbdicom.uids import UID
 
@@ -263,7 +264,7 @@ def _get_missing(
         outcomes[-1].answers.append(Answer(target=outcomes[-1].target, error=_cancelled()))
         return
     except NbdicomError as error:
-        _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
+        _log.info("%s does not say what is missing: %s", peer.ae_title, words_of(error))
         for outcome in outcomes:
             outcome.hints[""] = why_none(declined)
         return
