@@ -24,6 +24,7 @@ from nbdicom.uids import UID
 
 __all__ = [
     "COMMAND_DICTIONARY",
+    "COMMAND_ELEMENTS",
     "MESSAGES",
     "CCancelRQ",
     "CEchoRQ",
@@ -99,6 +100,8 @@ COMMAND_DICTIONARY: dict[str, tuple[int, str]] = {
     "move_originator_application_entity_title": (0x1030, "AE"),
     "move_originator_message_id": (0x1031, "US"),
 }
+#: The same the other way round: element -> (name, VR).
+COMMAND_ELEMENTS = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()}
 
 _COMMAND_FIELD, _DATA_SET_TYPE = 0x0100, 0x0800
 
@@ -515,7 +518,7 @@ def _decode_value(raw: bytes | bytearray, vr: str) -> Any:
 
 
 #: What a decoder needs of Table E.1-1: element -> (name, VR), and the first eight bytes of elements of VR US.
-_ELEMENTS = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()} | {
+_ELEMENTS = COMMAND_ELEMENTS | {
     _COMMAND_FIELD: ("command_field", "US"),
     _DATA_SET_TYPE: ("command_data_set_type", "US"),
 }
@@ -653,7 +656,6 @@ def annotate_command(raw: bytes) -> Iterator[Span]:
     RemoteProtocolError
         If it is cut off inside an element.
     """
-    by_element = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()}
     position, message = 0, ""
     while position < len(raw):
         if position + 8 > len(raw):
@@ -663,7 +665,7 @@ def annotate_command(raw: bytes) -> Iterator[Span]:
         if end > len(raw):
             raise RemoteProtocolError("command set cut off inside an element", rule="PS3.7 E.1", source=0)
         value = raw[position + 8 : end]
-        known, vr = (None, "") if group else by_element.get(element, (None, ""))
+        known, vr = (None, "") if group else COMMAND_ELEMENTS.get(element, (None, ""))
         words: str = "Unknown element"
         shown: Any = value
         if known is not None:

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from struct import Struct
 
 from nbdicom.core import pdu as p
-from nbdicom.core.command import COMMAND_DICTIONARY
+from nbdicom.core.command import COMMAND_ELEMENTS
 from nbdicom.uids import UID
 
 __all__ = ["quirks_of_command", "quirks_of_pdu"]
 
 _ELEMENT = Struct("<HHI")
-_BY_ELEMENT = {element: (name, vr) for name, (element, vr) in COMMAND_DICTIONARY.items()}
 #: Made by the codec itself.
 _OTHERS = {0x0000: ("group length", "UL"), 0x0100: ("Command Field", "US"), 0x0800: ("Command Data Set Type", "US")}
 _ONE = {"US": 2, "UL": 4}
@@ -45,7 +44,7 @@ def quirks_of_command(raw: bytes | bytearray) -> Iterator[str]:
 
 
 def _of_element(element: int, value: bytes) -> Iterator[str]:
-    name, vr = _BY_ELEMENT.get(element) or _OTHERS.get(element) or ("", "")
+    name, vr = COMMAND_ELEMENTS.get(element) or _OTHERS.get(element) or ("", "")
     if not name:
         yield f"sends the command element (0000,{element:04X}), which PS3.7 does not define"
     elif len(value) & 1:

@@ -207,7 +207,7 @@ def _carried(dataset: Dataset, inherited: tuple[str, ...], *, implicit_vr: bool,
                 result[tag] = _even(raw, vr)
                 continue
         element = dataset[tag]
-        size = _word(element, dataset) if swap else 0
+        size = _word(element) if swap else 0
         if element.VR == "SQ":
             items = [_carried(item, names, implicit_vr=implicit_vr, big_endian=big_endian) for item in element.value]
             made = type(element)(element.tag, "SQ", Sequence(items))
@@ -245,7 +245,7 @@ def _even(raw: Any, vr: str) -> Any:
     return raw._replace(VR=vr, value=value, length=len(value))
 
 
-def _word(element: Any, dataset: Dataset) -> int:
+def _word(element: Any) -> int:
     """How many bytes a word of this value has; 0 where there are no words."""
     if " or " not in element.VR:
         return _WORDS.get(element.VR, 0)

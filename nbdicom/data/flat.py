@@ -133,7 +133,7 @@ def _items(value: Any, names: tuple[str, ...], explicit: bool) -> Iterator[bytes
     one = isinstance(value, Mapping) or hasattr(value, "group_dataset")
     for item in [value] if one else list(value):
         if hasattr(item, "group_dataset"):  # a pydicom Dataset, whose items() are elements and no values
-            item = {int(element.tag): element.value for element in item}  # noqa: PLW2901
+            item = {int(element.tag): element.value for element in item}
         inherited = {} if names == ("",) else {CHARACTER_SET: list(names)}
         body = _encode_level({**inherited, **item} if any(map(_needs_unicode, item.values())) else item, explicit)
         yield IMPLICIT_HEAD.pack(0xFFFE, 0xE000, len(body)) + body

@@ -46,7 +46,7 @@ class FileSource:
     def __init__(self, path: str | Path, offset: int) -> None:
         path = path if isinstance(path, Path) else Path(path)  # making one anew takes 10 us
         self._offset = offset
-        self._file: BinaryIO = path.open("rb", buffering=0)  # noqa: SIM115
+        self._file: BinaryIO = path.open("rb", buffering=0)
         try:
             self._left = max(0, os.fstat(self._file.fileno()).st_size - offset)
             self._file.seek(offset)

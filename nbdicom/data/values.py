@@ -15,7 +15,7 @@ from nbdicom.errors import DataSetError
 
 __all__ = [
     "ENCODED", "GB_2312", "INTEGERS", "NUMBERS", "SINGLE_TEXT", "TEXT", "Charset", "Plan", "check_character_set",
-    "encodings_of", "extended_text", "plan_of", "tag_named", "tag_of", "text_of", "value_of",
+    "dictionary_vr", "encodings_of", "extended_text", "plan_of", "tag_named", "tag_of", "text_of", "value_of",
 ]  # fmt: skip
 
 _MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
@@ -66,6 +66,18 @@ def tag_named(key: str) -> int:
     except ValueError:
         pass
     raise DataSetError(f"{key!r} is neither a keyword nor a tag as gggg,eeee")
+
+
+def dictionary_vr(keyword: str) -> str:
+    """The VR of a keyword of PS3.6; UN for what is none.
+
+    >>> dictionary_vr("PatientName"), dictionary_vr("PatentName")
+    ('PN', 'UN')
+    """
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    return "UN" if tag is None else dictionary_VR(tag)[:2]
 
 
 def tag_of(attribute: str | int) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbdicom.core.extended import QueryOptions
-from nbdicom.data.values import ENCODED, INTEGERS
+from nbdicom.data.values import ENCODED, INTEGERS, dictionary_vr
 from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
@@ -264,13 +264,13 @@ def plan_find(
         if entry is not None and relational and entry.level in levels:
             below.append((keyword, entry, parse_key(entry.vr, value)))
             continue
-        vr = None if entry is not None else _dictionary_vr(keyword)
-        if vr is None or vr in _NEVER_MATCHED or not _is_kept(keyword, level):
+        vr = dictionary_vr(keyword)
+        if entry is not None or vr in _NEVER_MATCHED or not _is_kept(keyword, level):
             plan.supported = False  # and it is not in the answer (PS3.4 C.2.2.1.3)
             continue
         plan.more[keyword] = vr
         plan.constants[keyword] = ""
-        needed.add(level_of(keyword) if level_of(keyword) < level else level)
+        needed.add(min(level_of(keyword), level))
         key = parse_key(vr, value)
         if key is not None:
             conditions.append(f"matches({_json_value(keyword, level)}, {len(plan.matchers)})")
@@ -307,7 +307,7 @@ def _periods(identifier: Mapping[str, Any]) -> list[tuple[str, str, Period]]:
         if (
             date.endswith("Date")
             and clock in identifier
-            and (_dictionary_vr(date), _dictionary_vr(clock)) == ("DA", "TM")
+            and (dictionary_vr(date), dictionary_vr(clock)) == ("DA", "TM")
         ):
             period = Period.of(parse_key("DA", value), parse_key("TM", identifier[clock]))
             if period is not None:
@@ -487,11 +487,3 @@ def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
     except DataSetError as error:
         raise Refuse(0xC000, "the identifier cannot be decoded") from error
     return {keyword: values[0] for keyword, values in columns.items()}
-
-
-def _dictionary_vr(keyword: str) -> str | None:
-    """The VR of a keyword of PS3.6, or None for what is no keyword."""
-    from pydicom.datadict import dictionary_VR, tag_for_keyword
-
-    tag = tag_for_keyword(keyword)
-    return None if tag is None else dictionary_VR(tag)[:2]

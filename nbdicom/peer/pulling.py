@@ -34,6 +34,7 @@ from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.receiving import fetch
 from nbdicom.peer.results import RetrieveResult
 from nbdicom.peer.selection import Target
+from nbdicom.privacy import words_of
 
 if TYPE_CHECKING:
     from nbdicom.peer.entity import RemoteEntity
@@ -307,7 +308,7 @@ def _said(ask: Callable[[], T]) -> T | None:
     except OperationTimeout:
         raise
     except (OperationError, NoPresentationContext) as error:
-        _log.info("the peer does not say what it has: %s", error.message)
+        _log.info("the peer does not say what it has: %s", words_of(error))
         return None
 
 

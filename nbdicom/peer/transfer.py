@@ -46,6 +46,7 @@ from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
 from nbdicom.peer.selection import Target
+from nbdicom.privacy import words_of
 from nbdicom.table import counted
 from nbdicom.uids import UID
 
@@ -102,7 +103,7 @@ def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable
     """
     try:
         with begin() as responses:
-            for value in _until_the_end(responses, answer):
+            for value in _until_the_end(responses):
                 if isinstance(value, SubOperations):
                     _count(value, answer)
                 on_value(value)
@@ -132,7 +133,7 @@ def _count(value: SubOperations, answer: Answer) -> None:
         answer.remaining = 0 if counted or not value.status.is_failure else answer.remaining
 
 
-def _until_the_end(responses: Responses[Any], answer: Answer) -> Iterator[Any]:
+def _until_the_end(responses: Responses[Any]) -> Iterator[Any]:
     try:
         yield from responses
     except OperationTimeout:
@@ -262,7 +263,7 @@ def _get_missing(
         outcomes[-1].answers.append(Answer(target=outcomes[-1].target, error=_cancelled()))
         return
     except NbdicomError as error:
-        _log.info("%s does not say what is missing: %s", peer.ae_title, error.message)
+        _log.info("%s does not say what is missing: %s", peer.ae_title, words_of(error))
         for outcome in outcomes:
             outcome.hints[""] = why_none(declined)
         return

@@ -38,7 +38,7 @@ class Archive:
         query = request.identifier()
         level = query.QueryRetrieveLevel
         if level in self.refused:
-            raise Refuse(0xA900, "not at this level")
+            raise Refuse(0xA900, "not at\nthis level")
         if level == "STUDY":
             yield {"StudyInstanceUID": "1.2.3", "SOPClassesInStudy": CT}
         series = [query.get("SeriesInstanceUID")] if query.get("SeriesInstanceUID") else list(SERIES)
@@ -236,6 +236,16 @@ def test_a_peer_that_does_not_answer_queries(scp: Any, archive: Archive, tmp_pat
     with pytest.warns(IncompleteTransfer, match="the peer does not say what it has"):
         result = pull(peer, tmp_path)
     assert [(row.name, row.state, len(row.files)) for row in result] == [("study 1.2.3", "unproven", 7)]
+
+
+def test_what_the_peer_comments_is_one_line_of_the_log(
+    pacs: Peer, archive: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.refused = {"IMAGE"}
+    with caplog.at_level("INFO", "nbdicom.peer"):
+        pull(pacs, tmp_path)
+    said = [line for line in caplog.messages if "does not say" in line]
+    assert said and all("not at\\nthis level" in line and "\n" not in line for line in said)
 
 
 def test_what_the_peer_does_not_have(pacs: Peer, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdicom.data.values import dictionary_vr
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.matching import Key, Period, parse_key
@@ -21,7 +22,6 @@ __all__ = [
     "Keys",
     "attributes_of",
     "chosen",
-    "dictionary_vr",
     "joined",
     "read",
     "read_identifier",
@@ -45,14 +45,6 @@ _MISSING_ATTRIBUTE, _MISSING_VALUE = 0x0120, 0x0121
 def words(text: str) -> frozenset[str]:
     """A set of keywords, written as text."""
     return frozenset(text.split())
-
-
-def dictionary_vr(keyword: str) -> str:
-    """The VR of a keyword of PS3.6; UN for what is none."""
-    from pydicom.datadict import dictionary_VR, tag_for_keyword
-
-    tag = tag_for_keyword(keyword)
-    return "UN" if tag is None else dictionary_VR(tag)[:2]
 
 
 def attributes_of(value: Any) -> Attributes:
