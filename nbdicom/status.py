@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from nbdicom.table import Table
+from nbdicom.table import Table, printable
 from nbdicom.uids import UID, ServiceClass, sop_class
 
 __all__ = ["Status", "StatusCategory", "status_table"]
@@ -310,7 +310,7 @@ class Status(int):
 
     def __str__(self) -> str:
         said = self.comment and self.comment.casefold() not in self.meaning.casefold()  # some peers give the meaning
-        comment = f" ({self.comment})" if said else ""
+        comment = f" ({printable(self.comment)})" if said else ""
         return f"{int(self):04X}H {self.category}: {self.meaning}{comment}"
 
     def __repr__(self) -> str:

@@ -49,6 +49,11 @@ def test_the_peers_comment_is_shown() -> None:
     assert "(" not in str(Status(0xA801, "C-MOVE", "Move destination unknown"))  # which says no more than the number
 
 
+def test_the_peers_comment_moves_no_cursor() -> None:
+    status = Status(0xA700, "C-STORE", "disk full\x1b[2J\nall is well")
+    assert str(status).isprintable() and "disk full\\x1b[2J\\nall is well" in str(status)
+
+
 #: one code in the words of each service that has statuses of its own
 WORDS = [
     ("CTImageStorage", "C-STORE", 0xB007, "Warning", "does not match"),
