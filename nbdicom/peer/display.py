@@ -6,6 +6,7 @@ other tables are shown as pandas shows them.  ``print`` and ``repr`` are pandas'
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from html import escape
@@ -24,6 +25,7 @@ WHAT_IS_DOUBTFUL = (
 )
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
+_TAG = re.compile("[0-9a-fA-F]{4},[0-9a-fA-F]{4}")  #: what stands for a keyword where there is none
 _SHOWN = 120  #: rows that are masked for a display; more than pandas shows of a long table
 
 
@@ -50,14 +52,14 @@ def mask_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy in which names and identifiers are marks, by the names of the columns."""
     copy = frame.copy()
     with privacy.masked():
-        turned = [_tells(label) for label in copy.index] if _has_words(copy.index) else []  # a row, or a table, upright
+        hidden = _telling_rows(copy)
         for position, label in enumerate(copy.columns):
             column = copy.iloc[:, position]
             if _tells(label):
                 copy.isetitem(position, list(map(_mark, column)))
-            elif any(turned):
-                values = zip(column, turned, strict=True)
-                copy.isetitem(position, [_mark(v) if hide else v for v, hide in values])
+            elif any(hidden):
+                values = zip(column, hidden, strict=True)
+                copy.isetitem(position, [_mark(v) if hide and not _names(v) else v for v, hide in values])
             elif _has_items(column):
                 copy.isetitem(position, list(map(shown_text, column)))
         copy.index, copy.columns = _masked_axis(copy.index), _masked_axis(copy.columns)
@@ -80,12 +82,29 @@ def _tells(label: Any) -> bool:
     return privacy.hides(text) or not privacy.HIDDEN.isdisjoint(text.split("_"))
 
 
+def _names(value: Any) -> bool:
+    """Whether a value of a table is the name of an attribute that is hidden, as `melt` makes one of the name of a column."""
+    if not isinstance(value, str):
+        return False
+    return value in privacy.HIDDEN or ("_" in value and _tells(value)) or _TAG.fullmatch(value) is not None
+
+
+def _telling_rows(frame: pd.DataFrame) -> list[bool]:
+    """Which rows are about an attribute that is hidden: by their label (a row, or a table, upright), or by a value."""
+    told = [_tells(label) for label in frame.index] if _has_words(frame.index) else [False] * len(frame)
+    for position in range(len(frame.columns)):
+        column = frame.iloc[:, position]
+        if _has_words(column):
+            told = [known or _names(value) for known, value in zip(told, column, strict=True)]
+    return told
+
+
 def _mark(value: Any) -> str:
     return str(privacy.shown("PatientID", shown_text(value)))  # whose name it has is of no importance
 
 
-def _has_words(axis: pd.Index[Any]) -> bool:
-    return axis.dtype == object or pd.api.types.is_string_dtype(axis.dtype)
+def _has_words(axis: pd.Index[Any] | pd.Series[Any]) -> bool:
+    return axis.dtype == object or axis.dtype == "category" or pd.api.types.is_string_dtype(axis.dtype)
 
 
 def _has_items(column: pd.Series[Any]) -> bool:
@@ -114,7 +133,7 @@ def _tells_somebody(frame: pd.DataFrame) -> bool:
     names = [*frame.columns, *frame.index.names, *frame.columns.names]
     if any(name is not None and _tells(name) for name in names):
         return True
-    return (_has_words(frame.index) and any(map(_tells, frame.index))) or any(
+    return any(_telling_rows(frame)) or any(
         _has_items(frame.iloc[:, position]) for position in range(len(frame.columns))
     )
 
