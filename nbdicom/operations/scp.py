@@ -279,7 +279,7 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
                 address = yield from call(link.handlers.destination, message.move_destination)
             if address is None:
                 raise Refuse(0xA801, "move destination unknown")
-        instances = yield from call(_sendable, link, (yield from call(handler, request)))
+        instances = yield from call(_instances_given, link, (yield from call(handler, request)))
         counts.total = len(instances)
         if address is not None:
             steps = _move_instances(link, received, message, address, instances, counts)
@@ -294,7 +294,7 @@ def _retrieve(link: Link, received: Received, message: CGetRQ | CMoveRQ) -> Oper
     yield from _counted(link, received, counts, status, comment)
 
 
-def _sendable(link: Link, items: Iterable[Any]) -> list[StorableInstance]:
+def _instances_given(link: Link, items: Iterable[Any]) -> list[StorableInstance]:
     """The instances that a handler gave; files are looked into.
 
     What cannot be sent is named by its kind only: the name of a file may be that of a patient, and goes to the peer.

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from nbdicom.address import join_address
+from nbdicom.address import join_address, split_address
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
@@ -78,7 +78,8 @@ class Pacs:
     any_calling : bool
         Serve every caller.  On a loopback address every caller is welcome anyway; elsewhere only those of *allow*.
     any_host : bool
-        Serve the titles of *allow* from whatever address they call; else only from the host that stands there.
+        Serve the titles of *allow* from whatever address they call, and tell them reports there; else only from the host
+        that stands there.
     allow : mapping
         AE title to ``"host:port"`` or ``(host, port)``: who may call, the destinations of C-MOVE, and where reports (of
         storage commitment, of workitems) are delivered when their recipient is not associated with us.
@@ -209,12 +210,16 @@ class Pacs:
             timeouts=self.timeouts,
             limits=self.limits,
         )
+
+        def recipients() -> list[Association]:
+            return [one for one in server.associations if self._is_at_home(one)]
+
         try:
             server.start()
         except ConnectionFailed as error:  # the port, or a file of TLS: it says which, and what to try
             raise PacsError(f"{self.ae_title}: {error.message}", hint=error.hint) from error
         try:
-            self._opened().start(lambda: server.associations, server.later if is_memory(host) else None)
+            self._opened().start(recipients, server.later if is_memory(host) else None)
         except BaseException:
             server.close()
             raise
@@ -378,8 +383,20 @@ class Pacs:
         title = calling_ae_title.strip(" ")
         if self._any_calling or (title and _is_loopback(self._requested[0])):
             return True
-        known = self.allow.get(title)
-        return known is not None and (self._any_host or _plain_address(host) in _addresses(known[0]))
+        return title in self.allow and self._is_its_host(title, host)
+
+    def _is_at_home(self, association: Association) -> bool:
+        """Whether reports for the title of an association may go there: not where it has an address, and this is none of it.
+
+        Where any title may call, else anybody could take the reports of another.  They go to the address then.
+        """
+        title = association.negotiation.calling_ae_title
+        if title not in self.allow or _is_loopback(self._requested[0]):
+            return True
+        return self._is_its_host(title, split_address(association.peer)[0])
+
+    def _is_its_host(self, title: str, host: str) -> bool:
+        return self._any_host or _plain_address(host) in _addresses(self.allow[title][0])
 
     # --------------------------------------------------------------------------- content
 

@@ -24,6 +24,7 @@ WHAT_IS_DOUBTFUL = (
 )
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
+_OF_A_TAG = frozenset("0123456789abcdefABCDEF,")  #: "gggg,eeee" stands for a keyword where there is none
 _SHOWN = 120  #: rows that are masked for a display; more than pandas shows of a long table
 
 
@@ -48,14 +49,14 @@ def mask_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy in which names and identifiers are marks, by the names of the columns."""
     copy = frame.copy()
     with privacy.masked():
-        turned = [_tells(label) for label in copy.index] if _has_words(copy.index) else []  # a row, or a table, upright
+        hidden = _telling_rows(copy)
         for position, label in enumerate(copy.columns):
             column = copy.iloc[:, position]
             if _tells(label):
                 copy.isetitem(position, list(map(_mark, column)))
-            elif any(turned):
-                values = zip(column, turned, strict=True)
-                copy.isetitem(position, [_mark(v) if hide else v for v, hide in values])
+            elif any(hidden):
+                values = zip(column, hidden, strict=True)
+                copy.isetitem(position, [_mark(v) if hide and not _names(v) else v for v, hide in values])
             elif _has_items(column):
                 copy.isetitem(position, list(map(shown_text, column)))
         copy.index, copy.columns = _masked_axis(copy.index), _masked_axis(copy.columns)
@@ -78,12 +79,31 @@ def _tells(label: Any) -> bool:
     return privacy.hides(text) or not privacy.HIDDEN.isdisjoint(text.split("_"))
 
 
+def _names(value: Any) -> bool:
+    """Whether a value of a table is the name of an attribute that is hidden, as `melt` makes one of the name of a column."""
+    if not isinstance(value, str):
+        return False
+    if len(value) == 9 and value[4] == "," and _OF_A_TAG.issuperset(value):
+        return True
+    return value in privacy.HIDDEN or ("_" in value and _tells(value))
+
+
+def _telling_rows(frame: pd.DataFrame) -> list[bool]:
+    """Which rows are about an attribute that is hidden: by their label (a row, or a table, upright), or by a value."""
+    told = [_tells(label) for label in frame.index] if _has_words(frame.index) else [False] * len(frame)
+    for position in range(len(frame.columns)):
+        column = frame.iloc[:, position]
+        if _has_words(column):
+            told = [known or _names(value) for known, value in zip(told, column, strict=True)]
+    return told
+
+
 def _mark(value: Any) -> str:
     return str(privacy.shown("PatientID", shown_text(value)))  # whose name it has is of no importance
 
 
-def _has_words(axis: pd.Index[Any]) -> bool:
-    return axis.dtype == object or pd.api.types.is_string_dtype(axis.dtype)
+def _has_words(axis: pd.Index[Any] | pd.Series[Any]) -> bool:
+    return axis.dtype == object or axis.dtype == "category" or pd.api.types.is_string_dtype(axis.dtype)
 
 
 def _has_items(column: pd.Series[Any]) -> bool:
@@ -112,7 +132,7 @@ def _tells_somebody(frame: pd.DataFrame) -> bool:
     names = [*frame.columns, *frame.index.names, *frame.columns.names]
     if any(name is not None and _tells(name) for name in names):
         return True
-    return (_has_words(frame.index) and any(map(_tells, frame.index))) or any(
+    return any(_telling_rows(frame)) or any(
         _has_items(frame.iloc[:, position]) for position in range(len(frame.columns))
     )
 

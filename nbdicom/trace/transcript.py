@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -61,6 +62,11 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
     -------
     Path
         The file.
+
+    Raises
+    ------
+    TranscriptError
+        If it cannot be written.
     """
     target = Path(path)
     what = redacted(recording) if redact else recording
@@ -72,14 +78,22 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
         "associations": [_written(side) for side in what.associations],
     }
     part = target.with_name(target.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(head) + "\n")
-        for entry in what.entries:
-            if not isinstance(entry.event, _WRITTEN):
-                continue
-            line = {"n": entry.number, "a": entry.association, "kind": type(entry.event).__name__}
-            file.write(json.dumps(line | _written(entry.event)) + "\n")
-    return part.replace(target)
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(head) + "\n")
+            for entry in what.entries:
+                if not isinstance(entry.event, _WRITTEN):
+                    continue
+                line = {"n": entry.number, "a": entry.association, "kind": type(entry.event).__name__}
+                file.write(json.dumps(line | _written(entry.event)) + "\n")
+        return part.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        reason = (error.strerror or type(error).__name__).lower()
+        raise TranscriptError(
+            f"{printable(path)} cannot be written: {reason}", hint="give the path of a file in a folder that is there"
+        ) from error
 
 
 def load(path: str | os.PathLike[str]) -> Recording:

@@ -505,6 +505,18 @@ def test_damaged_index_is_made_again_from_the_objects(again, damage):
     assert len(list(again().root.glob("index.sqlite.damaged-*"))) <= 1
 
 
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_an_index_that_is_made_again_keeps_who_was_first(again, first):
+    pacs = again()
+    for number in (1, 2, 3):
+        assert store(pacs.handlers(), made(number, PatientID=f"P{number}")) == 0
+    for number in (1, 2, 3):
+        os.utime(pacs.instance(f"1.2.3.{number}").path, (0, 1e9 + (number - first) % 3))
+    pacs.stop()
+    (pacs.root / "index.sqlite").unlink()
+    assert set(values(again().handlers(), "PatientID", "IMAGE", PatientID="")) == {f"P{first}"}
+
+
 def test_object_files_without_row_are_adopted(again, caplog):
     pacs = again()
     counts, content = fill(pacs), everything(pacs)

@@ -42,11 +42,11 @@ class Inbox:
         return self.got
 
 
-def modality(inbox, port=0, roles=True):
+def modality(inbox, port=0, roles=True, host="127.0.0.1"):
     """An acceptor that lets its peer be the SCP."""
     role = {"scu_role": True, "scp_role": roles}
     contexts = [PresentationContext(uid, **role) for uid in (COMMITMENT, EVENT)]
-    return Server(inbox.handlers, ae_title="CT1", contexts=contexts, port=port)
+    return Server(inbox.handlers, ae_title="CT1", contexts=contexts, host=host, port=port)
 
 
 @pytest.fixture
@@ -111,6 +111,23 @@ def test_the_requestor_cannot_take_it_on_its_own_association(hospital):
             inbox.wait()
     assert (len(unwilling.got), len(inbox.got)) == (0, 1)
     assert hospital.reports.wait(SOON)
+
+
+@pytest.mark.parametrize("any_host", [False, True])
+def test_a_title_that_calls_from_elsewhere_gets_no_reports_of_who_has_an_address(tmp_path, any_host):
+    """Any title may call here, so anybody may call itself CT1."""
+    inbox, elsewhere = Inbox(), Inbox()
+    pacs = Pacs(tmp_path / "root", host="0.0.0.0", any_calling=True, any_host=any_host, durability="none")
+    with modality(inbox, host="127.0.0.2") as scp, pacs:
+        pacs.allow["CT1"] = scp.address
+        with dial(pacs, inbox=elsewhere) as association:
+            ask(association)
+            if any_host:
+                association.listen(SOON, until=lambda: elsewhere.got)
+            else:
+                inbox.wait()
+        assert pacs.reports.wait(SOON)
+    assert (len(inbox.got), len(elsewhere.got)) == ((0, 1) if any_host else (1, 0))
 
 
 def test_until_it_arrives(hospital):

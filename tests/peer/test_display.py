@@ -78,6 +78,14 @@ DONE = {
     "transposed": lambda df: df.T,
     "pivoted": lambda df: df.pivot(index="StudyDescription", columns="PatientID", values="StudyInstanceUID"),
     "twice": lambda df: pd.concat([df, df], axis=1),
+    "melted": lambda df: df.melt(),
+    "melted with keys": lambda df: df.melt(id_vars="StudyInstanceUID", var_name="attribute", value_name="what"),
+    "melted with an index": lambda df: df.set_index("StudyInstanceUID").melt(ignore_index=False),
+    "melted into categories": lambda df: df.melt().astype({"variable": "category"}),
+    "merged and melted": lambda df: df.merge(df, on="StudyInstanceUID").melt(id_vars="StudyInstanceUID"),
+    "private, melted": lambda df: df[["PatientName"]].set_axis(["0009,1001"], axis=1).melt(),
+    "stacked": lambda df: df.stack(),
+    "stacked, with columns": lambda df: df.stack().reset_index(),
     "in a sequence": lambda df: pd.DataFrame({"ReferencedPatientSequence": [({"PatientID": df.PatientID[0]},), ()]}),
 }  # fmt: skip
 
@@ -89,3 +97,9 @@ def test_what_pandas_made_of_a_table_is_masked_too(show, studies, name) -> None:
     assert any(secret in show(thing)["text/plain"] for secret in secrets)
     with privacy.masked():
         assert not any(secret in text for secret in secrets for text in show(thing).values())
+
+
+def test_of_a_melted_table_the_rest_is_shown(show, studies) -> None:
+    with privacy.masked():
+        text = show(studies.melt(id_vars="StudyInstanceUID"))["text/html"]
+    assert "PatientName" in text and "Chest" in text

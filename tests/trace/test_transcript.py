@@ -207,6 +207,16 @@ def test_what_cannot_be_read(tmp_path: Path, reader: Callable[[Path], object], n
         reader(tmp_path / name)
 
 
+@pytest.mark.parametrize(("below", "words"), [("", "is a directory"), ("none/x.jsonl", "no such file or directory")])
+def test_what_cannot_be_written_leaves_nothing(peer: nd.Peer, tmp_path: Path, below: str, words: str) -> None:
+    with nd.record() as wire:
+        peer.echo()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TranscriptError, match=f"cannot be written: {words}"):
+        wire.save(tmp_path / "folder" / below)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
 def test_the_file_is_lines_of_json(peer: nd.Peer, tmp_path: Path) -> None:
     path = conversation(peer).save(tmp_path / "wire.jsonl")
     head, *lines = map(json.loads, path.read_text().splitlines())
