@@ -163,14 +163,8 @@ class UID(str):
             return cls(text)
         found = _by_name().get(_fold(text))
         if found is None:
-            import difflib  # only a mistake needs it
-
-            keywords = {
-                _fold(name): name
-                for name in (*_keywords(_SOP_CLASSES), *_keywords(_TRANSFER_SYNTAXES), *_keywords(_WELL_KNOWN))
-            }
-            near = difflib.get_close_matches(_fold(text), keywords, n=3)
-            offer = f"; did you mean {' or '.join(keywords[name] for name in near)}?" if near else ""
+            near = _nearest(text)
+            offer = f"; did you mean {' or '.join(near)}?" if near else "; keywords are those of PS3.6 A"
             raise ValueError(
                 f"{text!r} is neither a UID nor the keyword or name of a SOP Class, transfer syntax or well-known"
                 f" instance{offer}"
@@ -194,6 +188,26 @@ def _fold(text: str) -> str:
     return "".join(filter(str.isalnum, text.lower())).removesuffix("sopclass")
 
 
+def _nearest(text: str) -> list[str]:
+    """Three keywords that may be meant: those that begin so, else that have it in them, else that are spelt alike."""
+    import difflib  # only a mistake needs it
+
+    wanted = _fold(text)
+    entries: list[SOPClass | TransferSyntax | WellKnown] = []
+    for registry in (_SOP_CLASSES, _TRANSFER_SYNTAXES, _WELL_KNOWN):
+        entries.extend(registry.values())
+    keywords = {_fold(entry.keyword): entry.keyword for entry in sorted(entries, key=_in_use_and_short)}
+    if len(wanted) > 1:
+        for part in ([one for one in keywords if one.startswith(wanted)], [one for one in keywords if wanted in one]):
+            if part:
+                return [keywords[one] for one in part[:3]]
+    return [keywords[one] for one in difflib.get_close_matches(wanted, keywords, n=3)]
+
+
+def _in_use_and_short(entry: SOPClass | TransferSyntax | WellKnown) -> tuple[bool, int]:
+    return entry.retired, len(entry.keyword)
+
+
 def _parse_sop_classes() -> dict[str, SOPClass]:
     entries = {}
     for line in SOP_CLASS_ROWS.split("\n")[1:-1]:
@@ -213,10 +227,6 @@ _TRANSFER_SYNTAXES: dict[str, TransferSyntax] = {row[0]: TransferSyntax(*row) fo
 _WELL_KNOWN: dict[str, WellKnown] = {row[0]: WellKnown(*row) for row in _split(WELL_KNOWN_ROWS)}
 
 _Entries = Mapping[str, SOPClass] | Mapping[str, TransferSyntax] | Mapping[str, WellKnown]
-
-
-def _keywords(entries: _Entries) -> list[str]:
-    return [entry.keyword for entry in entries.values()]
 
 
 def _names(entries: _Entries) -> dict[str, UID]:

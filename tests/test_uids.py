@@ -111,9 +111,26 @@ def test_a_uid_from_what_people_type(text: str) -> None:
     assert UID.of(text).keyword == "CTImageStorage"
 
 
-def test_a_misspelt_name_is_explained() -> None:
-    with pytest.raises(ValueError, match="did you mean CTImageStorage"):
-        UID.of("CTImagStorage")
+@pytest.mark.parametrize(
+    ("text", "offer"),
+    [
+        ("CTImagStorage", "CTImageStorage"),  # spelt wrong
+        ("RLE", "RLELossless"),  # how people call it
+        ("JPEG-LS", "JPEGLSLossless"),
+        ("explicit", "ExplicitVRLittleEndian"),
+        ("MR", "MRImageStorage"),
+        ("Worklist", "ModalityWorklistInformationModelFind"),
+    ],
+)
+def test_a_name_that_is_not_quite_one_is_explained(text: str, offer: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean .*{offer}"):
+        UID.of(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "!", "MPPS"])
+def test_a_name_that_is_like_none_is_explained(text: str) -> None:
+    with pytest.raises(ValueError, match="PS3.6"):
+        UID.of(text)
 
 
 @pytest.mark.parametrize(

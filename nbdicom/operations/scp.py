@@ -167,7 +167,12 @@ def _find(link: Link, received: Received, message: CFindRQ) -> Operation:
     held: Send | None = None
     try:
         matches = yield from call(link.handlers.find, request)
-        matches = aiter(matches) if hasattr(matches, "__aiter__") else iter(matches)
+        if hasattr(matches, "__aiter__"):
+            matches = aiter(matches)
+        elif isinstance(matches, Iterable):
+            matches = iter(matches)
+        else:  # the commonest mistake: nothing is yielded, or a status is returned
+            raise HandlerMistake(f"the handler gave {kind_of(matches)} where matches are expected: yield them")
         while True:
             match = yield from next_of(matches)
             if received.cancelled:

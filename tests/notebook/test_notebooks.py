@@ -1,5 +1,6 @@
 """Every lesson runs from a clean kernel, and is committed without what a run left behind."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     import nbformat  # two seconds, for whoever runs these tests and nobody else
 
     notebook = nbformat.read(path, as_version=4)
+    for position, cell in reversed(list(enumerate(notebook.cells))):  # the code of the answers runs where it stands
+        if cell.cell_type == "markdown":
+            code = re.findall(r"^```python\n(.*?)^```", cell.source, flags=re.M | re.S)
+            notebook.cells[position + 1 : position + 1] = map(nbformat.v4.new_code_cell, code)
     resources = {"metadata": {"path": str(tmp_path)}}
     client.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:
@@ -43,6 +48,12 @@ def test_the_three_lessons_are_there() -> None:
         "01_negotiation.ipynb",
         "02_first_pull.ipynb",
     ]
+
+
+def test_first_light_names_all_other_lessons() -> None:
+    """The table at its end is the index; each name leads to a lesson, once."""
+    text = NOTEBOOKS[0].read_text()
+    assert sorted(re.findall(r"\]\((\w+\.ipynb)\)", text)) == [path.name for path in NOTEBOOKS[1:]]
 
 
 def test_first_light_is_five_cells() -> None:

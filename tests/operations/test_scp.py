@@ -430,10 +430,12 @@ def test_find_survives_its_handler(where: str, error: BaseException, status: int
 
 @pytest.mark.parametrize("mistake", [None, 5, True, 0x0000], ids=repr)
 def test_find_survives_a_handler_that_gives_no_matches(mistake: Any) -> None:
+    """Whoever forgets to yield is told so, and not that there was a TypeError."""
     acceptor = Acceptor(Handlers(find=lambda request: mistake))
     acceptor.perform(find_request())
     assert acceptor.statuses == [0xC000]
     assert len(acceptor.failures) == 1
+    assert "yield" in (acceptor.responses[-1].error_comment or "")
 
 
 @pytest.mark.parametrize("status", [0x0000, 0xC000, 0x1FFFF, -1])
