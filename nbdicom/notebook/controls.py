@@ -58,6 +58,8 @@ _KEYS = (
 _STYLE = (
     f'<style onload="{_KEYS}">'
     ".nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
+    # ipywidgets' own mark of the focus is a pixel of light blue, on a blue button.
+    ".nbd-form :is(button,input[type=checkbox]):focus-visible{outline:2px solid var(--jp-content-font-color1,Highlight)}"
     ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
     ".nbd-form .nbd-status{line-height:1.45;white-space:normal}"
     ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
