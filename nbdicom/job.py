@@ -364,7 +364,8 @@ def progress_widget(job: Job[Any]) -> Any:
     from nbdicom.notebook.controls import NOTHING
 
     bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
-    line, said = ipywidgets.HTML(), ipywidgets.HTML(layout={"margin": "0"})
+    line = ipywidgets.HTML(layout={"flex": "1 1 220px"})  # below the bar where there is no room beside it
+    said = ipywidgets.HTML(layout={"margin": "0"})
     due = 0.0  # when the next words may be said
     cancel = Button(
         description="Cancel", icon="stop", tooltip=f"Cancel {job.label}", layout={"width": "auto", "flex": "0 0 auto"}
@@ -389,4 +390,4 @@ def progress_widget(job: Job[Any]) -> Any:
 
     job.watch(view)
     look = ipywidgets.HTML(Button.STYLE, layout={"display": "none"})
-    return ipywidgets.HBox([bar, cancel, line, said, look], layout={"align_items": "center"})
+    return ipywidgets.HBox([bar, cancel, line, said, look], layout={"align_items": "center", "flex_flow": "row wrap"})

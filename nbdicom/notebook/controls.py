@@ -46,9 +46,20 @@ __all__ = [
 NOTHING = "nothing is under way"  #: why a button for Cancel rests
 _LATE = 1.0  #: seconds that a value may come after Enter was pressed
 
+#: JupyterLab and Notebook take the arrow keys to go to the next cell, and letters to cut it or to make a new one, also from
+#: a list that has the focus.  The element with the focus can say by an attribute that it wants its keys, but no widget can
+#: set one, so a handler in HTML does.  Where a page forbids those, all is as it would be without.
+_KEYS = (
+    "this.closest('.nbd-form').addEventListener('focusin', event => event.target.matches('select') "
+    "&& event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))"
+)
+
 #: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
 _STYLE = (
-    "<style>.nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
+    f'<style onload="{_KEYS}">'
+    ".nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
+    # ipywidgets' own mark of the focus is a pixel of light blue, on a blue button.
+    ".nbd-form :is(button,input[type=checkbox]):focus-visible{outline:2px solid var(--jp-content-font-color1,Highlight)}"
     ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
     ".nbd-form .nbd-status{line-height:1.45;white-space:normal}"
     ".nbd-form code{font-family:var(--jp-code-font-family,monospace);font-size:12px;white-space:pre-wrap;"
@@ -59,12 +70,6 @@ _STYLE = (
     ".nbd-rows select{overflow-x:auto;font-family:var(--jp-code-font-family,monospace);font-size:12px}"
     ".nbd-head{font-family:var(--jp-code-font-family,monospace);font-size:12px;font-weight:600;white-space:pre;"
     "overflow:hidden;padding-left:5px;color:var(--jp-content-font-color1,inherit)}</style>"
-)
-
-
-_KEYS = (
-    "<style onload=\"this.closest('.nbd-keys').addEventListener('focusin', "
-    "event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))\"></style>"
 )
 
 
@@ -165,18 +170,8 @@ def button(label: str, action: Callable[[], object], *, icon: str = "", style: s
 
 
 def list_box(control: Any, *above: Any, **layout: str) -> Any:
-    """A list with what stands *above* it, which has the keyboard to itself while it has the focus.
-
-    JupyterLab and Notebook take the arrow keys to go to the next cell, and letters to cut it or to make a new one.  The
-    element with the focus can say by an attribute that it wants its keys, but no widget can set one, so a handler in HTML
-    does.  Where a page forbids those, all is as it would be without.
-    """
-    w = widgets("")
-    keys = html(_KEYS)
-    keys.layout.display = "none"
-    box = w.VBox([keys, *above, control], layout=layout)
-    box.add_class("nbd-keys")
-    return box
+    """A list with what stands *above* it."""
+    return widgets("").VBox([*above, control], layout=layout)
 
 
 def grid(children: list[Any], least: str = "290px") -> Any:

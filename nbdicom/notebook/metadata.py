@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
@@ -75,7 +75,8 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
-    words = ", ".join(map(str, value)) if not isinstance(value, str) and hasattr(value, "__iter__") else str(value)
+    # Not whatever can be gone through: a person's name can, letter by letter.
+    words = ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -80,8 +80,9 @@ class WorklistForm(Panel):
         self.discontinue_button = button("Discontinue", discontinue, icon="times", tooltip="N-SET, discontinued")
         self.cancel_button = cancel_button(lambda: self.job, "what is being reported")
         self.step = w.Dropdown(
-            options=[], description="Performed step", style={"description_width": "initial"}, layout={"width": "auto"}
-        )
+            options=[], description="Performed step", style={"description_width": "initial"},
+            layout={"width": "auto", "max_width": "calc(100% - 4px)"},
+        )  # fmt: skip
         self._status, self._problem = html(status_line("choose one scheduled step above, and begin it")), html()
         self._show(
             self.form.widget,

@@ -71,6 +71,13 @@ def test_what_is_pressed_keeps_the_focus(lab: Lab, pictures: Path) -> None:
         raise AssertionError(f"Tab does not lead to {name}")
 
     lab.page.wait_for_function("() => document.querySelectorAll('.nbd-rows option').length > 2")
+    order = out.get_by_label("Sort by")
+    order.focus()
+    keys.press("ArrowDown")  # which would go to the next cell, and x cut it
+    keys.press("x")
+    lab.page.wait_for_function("() => document.activeElement.value === 'PatientID'")
+    keys.press("ArrowUp")
+    out.get_by_label("Rows with").focus()
     for _ in range(3):
         keys.press("Tab")
     keys.press("Home")

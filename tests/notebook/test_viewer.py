@@ -403,7 +403,7 @@ def test_attributes_of_sequences_and_what_is_hidden() -> None:
     dataset.PatientName, dataset.ProcedureCodeSequence, dataset.PixelData = "Doe^Jane", [item], b"\0\0"
     table = attributes(dataset)
     assert [row[1] for row in table.rows] == ["ProcedureCodeSequence", "CodeMeaning", "PatientName"]
-    assert "<b>" not in table._repr_html_()
+    assert "<b>" not in table._repr_html_() and "Doe^Jane" in str(table)
     with privacy.masked():
         assert "Doe" not in str(attributes(dataset)) and "Doe" not in Metadata(dataset)._table.value
         assert len(attributes(dataset, "doe")) == 0
