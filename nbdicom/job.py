@@ -27,6 +27,7 @@ from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted
 from nbdicom.errors import OperationCancelled, in_words
 from nbdicom.peer.notices import PeerWarning, collected, notify
 from nbdicom.privacy import trace_of
+from nbdicom.shown import discard, shown
 from nbdicom.table import counted, printable
 
 __all__ = ["Job", "Snapshot", "progress_widget"]
@@ -345,9 +346,6 @@ class Job(Generic[T]):
             view = self.widget()
         except ImportError:
             return bundle
-        from nbdicom.notebook.controls import discard
-        from nbdicom.notebook.shown import shown
-
         shown(view, lambda: discard(view))  # the view: the job goes on
         return {**view._repr_mimebundle_(**options), **bundle}
 
@@ -360,8 +358,7 @@ def progress_widget(job: Job[Any]) -> Any:
     """
     import ipywidgets
 
-    from nbdicom.notebook.buttons import Button
-    from nbdicom.notebook.controls import NOTHING
+    from nbdicom.buttons import Button
 
     bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "180px", "flex": "0 0 auto"})
     line = ipywidgets.HTML(layout={"flex": "1 1 220px"})  # below the bar where there is no room beside it
@@ -386,7 +383,7 @@ def progress_widget(job: Job[Any]) -> Any:
         elif now.state != "running":
             said.value = ""
         line.value = f"<div {'' if now.state == 'running' else _ANNOUNCED} style='line-height:1.45'>{text}</div>"
-        cancel.resting = "" if now.state == "running" else NOTHING
+        cancel.resting = "" if now.state == "running" else cancel.NOTHING
 
     job.watch(view)
     look = ipywidgets.HTML(Button.STYLE, layout={"display": "none"})

@@ -72,7 +72,8 @@ FLOORS = {
     "notebook": GROUND | {
         "nbdicom.memory",
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
-        "nbdicom.pacs", "nbdicom.job", "nbdicom.receiver", "nbdicom.running", "nbdicom.notebook",
+        "nbdicom.pacs", "nbdicom.job", "nbdicom.shown", "nbdicom.buttons", "nbdicom.receiver", "nbdicom.running",
+        "nbdicom.notebook",
     },
 }  # fmt: skip
 

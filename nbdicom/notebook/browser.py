@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,10 +238,9 @@ class Browser(Panel):
 
     def _start(self, verb: str, folder: str) -> Job[Any]:
         strip = Thumbnails()
-        strip.look(folder)  # what is there before the first object comes
-        job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
+        begin = partial(getattr(self.peer, verb), self.selection, to=folder, wait=False, **self._how())
+        job = strip.follow(begin, folder)
         self._retrieval.beside = strip
-        strip.follow(job, folder)
         return job
 
 

@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, in_words
-from nbdicom.notebook.shown import shown
+from nbdicom.shown import discard, shown
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "widgets",
 ]
 
-NOTHING = "nothing is under way"  #: why a button for Cancel rests
 _LATE = 1.0  #: seconds that a value may come after Enter was pressed
 
 #: JupyterLab and Notebook take the arrow keys to go to the next cell, and letters to cut it or to make a new one, also from
@@ -97,7 +96,7 @@ def widgets(instead: str) -> Any:
 class Panel:
     """What all forms have: a widget, shown by itself in a notebook, and a line of text where there is no front end.
 
-    A form that no cell shows any more is closed, see `nbdicom.notebook.shown`.
+    A form that no cell shows any more is closed, see `nbdicom.shown`.
     """
 
     _instead = ""  #: the line of code that does the same
@@ -136,14 +135,6 @@ class Panel:
         return {**bundle, "text/plain": repr(self)}
 
 
-def discard(*widgets: Any) -> None:
-    """Close these widgets with all that is in them: the kernel and the browser keep a model for each until somebody does."""
-    for one in widgets:
-        inside = [getattr(one, name, None) for name in ("layout", "style")]
-        one.close()  # first, so that the browser takes down one view and not each that is in it
-        discard(*getattr(one, "children", ()), *(part for part in inside if hasattr(part, "close")))
-
-
 def html(value: str = "") -> Any:
     """A piece of HTML."""
     w = widgets("")
@@ -162,7 +153,7 @@ def text(label: str, placeholder: str = "", value: str = "", width: str = "auto"
 def button(label: str, action: Callable[[], object], *, icon: str = "", style: str = "", tooltip: str = "") -> Any:
     """A button; see `Button` for what it does instead of disabling itself."""
     widgets("")
-    from nbdicom.notebook.buttons import Button
+    from nbdicom.buttons import Button
 
     made = Button(description=label, icon=icon, button_style=style, tooltip=tooltip or label, layout={"width": "auto"})
     made.on_click(lambda _: action())
@@ -191,13 +182,13 @@ def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
             under_way.cancel()
 
     made = button("Cancel", cancel, icon="stop", tooltip=f"Cancel {what}")
-    made.resting = NOTHING
+    made.resting = made.NOTHING
     return made
 
 
 def offer_cancel(made: Any, now: Snapshot) -> None:
     """Whether there is anything to cancel."""
-    made.resting = "" if now.state == "running" else NOTHING
+    made.resting = "" if now.state == "running" else made.NOTHING
 
 
 class Press:

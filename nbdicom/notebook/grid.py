@@ -291,15 +291,13 @@ class ResultsGrid(Panel):
         return f"{self._name}.selection.dicom.{verb}({', '.join(given)})"
 
     def _start(self, verb: str, folder: str) -> Job[Any]:
-        strip = Thumbnails()
-        strip.look(folder)  # what is there before the first object comes
-        job: Job[Any] = getattr(self.selection.dicom, verb)(folder, peer=self.peer, listen=self.listen, wait=False)
+        strip, verbs = Thumbnails(), self.selection.dicom
+        job = strip.follow(lambda: getattr(verbs, verb)(folder, peer=self.peer, listen=self.listen, wait=False), folder)
 
         def offer(now: Snapshot) -> None:
             self.show_button.disabled = not (now.is_over and job.result is not None and job.result.paths)
 
         self._retrieval.beside = strip
-        strip.follow(job, folder)
         job.watch(offer)
         return job
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import (
-    NOTHING,
     Panel,
     Press,
     button,
@@ -208,7 +207,7 @@ class ServerPanel(Panel):
             return
         # A stop takes its few seconds; there is nothing to go back to.
         can_cancel = now.state == "running" and job.label == _START
-        self.cancel_button.resting = "" if can_cancel else NOTHING
+        self.cancel_button.resting = "" if can_cancel else self.cancel_button.NOTHING
         if not now.is_over:
             self.start_button.resting = self.stop_button.resting = f"the {job.label} is under way"
             self._status.value = status_line(f"{job.label}: {now.state}")

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,14 @@ class Thumbnails(Panel):
         for path in sorted(files - (files if known is None else known)):
             self.add(path)
 
-    def follow(self, job: Job[Any], folder: str | Path) -> None:
-        """Show what a retrieval brings into *folder* as it arrives; `look` at the folder before the job starts."""
+    def follow(self, start: Callable[[], Job[Any]], folder: str | Path) -> Job[Any]:
+        """*start* a retrieval, and show what it brings into *folder* as it arrives; closed if it cannot be started."""
+        self.look(folder)  # what is there before the first object comes
+        try:
+            job = start()
+        except BaseException:
+            self.close()
+            raise
         due = 0.0
 
         def show(now: Snapshot) -> None:
@@ -96,6 +103,7 @@ class Thumbnails(Panel):
                     self.add(path)
 
         job.watch(show)
+        return job
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until everything that was added is shown, at most *timeout* seconds."""

@@ -7,7 +7,7 @@ from ipywidgets.widgets import widget
 from jupyter_client.manager import start_new_kernel
 
 import nbdicom as nd
-from nbdicom.notebook.shown import Cells
+from nbdicom.shown import Cells
 
 from .test_every_view import VIEWS, pacs  # noqa: F401  a fixture
 from .waiting import LIMIT, until
@@ -46,7 +46,7 @@ def test_what_takes_the_place_of_something_discards_it(pacs, tmp_path) -> None: 
         form.grid.retrieve().wait(LIMIT)
         form.grid._retrieval.beside.wait(LIMIT)
         form.grid.show_button.click()
-        until(lambda: form.grid._images is not None)
+        assert form.grid._opening._shown.wait(LIMIT) and form.grid._images is not None
 
     use()
     before = len(models())

@@ -20,6 +20,8 @@ class Button(ipywidgets.Button):  # type: ignore[misc]
 
     STYLE = "<style>.nbd-resting{opacity:.45}</style>"
 
+    NOTHING = "nothing is under way"  #: why one for Cancel rests
+
     resting = traitlets.Unicode("")  #: why it is of no use now; empty if it is of use
 
     def __init__(self, *, tooltip: str, **given: Any) -> None:

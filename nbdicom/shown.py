@@ -12,7 +12,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Cells", "shown"]
+__all__ = ["Cells", "discard", "shown"]
+
+
+def discard(*widgets: Any) -> None:
+    """Close these widgets with all that is in them: the kernel and the browser keep a model for each until somebody does."""
+    for one in widgets:
+        inside = [getattr(one, name, None) for name in ("layout", "style")]
+        one.close()  # first, so that the browser takes down one view and not each that is in it
+        discard(*getattr(one, "children", ()), *(part for part in inside if hasattr(part, "close")))
 
 
 def shown(what: object, close: Callable[[], object]) -> None:
