@@ -30,6 +30,7 @@ GROUND = {
     "nbdicom.services",
     "nbdicom.status",
     "nbdicom.uids",
+    "nbdicom.vr",
     "nbdicom.config",
     "nbdicom.table",
     "nbdicom.privacy",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from nbdicom.config import Limits
 from nbdicom.data.elements import UNDEFINED
 from nbdicom.data.flat import encode_elements
-from nbdicom.data.values import ENCODED, TEXT, encodings_of
+from nbdicom.data.values import encodings_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
+from nbdicom.vr import ENCODED, TEXT
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -22,9 +22,10 @@ from nbdicom.data.elements import (
     elements_of,
     sequence_items,
 )
-from nbdicom.data.values import NUMBERS, TEXT, Charset, plan_of, text_of, value_of
+from nbdicom.data.values import Charset, plan_of, text_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
+from nbdicom.vr import NUMBERS, TEXT
 
 __all__ = ["decode_columns"]
 

@@ -13,9 +13,10 @@ from struct import Struct
 from typing import Any
 
 from nbdicom.data.elements import CHARACTER_SET, EXPLICIT_HEAD, IMPLICIT_HEAD, LONG, LONG_VRS
-from nbdicom.data.values import ENCODED, GB_2312, NUMBERS, TEXT, encodings_of, extended_text, plan_of, tag_named
+from nbdicom.data.values import GB_2312, encodings_of, extended_text, plan_of, tag_named
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
+from nbdicom.vr import ENCODED, NUMBERS, TEXT
 
 __all__ = ["encode_elements"]
 

@@ -12,24 +12,16 @@ from typing import Any, NamedTuple
 
 from nbdicom.data.elements import CHARACTER_SET
 from nbdicom.errors import DataSetError
+from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
 
 __all__ = [
-    "ENCODED", "GB_2312", "INTEGERS", "NUMBERS", "SINGLE_TEXT", "TEXT", "Charset", "Plan", "check_character_set",
-    "dictionary_vr", "encodings_of", "extended_text", "plan_of", "tag_named", "tag_of", "text_of", "value_of",
+    "GB_2312", "Charset", "Plan", "check_character_set", "dictionary_vr", "encodings_of", "extended_text", "plan_of",
+    "tag_named", "tag_of", "text_of", "value_of",
 ]  # fmt: skip
 
 _MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
 _DEFAULT_REPERTOIRE = "iso8859"  #: what pydicom calls ISO-IR 6
 GB_2312 = "\x1b$)A"  #: the escape sequence of ISO 2022 IR 58
-NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "HH"}
-#: The least and the greatest number of the binary integers (PS3.5 6.2).
-INTEGERS = {
-    "US": (0, 2**16 - 1), "SS": (-(2**15), 2**15 - 1), "UL": (0, 2**32 - 1), "SL": (-(2**31), 2**31 - 1),
-    "UV": (0, 2**64 - 1), "SV": (-(2**63), 2**63 - 1),
-}  # fmt: skip
-SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  #: one value: a backslash is a character there (PS3.5 6.2)
-ENCODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  #: in the Specific Character Set (PS3.5 6.1.2.3)
-TEXT = SINGLE_TEXT | ENCODED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
 
 
 class Plan(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.core.association import AssociationCore
@@ -220,6 +219,8 @@ class Associated:
         return f"<Association {who}{self.peer}, {state}>"
 
     def _repr_html_(self) -> str:
+        from html import escape  # a command has no use for it
+
         negotiation = self._driver.core.negotiation
         table = negotiation._repr_html_() if negotiation is not None else ""
         return f"<p>{escape(repr(self).strip('<>'))}</p>{table}"

@@ -7,8 +7,9 @@ from typing import Any
 
 from nbdicom.config import Limits
 from nbdicom.data.elements import CHARACTER_SET, decode_elements
-from nbdicom.data.values import NUMBERS, TEXT, Charset, plan_of, text_of, value_of
+from nbdicom.data.values import Charset, plan_of, text_of, value_of
 from nbdicom.pacs.rows import Attributes, Placed, place
+from nbdicom.vr import NUMBERS, TEXT
 
 __all__ = ["HeaderReader"]
 

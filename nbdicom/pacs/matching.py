@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.operations.requests import Refuse
+from nbdicom.vr import SINGLE_TEXT
 
 __all__ = [
     "AnyOf",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbdicom.core.extended import QueryOptions
-from nbdicom.data.values import ENCODED, INTEGERS, dictionary_vr
+from nbdicom.data.values import dictionary_vr
 from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import FindRequest, Refuse, RetrieveRequest
 from nbdicom.pacs.index import Entry, Index
@@ -24,6 +24,7 @@ from nbdicom.pacs.matching import AnyOf, Key, Period, parse_key
 from nbdicom.pacs.schema import COLUMNS, COMPUTED, TABLES, UNIQUE_KEYS, Column, Computed, Level, level_of
 from nbdicom.table import printable
 from nbdicom.uids import UID
+from nbdicom.vr import ENCODED, INTEGERS
 
 __all__ = ["MODELS", "Find", "Patience", "find", "plan_find", "plan_retrieve"]
 

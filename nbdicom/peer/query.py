@@ -17,11 +17,11 @@ from typing import Any
 from nbdicom import privacy
 from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
-from nbdicom.data.values import SINGLE_TEXT
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
+from nbdicom.vr import SINGLE_TEXT
 
 __all__ = [
     "LEVEL_OF_KEY",

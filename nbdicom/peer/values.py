@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from nbdicom.data.values import INTEGERS, SINGLE_TEXT
 from nbdicom.errors import QueryError
+from nbdicom.vr import INTEGERS, SINGLE_TEXT
 
 __all__ = ["values_of", "wire"]
 
