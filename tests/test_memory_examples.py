@@ -91,6 +91,7 @@ class Nothing:
         pass
 
 class WithoutTime:
+    _source_traceback = ()
     def __init__(self, handle):
         self.cancel, self.cancelled = handle.cancel, handle.cancelled
 
@@ -102,9 +103,7 @@ class Loop(asyncio.BaseEventLoop):
         pass
     def _write_to_self(self):
         pass
-    def call_later(self, delay, callback, *args, context=None):  # the loop of Pyodide gives no TimerHandle
-        return WithoutTime(super().call_later(delay, callback, *args, context=context))
-    def call_at(self, when, callback, *args, context=None):
+    def call_at(self, when, callback, *args, context=None):  # the loop of Pyodide gives no TimerHandle
         return WithoutTime(super().call_at(when, callback, *args, context=context))
 
 class Policy(asyncio.DefaultEventLoopPolicy):
