@@ -80,6 +80,8 @@ select.select = select.poll = select.epoll = ssl.SSLContext.wrap_socket = thread
 sys.platform = "emscripten"
 del os.link
 
+fell = []  # in callbacks of the loop
+
 class Nothing:
     "What an event loop selects from in a browser: only its timers."
     def select(self, timeout):
@@ -103,6 +105,8 @@ class Loop(asyncio.BaseEventLoop):
         pass
     def _write_to_self(self):
         pass
+    def call_exception_handler(self, context):  # a callback that fails is told to nobody else
+        fell.append(repr(context.get("exception")))
     def call_at(self, when, callback, *args, context=None):  # the loop of Pyodide gives no TimerHandle
         return WithoutTime(super().call_at(when, callback, *args, context=context))
 
@@ -127,16 +131,18 @@ for name, kind, prologue, blocks in json.load(sys.stdin):
         if kind == "doctest":
             options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
             failed, _ = doctest.testmod(importlib.import_module(name), optionflags=options)
-            results[name] = out.getvalue()[-2000:] if failed else ""
+            results[name] = out.getvalue()[-2000:] if failed else ", ".join(fell)
+            fell.clear()
             continue
         names = {"__name__": "__main__", "display": print}
         exec(prologue, names)
         for number, block in blocks:
             try:
                 exec(compile(block, f"{name}[{number}]", "exec"), names)
-                results[f"{name}[{number}]"] = ""
+                results[f"{name}[{number}]"] = ", ".join(fell)
             except BaseException:
                 results[f"{name}[{number}]"] = traceback.format_exc()
+            fell.clear()
 stop_all()
 sys.stdout.write(json.dumps(results))
 """
