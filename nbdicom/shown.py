@@ -8,9 +8,10 @@ runs each of them once; there nothing is closed.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from nbdicom.peer.progress import running_shell
 
 __all__ = ["Cells", "discard", "shown"]
 
@@ -25,8 +26,7 @@ def discard(*widgets: Any) -> None:
 
 def shown(what: object, close: Callable[[], object]) -> None:
     """The cell that is running shows *what*, and it is *close* that ends it; nothing happens where no cell is running."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = running_shell()
     if hasattr(shell, "kernel"):
         Cells.of(shell).show(what, close)
 

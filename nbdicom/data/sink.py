@@ -222,10 +222,8 @@ def _take_name(part: str, path: str) -> bool:
         os.link(part, path)
     except FileExistsError:
         return False
-    except (
-        OSError,
-        AttributeError,
-    ):  # no links there (FAT, a browser): the name is taken first, and the file put under it
+    except (OSError, AttributeError):
+        # No links there, as on FAT or in a browser: the name is taken first, and the file put under it.
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
         except FileExistsError:
