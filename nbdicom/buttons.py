@@ -20,14 +20,16 @@ class Button(ipywidgets.Button):  # type: ignore[misc]
 
     STYLE = "<style>.nbd-resting{opacity:.45}</style>"
 
-    NOTHING = "nothing is under way"  #: why one for Cancel rests
-
     resting = traitlets.Unicode("")  #: why it is of no use now; empty if it is of use
 
     def __init__(self, *, tooltip: str, **given: Any) -> None:
         super().__init__(tooltip=tooltip, **given)
         self._says: str = tooltip
         self.observe(lambda _: self._rest(), "resting")
+
+    def offer(self, under_way: bool) -> None:
+        """For one that cancels: whether there is anything to cancel."""
+        self.resting = "" if under_way else "nothing is under way"
 
     def _rest(self) -> None:
         self.tooltip = f"{self._says}: {self.resting}" if self.resting else self._says

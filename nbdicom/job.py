@@ -383,7 +383,7 @@ def progress_widget(job: Job[Any]) -> Any:
         elif now.state != "running":
             said.value = ""
         line.value = f"<div {'' if now.state == 'running' else _ANNOUNCED} style='line-height:1.45'>{text}</div>"
-        cancel.resting = "" if now.state == "running" else cancel.NOTHING
+        cancel.offer(now.state == "running")
 
     job.watch(view)
     look = ipywidgets.HTML(Button.STYLE, layout={"display": "none"})

@@ -19,7 +19,6 @@ from nbdicom.notebook.controls import (
     list_box,
     literal,
     message,
-    offer_cancel,
     status_line,
     text,
     widgets,
@@ -193,7 +192,7 @@ class Browser(Panel):
             if self._loading.get(level) is not job:
                 return  # another entry was chosen above
             if job is self._asking:
-                offer_cancel(self.cancel_button, now)
+                self.cancel_button.offer(now.state == "running")
             if now.is_over and job.result is not None:
                 frame = self._frames[level] = _sorted(job.result, level)
                 self._fill(level)

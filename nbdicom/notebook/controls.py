@@ -37,7 +37,6 @@ __all__ = [
     "list_box",
     "literal",
     "message",
-    "offer_cancel",
     "status_line",
     "text",
     "widgets",
@@ -56,7 +55,7 @@ _KEYS = (
 #: No label is cut ("PatientNa..."), and messages have a colour of the theme beside their words.
 _STYLE = (
     f'<style onload="{_KEYS}">'
-    ".nbd-resting{opacity:.45}.nbd-form .widget-label{text-align:left}"
+    ".nbd-form .widget-label{text-align:left}"
     # ipywidgets' own mark of the focus is a pixel of light blue, on a blue button.
     ".nbd-form :is(button,input[type=checkbox]):focus-visible{outline:2px solid var(--jp-content-font-color1,Highlight)}"
     ".nbd-form .nbd-message{color:var(--jp-error-color1,#cf222e);line-height:1.35;white-space:normal;font-size:12px}"
@@ -120,7 +119,9 @@ class Panel:
 
     def _show(self, *children: Any) -> None:
         w = widgets(self._instead)
-        self.widget = w.VBox([html(_STYLE), *children])
+        from nbdicom.buttons import Button
+
+        self.widget = w.VBox([html(_STYLE + Button.STYLE), *children])
         self.widget.add_class("nbd-form")
 
     def __repr__(self) -> str:
@@ -174,7 +175,7 @@ def grid(children: list[Any], least: str = "290px") -> Any:
 
 
 def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
-    """A button that cancels the job that is under way; its form says when there is one, by `offer_cancel`."""
+    """A button that cancels the job that is under way; its form says when there is one, by `Button.offer`."""
 
     def cancel() -> None:
         under_way = job()
@@ -182,13 +183,8 @@ def cancel_button(job: Callable[[], Job[Any] | None], what: str) -> Any:
             under_way.cancel()
 
     made = button("Cancel", cancel, icon="stop", tooltip=f"Cancel {what}")
-    made.resting = made.NOTHING
+    made.offer(False)
     return made
-
-
-def offer_cancel(made: Any, now: Snapshot) -> None:
-    """Whether there is anything to cancel."""
-    made.resting = "" if now.state == "running" else made.NOTHING
 
 
 class Press:

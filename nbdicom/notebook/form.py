@@ -27,7 +27,6 @@ from nbdicom.notebook.controls import (
     html,
     literal,
     message,
-    offer_cancel,
     status_line,
     text,
     widgets,
@@ -349,7 +348,7 @@ class QueryForm(Panel):
     def _watch(self, job: Job[pandas.DataFrame], now: Snapshot) -> None:
         if job is not self.job:
             return  # another search was started
-        offer_cancel(self.cancel_button, now)
+        self.cancel_button.offer(now.state == "running")
         if now.is_over and job.result is not None:
             self.results = job.result
             self._rows.frame = self.results

@@ -15,7 +15,6 @@ from nbdicom.notebook.controls import (
     html,
     list_box,
     message,
-    offer_cancel,
     status_line,
     text,
     widgets,
@@ -142,7 +141,7 @@ class PeerManager(Panel):
     def _watch(self, job: Job[EchoReport], now: Snapshot) -> None:
         if job is self.job:
             self.test_button.resting = "" if now.is_over else "a test is under way"
-            offer_cancel(self.cancel_button, now)
+            self.cancel_button.offer(now.state == "running")
             if job.result is not None:
                 self._report.value = job.result._repr_html_()
             elif now.state == "failed":

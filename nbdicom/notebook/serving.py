@@ -206,8 +206,7 @@ class ServerPanel(Panel):
         if job is not self.job:
             return
         # A stop takes its few seconds; there is nothing to go back to.
-        can_cancel = now.state == "running" and job.label == _START
-        self.cancel_button.resting = "" if can_cancel else self.cancel_button.NOTHING
+        self.cancel_button.offer(now.state == "running" and job.label == _START)
         if not now.is_over:
             self.start_button.resting = self.stop_button.resting = f"the {job.label} is under way"
             self._status.value = status_line(f"{job.label}: {now.state}")

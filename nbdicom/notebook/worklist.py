@@ -16,7 +16,6 @@ from nbdicom.notebook.controls import (
     failure,
     html,
     message,
-    offer_cancel,
     status_line,
     text,
     widgets,
@@ -185,7 +184,7 @@ class WorklistForm(Panel):
             return
         for one in (self.begin_button, self.complete_button, self.discontinue_button):
             one.resting = "" if now.is_over else _BUSY
-        offer_cancel(self.cancel_button, now)
+        self.cancel_button.offer(now.state == "running")
         unknown = "; whether the peer has taken it is not known" if now.state == "cancelled" else ""
         self._status.value = "" if now.state == "failed" else status_line(f"{job.label}: {now.state}{unknown}")
         if now.is_over and self._problem.value == status_line(_BUSY):
