@@ -28,18 +28,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_proxy():
     """Nothing here goes further than the loopback interface."""
     urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("interop")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def files(folder):
     """The corpus as files, by SOP Instance UID."""
     return corpus.write(folder / "corpus")
@@ -70,7 +70,7 @@ def tool():
 # ------------------------------------------------------------------------------- SCPs of others
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def move_port():
     """The port at which every archive believes the AE title NBDICOM to be."""
     return peers.free_port()
@@ -90,7 +90,7 @@ def storescp(tmp_path):
     program.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dcmqrscp(folder, files, move_port):
     """dcmqrscp with the corpus, stored there by DCMTK's own storescu."""
     program = started(peers.dcmqrscp, folder / "dcmqrscp", "+B", destinations={"NBDICOM": move_port})
@@ -101,7 +101,7 @@ def dcmqrscp(folder, files, move_port):
         program.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def empty_orthanc(folder, move_port):
     program = started(peers.Orthanc, folder / "orthanc", modalities={"nbdicom": ("NBDICOM", move_port)})
     yield program
@@ -119,7 +119,7 @@ def orthanc(empty_orthanc, files):
     return empty_orthanc
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pynetdicom(folder, files, move_port):
     """An archive of pynetdicom with the corpus, copied into its folder."""
     program = started(peers.pynetdicom_scp, folder / "pynetdicom", destinations={"NBDICOM": move_port})
@@ -146,13 +146,13 @@ def empty_pacs():
         yield pacs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pacs_destinations():
     """The titles and ports to which the embedded PACS may move."""
     return {title: peers.free_port() for title in ("MOVESCU", "STORESCP", "PYNETSCU")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pacs(files, pacs_destinations):
     """An embedded PACS with the corpus."""
     allow = {title: (peers.LOOPBACK, port) for title, port in pacs_destinations.items()}

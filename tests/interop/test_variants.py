@@ -19,7 +19,7 @@ _P_DATA = 0x04
 _HEADER = 6  #: bytes before what a PDU length counts
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def big(folder):
     """One CT image of common size: 512 x 512, more than the longest P-DATA-TF that anybody announces."""
     ds = corpus.dataset(corpus.SERIES[0], 512, size=512)
@@ -66,7 +66,7 @@ def test_store_to_pynetdicom_that_takes_so_much(tmp_path, big, maximum):
         assert max(lengths(trace, PDUSent)) <= maximum
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def big_in_dcmqrscp(folder, big):
     program = started(peers.dcmqrscp, folder / "dcmqrscp-big", "+B", destinations={}, max_pdu=131072)
     try:
