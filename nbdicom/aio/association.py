@@ -35,7 +35,7 @@ from nbdicom.operations.requests import (
     SubOperations,
 )
 from nbdicom.status import Status
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     from nbdicom.tls import TLS, PeerCertificate

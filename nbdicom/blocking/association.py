@@ -37,7 +37,7 @@ from nbdicom.operations.requests import (
 from nbdicom.operations.scu import echo_request
 from nbdicom.running import network
 from nbdicom.status import Status
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
