@@ -95,7 +95,7 @@ def associate(
     --------
     >>> async with associate("127.0.0.1:11112", called="PACS", contexts=["Verification"]) as a:  # doctest: +SKIP
     ...     await a.echo()
-    <Status 0000H Success: Success>
+    <Status 0000H Success>
     """
     timeouts, limits = timeouts or Timeouts(), limits or Limits()
     proposal = Proposal(

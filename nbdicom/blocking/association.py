@@ -98,7 +98,7 @@ def associate(
     --------
     >>> with associate("127.0.0.1:11112", called="PACS", contexts=["Verification"]) as a:  # doctest: +SKIP
     ...     a.echo()
-    <Status 0000H Success: Success>
+    <Status 0000H Success>
     """
     timeouts, limits = timeouts or _TIMEOUTS, limits or _LIMITS
     proposal = Proposal(

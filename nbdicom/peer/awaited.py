@@ -51,7 +51,7 @@ class AsyncPeer(Remote):
     ...         peer = nd.AsyncPeer(pacs, calling="CT1")
     ...         return await peer.echo(), await peer.workitems.create(ProcedureStepLabel="read") is not None
     >>> asyncio.run(a_day())
-    (<Status 0000H Success: Success>, True)
+    (<Status 0000H Success>, True)
     """
 
     def associate(
