@@ -264,7 +264,7 @@ class Wire:
                 finally:
                     self._reading = False
                     if self._waiting:
-                        self._done_reading()
+                        self._tell_waiting()
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
@@ -412,14 +412,18 @@ class Wire:
             if self.transport.readable():
                 self._take()
         finally:
-            self._done_reading()
+            self._reading = False
+            if self._waiting:
+                self._tell_waiting()
 
-    def _done_reading(self) -> None:
-        """We are no longer the reader: whoever waits looks what has come, and one of them reads."""
-        self._reading = False
-        if self._waiting:  # looked at after the flag is down, as a waiter looks at the flag after it has been counted
-            with self._lock:
-                self._arrived.notify_all()
+    def _tell_waiting(self) -> None:
+        """We are no longer the reader: whoever waits looks what has come, and one of them reads.
+
+        The flag is down before it is asked who waits, as a waiter looks at the flag after it has been counted.  It is not
+        touched again: another one may be the reader by now.
+        """
+        with self._lock:
+            self._arrived.notify_all()
 
     def _wait_for_reader(self, seconds: float) -> None:
         """Until the reader has read; the lock is ours before and after."""

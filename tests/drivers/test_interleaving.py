@@ -1,0 +1,74 @@
+"""Threads that lose the interpreter in between: any two lines of the wire may have the work of another thread between them.
+
+Left to itself the interpreter changes threads in few places.  Here a thread sleeps for an instant at lines that a seed has
+chosen, so that another one comes there before it goes on.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+import scripted
+from scripted import CONTEXTS, LIMIT
+
+from nbdicom.blocking import Server, wire
+from nbdicom.config import OperationsWindow
+from nbdicom.core.negotiation import Support
+from nbdicom.operations.handlers import Handlers
+
+_SHARE = 0.05  #: of the lines at which a thread lets others go first
+_INSTANT = 1e-4  #: seconds
+
+
+def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseException]:
+    """Do all of these works at once, each in a thread of its own; what they raised."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(len(works))
+
+    def do(work: Callable[[], object], number: int) -> None:
+        chosen = random.Random(f"{seed} {number}")
+
+        def at_line(frame: FrameType, event: str, argument: object) -> Any:
+            if event == "line" and chosen.random() < _SHARE:
+                time.sleep(_INSTANT)
+            return at_line
+
+        start.wait(LIMIT)
+        sys.settrace(lambda frame, *_: at_line if frame.f_code.co_filename == wire.__file__ else None)
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            sys.settrace(None)
+
+    threads = [threading.Thread(target=do, args=(work, number)) for number, work in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * LIMIT)
+    assert not any(thread.is_alive() for thread in threads)
+    return errors
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_one_thread_reads_at_a_time(seed: int) -> None:
+    """Two at once would read into the same buffer, and the stream of the peer would be torn."""
+    window = OperationsWindow(invoked=8, performed=8)
+    support = Support.of(CONTEXTS)
+    handlers = Handlers(find=lambda request: (b"match  %d" % number for number in range(30)))
+
+    def ask() -> None:
+        for _ in range(8):
+            assert len(list(association.find(b"keys"))) == 30
+
+    with Server(handlers, ae_title="SCP", contexts=support, window=window, timeouts=scripted.FAST) as server:
+        with scripted.dial(server.address, window=window) as association:
+            assert interleaved([ask] * 3, seed) == []
