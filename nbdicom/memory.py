@@ -265,6 +265,11 @@ class Network:
         with self._lock:
             self._listening.pop(port, None)
 
+    def forget(self) -> None:
+        """In a process that was forked: who listens does so in the parent."""
+        self._lock = threading.Lock()  # the parent's may have been taken
+        self._listening = {}
+
     def connect(self, port: int, ours: Callable[[str], C]) -> C:
         """A connection to who listens there; *ours* makes our end of it.
 

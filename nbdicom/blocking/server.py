@@ -209,6 +209,22 @@ class Server(Acceptor):
                 one.driver.request_end("the server is closing")
         listener.join(deadline)
 
+    def drop(self) -> None:
+        """Let go of all sockets without a word: after a fork they belong to the parent process.
+
+        Where it listens is still known here: a process that was forked may want to call the server.
+        """
+        listener, self._listener = self._listener, None
+        served, self._served = self._served, {}
+        self._lock = threading.Lock()  # the parent's may have been taken
+        self._ended = threading.Condition(self._lock)
+        for worker, one in served.items():
+            if not isinstance(worker, Attendant):
+                one.driver.transport.close()
+        if listener is not None:
+            self._requested = listener.address
+            listener.drop()
+
     def later(self, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called after a handler has returned: what it tells a peer goes out after the answer.
 
@@ -395,6 +411,10 @@ class _Listener(Protocol):
         """Wait for the threads that served, until *deadline* at most."""
         ...
 
+    def drop(self) -> None:
+        """Let go of the sockets without a word."""
+        ...
+
 
 class _MemoryListener:
     """Listens in the memory of this process."""
@@ -408,3 +428,6 @@ class _MemoryListener:
 
     def join(self, deadline: float) -> None:
         """Nobody works in a thread."""
+
+    def drop(self) -> None:
+        """There are no sockets."""

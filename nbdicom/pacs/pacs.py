@@ -41,7 +41,7 @@ from nbdicom.pacs.workflow.services import SERVED, Workflow
 from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.privacy import trace_of
-from nbdicom.running import replace_running, running, stopped
+from nbdicom.running import hold, replace_running, running, stopped
 from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
@@ -161,7 +161,7 @@ class Pacs:
         self._any_host = any_host
         self._root = None if root is None else Path(root).expanduser().absolute()
         self._temporary: Path | None = None
-        self._removal: Callable[[], Any] | None = None
+        self._removal: weakref.finalize[..., Pacs] | None = None
         self._archive: Archive | None = None
         self._workflow: Workflow | None = None
         self._server: Server | None = None
@@ -247,6 +247,15 @@ class Pacs:
         if self._removal is not None:
             self._removal()
 
+    def drop(self) -> None:
+        """Let go of everything without a word: after a fork it belongs to the parent process."""
+        if self._server is not None:
+            self._requested = (self._requested[0], self._server.address[1])
+        if self._removal is not None:
+            self._removal.detach()
+        self._parents = (self._archive, self._workflow)  # SQLite must not even close here what it opened there
+        self._server = self._archive = self._workflow = self._temporary = self._removal = None
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -287,6 +296,7 @@ class Pacs:
 
     def _open(self) -> Archive:
         if self._archive is None:
+            hold(self)
             root = self._root
             for other in running():
                 # A cell that is run again asks for the folder that its first run still has.
