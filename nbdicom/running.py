@@ -128,9 +128,11 @@ def replace_running(server: R, begin: Callable[[], object]) -> None:
         raise
     with _lock:
         earlier = _running.get(server.ae_title)
-        if earlier is not None and earlier is not server:
-            earlier.stop()
         _running[server.ae_title] = server
+    if earlier is not None and earlier is not server:
+        earlier.stop()  # without the lock: it waits for its handlers, and one of them may ask who runs
+    if not server.running:  # another thread was quick to stop it, when it was not known here yet
+        stopped(server)
 
 
 def _is_taken(error: BaseException | None) -> bool:
