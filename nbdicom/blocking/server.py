@@ -133,14 +133,15 @@ class Server(Acceptor):
         ConnectionFailed
             If the address cannot be listened on; the cause is the system's error.
         """
-        if self._listener is not None:
-            return self
         host, port = self._requested
         if self.tls is not None:
             self.tls.server_context  # noqa: B018  # a file that is missing is said now, not to the first caller
-        self._open = True
         try:
-            self._listener = self._listen(host, port)
+            with self._lock:
+                if self._listener is not None:
+                    return self
+                self._listener = self._listen(host, port)
+                self._open = True
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
@@ -193,15 +194,15 @@ class Server(Acceptor):
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
         deadline = time.monotonic() + timeout
-        deaf(self)
-        listener.close()
         with self._lock:
+            listener, self._listener = self._listener, None
+            if listener is None:
+                return
             self._open = False
             live = dict(self._served)
+        deaf(self)
+        listener.close()
         for worker, one in live.items():
             if isinstance(worker, Attendant):
                 worker.stop("the server is closing")

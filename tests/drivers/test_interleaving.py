@@ -1,4 +1,4 @@
-"""Threads that lose the interpreter in between: any two lines of the wire may have the work of another thread between them.
+"""Threads that lose the interpreter in between: any two lines of the driver may have the work of another one between them.
 
 Left to itself the interpreter changes threads in few places.  Here a thread sleeps for an instant at lines that a seed has
 chosen, so that another one comes there before it goes on.
@@ -18,13 +18,14 @@ import pytest
 import scripted
 from scripted import CONTEXTS, LIMIT
 
-from nbdicom.blocking import Server, wire
+from nbdicom.blocking import Server, server, wire
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Support
 from nbdicom.operations.handlers import Handlers
 
 _SHARE = 0.05  #: of the lines at which a thread lets others go first
 _INSTANT = 1e-4  #: seconds
+_FILES = {module.__file__ for module in (server, wire)}
 
 
 def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseException]:
@@ -41,7 +42,7 @@ def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseExcept
             return at_line
 
         start.wait(LIMIT)
-        sys.settrace(lambda frame, *_: at_line if frame.f_code.co_filename == wire.__file__ else None)
+        sys.settrace(lambda frame, *_: at_line if frame.f_code.co_filename in _FILES else None)
         try:
             work()
         except BaseException as error:
@@ -69,6 +70,23 @@ def test_one_thread_reads_at_a_time(seed: int) -> None:
         for _ in range(8):
             assert len(list(association.find(b"keys"))) == 30
 
-    with Server(handlers, ae_title="SCP", contexts=support, window=window, timeouts=scripted.FAST) as server:
-        with scripted.dial(server.address, window=window) as association:
+    with Server(handlers, ae_title="SCP", contexts=support, window=window, timeouts=scripted.FAST) as acceptor:
+        with scripted.dial(acceptor.address, window=window) as association:
             assert interleaved([ask] * 3, seed) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_server_listens_once(seed: int) -> None:
+    """Whoever starts and closes it at the same time: who is last starts it, and it serves."""
+    acceptor = Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=scripted.FAST)
+
+    def start_and_close() -> None:
+        for _ in range(3):
+            acceptor.start()
+            acceptor.close()
+        acceptor.start()
+
+    assert interleaved([start_and_close] * 3, seed) == []
+    with scripted.dial(acceptor.address) as association:
+        assert association.echo() == 0
+    acceptor.close()  # after which no thread and no socket is left
