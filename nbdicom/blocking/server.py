@@ -209,6 +209,11 @@ class Server(Acceptor):
             else:
                 one.driver.request_end("the server is closing")
         listener.join(deadline)
+        with self._ended:  # in memory a handler may be at work in a thread of somebody's
+            busy = [worker for worker in live if isinstance(worker, Attendant) and worker.is_busy_elsewhere]
+            self._ended.wait_for(
+                lambda: not any(worker in self._served for worker in busy), max(0.0, deadline - time.monotonic())
+            )
 
     def drop(self) -> None:
         """Let go of all sockets without a word: after a fork they belong to the parent process.
@@ -256,7 +261,11 @@ class Server(Acceptor):
 
     def _do_chores(self) -> None:
         for _ in range(len(self._chores)):  # what is put off meanwhile has to wait
-            self._chores.popleft()()
+            try:
+                chore = self._chores.popleft()
+            except IndexError:
+                break  # another thread was faster
+            chore()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -290,9 +299,12 @@ class Server(Acceptor):
         attendant = Attendant(driver, lambda: self._answer(served, address), over, self._do_chores)
         with self._lock:
             self._served[attendant] = self._served.pop(served)
+            closing = not self._open
             waiting = [worker for worker in self._served if isinstance(worker, Attendant)]
         connection.driver, connection.work, connection.pass_time = driver, attendant.step, attendant.pass_time
         driver.connected()
+        if closing:  # since it was admitted, by another thread
+            attendant.stop("the server is closing")
         for other in waiting:
             other.step()  # no time passes by itself: those that are idle for too long end now
 

@@ -125,6 +125,12 @@ class Wire:
                 self.core.abort()
         self.close()
 
+    def end(self, reason: str) -> None:
+        """Abort the association for *reason*."""
+        with self._lock:
+            self.core.abort(AssociationAborted(reason, source=0, reason_diag=0))
+        self.close()
+
     def request_end(self, reason: str) -> None:
         """Make the thread that uses this association abort it soon; may be called from any thread."""
         self._stop = reason
