@@ -79,6 +79,7 @@ class Wire:
         self._message_lock = threading.RLock()  # one message at a time on the wire
         self._write_lock = threading.RLock()  # one list of whole PDUs at a time
         self._reading = False  # somebody reads
+        self._reader = 0  # who
         self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
         self._torn = False  # a PDU was written in part
         self._held: list[Buffer] = []  # whole messages that go out with the next one
@@ -169,7 +170,7 @@ class Wire:
     def _stop_reader(self) -> None:
         """Another thread may be waiting for the peer: it sees the end of the stream and leaves the socket to us."""
         with self._lock:
-            if self._reading:
+            if self._reading and self._reader != threading.get_ident():
                 self.transport.wake()
                 until = time.monotonic() + _LINGER
                 while self._reading and (left := until - time.monotonic()) > 0:
@@ -246,6 +247,7 @@ class Wire:
                     mine = False
                 else:
                     self._reading = mine = True
+                    self._reader = threading.get_ident()
             patience = None
             if mine:
                 try:
@@ -414,6 +416,7 @@ class Wire:
             if self._reading or self.closed:
                 return
             self._reading = True
+            self._reader = threading.get_ident()
         try:
             if self.transport.readable():
                 self._take()
