@@ -209,6 +209,9 @@ class Connection:
         self._woken = True
         self._tell()
 
+    def cut(self) -> None:
+        """Nobody waits for long to write: who waits looks up, and `close` is seen."""
+
     def handshake(self, deadline: float | None) -> None:
         """Nothing is secured in memory."""
 

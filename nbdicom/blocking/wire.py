@@ -151,6 +151,8 @@ class Wire:
                         self.flush()
                 finally:
                     self._write_lock.release()
+            else:
+                self.transport.cut()  # it waits for a peer that takes nothing, and would do so when we are gone
             if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
                 # Nothing is under way in memory.
                 over = not isinstance(self.transport, Connection) and self._hear_out()

@@ -11,16 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import pytest
 import scripted
-from scripted import CONTEXTS, LIMIT
+from scripted import CONTEXTS, LIMIT, Scripted, Wire, Zeros
 
 from nbdicom.blocking import Server, server, wire
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Support
+from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
 
 _SHARE = 0.05  #: of the lines at which a thread lets others go first
@@ -90,3 +92,28 @@ def test_a_server_listens_once(seed: int) -> None:
     with scripted.dial(acceptor.address) as association:
         assert association.echo() == 0
     acceptor.close()  # after which no thread and no socket is left
+
+
+def test_who_waits_to_write_sees_that_another_thread_aborts() -> None:
+    """The peer takes nothing, and no timer ends the wait."""
+    stuck, over, ended = threading.Event(), threading.Event(), list[BaseException]()
+
+    def script(wire: Wire) -> None:
+        assert over.wait(2 * LIMIT)
+
+    def send() -> None:
+        try:
+            list(association.store([Zeros(64 << 20)]))
+        except AssociationError as error:
+            ended.append(error)
+
+    with Scripted(script) as acceptor:
+        association = scripted.dial(acceptor.address, timeouts=replace(scripted.FAST, network=None))
+        scripted.when_waiting(association, stuck.set)
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert stuck.wait(LIMIT)
+        association.abort()
+        sender.join(LIMIT)
+        over.set()
+        assert len(ended) == 1
