@@ -531,3 +531,27 @@ def test_what_is_put_off_is_done_once() -> None:
             server.later(done.append, 2)
             assert association.listen(0.01)
     assert done == [1, 2, 0]
+
+
+def test_a_report_is_delivered_once() -> None:
+    """Somebody else waits for the reports, too, while one is on its way."""
+    heard: list[int] = []
+
+    def hear(request: Any) -> int:
+        heard.append(request.event_type_id)
+        if len(heard) == 1:
+            pacs.reports.retry()
+            waiting = threading.Thread(target=pacs.reports.wait, args=(0.01,))
+            waiting.start()
+            waiting.join(LIMIT)
+        return 0
+
+    event = nd.PresentationContext(nd.UID.of("UnifiedProcedureStepEvent"), scu_role=True, scp_role=True)
+    with nd.Server(Handlers(n_event_report=hear), ae_title="WATCHER", contexts=[event], host="memory") as watcher:
+        address = f"memory:{watcher.address[1]}"
+        with nd.Pacs(host="memory", allow={"WATCHER": address}, report_pauses=(0.01,)) as pacs:
+            peer = nd.Peer(pacs)
+            peer.workitems.subscribe(receiver="WATCHER")
+            peer.workitems.create(ProcedureStepLabel="to be watched")
+            assert pacs.reports.wait(LIMIT)
+    assert sorted(heard) == sorted(set(heard))
