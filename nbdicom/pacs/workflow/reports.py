@@ -240,8 +240,13 @@ class Reports(Tabular):
                     name=f"nbdicom reports to {printable(ae_title)}",
                     daemon=True,
                 )
+                try:
+                    thread.start()
+                except (RuntimeError, MemoryError) as error:
+                    # The reports wait, and whoever adds the next one tries again.
+                    _log.error("reports to %s: no thread: %s", printable(ae_title), type(error).__name__)
+                    continue
                 self._threads[ae_title] = thread
-                thread.start()
 
     def listeners(self, abstract_syntax: str) -> list[str]:
         """Who is associated with us in a way that lets it receive the events of a SOP Class."""
