@@ -7,10 +7,12 @@ chosen, so that another one comes there before it goes on.
 from __future__ import annotations
 
 import random
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -19,15 +21,29 @@ import pytest
 import scripted
 from scripted import CONTEXTS, LIMIT, Scripted, Wire, Zeros
 
+import nbdicom as nd
 from nbdicom.blocking import Server, server, wire
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Support
 from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
+from nbdicom.playback import FakePeer, peers
 
 _SHARE = 0.05  #: of the lines at which a thread lets others go first
 _INSTANT = 1e-4  #: seconds
-_FILES = {module.__file__ for module in (server, wire)}
+_FILES = {module.__file__ for module in (peers, server, wire)}
+
+
+def pausing(seed: str) -> Callable[[FrameType, str, Any], Any]:
+    """What `sys.settrace` takes: the thread lets others go first at lines that *seed* chooses."""
+    chosen = random.Random(seed)
+
+    def at_line(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line" and chosen.random() < _SHARE:
+            time.sleep(_INSTANT)
+        return at_line
+
+    return lambda frame, event, argument: at_line if frame.f_code.co_filename in _FILES else None
 
 
 def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseException]:
@@ -36,16 +52,9 @@ def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseExcept
     start = threading.Barrier(len(works))
 
     def do(work: Callable[[], object], number: int) -> None:
-        chosen = random.Random(f"{seed} {number}")
-
-        def at_line(frame: FrameType, event: str, argument: object) -> Any:
-            if event == "line" and chosen.random() < _SHARE:
-                time.sleep(_INSTANT)
-            return at_line
-
-        start.wait(LIMIT)
-        sys.settrace(lambda frame, *_: at_line if frame.f_code.co_filename in _FILES else None)
+        sys.settrace(pausing(f"{seed} {number}"))
         try:
+            start.wait(LIMIT)
             work()
         except BaseException as error:
             errors.append(error)
@@ -117,3 +126,25 @@ def test_who_waits_to_write_sees_that_another_thread_aborts() -> None:
         sender.join(LIMIT)
         over.set()
         assert len(ended) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fake_peer_waits_for_all_that_it_plays(seed: int) -> None:
+    """A connection that it has accepted when it is stopped comes to its end before `stop` returns."""
+    with Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=scripted.FAST) as acceptor, nd.record() as wire:
+        scripted.dial(acceptor.address).release()
+    fake = FakePeer(wire)
+    threading.settrace(pausing(f"{seed}"))
+    try:
+        fake.start()
+    finally:
+        threading.settrace(None)  # type: ignore[arg-type]
+    assert fake._listener is not None
+    address = fake._listener.getsockname()
+
+    def call() -> None:
+        with suppress(OSError):
+            socket.create_connection(address, LIMIT).close()
+
+    assert interleaved([fake.stop, call], seed) == []
+    assert not [thread for thread in fake._threads if thread.is_alive()]
