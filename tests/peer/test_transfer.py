@@ -16,6 +16,7 @@ from nbdicom.errors import AssociationAborted, NbdicomError, NoPresentationConte
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import IncompleteTransfer, Peer
 from nbdicom.peer.contexts import COMMON_STORAGE, retrieve_contexts
+from tests.ports import free_port
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -311,10 +312,7 @@ def test_a_destination_is_a_title(mover):
 
 
 def test_retrieve_by_move(scp, archive, tmp_path):
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     peer = scp(
         contexts=["StudyRootQueryRetrieveInformationModelMove"],
         move=archive.get,
