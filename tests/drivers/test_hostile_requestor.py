@@ -617,7 +617,9 @@ def test_the_requestor_ends_at_every_byte(serve: Serve, dial: Dial, how: str, ca
         assert [sink.closed for sink in stores.sinks].count([True]) == complete
     assert all(sink.closed in ([True], [False]) for sink in stores.sinks)
     assert len([sink for sink in stores.sinks if sink.closed == [True]]) == stores.stored
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    # With "Executing" begins what the debug mode of asyncio has to say of a slow machine.
+    assert [words for words in told if not words.startswith("Executing ")] == []
 
 
 def test_the_requestor_stalls_at_every_byte(serve: Serve) -> None:
