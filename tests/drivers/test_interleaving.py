@@ -1,21 +1,11 @@
-"""Threads that lose the interpreter in between: any two lines of the driver may have the work of another one between them.
-
-Left to itself the interpreter changes threads in few places.  Here a thread sleeps for an instant at lines that a seed has
-chosen, so that another one comes there before it goes on.
-"""
+"""Threads that come in between each other: two at one association, at one server, and at what is about to end."""
 
 from __future__ import annotations
 
-import random
 import socket
-import sys
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from types import FrameType
-from typing import Any
 
 import pytest
 import scripted
@@ -28,46 +18,7 @@ from nbdicom.core.negotiation import Support
 from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.playback import FakePeer, peers
-
-_SHARE = 0.05  #: of the lines at which a thread lets others go first
-_INSTANT = 1e-4  #: seconds
-_FILES = {module.__file__ for module in (peers, server, wire)}
-
-
-def pausing(seed: str) -> Callable[[FrameType, str, Any], Any]:
-    """What `sys.settrace` takes: the thread lets others go first at lines that *seed* chooses."""
-    chosen = random.Random(seed)
-
-    def at_line(frame: FrameType, event: str, argument: object) -> Any:
-        if event == "line" and chosen.random() < _SHARE:
-            time.sleep(_INSTANT)
-        return at_line
-
-    return lambda frame, event, argument: at_line if frame.f_code.co_filename in _FILES else None
-
-
-def interleaved(works: list[Callable[[], object]], seed: int) -> list[BaseException]:
-    """Do all of these works at once, each in a thread of its own; what they raised."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(works))
-
-    def do(work: Callable[[], object], number: int) -> None:
-        sys.settrace(pausing(f"{seed} {number}"))
-        try:
-            start.wait(LIMIT)
-            work()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            sys.settrace(None)
-
-    threads = [threading.Thread(target=do, args=(work, number)) for number, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(2 * LIMIT)
-    assert not any(thread.is_alive() for thread in threads)
-    return errors
+from tests.interleaving import interleaved, pausing
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -83,7 +34,7 @@ def test_one_thread_reads_at_a_time(seed: int) -> None:
 
     with Server(handlers, ae_title="SCP", contexts=support, window=window, timeouts=scripted.FAST) as acceptor:
         with scripted.dial(acceptor.address, window=window) as association:
-            assert interleaved([ask] * 3, seed) == []
+            assert interleaved([ask] * 3, seed, wire) == []
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -97,7 +48,7 @@ def test_a_server_listens_once(seed: int) -> None:
             acceptor.close()
         acceptor.start()
 
-    assert interleaved([start_and_close] * 3, seed) == []
+    assert interleaved([start_and_close] * 3, seed, server) == []
     with scripted.dial(acceptor.address) as association:
         assert association.echo() == 0
     acceptor.close()  # after which no thread and no socket is left
@@ -134,7 +85,7 @@ def test_a_fake_peer_waits_for_all_that_it_plays(seed: int) -> None:
     with Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=scripted.FAST) as acceptor, nd.record() as wire:
         scripted.dial(acceptor.address).release()
     fake = FakePeer(wire)
-    threading.settrace(pausing(f"{seed}"))
+    threading.settrace(pausing(f"{seed}", peers))
     try:
         fake.start()
     finally:
@@ -146,5 +97,5 @@ def test_a_fake_peer_waits_for_all_that_it_plays(seed: int) -> None:
         with suppress(OSError):
             socket.create_connection(address, LIMIT).close()
 
-    assert interleaved([fake.stop, call], seed) == []
+    assert interleaved([fake.stop, call], seed, peers) == []
     assert not [thread for thread in fake._threads if thread.is_alive()]
