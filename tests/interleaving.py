@@ -1,6 +1,6 @@
 """Threads that lose the interpreter in between: any two lines of a module may have the work of another thread between them.
 
-Left to itself the interpreter changes threads in few places.  Here a thread sleeps for an instant at lines that a seed has
+Left to itself the interpreter changes threads in few places.  Here a thread pauses for an instant at lines that a seed has
 chosen, so that another one comes there before it goes on.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any
@@ -23,11 +22,12 @@ _INSTANT = 1e-4  #: seconds
 
 def pausing(seed: str, *modules: ModuleType) -> Callable[[FrameType, str, Any], Any]:
     """What `sys.settrace` takes: the thread lets others go first at lines of *modules* that *seed* chooses."""
+    never = threading.Event()
     chosen, files = random.Random(seed), {module.__file__ for module in modules}
 
     def at_line(frame: FrameType, event: str, argument: object) -> Any:
         if event == "line" and chosen.random() < _SHARE:
-            time.sleep(_INSTANT)
+            never.wait(_INSTANT)
         return at_line
 
     return lambda frame, event, argument: at_line if frame.f_code.co_filename in files else None
