@@ -51,13 +51,27 @@ class Idle:
             return len(self._entries)
 
     def put(self, where: Hashable, terms: Any, thing: Resting, seconds: float) -> None:
-        """Keep *thing* for *seconds*; it belongs to nobody until it is taken."""
+        """Keep *thing* for *seconds*; it belongs to nobody until it is taken.
+
+        Where no thread can be had to release it (at the end of the interpreter there is none), it is released now.
+        """
+        entry = _Entry(where, terms, thing, time.monotonic() + seconds)
         with self._news:
-            self._entries.append(_Entry(where, terms, thing, time.monotonic() + seconds))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="nbdicom idle associations", daemon=True)
-                self._thread.start()
-            self._news.notify_all()
+            if self._has_thread():
+                self._entries.append(entry)
+                self._news.notify_all()
+                return
+        thing.release()
+
+    def _has_thread(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="nbdicom idle associations", daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):
+                return False
+            self._thread = thread
+        return True
 
     def take(self, where: Hashable, fits: Callable[[Any], bool]) -> tuple[Any, Any] | None:
         """A thing that leads to *where*, whose terms fit, and that is alive, with its terms; else None.

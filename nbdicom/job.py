@@ -192,9 +192,13 @@ class Job(Generic[T]):
             self._run()
             self._tick()
             return self
-        worker = self._thread(self._run, "work")
+        try:
+            self._thread(self._run, "work").start()
+        except (RuntimeError, MemoryError):  # no thread can be had: it can be started again, and nobody waits for it
+            with self._lock:
+                self._ticker, self._snapshot = None, replace(self._snapshot, state="waiting")
+            raise
         self._ticker.start()
-        worker.start()
         return self
 
     def cancel(self) -> None:

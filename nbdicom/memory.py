@@ -209,6 +209,9 @@ class Connection:
         self._woken = True
         self._tell()
 
+    def cut(self) -> None:
+        """Nobody waits for long to write: who waits looks up, and `close` is seen."""
+
     def handshake(self, deadline: float | None) -> None:
         """Nothing is secured in memory."""
 
@@ -264,6 +267,11 @@ class Network:
         """Nobody listens there any more."""
         with self._lock:
             self._listening.pop(port, None)
+
+    def forget(self) -> None:
+        """In a process that was forked: who listens does so in the parent."""
+        self._lock = threading.Lock()  # the parent's may have been taken
+        self._listening = {}
 
     def connect(self, port: int, ours: Callable[[str], C]) -> C:
         """A connection to who listens there; *ours* makes our end of it.

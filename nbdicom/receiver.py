@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -161,11 +162,29 @@ class Receiver(Tabular):
         NbdicomError
             If the folder cannot be used.
         """
+        replace_running(self, self._listen)
+        return self
+
+    def _listen(self) -> None:
         from nbdicom.data.sink import made_folder
 
         made_folder(self.folder)
-        replace_running(self, self._server.start)
-        return self
+        self._server.start()
+
+    @contextmanager
+    def beside(self) -> Iterator[Self]:
+        """Listen for as long as this lasts, beside another receiver of the same AE title, which goes on.
+
+        Raises
+        ------
+        ConnectionFailed, NbdicomError
+            As `start`; a port that the other one has is taken.
+        """
+        try:
+            self._listen()
+            yield self
+        finally:
+            self._server.close()
 
     def stop(self) -> None:
         """Stop listening and abort what is under way."""

@@ -26,6 +26,7 @@ __all__ = [
     "attach",
     "deaf",
     "detach",
+    "hold",
     "idle",
     "listening",
     "network",
@@ -68,7 +69,15 @@ class Runnable(Protocol):
         ...
 
 
-class Listener(Protocol):
+class Held(Protocol):
+    """What has threads, sockets or files of this process."""
+
+    def drop(self) -> None:
+        """Let go of them without a word: after a fork they belong to the parent process."""
+        ...
+
+
+class Listener(Held, Protocol):
     """An acceptor that listens, in whatever stands before it."""
 
     tracers: tuple[Tracer, ...]  #: who records its associations; read anew for each
@@ -90,6 +99,7 @@ R = TypeVar("R", bound=Runnable)
 _lock = threading.RLock()
 _running: dict[str, Runnable] = {}
 _listening: list[Listener] = []
+_held: weakref.WeakSet[Held] = weakref.WeakSet()
 network = Network()  #: the ports of the host "memory" in this process
 _peers: weakref.WeakValueDictionary[tuple[str, str], Remembered] = weakref.WeakValueDictionary()
 
@@ -118,9 +128,11 @@ def replace_running(server: R, begin: Callable[[], object]) -> None:
         raise
     with _lock:
         earlier = _running.get(server.ae_title)
-        if earlier is not None and earlier is not server:
-            earlier.stop()
         _running[server.ae_title] = server
+    if earlier is not None and earlier is not server:
+        earlier.stop()  # without the lock: it waits for its handlers, and one of them may ask who runs
+    if not server.running:  # another thread was quick to stop it, when it was not known here yet
+        stopped(server)
 
 
 def _is_taken(error: BaseException | None) -> bool:
@@ -154,6 +166,12 @@ def deaf(server: Listener) -> None:
     with _lock:
         if server in _listening:
             _listening.remove(server)
+
+
+def hold(thing: Held) -> None:
+    """*thing* opens what no forked process may touch."""
+    with _lock:
+        _held.add(thing)
 
 
 def attach(tracer: Tracer) -> None:
@@ -190,8 +208,26 @@ def running_table() -> Table:
 
 #: Associations of this process that nobody uses at the moment; see `Timeouts.linger`.
 idle = Idle()
+
+
+def _forget() -> None:
+    """In a process that was forked: servers, sockets and folders are the parent's.
+
+    Their threads are not here, so whoever waited for one would wait for ever; and what is written into a socket, or removed
+    from a folder, is missed there.
+    """
+    _lock.release()
+    for one in (*_listening, *_held):
+        one.drop()
+    _running.clear()
+    _listening.clear()
+    _held.clear()
+    network.forget()
+    idle.forget()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=idle.forget)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget)
 
 
 @atexit.register

@@ -2,13 +2,14 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 DOCS = Path(__file__).parents[1] / "docs"
 PORT = "11113"  #: that a page names; another test may have it
@@ -24,8 +25,7 @@ def test_the_examples_of_a_page(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     blocks = blocks_of(name)
     assert blocks
     names: dict[str, object] = {"__name__": name}

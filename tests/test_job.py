@@ -57,6 +57,19 @@ def test_a_result() -> None:
     assert "a product: done" in repr(job)
 
 
+def test_without_a_thread_it_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    job = Job(lambda job: 6 * 7)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            job.start()
+    assert job.state == "waiting" and not job.running
+    assert job.start().wait(LIMIT) == 42
+
+
 def test_an_error_is_raised_where_one_waits_and_its_text_is_shown_nowhere() -> None:
     def fails(job):
         raise ValueError("Doe^Jane is no number")

@@ -460,3 +460,98 @@ def test_answers_that_nobody_takes_for_a_while(acceptor: str) -> None:
                 await use(server.address)
 
     run(main())
+
+
+# ------------------------------------------------------------------------------- several threads
+
+
+LIMIT = 30.0  #: seconds that a thread has
+
+
+def test_a_server_is_closed_while_another_thread_is_in_its_handler() -> None:
+    """What the handler does is not torn from it: its association ends when it comes back, and `close` waits for that."""
+    entered, came, left = threading.Event(), [], []
+
+    def find(request: FindRequest) -> Iterator[Any]:
+        yield {"PatientID": "1"}
+        entered.set()
+        until = time.monotonic() + LIMIT
+        while server.running:
+            assert time.monotonic() < until
+        left.append("the handler")
+        yield {"PatientID": "2"}
+
+    def ask() -> None:
+        with nd.associate(server.address, called="SCP", contexts=[FIND]) as association:
+            try:
+                came.extend(association.find({"PatientID": ""}, model=FIND))
+            except AssociationAborted as error:
+                came.append(error)
+
+    server = nd.Server(Handlers(find=find), ae_title="SCP", contexts=[FIND], host="memory").start()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert entered.wait(LIMIT)
+    server.close(LIMIT)
+    assert left == ["the handler"] and not server.associations
+    asking.join(LIMIT)
+    assert isinstance(came[-1], AssociationAborted)
+
+
+def test_a_handler_closes_its_own_server() -> None:
+    def find(request: FindRequest) -> Iterator[Any]:
+        yield {"PatientID": "1"}
+        server.close(LIMIT)
+        yield {"PatientID": "2"}
+
+    server = nd.Server(Handlers(find=find), ae_title="SCP", contexts=[FIND], host="memory").start()
+    with nd.associate(server.address, called="SCP", contexts=[FIND]) as association:
+        with pytest.raises(AssociationAborted):
+            list(association.find({"PatientID": ""}, model=FIND))
+    assert not server.running and not server.associations
+
+
+def test_what_is_put_off_is_done_once() -> None:
+    """By whoever waits for an association of the server: while one is at it, another thread does the rest."""
+    done: list[int] = []
+
+    def the_rest() -> None:
+        thread = threading.Thread(target=other.listen, args=(0.01,))
+        thread.start()
+        thread.join(LIMIT)
+        done.append(0)
+
+    with nd.Server(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory") as server:
+        with (
+            nd.associate(server.address, called="SCP", contexts=["Verification"]) as association,
+            nd.associate(server.address, called="SCP", contexts=["Verification"]) as other,
+        ):
+            server.later(the_rest)
+            server.later(done.append, 1)
+            server.later(done.append, 2)
+            assert association.listen(0.01)
+    assert done == [1, 2, 0]
+
+
+def test_a_report_is_delivered_once() -> None:
+    """Somebody else waits for the reports, too, while one is on its way."""
+    heard: list[int] = []
+
+    def hear(request: Any) -> int:
+        heard.append(request.event_type_id)
+        if len(heard) == 1:
+            pacs.reports.retry()
+            waiting = threading.Thread(target=pacs.reports.wait, args=(0.01,))
+            waiting.start()
+            waiting.join(LIMIT)
+        return 0
+
+    event = nd.PresentationContext(nd.UID.of("UnifiedProcedureStepEvent"), scu_role=True, scp_role=True)
+    with nd.Server(Handlers(n_event_report=hear), ae_title="WATCHER", contexts=[event], host="memory") as watcher:
+        address = f"memory:{watcher.address[1]}"
+        with nd.Pacs(host="memory", allow={"WATCHER": address}, report_pauses=(0.01,)) as pacs:
+            peer = nd.Peer(pacs)
+            peer.workitems.subscribe(receiver="WATCHER")
+            peer.workitems.create(ProcedureStepLabel="to be watched")
+            assert pacs.reports.wait(LIMIT)
+    assert sorted(heard) == sorted(set(heard))

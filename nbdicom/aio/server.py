@@ -189,6 +189,11 @@ class Server(Acceptor):
         if self._served:
             await asyncio.wait(list(self._served), timeout=timeout)
 
+    def drop(self) -> None:
+        """After a fork it belongs to the parent process, and to its loop, which nothing here may touch."""
+        self._requested, self._listener = self.address, None
+        self._served = {}
+
     async def __aenter__(self) -> Self:
         return await self.start()
 

@@ -14,7 +14,7 @@ from typing import Any
 from nbdicom.blocking.driver import Driver
 from nbdicom.core.association import Invocation
 from nbdicom.core.dimse import Received
-from nbdicom.errors import AssociationAborted, AssociationError
+from nbdicom.errors import AssociationError
 from nbdicom.operations.effects import Operation, Receive, Send, alone
 
 __all__ = ["Attendant"]
@@ -49,6 +49,7 @@ class Attendant:
         self._invocation = Invocation()
         self._waiting = False  # the operation stands at a Receive
         self._since = time.monotonic()
+        self._stopped: str | None = None  # why the association is to end
 
     def step(self) -> None:
         """Do what there is to do until the peer has something to look at."""
@@ -62,6 +63,12 @@ class Attendant:
         finally:
             self._thread = None
             self._busy.release()
+            self._end_if_stopped()
+
+    @property
+    def is_busy_elsewhere(self) -> bool:
+        """Whether another thread than this one is at it."""
+        return self._thread not in (None, threading.get_ident())
 
     def pass_time(self) -> None:
         """No time passes by itself: an association that has been idle for too long ends when somebody looks at it."""
@@ -73,11 +80,21 @@ class Attendant:
         return idle is not None and self._operation is None and time.monotonic() > self._since + idle
 
     def stop(self, reason: str) -> None:
-        """Abort the association for *reason*."""
-        self._driver.core.abort(AssociationAborted(reason, source=0, reason_diag=0))
-        self._driver.close()
-        self._end()
-        self._over()
+        """Abort the association for *reason*; whoever is at it does so when that step is done."""
+        self._stopped = reason
+        self._end_if_stopped()
+
+    def _end_if_stopped(self) -> None:
+        # Looked at again after each release: a reason may come between the last look and the release.
+        while self._stopped is not None and not self._driver.closed and self._busy.acquire(blocking=False):
+            self._thread = threading.get_ident()
+            try:
+                self._driver.end(self._stopped)
+                self._end()
+                self._over()
+            finally:
+                self._thread = None
+                self._busy.release()
 
     def _step(self) -> None:
         driver = self._driver

@@ -96,6 +96,14 @@ class SocketListener:
         for end in self._wake:
             end.close()
 
+    def drop(self) -> None:
+        """Let go of the sockets without a word: after a fork they belong to the parent process."""
+        self._selector.close()
+        for end in (self._listener, *self._wake):
+            end.close()
+        for one in self._unserved:
+            one.close()
+
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"nbdicom {self._name}", daemon=True)
         with self._lock:

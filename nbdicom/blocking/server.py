@@ -133,14 +133,15 @@ class Server(Acceptor):
         ConnectionFailed
             If the address cannot be listened on; the cause is the system's error.
         """
-        if self._listener is not None:
-            return self
         host, port = self._requested
         if self.tls is not None:
             self.tls.server_context  # noqa: B018  # a file that is missing is said now, not to the first caller
-        self._open = True
         try:
-            self._listener = self._listen(host, port)
+            with self._lock:
+                if self._listener is not None:
+                    return self
+                self._listener = self._listen(host, port)
+                self._open = True
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectionFailed(
@@ -193,21 +194,42 @@ class Server(Acceptor):
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop listening, abort the associations, and wait for their threads, at most *timeout* seconds."""
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
         deadline = time.monotonic() + timeout
-        deaf(self)
-        listener.close()
         with self._lock:
+            listener, self._listener = self._listener, None
+            if listener is None:
+                return
             self._open = False
             live = dict(self._served)
+        deaf(self)
+        listener.close()
         for worker, one in live.items():
             if isinstance(worker, Attendant):
                 worker.stop("the server is closing")
             else:
                 one.driver.request_end("the server is closing")
         listener.join(deadline)
+        with self._ended:  # in memory a handler may be at work in a thread of somebody's
+            busy = [worker for worker in live if isinstance(worker, Attendant) and worker.is_busy_elsewhere]
+            self._ended.wait_for(
+                lambda: not any(worker in self._served for worker in busy), max(0.0, deadline - time.monotonic())
+            )
+
+    def drop(self) -> None:
+        """Let go of all sockets without a word: after a fork they belong to the parent process.
+
+        Where it listens is still known here: a process that was forked may want to call the server.
+        """
+        listener, self._listener = self._listener, None
+        served, self._served = self._served, {}
+        self._lock = threading.Lock()  # the parent's may have been taken
+        self._ended = threading.Condition(self._lock)
+        for worker, one in served.items():
+            if not isinstance(worker, Attendant):
+                one.driver.transport.close()
+        if listener is not None:
+            self._requested = listener.address
+            listener.drop()
 
     def later(self, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called after a handler has returned: what it tells a peer goes out after the answer.
@@ -239,7 +261,11 @@ class Server(Acceptor):
 
     def _do_chores(self) -> None:
         for _ in range(len(self._chores)):  # what is put off meanwhile has to wait
-            self._chores.popleft()()
+            try:
+                chore = self._chores.popleft()
+            except IndexError:
+                break  # another thread was faster
+            chore()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -273,9 +299,12 @@ class Server(Acceptor):
         attendant = Attendant(driver, lambda: self._answer(served, address), over, self._do_chores)
         with self._lock:
             self._served[attendant] = self._served.pop(served)
+            closing = not self._open
             waiting = [worker for worker in self._served if isinstance(worker, Attendant)]
         connection.driver, connection.work, connection.pass_time = driver, attendant.step, attendant.pass_time
         driver.connected()
+        if closing:  # since it was admitted, by another thread
+            attendant.stop("the server is closing")
         for other in waiting:
             other.step()  # no time passes by itself: those that are idle for too long end now
 
@@ -395,6 +424,10 @@ class _Listener(Protocol):
         """Wait for the threads that served, until *deadline* at most."""
         ...
 
+    def drop(self) -> None:
+        """Let go of the sockets without a word."""
+        ...
+
 
 class _MemoryListener:
     """Listens in the memory of this process."""
@@ -408,3 +441,6 @@ class _MemoryListener:
 
     def join(self, deadline: float) -> None:
         """Nobody works in a thread."""
+
+    def drop(self) -> None:
+        """There are no sockets."""

@@ -255,6 +255,10 @@ class Transport:
         """Make a `read` that waits in another thread see the end of the stream."""
         self._shutdown(socket.SHUT_RD)
 
+    def cut(self) -> None:
+        """Make a `write` that waits in another thread fail."""
+        self._shutdown(socket.SHUT_RDWR)
+
     def _shutdown(self, how: int) -> None:
         try:
             self._socket.shutdown(how)

@@ -79,6 +79,7 @@ class Wire:
         self._message_lock = threading.RLock()  # one message at a time on the wire
         self._write_lock = threading.RLock()  # one list of whole PDUs at a time
         self._reading = False  # somebody reads
+        self._reader = 0  # who
         self._in_io = False  # between the socket and the core: an interrupt here loses the position in the stream
         self._torn = False  # a PDU was written in part
         self._held: list[Buffer] = []  # whole messages that go out with the next one
@@ -125,6 +126,12 @@ class Wire:
                 self.core.abort()
         self.close()
 
+    def end(self, reason: str) -> None:
+        """Abort the association for *reason*."""
+        with self._lock:
+            self.core.abort(AssociationAborted(reason, source=0, reason_diag=0))
+        self.close()
+
     def request_end(self, reason: str) -> None:
         """Make the thread that uses this association abort it soon; may be called from any thread."""
         self._stop = reason
@@ -144,6 +151,8 @@ class Wire:
                         self.flush()
                 finally:
                     self._write_lock.release()
+            else:
+                self.transport.cut()  # it waits for a peer that takes nothing, and would do so when we are gone
             if not self._torn and self._os_error is None and self.core.state is Sta.STA13:
                 # Nothing is under way in memory.
                 over = not isinstance(self.transport, Connection) and self._hear_out()
@@ -163,7 +172,7 @@ class Wire:
     def _stop_reader(self) -> None:
         """Another thread may be waiting for the peer: it sees the end of the stream and leaves the socket to us."""
         with self._lock:
-            if self._reading:
+            if self._reading and self._reader != threading.get_ident():
                 self.transport.wake()
                 until = time.monotonic() + _LINGER
                 while self._reading and (left := until - time.monotonic()) > 0:
@@ -240,6 +249,7 @@ class Wire:
                     mine = False
                 else:
                     self._reading = mine = True
+                    self._reader = threading.get_ident()
             patience = None
             if mine:
                 try:
@@ -264,7 +274,7 @@ class Wire:
                 finally:
                     self._reading = False
                     if self._waiting:
-                        self._done_reading()
+                        self._tell_waiting()
             if until is not None and time.monotonic() >= until:
                 return
             if self._bytes != bytes_before and (core.messages != messages or not begun or self._bytes >= goal):
@@ -408,18 +418,23 @@ class Wire:
             if self._reading or self.closed:
                 return
             self._reading = True
+            self._reader = threading.get_ident()
         try:
             if self.transport.readable():
                 self._take()
         finally:
-            self._done_reading()
+            self._reading = False
+            if self._waiting:
+                self._tell_waiting()
 
-    def _done_reading(self) -> None:
-        """We are no longer the reader: whoever waits looks what has come, and one of them reads."""
-        self._reading = False
-        if self._waiting:  # looked at after the flag is down, as a waiter looks at the flag after it has been counted
-            with self._lock:
-                self._arrived.notify_all()
+    def _tell_waiting(self) -> None:
+        """We are no longer the reader: whoever waits looks what has come, and one of them reads.
+
+        The flag is down before it is asked who waits, as a waiter looks at the flag after it has been counted.  It is not
+        touched again: another one may be the reader by now.
+        """
+        with self._lock:
+            self._arrived.notify_all()
 
     def _wait_for_reader(self, seconds: float) -> None:
         """Until the reader has read; the lock is ours before and after."""

@@ -117,9 +117,9 @@ class Thumbnails(Panel):
                 if self._waiting.empty():
                     self._worker = None
                     return
-            paths = [self._waiting.get()]
-            while not self._waiting.empty() and len(paths) < 200:
-                paths.append(self._waiting.get())  # a burst is shown as one step
+                paths = [self._waiting.get()]  # with the lock: who closes takes what waits away
+                while not self._waiting.empty() and len(paths) < 200:
+                    paths.append(self._waiting.get())  # a burst is shown as one step
             try:
                 self._take(series_of(paths))
             except DataSetError:

@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
@@ -41,7 +42,7 @@ from nbdicom.pacs.workflow.services import SERVED, Workflow
 from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.privacy import trace_of
-from nbdicom.running import replace_running, running, stopped
+from nbdicom.running import hold, replace_running, running, stopped
 from nbdicom.table import Table
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
@@ -161,10 +162,12 @@ class Pacs:
         self._any_host = any_host
         self._root = None if root is None else Path(root).expanduser().absolute()
         self._temporary: Path | None = None
-        self._removal: Callable[[], Any] | None = None
+        self._removal: weakref.finalize[..., Pacs] | None = None
         self._archive: Archive | None = None
         self._workflow: Workflow | None = None
         self._server: Server | None = None
+        self._life = threading.RLock()  # one thread starts or stops it at a time
+        self._opening = threading.RLock()  # one opens or closes the folder
 
     # --------------------------------------------------------------------------- life
 
@@ -184,13 +187,16 @@ class Pacs:
         return self
 
     def _begin(self) -> None:
-        opened = self._archive is None
-        try:
-            self._server = self._listen()
-        except BaseException:
-            if opened:
-                self._close()
-            raise
+        with self._life:
+            if self._server is not None:
+                return  # another thread was faster
+            opened = self._archive is None
+            try:
+                self._server = self._listen()
+            except BaseException:
+                if opened:
+                    self._close()
+                raise
 
     def _listen(self) -> Server:
         from nbdicom.blocking.server import Server
@@ -227,25 +233,37 @@ class Pacs:
 
     def stop(self) -> None:
         """Stop listening, end the associations, close the folder (and remove it if it is a temporary one)."""
-        server, self._server = self._server, None
-        if self._workflow is not None:
-            self._workflow.reports.stop()
-        if server is not None:
-            self._requested = (self._requested[0], server.address[1])  # the next start keeps the address
-            server.close()
-        self._close()
-        stopped(self)
+        with self._life:
+            server, self._server = self._server, None
+            if self._workflow is not None:
+                self._workflow.reports.stop()
+            if server is not None:
+                self._requested = (self._requested[0], server.address[1])  # the next start keeps the address
+                server.close()
+            self._close()
+            stopped(self)
 
     def _close(self) -> None:
-        workflow, self._workflow = self._workflow, None
-        if workflow is not None:
-            workflow.close()
-        archive, self._archive = self._archive, None
-        if archive is not None:
-            archive.close()
-        self._temporary = None
+        with self._opening:
+            workflow, self._workflow = self._workflow, None
+            if workflow is not None:
+                workflow.close()
+            archive, self._archive = self._archive, None
+            if archive is not None:
+                archive.close()
+            self._temporary = None
+            if self._removal is not None:
+                self._removal()
+
+    def drop(self) -> None:
+        """Let go of everything without a word: after a fork it belongs to the parent process."""
+        if self._server is not None:
+            self._requested = (self._requested[0], self._server.address[1])
         if self._removal is not None:
-            self._removal()
+            self._removal.detach()
+        self._parents = (self._archive, self._workflow)  # SQLite must not even close here what it opened there
+        self._server = self._archive = self._workflow = self._temporary = self._removal = None
+        self._life, self._opening = threading.RLock(), threading.RLock()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -286,38 +304,43 @@ class Pacs:
         return self._root or self._temporary
 
     def _open(self) -> Archive:
-        if self._archive is None:
-            root = self._root
-            for other in running():
-                # A cell that is run again asks for the folder that its first run still has.
-                if isinstance(other, Pacs) and other is not self and other.ae_title == self.ae_title:
-                    if root is not None and other.root == root:
-                        other.stop()
-            if root is None:
-                root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
-                # A notebook's kernel ends without a word; the folder shall go with it.
-                self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
-            durable = self.durability == "full"
-            archive = Archive(root, durability=self.durability, limits=self.limits)
-            try:
-                self._workflow = Workflow(
-                    root,
-                    archive,
-                    ae_title=self.ae_title,
-                    address=self.allow.get,
-                    durable=durable,
-                    pauses=self.report_pauses,
-                    tls=self._move_tls,
-                    timeouts=self.timeouts,
-                    limits=self.limits,
-                    notify_steps=self._notify[0],
-                    notify_availability=self._notify[1],
-                )
-            except BaseException:
-                archive.close()
-                raise
-            self._archive = archive
-        return self._archive
+        with self._opening:
+            if self._archive is None:
+                self._archive = self._open_folder()
+            return self._archive
+
+    def _open_folder(self) -> Archive:
+        hold(self)
+        root = self._root
+        for other in running():
+            # A cell that is run again asks for the folder that its first run still has.
+            if isinstance(other, Pacs) and other is not self and other.ae_title == self.ae_title:
+                if root is not None and other.root == root and other.running:
+                    other.stop()
+        if root is None:
+            root = self._temporary = Path(tempfile.mkdtemp(prefix="nbdicom-pacs-"))
+            # A notebook's kernel ends without a word; the folder shall go with it.
+            self._removal = weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+        durable = self.durability == "full"
+        archive = Archive(root, durability=self.durability, limits=self.limits)
+        try:
+            self._workflow = Workflow(
+                root,
+                archive,
+                ae_title=self.ae_title,
+                address=self.allow.get,
+                durable=durable,
+                pauses=self.report_pauses,
+                tls=self._move_tls,
+                timeouts=self.timeouts,
+                limits=self.limits,
+                notify_steps=self._notify[0],
+                notify_availability=self._notify[1],
+            )
+        except BaseException:
+            archive.close()
+            raise
+        return archive
 
     def _opened(self) -> Workflow:
         self._open()

@@ -86,7 +86,7 @@ class Incoming(PartFile):
         self._limit = limit
         self.head = bytearray()  #: the data set's first 32 KiB or some more, and all of it if it is no longer
         assert self._descriptor is not None
-        self._discard = weakref.finalize(self, _discard, self._descriptor, part)
+        self._discard = weakref.finalize(self, _discard, self._descriptor, part, os.getpid())
 
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the next bytes of the data set."""
@@ -132,7 +132,9 @@ class Incoming(PartFile):
         self._discard()
 
 
-def _discard(descriptor: int, part: str) -> None:
+def _discard(descriptor: int, part: str, process: int) -> None:
+    if process != os.getpid():
+        return  # we were forked, and it is the parent's
     try:
         os.close(descriptor)
         with suppress(FileNotFoundError):

@@ -124,7 +124,7 @@ def move_here(
         timeouts=peer.timeouts,
         limits=peer.limits,
     )
-    with receiver:
+    with receiver.beside():  # a receiver of the user's, or of another retrieval, goes on
         moved = move(peer, targets, peer.calling, model=model, progress=progress)
         # Some peers answer Success before the last instance is through: what they count is waited for.
         cancelled = any(isinstance(row.answer.error, OperationCancelled) for row in moved.rows)

@@ -145,6 +145,7 @@ class FakePeer(Tabular):
                 f"cannot listen on {join_address(*self._requested)}: {error.strerror or error}",
                 hint="choose another port (0 takes a free one) or host",
             ) from error
+        self._listener.setblocking(False)
         self._wake = socket.socketpair()
         thread = threading.Thread(target=self._accept, args=(self._listener, self._wake[0]), daemon=True)
         self._threads = [thread]
@@ -156,7 +157,9 @@ class FakePeer(Tabular):
         if self._listener is None or self._wake is None:
             return
         self._wake[1].send(b"\0")
-        for thread in list(self._threads):
+        accepting, *_ = self._threads
+        accepting.join(self._timeout)  # first: until then more may come
+        for thread in self._threads[1:]:
             thread.join(self._timeout)
         self._listener.close()
         for end in self._wake:
@@ -209,7 +212,10 @@ class FakePeer(Tabular):
             ready, _, _ = select.select([listener, wake], [], [])
             if wake in ready:
                 return
-            connection, address = listener.accept()
+            try:
+                connection, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue  # who called has gone again, and nobody waits here for the next: we may be told to stop
             thread = threading.Thread(
                 target=self._play, args=(connection, f"{address[0]}:{address[1]}", number), daemon=True
             )

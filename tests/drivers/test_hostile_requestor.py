@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -79,6 +80,7 @@ from nbdicom.core.pdu import (
     UserInformation,
     encode_pdu,
 )
+from nbdicom.core.trace import PDUReceived
 from nbdicom.operations.handlers import Abort, Handlers, Reject
 from nbdicom.operations.requests import FindRequest, StoreRequest
 from nbdicom.status import Status
@@ -615,7 +617,9 @@ def test_the_requestor_ends_at_every_byte(serve: Serve, dial: Dial, how: str, ca
         assert [sink.closed for sink in stores.sinks].count([True]) == complete
     assert all(sink.closed in ([True], [False]) for sink in stores.sinks)
     assert len([sink for sink in stores.sinks if sink.closed == [True]]) == stores.stored
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    # With "Executing" begins what the debug mode of asyncio has to say of a slow machine.
+    assert [words for words in told if not words.startswith("Executing ")] == []
 
 
 def test_the_requestor_stalls_at_every_byte(serve: Serve) -> None:
@@ -817,3 +821,26 @@ def test_a_flood_of_garbage_after_our_abort_is_read_away(serve: Serve) -> None:
         wire.send(b"GET / HTTP/1.1\r\n" + bytes(1_000_000))
         wire.finish()
         assert wire.rest() == A_ABORT_USER
+
+
+def test_who_is_gone_before_the_answer_to_its_release_keeps_no_thread() -> None:
+    """The answer breaks in the thread that reads, which has nobody to wait for; one of three shows it on any machine."""
+    asked, gone = threading.Semaphore(0), threading.Semaphore(0)
+
+    def watch(event: Any) -> None:
+        if isinstance(event, PDUReceived) and event.pdu_type == A_RELEASE_RQ[0]:
+            asked.release()
+            assert gone.acquire(timeout=LIMIT)
+
+    seconds = []
+    with Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=FAST, trace=watch) as server:
+        for _ in range(3):
+            with Wire.associated(server.address) as wire:
+                wire.send(A_RELEASE_RQ)
+                assert asked.acquire(timeout=LIMIT)
+                wire.reset()
+            since = time.monotonic()
+            gone.release()
+            assert server.wait_until_left(LIMIT)
+            seconds.append(time.monotonic() - since)
+    assert min(seconds) < 1, seconds

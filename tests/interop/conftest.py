@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items):
 def _no_proxy():
     """Nothing here goes further than the loopback interface."""
     urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
+    yield
+    urllib.request.install_opener(None)  # the next one who asks makes one as ever
 
 
 @pytest.fixture(scope="package")

@@ -24,11 +24,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 LOOPBACK = "127.0.0.1"
 START = 60.0  #: seconds until a program that was started must listen
 RUN = 100.0  #: seconds for one run of a command line tool
 _HERE = Path(__file__).parent
-_used: set[int] = set()
 
 
 class Missing(Exception):
@@ -86,17 +87,6 @@ def pynetdicom_version() -> str:
     """pynetdicom's version, such as "3.0.4"."""
     pynetdicom()
     return importlib.metadata.version("pynetdicom")
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on, and that was not given out before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in _used:
-            _used.add(port)
-            return port
 
 
 # ------------------------------------------------------------------------------- programs

@@ -3,13 +3,16 @@
 import base64
 import json
 import re
+import threading
 
 import pytest
 from pydicom.dataset import FileMetaDataset
 
 import nbdicom as nd
 from nbdicom.errors import NbdicomError, OperationFailed
+from nbdicom.notebook import thumbnails
 from nbdicom.peer.registry import Peers
+from tests.interleaving import interleaved, pausing
 
 from ..peer.conftest import ct
 from .waiting import LIMIT, until
@@ -271,3 +274,22 @@ def test_a_peer_without_a_worklist() -> None:
         with pytest.raises(OperationFailed):
             form.form.search().wait(LIMIT)
         assert "failed" in form.form._status.value
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_strip_that_is_closed_while_it_grows_leaves_no_thread(seed, tmp_path) -> None:
+    """What waits is taken away by who closes it; the thread that would have shown it does not wait for more."""
+
+    def grow_and_close() -> None:
+        for _ in range(20):
+            strip = nd.Thumbnails()
+            strip.add(tmp_path / "1.dcm")
+            strip.close()
+            strip.wait(LIMIT)
+            assert strip._worker is None
+
+    threading.settrace(pausing(f"{seed}", thumbnails))
+    try:
+        assert interleaved([grow_and_close] * 2, seed, thumbnails) == []
+    finally:
+        threading.settrace(None)

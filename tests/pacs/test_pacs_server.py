@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import warnings
 
 import pytest
@@ -63,6 +64,35 @@ def test_a_cell_that_is_run_again_replaces_its_server(tmp_path):
     assert third.running
     third.stop()
     other.stop()
+
+
+@pytest.mark.parametrize("what", ["counts", "start", "stop"])
+def test_threads_that_do_the_same_at_once(tmp_path, what):
+    """One opens the folder and listens, or closes it; for the others it is done."""
+    threads = set(threading.enumerate())
+    for number in range(4):
+        pacs = Pacs(tmp_path / str(number), durability="none")
+        if what == "stop":
+            pacs.start()
+        at_once, errors = threading.Barrier(3), []
+
+        def do(pacs=pacs, at_once=at_once, errors=errors):
+            at_once.wait(30)
+            try:
+                getattr(pacs, what)()
+                assert pacs.running is (what == "start")
+            except Exception as error:
+                errors.append(error)
+
+        doing = [threading.Thread(target=do) for _ in range(3)]
+        for thread in doing:
+            thread.start()
+        for thread in doing:
+            thread.join(30)
+        pacs.stop()
+        assert errors == []
+    left = set(threading.enumerate()) - threads
+    assert not [thread for thread in left if thread.name == "nbdicom NBPACS"]  # nobody listens who cannot be stopped
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "memory"])

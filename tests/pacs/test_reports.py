@@ -98,6 +98,28 @@ def test_on_a_new_association_with_roles_reversed(hospital):
     assert hospital.reports.wait(SOON)
 
 
+def test_without_a_thread_it_waits_for_the_next(hospital, monkeypatch):
+    inbox = Inbox()
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if "reports to" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with modality(inbox) as scp:
+        hospital.allow["CT1"] = scp.address
+        hospital.start()
+        with dial(hospital) as association:
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", refuse)
+                ask(association)
+            assert hospital.reports.pending() == 1
+            ask(association, "9.2")
+        inbox.wait(2)
+    assert hospital.reports.wait(SOON)
+
+
 def test_the_requestor_cannot_take_it_on_its_own_association(hospital):
     """It answers with a failure there, as those do who expect a new association."""
     inbox = Inbox()

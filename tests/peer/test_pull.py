@@ -19,6 +19,7 @@ from nbdicom.operations.requests import Refuse
 from nbdicom.peer.notices import IncompleteTransfer
 from tests.peer.conftest import MODELS, ct
 from tests.peer.test_transfer import CT, role
+from tests.ports import free_port
 
 SERIES = {"1.2.3.1": 3, "1.2.3.2": 4}
 
@@ -353,10 +354,7 @@ def test_a_cancelled_job_tells_what_is_missing(pacs: Peer, tmp_path: Path) -> No
 
 
 def test_by_move(scp: Any, archive: Archive, tmp_path: Path) -> None:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     peer = scp(
         contexts=["StudyRootQueryRetrieveInformationModelMove", "StudyRootQueryRetrieveInformationModelFind"],
         find=archive.find,

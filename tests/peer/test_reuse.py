@@ -238,6 +238,24 @@ def test_a_forked_process_has_none(archive: Archive) -> None:
     assert len(peer.studies()) == 1 and len(archive.associations) == 1  # ours is as good as before
 
 
+def test_without_a_thread_it_is_released_at_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would release it later, and the answer of the peer is not lost for that."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if "idle" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    peer = archive.peer()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert len(peer.studies()) == 1
+        assert len(idle) == 0
+    archive.wait_for_ends(1)
+    assert len(peer.studies()) == 1 and len(idle) == 1  # and the next one rests, with a thread
+
+
 # ------------------------------------------------------------------------------- replaced, and nothing twice
 
 

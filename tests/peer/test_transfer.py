@@ -12,10 +12,18 @@ import pytest
 import nbdicom as nd
 from nbdicom.core.negotiation import MAX_CONTEXTS
 from nbdicom.data import instance
-from nbdicom.errors import AssociationAborted, NbdicomError, NoPresentationContext, OperationFailed, QueryError
+from nbdicom.errors import (
+    AssociationAborted,
+    ConnectionFailed,
+    NbdicomError,
+    NoPresentationContext,
+    OperationFailed,
+    QueryError,
+)
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import IncompleteTransfer, Peer
 from nbdicom.peer.contexts import COMMON_STORAGE, retrieve_contexts
+from tests.ports import free_port
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -311,10 +319,7 @@ def test_a_destination_is_a_title(mover):
 
 
 def test_retrieve_by_move(scp, archive, tmp_path):
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     peer = scp(
         contexts=["StudyRootQueryRetrieveInformationModelMove"],
         move=archive.get,
@@ -323,6 +328,25 @@ def test_retrieve_by_move(scp, archive, tmp_path):
     got = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, listen=f"127.0.0.1:{port}")
     assert got
     assert len(got.paths) == 6
+
+
+def test_retrieve_by_move_leaves_a_receiver_of_the_same_title_alone(scp, archive, tmp_path):
+    """Ours is called as we call, and so is one that somebody has running, or that of a retrieval in another thread."""
+    port = free_port()
+    peer = scp(
+        contexts=["StudyRootQueryRetrieveInformationModelMove"],
+        move=archive.get,
+        destination=lambda title: ("127.0.0.1", port),
+    )
+    with nd.Receiver(tmp_path / "mine", ae_title=peer.calling) as mine:
+        got = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path / "got", listen=f"127.0.0.1:{port}")
+        assert got and len(got.paths) == 6 and not mine.files
+        assert mine.running and nd.Peer(mine).echo()
+        with pytest.raises(ConnectionFailed, match="in use"):
+            peer.retrieve(
+                StudyInstanceUID="1.2.3", to=tmp_path / "more", listen=f"127.0.0.1:{mine.port}", method="move"
+            )
+        assert mine.running
     table = got.to_frame()
     assert set(zip(table.StudyInstanceUID, table.SeriesInstanceUID, strict=True)) == {
         ("1.2.3", "1.2.3.1"), ("1.2.3", "1.2.3.2"),

@@ -1,6 +1,5 @@
 """The calls for a hospital's workflow: commit, mpps and workitems, against the embedded PACS."""
 
-import socket
 import threading
 
 import pandas as pd
@@ -11,6 +10,7 @@ from nbdicom import Pacs, Peer
 from nbdicom.errors import LocalProtocolError, OperationFailed, QueryError
 from nbdicom.pacs.samples import sample_instances
 from nbdicom.peer.notices import IncompleteTransfer
+from tests.ports import free_port
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -31,11 +31,6 @@ def pacs():
 @pytest.fixture
 def peer(pacs):
     return Peer(pacs, calling="CT1")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 # ------------------------------------------------------------------------------- commit

@@ -138,6 +138,7 @@ class Reports(Tabular):
         # In memory: puts off work until somebody gives us time, and when each recipient is due.
         self._later: Callable[[Callable[[], None]], None] | None = None
         self._due: dict[str, float] = {}
+        self._here: set[str] = set()  # to whom somebody delivers in this moment
 
     def completed_by(self, sop_class: str, function: Callable[[Report], tuple[int, dict[str, Any]]]) -> None:
         """Promises of this SOP Class are kept by ``function(report) -> (event type, event information)``.
@@ -239,8 +240,13 @@ class Reports(Tabular):
                     name=f"nbdicom reports to {printable(ae_title)}",
                     daemon=True,
                 )
+                try:
+                    thread.start()
+                except (RuntimeError, MemoryError) as error:
+                    # The reports wait, and whoever adds the next one tries again.
+                    _log.error("reports to %s: no thread: %s", printable(ae_title), type(error).__name__)
+                    continue
                 self._threads[ae_title] = thread
-                thread.start()
 
     def listeners(self, abstract_syntax: str) -> list[str]:
         """Who is associated with us in a way that lets it receive the events of a SOP Class."""
@@ -292,15 +298,19 @@ class Reports(Tabular):
     def _work_here(self) -> None:
         """Where there are no threads: deliver what is due; the rest is put off."""
         for ae_title, due in list(self._due.items()):
-            if time.monotonic() < due or not self._running:
-                continue
-            del self._due[ae_title]
+            with self._changed:
+                # Another thread may deliver to the same recipient, or we ourselves further up, where it is we who wait.
+                if time.monotonic() < due or not self._running or ae_title in self._here or ae_title not in self._due:
+                    continue
+                del self._due[ae_title]
+                self._here.add(ae_title)
             pause: float | None = 0
             try:
                 while pause == 0 and self._running:
                     pause = self._attempt(ae_title)
             finally:
                 self._hang_up(ae_title)
+                self._here.discard(ae_title)
             if pause is not None:
                 self._due.setdefault(ae_title, time.monotonic() + pause)
         if self._due and self._later is not None:
