@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import ConnectionFailed, QueryError
+from nbdicom.errors import ConnectionFailed, QueryError, system_reason
 
 if TYPE_CHECKING:
     import socket
 
 __all__ = [
+    "cannot_listen",
     "connection_failed",
     "join_address",
     "listening_address",
@@ -159,5 +160,15 @@ def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeo
             f"{join_address(host, port)} did not answer within {waited}",
             hint="check the address; a firewall may drop the packets",
         )
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return ConnectionFailed(f"no connection to {join_address(host, port)}: {reason}", hint="check host and network")
+    return ConnectionFailed(
+        f"no connection to {join_address(host, port)}: {system_reason(error)}", hint="check host and network"
+    )
+
+
+def cannot_listen(error: OSError | OverflowError, host: str, port: int) -> ConnectionFailed:
+    """Why an address cannot be listened on, in words."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return ConnectionFailed(
+        f"cannot listen on {join_address(host, port)}: {reason}",
+        hint="choose another port (0 takes a free one) or host",
+    )

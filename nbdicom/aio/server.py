@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import join_address, listening_socket
+from nbdicom.address import cannot_listen, listening_socket
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.memory import Listener
@@ -140,11 +140,7 @@ class Server(Acceptor):
         try:
             self._listener, self._address = await self._listen(host, port)
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConnectionFailed(
-                f"cannot listen on {join_address(host, port)}: {reason}",
-                hint="choose another port (0 takes a free one) or host",
-            ) from error
+            raise cannot_listen(error, host, port) from error
         self.tracers = tracers.get()
         listening(self)
         return self

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.data.part10 import part10_header, read_header
-from nbdicom.errors import DataSetError, NbdicomError
+from nbdicom.errors import DataSetError, NbdicomError, system_reason
 from nbdicom.table import printable
 from nbdicom.uids import UID
 
@@ -307,7 +307,7 @@ def made_folder(path: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
+        reason = "it is a file" if isinstance(error, FileExistsError) else system_reason(error)
         raise NbdicomError(
             f"the folder {printable(folder)} cannot be used: {reason}", hint="choose a folder that you may write to"
         ) from error

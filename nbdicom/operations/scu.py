@@ -28,7 +28,14 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import AssociationError, DataSetError, LocalProtocolError, NbdicomError, NoPresentationContext
+from nbdicom.errors import (
+    AssociationError,
+    DataSetError,
+    LocalProtocolError,
+    NbdicomError,
+    NoPresentationContext,
+    system_reason,
+)
 from nbdicom.operations.contexts import context_of_instance
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
 from nbdicom.operations.requests import Codec, Match, Reply, StorableInstance, Stored, SubOperations
@@ -147,7 +154,7 @@ def _sent(stored: Stored, send: Send) -> Operation:
 def _unsendable(error: NbdicomError | OSError) -> NbdicomError:
     """Why one instance could not be sent; what concerns all of them is raised."""
     if isinstance(error, OSError):
-        return NbdicomError(f"cannot read the file: {error.strerror or type(error).__name__}")
+        return NbdicomError(f"cannot read the file: {system_reason(error)}")
     if isinstance(error, (AssociationError, LocalProtocolError)) and not isinstance(error, NoPresentationContext):
         raise error
     return error

@@ -19,7 +19,7 @@ from typing import Any
 
 from nbdicom.config import Limits
 from nbdicom.data.values import plan_of
-from nbdicom.errors import DataSetError, PacsError
+from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.durability import Durability, Syncer, Unsynced
 from nbdicom.pacs.header import HeaderReader
@@ -27,7 +27,7 @@ from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import Patience, plan_retrieve
 from nbdicom.pacs.repair import Checked, damage_of, open_index, repair, scrub, withdraw
 from nbdicom.pacs.rows import Attributes, Record
-from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
+from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, folder_unusable, object_name
 from nbdicom.table import printable
 from nbdicom.uids import UID
 from nbdicom.uids import transfer_syntax as registered
@@ -130,9 +130,7 @@ class Archive:
                 raise
         except OSError as error:
             self._lock.release()
-            raise PacsError(
-                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
-            ) from error
+            raise folder_unusable(error, root) from error
         except BaseException:
             self._lock.release()
             raise

@@ -9,11 +9,11 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from nbdicom.address import join_address, split_entity
+from nbdicom.address import cannot_listen, split_entity
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import ConnectionFailed, TranscriptError
+from nbdicom.errors import TranscriptError
 from nbdicom.playback.player import Player, Wire
 from nbdicom.playback.script import ReplayReport, script
 from nbdicom.table import Table, Tabular, printable
@@ -141,10 +141,7 @@ class FakePeer(Tabular):
         try:
             self._listener = socket.create_server(self._requested)
         except OSError as error:
-            raise ConnectionFailed(
-                f"cannot listen on {join_address(*self._requested)}: {error.strerror or error}",
-                hint="choose another port (0 takes a free one) or host",
-            ) from error
+            raise cannot_listen(error, *self._requested) from error
         self._wake = socket.socketpair()
         thread = threading.Thread(target=self._accept, args=(self._listener, self._wake[0]), daemon=True)
         self._threads = [thread]
