@@ -111,7 +111,7 @@ def store(
             # Before there is room in the window: the file is read while the peer works at the one before.
             source = yield Call(instance.open, (context.transfer_syntax,))
         except (NbdicomError, OSError) as error:
-            stored.error = _unsendable(error)
+            stored.error = _why_not_sent(error)
         try:
             while len(outstanding) >= window:
                 last = yield from _one_stored(outstanding)
@@ -147,11 +147,11 @@ def _sent(stored: Stored, send: Send) -> Operation:
     try:
         return (yield send)
     except (NbdicomError, OSError) as error:
-        stored.error = _unsendable(error)
+        stored.error = _why_not_sent(error)
         return None
 
 
-def _unsendable(error: NbdicomError | OSError) -> NbdicomError:
+def _why_not_sent(error: NbdicomError | OSError) -> NbdicomError:
     """Why one instance could not be sent; what concerns all of them is raised."""
     if isinstance(error, OSError):
         return NbdicomError(f"cannot read the file: {system_reason(error)}")
