@@ -1,5 +1,6 @@
-"""Where a peer is: host and port, and in words why no connection came about (TCP; PS3.8 9.1.2)."""
+"""Where a peer is: host and port, whose address that is, and in words why no connection came about (TCP; PS3.8 9.1.2)."""
 
+# Sockets and ipaddress are imported by who uses them: in a browser there are none, and most commands need neither.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ if TYPE_CHECKING:
     import socket
 
 __all__ = [
+    "addresses_of",
     "cannot_listen",
     "connection_failed",
+    "is_loopback",
     "join_address",
     "listening_address",
     "listening_socket",
     "network_of",
+    "plain_address",
     "split_address",
     "split_entity",
 ]
@@ -105,6 +109,40 @@ def network_of(host: str) -> str:
     return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
 
 
+def plain_address(host: str) -> str:
+    """An IP address in one spelling: an IPv4 address that came through an IPv6 socket is still one.
+
+    >>> plain_address("::ffff:10.0.0.7"), plain_address("FE80::1%eth0")
+    ('10.0.0.7', 'fe80::1')
+    """
+    from ipaddress import ip_address
+
+    address = ip_address(host.partition("%")[0])
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def addresses_of(host: str) -> set[str]:
+    """The IP addresses of a host, in one spelling; none if its name cannot be resolved."""
+    import socket
+
+    try:
+        return {plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody reaches *host* from outside of this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    from ipaddress import ip_address
+
+    found = addresses_of(host)
+    return bool(found) and all(ip_address(one).is_loopback for one in found)
+
+
 def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:
     """Where we are to be reached: ``"host:port"``, or the port alone for all addresses of this machine.
 
@@ -130,7 +168,7 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
     OSError, OverflowError
         If it cannot.
     """
-    import socket  # this module is imported where there are no sockets, too
+    import socket
 
     if host in ("", "::") and socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
@@ -144,7 +182,7 @@ def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeo
 
     *timeout* is the number of seconds that were waited; None is the system's own limit.
     """
-    if type(error).__name__ == "gaierror":  # socket.gaierror: this module works where there are no sockets
+    if type(error).__name__ == "gaierror":
         return ConnectionFailed(
             f"host name {host!r} cannot be resolved: {getattr(error, 'strerror', error)}",
             hint="check the spelling, or use the IP address",

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from nbdicom.address import join_address, split_address
+from nbdicom.address import addresses_of, is_loopback, join_address, plain_address, split_address
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
@@ -378,10 +377,14 @@ class Pacs:
             n_action=workflow.n_action,
         )
 
+    @property
+    def _is_local(self) -> bool:
+        return is_memory(self.host) or is_loopback(self.host)
+
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
         """A title alone proves nothing: it has to come from its host, too."""
         title = calling_ae_title.strip(" ")
-        if self._any_calling or (title and _is_loopback(self._requested[0])):
+        if self._any_calling or (title and self._is_local):
             return True
         return title in self.allow and self._is_its_host(title, host)
 
@@ -391,12 +394,12 @@ class Pacs:
         Where any title may call, else anybody could take the reports of another.  They go to the address then.
         """
         title = association.negotiation.calling_ae_title
-        if title not in self.allow or _is_loopback(self._requested[0]):
+        if title not in self.allow or self._is_local:
             return True
         return self._is_its_host(title, split_address(association.peer)[0])
 
     def _is_its_host(self, title: str, host: str) -> bool:
-        return self._any_host or _plain_address(host) in _addresses(self.allow[title][0])
+        return self._any_host or plain_address(host) in addresses_of(self.allow[title][0])
 
     # --------------------------------------------------------------------------- content
 
@@ -521,7 +524,7 @@ class Pacs:
         return Table(f"PACS {self.ae_title}", ("what", "value"), rows)
 
     def _callers(self) -> str:
-        if self._any_calling or _is_loopback(self._requested[0]):
+        if self._any_calling or self._is_local:
             return "any AE title"
         return ", ".join(self.allow) or "nobody: give allow={...} or any_calling=True"
 
@@ -570,49 +573,10 @@ def demo_pacs(**kwargs: Any) -> Pacs:
         raise
 
 
-# ------------------------------------------------------------------------------- small things
-
-
 def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
     if problem := title_problem(title):
         raise PacsError(f"AE title {title!r} {problem} [PS3.5 6.2]")
-    if isinstance(where, str):
-        host, _, port = where.rpartition(":")
-        host = host.strip("[]")
-    else:
-        host, port = where[0], str(where[1])
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"')
-    return host, int(port)
-
-
-def _plain_address(host: str) -> str:
-    """An IP address in one spelling: an IPv4 address that came through an IPv6 socket is still one."""
-    address = ipaddress.ip_address(host.split("%")[0])
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def _addresses(host: str) -> set[str]:
-    """The IP addresses of a host; none if its name cannot be resolved."""
-    import socket  # for those who use it: in memory there is none
-
     try:
-        return {_plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()
-
-
-def _is_loopback(host: str) -> bool:
-    if is_memory(host):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
+        return split_address(where)
     except ValueError:
-        pass
-    import socket
-
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return bool(found) and all(ipaddress.ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)
+        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"') from None
