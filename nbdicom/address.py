@@ -20,6 +20,7 @@ __all__ = [
     "listening_socket",
     "network_of",
     "plain_address",
+    "socket_address",
     "split_address",
     "split_entity",
 ]
@@ -50,6 +51,18 @@ def join_address(host: str, port: int) -> str:
     '[::1]:104'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def socket_address(name: Any) -> tuple[str, int]:
+    """Host and port of an address as a socket tells it.
+
+    On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
+
+    >>> socket_address(("::ffff:10.0.0.7", 104, 0, 0))
+    ('10.0.0.7', 104)
+    """
+    host, port = name[:2]
+    return host.removeprefix("::ffff:"), port
 
 
 def split_entity(address: Any, host: str | None = None, port: int | None = None) -> tuple[str, str, int]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.address import connection_failed, join_address
+from nbdicom.address import connection_failed, join_address, socket_address
 from nbdicom.aio import memory
 from nbdicom.config import Timeouts
 from nbdicom.core.streams import Buffer
@@ -146,7 +146,7 @@ def addresses(transport: asyncio.Transport) -> tuple[str, str] | None:
     ends = [transport.get_extra_info(name) for name in ("sockname", "peername")]
     if not all(isinstance(end, tuple) for end in ends):
         return None
-    return join_address(*ends[0][:2]), join_address(*ends[1][:2])
+    return join_address(*socket_address(ends[0])), join_address(*socket_address(ends[1]))
 
 
 def acknowledge(connection: Any) -> None:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from nbdicom.address import listening_socket
+from nbdicom.address import listening_socket, socket_address
 from nbdicom.blocking.unserved import Unserved
 
 __all__ = ["SocketListener"]
@@ -162,8 +162,7 @@ class SocketListener:
                 _log.warning("%s: no thread for a connection: %s", self._name, type(error).__name__)
                 self._turn_away(connection)
                 continue
-            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
-            return connection, (address[0].removeprefix("::ffff:"), address[1])
+            return connection, socket_address(address)
         return None
 
     def _turn_away(self, connection: socket.socket) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from nbdicom.address import network_of
+from nbdicom.address import join_address, network_of
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
@@ -147,9 +147,8 @@ class Acceptor:
             (printable(one.negotiation.calling_ae_title), one.peer, len(one.negotiation.accepted))
             for one in self.associations
         ]
-        host, port = self.address
         return Table(
-            f"{self.ae_title}@{host}:{port}, {'listening' if self.running else 'not listening'}, "
+            f"{self.ae_title}@{join_address(*self.address)}, {'listening' if self.running else 'not listening'}, "
             f"{counted(len(rows), 'association')}",
             ("calling AE title", "from", "presentation contexts"),
             rows,

@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from nbdicom.address import cannot_listen, split_entity
+from nbdicom.address import cannot_listen, join_address, socket_address, split_entity
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
@@ -208,7 +208,7 @@ class FakePeer(Tabular):
                 return
             connection, address = listener.accept()
             thread = threading.Thread(
-                target=self._play, args=(connection, f"{address[0]}:{address[1]}", number), daemon=True
+                target=self._play, args=(connection, join_address(*socket_address(address)), number), daemon=True
             )
             self._threads.append(thread)
             thread.start()
