@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from nbdicom.address import join_address, network_of
 from nbdicom.config import Limits, OperationsWindow, Timeouts
@@ -18,10 +18,7 @@ from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Associated
-from nbdicom.table import Table, counted, printable
-
-if TYPE_CHECKING:
-    import pandas
+from nbdicom.table import Table, Tabular, counted, printable
 
 __all__ = ["Acceptor", "Served"]
 
@@ -43,7 +40,7 @@ class Served(Generic[D]):
         self.network = network_of(self.host)
 
 
-class Acceptor:
+class Acceptor(Tabular):
     """What the servers of all drivers share; the parameters are those of `Server`.
 
     Raises
@@ -156,10 +153,3 @@ class Acceptor:
 
     def __repr__(self) -> str:
         return str(self.table()) if self.associations else f"<Server {self.table().title}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The associations that are established now, as a DataFrame."""
-        return self.table().to_frame()

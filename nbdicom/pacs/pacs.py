@@ -41,12 +41,10 @@ from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.privacy import trace_of
 from nbdicom.running import replace_running, running, stopped
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
 if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.blocking.association import Association
     from nbdicom.blocking.server import Server
     from nbdicom.tls import TLS
@@ -59,7 +57,7 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _QUERIES, _RETRIEVALS = QueryOptions(relational=True, date_time=True), RetrieveOptions(relational=True)
 
 
-class Pacs:
+class Pacs(Tabular):
     """A small hospital that speaks DICOM: storage and retrieval, worklist, procedure steps, commitment, workitems.
 
     Parameters
@@ -532,13 +530,6 @@ class Pacs:
         state = "running" if self.running else "not running"
         content = ", ".join(f"{n} {name}" for name, n in self.counts().items()) if self._archive else "not open"
         return f"<Pacs {self.address}, {state}: {content}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """What the table has, as a DataFrame."""
-        return self.table().to_frame()
 
 
 def demo_pacs(**kwargs: Any) -> Pacs:
