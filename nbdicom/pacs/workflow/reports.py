@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import Limits, Timeouts
@@ -401,9 +401,7 @@ class Reports(Tabular):
                     "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
                     (event_type, dump(information), report.id),
                 )
-        return Report(
-            report.id, report.ae_title, report.sop_class, report.sop_instance, report.subject, event_type, information
-        )
+        return replace(report, event_type=event_type, information=information)
 
     # --------------------------------------------------------------------------- ways to a recipient
 
