@@ -70,7 +70,7 @@ def replay(recording: Recording | str | os.PathLike[str], to: Any, *, timeout: f
         wire = Wire(connect(host, port, timeout), timeout)
         player = Player(turns, wire, called=title)
         failure = player.play()
-        name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{host}:{port}"
+        name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{join_address(host, port)}"
         reports.append(ReplayReport(name, turns, player.played, failure))
     return reports
 
@@ -172,7 +172,7 @@ class FakePeer(Tabular):
     def address(self) -> str:
         """``AET@host:port``, as `Peer` takes it."""
         host, port = self._requested if self._listener is None else self._listener.getsockname()[:2]
-        return f"{self.ae_title}@{host}:{port}"
+        return f"{self.ae_title}@{join_address(host, port)}"
 
     @property
     def reports(self) -> list[ReplayReport]:
