@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import socket
 
 __all__ = [
+    "BACKLOG",
     "addresses_of",
     "cannot_listen",
     "connection_failed",
@@ -24,6 +25,8 @@ __all__ = [
     "split_address",
     "split_entity",
 ]
+
+BACKLOG = 128  #: connections that wait at a socket of ours until they are accepted
 
 
 def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
@@ -173,7 +176,7 @@ def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:
         raise QueryError(f"listen: {error}") from None
 
 
-def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens; on every address of both families where *host* is ``""`` or ``"::"``.
 
     Raises
@@ -184,10 +187,10 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
     import socket
 
     if host in ("", "::") and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
-    return socket.create_server(address[:2], family=family, backlog=backlog)
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 
 def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeout: float | None) -> ConnectionFailed:

@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import cannot_listen, listening_socket
+from nbdicom.address import BACKLOG, cannot_listen, listening_socket
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.memory import Listener
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Server", "serve"]
 
 _log = logging.getLogger("nbdicom.server")
-_BACKLOG = 128
 
 
 def serve(handlers: Handlers, **options: Any) -> Opening[Server]:
@@ -158,8 +157,8 @@ class Server(Acceptor):
         server = await asyncio.get_running_loop().create_server(
             factory,
             # One socket for both families, not one for each: with port 0 they would have two ports.
-            sock=listening_socket(host, port, _BACKLOG),
-            backlog=_BACKLOG,
+            sock=listening_socket(host, port),
+            backlog=BACKLOG,
         )
         return server, server.sockets[0].getsockname()[:2]
 

@@ -20,7 +20,6 @@ from nbdicom.blocking.unserved import Unserved
 __all__ = ["SocketListener"]
 
 _log = logging.getLogger("nbdicom.server")
-_BACKLOG = 128
 _MOST_UNSERVED = 64  #: connections that wait for their rejection; one more, and the oldest is closed
 _MOST_IDLE = 4  #: threads without a connection, the leader among them; one more ends
 
@@ -64,7 +63,7 @@ class SocketListener:
         self._reject = reject
         self._closing = threading.Event()
         self._unserved: list[Unserved] = []  # in the order of their coming; the leader's
-        self._listener = listening_socket(host, port, _BACKLOG)
+        self._listener = listening_socket(host, port)
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._wake = socket.socketpair()

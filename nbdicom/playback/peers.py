@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from nbdicom.address import cannot_listen, join_address, socket_address, split_entity
+from nbdicom.address import cannot_listen, join_address, listening_socket, socket_address, split_entity
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
@@ -139,8 +139,8 @@ class FakePeer(Tabular):
             If the address cannot be listened on.
         """
         try:
-            self._listener = socket.create_server(self._requested)
-        except OSError as error:
+            self._listener = listening_socket(*self._requested)
+        except (OSError, OverflowError) as error:
             raise cannot_listen(error, *self._requested) from error
         self._wake = socket.socketpair()
         thread = threading.Thread(target=self._accept, args=(self._listener, self._wake[0]), daemon=True)
