@@ -18,7 +18,7 @@ _MOST_ROWS = 300
 _LONGEST = 200  #: characters of a value
 
 
-def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) -> Table:
+def attributes(dataset: Dataset, search: str = "") -> Table:
     """The attributes of an object: tag, keyword, VR and value, with those of sequences below their sequence.
 
     Parameters
@@ -27,8 +27,6 @@ def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) ->
         The object.
     search : str
         Only rows that have this in their tag, keyword or value.
-    most : int
-        So many rows at most.
 
     Examples
     --------
@@ -44,9 +42,9 @@ def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) ->
     wanted = search.strip().lower()
     every = list(_rows(dataset, 0))
     rows = [row for row in every if not wanted or any(wanted in cell.lower() for cell in row)]
-    notes = [f"... and {len(rows) - most} more"] if len(rows) > most else []
+    notes = [f"... and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
     title = f"{len(every)} attributes" if not wanted else f"{len(rows)} of {len(every)} attributes"
-    return Table(title, ("tag", "attribute", "VR", "value"), rows[:most], notes=notes)
+    return Table(title, ("tag", "attribute", "VR", "value"), rows[:_MOST_ROWS], notes=notes)
 
 
 def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
