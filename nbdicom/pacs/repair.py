@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
-from nbdicom.pacs.durability import set_database_aside
+from nbdicom.pacs.databases import set_database_aside
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed
 from nbdicom.pacs.rows import Record
