@@ -30,7 +30,7 @@ from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.durability import Durability
 from nbdicom.pacs.query import MODELS, find
-from nbdicom.pacs.scrubbing import Scrubbed
+from nbdicom.pacs.repair import Scrubbed
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.pacs.workflow.availability import Availability
 from nbdicom.pacs.workflow.commitment import Commitments
