@@ -200,8 +200,10 @@ def test_light_things_stay_light(program: str, light: set[str]) -> None:
 def test_the_front_door_leads_everywhere() -> None:
     for name in nbdicom.__all__:
         assert getattr(nbdicom, name) is not None, name
-    # A submodule of the same name must not stand in its place.
-    for name, (module, attribute) in nbdicom._EXPORTS.items():
+    for name, (
+        module,
+        attribute,
+    ) in nbdicom._EXPORTS.items():  # a submodule of the same name must not stand in its place
         found = importlib.import_module(module)
         assert getattr(nbdicom, name) is (getattr(found, attribute) if attribute else found), name
     with pytest.raises(AttributeError, match="no attribute"):
