@@ -235,7 +235,7 @@ class Server(Acceptor):
         if self.is_full(crowd):
             transport.abort()
             return
-        served = Served(driver, driver.peer.rpartition(":")[0].strip("[]"))
+        served = Served(driver, driver.caller[0])
         task = driver.loop.create_task(self._serve(served, secure))
         self._served[task] = served
         task.add_done_callback(self._served.pop)
@@ -287,10 +287,9 @@ class Server(Acceptor):
         if core.associate_rq is None or core.error is not None:
             await driver.close()
             return
-        address = (served.host, int(driver.peer.rpartition(":")[2]))
         titles = None if self.tls is None else self.tls.titles_of(driver.certificate)
         room = self.reserve(served, self._served.values())
-        judge = partial(self.admission.judge, core.associate_rq, address, full=not room, titles=titles)
+        judge = partial(self.admission.judge, core.associate_rq, driver.caller, full=not room, titles=titles)
         # Checks of the user may block, as a look into a directory does.
         verdict = await driver.in_thread(judge) if self.admission.asks else judge()
         if core.error is not None or core.associate_rq is None:

@@ -66,6 +66,7 @@ class Wire(asyncio.BufferedProtocol):
     ) -> None:
         self.core = core
         self.peer = peer
+        self.caller = ("?", 0)  #: acceptor: host and port of who calls, once the connection stands
         self.timeouts = timeouts
         self.closed = False
         self.loop = asyncio.get_running_loop()
@@ -143,7 +144,8 @@ class Wire(asyncio.BufferedProtocol):
         """On this connection, whether it is secured yet or not."""
         self.transport = transport
         if not self.peer:
-            self.peer = join_address(*socket_address(transport.get_extra_info("peername") or ("?", 0)))
+            self.caller = socket_address(transport.get_extra_info("peername") or self.caller)
+            self.peer = join_address(*self.caller)
             self._peer_known()
 
     def get_buffer(self, sizehint: int) -> memoryview:
