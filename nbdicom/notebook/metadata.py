@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.notebook.controls import Panel, html, text, widgets
-from nbdicom.table import Table
+from nbdicom.table import Table, counted
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -34,7 +34,7 @@ def attributes(dataset: Dataset, search: str = "") -> Table:
     >>> dataset = Dataset()
     >>> dataset.Modality = "CT"
     >>> print(attributes(dataset))
-    1 attributes
+    1 attribute
     tag        attribute    VR    value
     ---------  -----------  ----  -------
     0008,0060  Modality     CS    CT
@@ -43,7 +43,7 @@ def attributes(dataset: Dataset, search: str = "") -> Table:
     every = list(_rows(dataset, 0))
     rows = [row for row in every if not wanted or any(wanted in cell.lower() for cell in row)]
     notes = [f"... and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
-    title = f"{len(every)} attributes" if not wanted else f"{len(rows)} of {len(every)} attributes"
+    title = f"{f'{len(rows)} of ' if wanted else ''}{counted(len(every), 'attribute')}"
     return Table(title, ("tag", "attribute", "VR", "value"), rows[:_MOST_ROWS], notes=notes)
 
 
@@ -57,7 +57,7 @@ def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
             keyword = element.keyword or element.name
             indent = ">" * depth  # blanks would be folded in a notebook, and those that are not are escaped
             if element.VR == "SQ":
-                yield indent + name, keyword, "SQ", f"{len(element.value)} items"
+                yield indent + name, keyword, "SQ", counted(len(element.value), "item")
                 if not (privacy.is_masked() and privacy.hides(element.keyword or name)):
                     for item in element.value:
                         yield from _rows(item, depth + 1)

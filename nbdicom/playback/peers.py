@@ -16,7 +16,7 @@ from nbdicom.core.upper_layer import Role
 from nbdicom.errors import TranscriptError
 from nbdicom.playback.player import Player, Wire
 from nbdicom.playback.script import ReplayReport, script
-from nbdicom.table import Table, Tabular, printable
+from nbdicom.table import Table, Tabular, counted, printable
 from nbdicom.trace.recording import Recording
 from nbdicom.trace.transcript import load
 
@@ -194,7 +194,7 @@ class FakePeer(Tabular):
         """One row for each connection that is over."""
         rows = [(r.title, f"{r.played} of {len(r.turns)}", r.failure or "as recorded") for r in self.reports]
         return Table(
-            f"Fake peer {self.address}: {len(self._scripts)} recorded connections",
+            f"Fake peer {self.address}: {counted(len(self._scripts), 'recorded connection')}",
             ("connection", "played", "result"),
             rows,
             marks=["ok" if report.ok else "bad" for report in self.reports],
