@@ -1,23 +1,32 @@
-"""Where a peer is: host and port, and in words why no connection came about (TCP; PS3.8 9.1.2)."""
+"""Where a peer is: host and port, whose address that is, and in words why no connection came about (TCP; PS3.8 9.1.2)."""
 
+# Sockets and ipaddress are imported by who uses them: in a browser there are none, and most commands need neither.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import ConnectionFailed, QueryError
+from nbdicom.errors import ConnectionFailed, QueryError, system_reason
 
 if TYPE_CHECKING:
     import socket
 
 __all__ = [
+    "BACKLOG",
+    "addresses_of",
+    "cannot_listen",
     "connection_failed",
+    "is_loopback",
     "join_address",
     "listening_address",
     "listening_socket",
     "network_of",
+    "plain_address",
+    "socket_address",
     "split_address",
     "split_entity",
 ]
+
+BACKLOG = 128  #: connections that wait at a socket of ours until they are accepted
 
 
 def split_address(address: str | tuple[str, int]) -> tuple[str, int]:
@@ -45,6 +54,18 @@ def join_address(host: str, port: int) -> str:
     '[::1]:104'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def socket_address(name: Any) -> tuple[str, int]:
+    """Host and port of an address as a socket tells it.
+
+    On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
+
+    >>> socket_address(("::ffff:10.0.0.7", 104, 0, 0))
+    ('10.0.0.7', 104)
+    """
+    host, port = name[:2]
+    return host.removeprefix("::ffff:"), port
 
 
 def split_entity(address: Any, host: str | None = None, port: int | None = None) -> tuple[str, str, int]:
@@ -104,6 +125,40 @@ def network_of(host: str) -> str:
     return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
 
 
+def plain_address(host: str) -> str:
+    """An IP address in one spelling: an IPv4 address that came through an IPv6 socket is still one.
+
+    >>> plain_address("::ffff:10.0.0.7"), plain_address("FE80::1%eth0")
+    ('10.0.0.7', 'fe80::1')
+    """
+    from ipaddress import ip_address
+
+    address = ip_address(host.partition("%")[0])
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def addresses_of(host: str) -> set[str]:
+    """The IP addresses of a host, in one spelling; none if its name cannot be resolved."""
+    import socket
+
+    try:
+        return {plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody reaches *host* from outside of this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    from ipaddress import ip_address
+
+    found = addresses_of(host)
+    return bool(found) and all(ip_address(one).is_loopback for one in found)
+
+
 def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:
     """Where we are to be reached: ``"host:port"``, or the port alone for all addresses of this machine.
 
@@ -121,7 +176,7 @@ def listening_address(listen: str | int | tuple[str, int]) -> tuple[str, int]:
         raise QueryError(f"listen: {error}") from None
 
 
-def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens; on every address of both families where *host* is ``""`` or ``"::"``.
 
     Raises
@@ -129,13 +184,13 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
     OSError, OverflowError
         If it cannot.
     """
-    import socket  # this module is imported where there are no sockets, too
+    import socket
 
     if host in ("", "::") and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
-    return socket.create_server(address[:2], family=family, backlog=backlog)
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 
 def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeout: float | None) -> ConnectionFailed:
@@ -143,7 +198,7 @@ def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeo
 
     *timeout* is the number of seconds that were waited; None is the system's own limit.
     """
-    if type(error).__name__ == "gaierror":  # socket.gaierror: this module works where there are no sockets
+    if type(error).__name__ == "gaierror":
         return ConnectionFailed(
             f"host name {host!r} cannot be resolved: {getattr(error, 'strerror', error)}",
             hint="check the spelling, or use the IP address",
@@ -159,5 +214,15 @@ def connection_failed(error: OSError | UnicodeError, host: str, port: int, timeo
             f"{join_address(host, port)} did not answer within {waited}",
             hint="check the address; a firewall may drop the packets",
         )
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return ConnectionFailed(f"no connection to {join_address(host, port)}: {reason}", hint="check host and network")
+    return ConnectionFailed(
+        f"no connection to {join_address(host, port)}: {system_reason(error)}", hint="check host and network"
+    )
+
+
+def cannot_listen(error: OSError | OverflowError, host: str, port: int) -> ConnectionFailed:
+    """Why an address cannot be listened on, in words."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return ConnectionFailed(
+        f"cannot listen on {join_address(host, port)}: {reason}",
+        hint="choose another port (0 takes a free one) or host",
+    )

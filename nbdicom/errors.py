@@ -60,6 +60,7 @@ __all__ = [
     "TLSFailed",
     "TranscriptError",
     "in_words",
+    "system_reason",
 ]
 
 _WRAPPED: dict[str, Any] = {
@@ -178,6 +179,15 @@ def in_words(error: BaseException | None) -> str:
     reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
     hint = "make room there" if error.errno == errno.ENOSPC else "choose another path, where you may read and write"
     return f"{path} cannot be used: {reason} -> {hint}"
+
+
+def system_reason(error: BaseException) -> str:
+    """Why the system does not do something, in its words alone: an `OSError` may have a path in its text.
+
+    >>> system_reason(PermissionError(13, "Permission denied", "/home/jane")), system_reason(OSError())
+    ('Permission denied', 'OSError')
+    """
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 class AssociationError(NbdicomError):

@@ -114,14 +114,14 @@ class Receiver(Tabular):
 
         self.ae_title = ae_title
         self.folder = Path(tempfile.mkdtemp(prefix="nbdicom-")) if to is None else Path(to)
-        self._sink = sink or FolderSink(self.folder, free_space=(limits or Limits()).free_space)
+        limits = limits or Limits()
         self._on_stored = on_stored
         self._lock = threading.Lock()
         self._files: list[StoredFile] = []
         self._server = Server(
-            Handlers(sink=self._open, store=self._store),
+            Handlers(sink=sink or FolderSink(self.folder, free_space=limits.free_space), store=self._store),
             ae_title=ae_title,
-            contexts=storage_support((limits or Limits()).max_length_received),
+            contexts=storage_support(limits.max_length_received),
             host=host,
             port=port,
             any_called=any_called,
@@ -131,9 +131,6 @@ class Receiver(Tabular):
             timeouts=timeouts,
             limits=limits,
         )
-
-    def _open(self, request: StoreRequest) -> DataSink:
-        return self._sink(request)
 
     def _store(self, request: StoreRequest) -> int:
         if request.sink is None:
@@ -231,12 +228,13 @@ class Receiver(Tabular):
         """What has been received so far, as a DataFrame with one row for each instance."""
         import pandas
 
+        files = self.files  # more may come meanwhile
         columns = {
-            "SOPInstanceUID": [str(f.sop_instance_uid) for f in self.files],
-            "SOPClassUID": [str(f.sop_class_uid) for f in self.files],
-            "path": [str(f.path) for f in self.files],
-            "bytes": [f.bytes for f in self.files],
-            "calling_ae_title": [f.calling_ae_title for f in self.files],
+            "SOPInstanceUID": [str(f.sop_instance_uid) for f in files],
+            "SOPClassUID": [str(f.sop_class_uid) for f in files],
+            "path": [str(f.path) for f in files],
+            "bytes": [f.bytes for f in files],
+            "calling_ae_title": [f.calling_ae_title for f in files],
         }
         return pandas.DataFrame(columns)
 

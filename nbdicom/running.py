@@ -1,6 +1,7 @@
-"""The servers that run in this process, so that a cell which is run again replaces what it started before.
+"""What runs in this process, at the level of a module: a notebook forgets its variables, but not its ports.
 
-They are kept at the level of this module: a notebook forgets its variables, but not its ports.
+Servers, so that a cell which is run again replaces what it started before; acceptors that listen, so that `nbdicom.record`
+finds them; associations that rest, and peers that a table leads back to; the ports of the host ``"memory"``.
 """
 
 from __future__ import annotations

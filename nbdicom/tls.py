@@ -15,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from nbdicom.errors import ConnectionFailed
+from nbdicom.address import join_address
+from nbdicom.errors import ConnectionFailed, TLSFailed
 from nbdicom.table import printable
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "is_tls",
     "offered_protocols",
     "secured_in_words",
+    "tls_failed",
     "why_tls_failed",
 ]
 
@@ -297,6 +299,12 @@ def why_tls_failed(error: BaseException) -> tuple[str, str]:
         "the peer closed the connection during the TLS handshake",
         "it may not speak TLS at this port, or want a certificate of ours that it trusts",
     )
+
+
+def tls_failed(error: OSError, host: str, port: int) -> TLSFailed:
+    """The handshake with who listens there has failed."""
+    words, hint = why_tls_failed(error)
+    return TLSFailed(f"{join_address(host, port)}: {words}", hint=hint)
 
 
 def _certificate_hint(words: str) -> str:

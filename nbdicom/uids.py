@@ -252,9 +252,9 @@ def sop_classes(service_class: ServiceClass | None = None) -> list[SOPClass]:
     return [entry for entry in _SOP_CLASSES.values() if service_class in (None, entry.service_class)]
 
 
-def storage_sop_classes(*, retired: bool = True) -> list[UID]:
-    """The SOP Classes of the Storage Service Class (PS3.4 B.5)."""
-    return [entry.uid for entry in sop_classes(ServiceClass.STORAGE) if retired or not entry.retired]
+def storage_sop_classes() -> list[UID]:
+    """The SOP Classes of the Storage Service Class (PS3.4 B.5), those that are retired too."""
+    return [entry.uid for entry in sop_classes(ServiceClass.STORAGE)]
 
 
 def transfer_syntax(uid: str) -> TransferSyntax | None:

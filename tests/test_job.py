@@ -240,9 +240,8 @@ def get_peer(scp, *instances):  # noqa: F811
 
 def test_a_retrieval_from_a_silent_peer_keeps_what_has_arrived(scp, slow, make_ct, tmp_path) -> None:  # noqa: F811
     peer = get_peer(scp, instance(make_ct(number=1)), Held(make_ct(number=2), lambda: slow.wait(LIMIT)))
-    peer.timeouts = replace(
-        peer.timeouts, cancel=0.2, artim=0.2
-    )  # so long it may take to answer the C-CANCEL, then A-ABORT
+    # So long it may take to answer the C-CANCEL, then A-ABORT.
+    peer.timeouts = replace(peer.timeouts, cancel=0.2, artim=0.2)
     job = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, wait=False)
     seen = Seen(job)
     seen.until(lambda s: s.done == 1)

@@ -129,9 +129,8 @@ def many_associations(options: dict[str, Any]) -> dict[str, Any]:
 
     def work() -> None:
         for number in range(options["count"]):
-            if options[
-                "unlike"
-            ]:  # each has a title and a maximum length of its own, which neither side has seen before
+            # Each has a title and a maximum length of its own, which neither side has seen before.
+            if options["unlike"]:
                 one = {**options, "max_length": 16_384 + number}
                 connect(one, contexts, calling=f"NUMBER {number}").release()
             else:

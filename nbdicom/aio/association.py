@@ -11,7 +11,7 @@ from nbdicom.address import join_address, split_address
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.opening import Opening
 from nbdicom.aio.responses import Responses
-from nbdicom.aio.transport import open_connection, tls_failed
+from nbdicom.aio.transport import open_connection
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.command import Priority
@@ -134,6 +134,8 @@ def associate(
         try:
             until = await open_connection(lambda: driver, host, port, timeouts, tls, ours)
             if driver.refused is not None:
+                from nbdicom.tls import tls_failed
+
                 raise tls_failed(driver.refused, host, port) from driver.refused
             await driver.establish(until)
         except AssociationError as error:

@@ -20,12 +20,13 @@ from nbdicom.aio.memory import MemoryTransport
 from nbdicom.aio.wire import Wire
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
-from nbdicom.core.command import CCancelRQ, Message, Request, Response
+from nbdicom.core.command import CCancelRQ, Request
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.errors import AssociationAborted, AssociationError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send, alone
 from nbdicom.operations.handlers import Handlers, succeed
+from nbdicom.operations.outcome import is_pending, raise_unless_established
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of, words_of
@@ -117,13 +118,7 @@ class Driver(Wire):
             if until is None and limit is not None:
                 until = self.loop.time() + limit
             await self.wait(lambda: self.core.is_established, None, until=until)
-            if self.core.error is not None:
-                raise self.core.error
-            if not self.core.is_established:
-                raise OperationTimeout(
-                    f"the peer did not answer the association request (A-ASSOCIATE-RQ) within {limit:g} s",
-                    hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
-                )
+            raise_unless_established(self.core, limit)
         except BaseException as error:
             self.abort()
             if not isinstance(error, asyncio.CancelledError):
@@ -260,7 +255,7 @@ class Driver(Wire):
                     answer = await self._transmit(
                         effect.context_id, effect.message, effect.data, invocation, more=effect.more
                     )
-                    if performing and not effect.more and _is_pending(effect.message):
+                    if performing and not effect.more and is_pending(effect.message):
                         await asyncio.sleep(0)  # a C-CANCEL may have come
                 elif isinstance(effect, Call):
                     answer = await self._call(effect.function, effect.args, in_thread=performing and not effect.ours)
@@ -360,10 +355,6 @@ class Driver(Wire):
     def _settle_soon(self) -> None:
         if self._abandoned and self.is_established:
             self.spawn(self._settle())
-
-
-def _is_pending(message: Message) -> bool:
-    return isinstance(message, Response) and message.status.is_pending
 
 
 def _is_quick(function: Callable[..., Any]) -> bool:

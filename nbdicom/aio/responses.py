@@ -6,17 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nbdicom.aio.driver import Driver
-from nbdicom.core.association import Invocation
-from nbdicom.core.command import Response
 from nbdicom.errors import AssociationError, NbdicomError, OperationTimeout
 from nbdicom.operations.effects import Deliver
-from nbdicom.operations.invoking import Invoked
+from nbdicom.operations.invoking import Answered, Invoked
 from nbdicom.operations.listed import keep, listed
-from nbdicom.operations.outcome import raise_for_status
-from nbdicom.status import Status
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +22,7 @@ __all__ = ["Responses"]
 T = TypeVar("T")
 
 
-class Responses(Generic[T]):
+class Responses(Answered[T]):
     """The answers to one operation, one by one.
 
     Iterate over it with ``async for``.  The request goes out with the first step; ``await`` the object itself to have it on
@@ -44,20 +40,11 @@ class Responses(Generic[T]):
         The association is over.
     """
 
+    _driver: Driver
+
     def __init__(self, driver: Driver, invoked: Invoked) -> None:
-        self.service = invoked.service
-        self.status: Status | None = None
-        self._driver = driver
-        self._operation = invoked.operation
-        self._cancellable = invoked.cancellable
-        self._raises = invoked.raises
-        self._invocation = Invocation()
-        driver.serving.handling(invoked.handlers, self._invocation)
+        super().__init__(driver, invoked)
         self._begun = False
-        self._cancelling = False
-        self._done = False
-        self._waiting = False  # the operation stands at a Receive
-        self._ahead: list[T] = []  # delivered before the first wait
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self._start().__await__()
@@ -87,10 +74,7 @@ class Responses(Generic[T]):
             kind, value = await self._step()
         if kind is Deliver:
             return value  # type: ignore[no-any-return]
-        self._finish(value)
-        assert self.status is not None
-        if self._raises:
-            raise_for_status(self.status, self.service, cancelling=self._cancelling)
+        self._finish_and_raise(value)
         raise StopAsyncIteration
 
     async def _step(self, *, stop_at_receive: bool = False) -> tuple[type, Any]:
@@ -121,10 +105,6 @@ class Responses(Generic[T]):
             self._end()
             raise
 
-    def _finish(self, status: Any) -> None:
-        self.status = status if isinstance(status, Status) else Status(0)
-        self._end()
-
     async def cancel(self) -> None:
         """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
 
@@ -142,11 +122,7 @@ class Responses(Generic[T]):
                 await driver.wait(lambda: not invocation.outstanding, None, until=until)
             if invocation.outstanding:
                 driver.abort()
-            for received in invocation.inbox:
-                message = getattr(received, "message", None)
-                if isinstance(message, Response) and not message.status.is_pending:
-                    self.status = message.status
-            invocation.inbox.clear()
+            self._clear()
         except (OperationTimeout, AssociationError):
             pass  # aborted or lost: over, which is what was asked for
         except BaseException:
@@ -165,12 +141,9 @@ class Responses(Generic[T]):
             raise
 
     def _end(self) -> None:
-        if self._done:
-            return
-        self._done = True
-        self._operation.close()
-        self._driver.serving.end_handling(self._invocation)
-        self._driver.forget(self._invocation)
+        if not self._done:
+            super()._end()
+            self._driver.forget(self._invocation)
 
     async def to_frame(self) -> pandas.DataFrame:
         """The answers that are still to come as a DataFrame, one row for each.
@@ -199,13 +172,3 @@ class Responses(Generic[T]):
             await self._interrupted()
         else:
             await self.cancel()
-
-    def __del__(self) -> None:
-        # No I/O here: the event loop cancels it.
-        if not getattr(self, "_done", True):
-            if self._invocation.outstanding:
-                self._driver.abandon(self._invocation, self._cancellable)
-            self._end()
-
-    def __repr__(self) -> str:
-        return f"<Responses {self.service}: {self.status or 'under way'}>"

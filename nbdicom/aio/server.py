@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import join_address, listening_socket
+from nbdicom.address import BACKLOG, cannot_listen, listening_socket
 from nbdicom.aio.association import Association, open_destination
 from nbdicom.aio.driver import Driver
 from nbdicom.aio.memory import Listener
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Server", "serve"]
 
 _log = logging.getLogger("nbdicom.server")
-_BACKLOG = 128
 
 
 def serve(handlers: Handlers, **options: Any) -> Opening[Server]:
@@ -140,11 +139,7 @@ class Server(Acceptor):
         try:
             self._listener, self._address = await self._listen(host, port)
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConnectionFailed(
-                f"cannot listen on {join_address(host, port)}: {reason}",
-                hint="choose another port (0 takes a free one) or host",
-            ) from error
+            raise cannot_listen(error, host, port) from error
         self.tracers = tracers.get()
         listening(self)
         return self
@@ -162,8 +157,8 @@ class Server(Acceptor):
         server = await asyncio.get_running_loop().create_server(
             factory,
             # One socket for both families, not one for each: with port 0 they would have two ports.
-            sock=listening_socket(host, port, _BACKLOG),
-            backlog=_BACKLOG,
+            sock=listening_socket(host, port),
+            backlog=BACKLOG,
         )
         return server, server.sockets[0].getsockname()[:2]
 
@@ -245,7 +240,7 @@ class Server(Acceptor):
         if self.is_full(crowd):
             transport.abort()
             return
-        served = Served(driver, driver.peer.rpartition(":")[0].strip("[]"))
+        served = Served(driver, driver.caller[0])
         task = driver.loop.create_task(self._serve(served, secure))
         self._served[task] = served
         task.add_done_callback(self._served.pop)
@@ -297,10 +292,9 @@ class Server(Acceptor):
         if core.associate_rq is None or core.error is not None:
             await driver.close()
             return
-        address = (served.host, int(driver.peer.rpartition(":")[2]))
         titles = None if self.tls is None else self.tls.titles_of(driver.certificate)
         room = self.reserve(served, self._served.values())
-        judge = partial(self.admission.judge, core.associate_rq, address, full=not room, titles=titles)
+        judge = partial(self.admission.judge, core.associate_rq, driver.caller, full=not room, titles=titles)
         # Checks of the user may block, as a look into a directory does.
         verdict = await driver.in_thread(judge) if self.admission.asks else judge()
         if core.error is not None or core.associate_rq is None:

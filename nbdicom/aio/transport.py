@@ -13,17 +13,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.address import connection_failed, join_address
+from nbdicom.address import connection_failed, join_address, socket_address
 from nbdicom.aio import memory
 from nbdicom.config import Timeouts
 from nbdicom.core.streams import Buffer
-from nbdicom.errors import ConnectionFailed, TLSFailed
+from nbdicom.errors import ConnectionFailed
 from nbdicom.memory import is_memory
 
 if TYPE_CHECKING:
     from nbdicom.tls import TLS
 
-__all__ = ["acknowledge", "addresses", "give", "open_connection", "tls_failed", "tune"]
+__all__ = ["acknowledge", "addresses", "give", "open_connection", "tune"]
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 #: From here on a list of buffers is worth a gathering write; below, joining is cheaper.
@@ -81,6 +81,8 @@ async def open_connection(
         connection.close()
         if tls is None:
             raise connection_failed(error, host, port, timeouts.connect) from error
+        from nbdicom.tls import tls_failed
+
         raise tls_failed(error, host, port) from error
     except BaseException:
         connection.close()
@@ -118,14 +120,6 @@ async def _connected(host: str, port: int, timeout: float | None, bind: tuple[st
     raise problem
 
 
-def tls_failed(error: OSError, host: str, port: int) -> ConnectionFailed:
-    """An error of the handshake in words."""
-    from nbdicom.tls import why_tls_failed
-
-    words, hint = why_tls_failed(error)
-    return TLSFailed(f"{join_address(host, port)}: {words}", hint=hint)
-
-
 def tune(transport: asyncio.Transport) -> Any:
     """Prepare a connection for our writing; returns its socket (or what the transport has in its place)."""
     # Above zero the transport says "enough": what is given to it is sent before the source is asked for more, since a
@@ -146,7 +140,7 @@ def addresses(transport: asyncio.Transport) -> tuple[str, str] | None:
     ends = [transport.get_extra_info(name) for name in ("sockname", "peername")]
     if not all(isinstance(end, tuple) for end in ends):
         return None
-    return join_address(*ends[0][:2]), join_address(*ends[1][:2])
+    return join_address(*socket_address(ends[0])), join_address(*socket_address(ends[1]))
 
 
 def acknowledge(connection: Any) -> None:

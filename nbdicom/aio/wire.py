@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.address import join_address
+from nbdicom.address import join_address, socket_address
 from nbdicom.aio.transport import acknowledge, addresses, give, tune
 from nbdicom.config import Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
@@ -66,6 +66,7 @@ class Wire(asyncio.BufferedProtocol):
     ) -> None:
         self.core = core
         self.peer = peer
+        self.caller = ("?", 0)  #: acceptor: host and port of who calls, once the connection stands
         self.timeouts = timeouts
         self.closed = False
         self.loop = asyncio.get_running_loop()
@@ -143,9 +144,8 @@ class Wire(asyncio.BufferedProtocol):
         """On this connection, whether it is secured yet or not."""
         self.transport = transport
         if not self.peer:
-            host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
-            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
-            self.peer = join_address(host.removeprefix("::ffff:"), port)
+            self.caller = socket_address(transport.get_extra_info("peername") or self.caller)
+            self.peer = join_address(*self.caller)
             self._peer_known()
 
     def get_buffer(self, sizehint: int) -> memoryview:

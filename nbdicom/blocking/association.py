@@ -19,7 +19,7 @@ from nbdicom.core.pdu import Item
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Trace, Tracer, traced_by, tracers
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, TLSFailed
+from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed
 from nbdicom.memory import Connection, is_memory
 from nbdicom.operations.contexts import storage_contexts
 from nbdicom.operations.handlers import Handlers
@@ -166,11 +166,10 @@ def _dial(
         transport = SecureTransport(connection, tls, host)
         transport.handshake(until)
     except OSError as error:
-        from nbdicom.tls import why_tls_failed
+        from nbdicom.tls import tls_failed
 
         connection.close()
-        words, hint = why_tls_failed(error)
-        failed = TLSFailed(f"{join_address(host, port)}: {words}", hint=hint)
+        failed = tls_failed(error, host, port)
         failed.since = connected
         raise failed from error
     except BaseException:

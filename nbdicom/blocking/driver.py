@@ -15,12 +15,13 @@ from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.blocking.wire import Wire
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
-from nbdicom.core.command import CCancelRQ, Message, Request, Response
+from nbdicom.core.command import CCancelRQ, Request
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.errors import AssociationError, OperationTimeout
 from nbdicom.operations.effects import END, Call, Deliver, Next, Operation, Receive, Send
 from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.outcome import is_pending, raise_unless_established
 from nbdicom.operations.requests import Codec, StorableInstance
 from nbdicom.operations.serving import Serving
 from nbdicom.privacy import trace_of, words_of
@@ -109,13 +110,7 @@ class Driver(Wire):
             if until is None and limit is not None:
                 until = time.monotonic() + limit
             self.wait(lambda: self.core.is_established, None, until=until)
-            if self.core.error is not None:
-                raise self.core.error
-            if not self.core.is_established:
-                raise OperationTimeout(
-                    f"the peer did not answer the association request (A-ASSOCIATE-RQ) within {limit:g} s",
-                    hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
-                )
+            raise_unless_established(self.core, limit)
         except BaseException:
             self.abort()
             raise
@@ -268,7 +263,7 @@ class Driver(Wire):
                     answer = self._transmit(
                         effect.context_id, effect.message, effect.data, invocation, more=effect.more
                     )
-                    if performing and not effect.more and not self.closed and _is_pending(effect.message):
+                    if performing and not effect.more and not self.closed and is_pending(effect.message):
                         if stepwise:
                             return Send, None
                         self._read_if_readable()  # a C-CANCEL may have come
@@ -349,7 +344,3 @@ class Driver(Wire):
         """Nobody iterates any more; settled before the next operation.  Safe in a destructor: no I/O."""
         invocation.abandoned = True
         self._abandoned.append((invocation, cancellable))
-
-
-def _is_pending(message: Message) -> bool:
-    return isinstance(message, Response) and message.status.is_pending

@@ -14,13 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from nbdicom.address import listening_socket
+from nbdicom.address import listening_socket, socket_address
 from nbdicom.blocking.unserved import Unserved
 
 __all__ = ["SocketListener"]
 
 _log = logging.getLogger("nbdicom.server")
-_BACKLOG = 128
 _MOST_UNSERVED = 64  #: connections that wait for their rejection; one more, and the oldest is closed
 _MOST_IDLE = 4  #: threads without a connection, the leader among them; one more ends
 
@@ -64,7 +63,7 @@ class SocketListener:
         self._reject = reject
         self._closing = threading.Event()
         self._unserved: list[Unserved] = []  # in the order of their coming; the leader's
-        self._listener = listening_socket(host, port, _BACKLOG)
+        self._listener = listening_socket(host, port)
         self._listener.setblocking(False)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._wake = socket.socketpair()
@@ -170,8 +169,7 @@ class SocketListener:
                 _log.warning("%s: no thread for a connection: %s", self._name, type(error).__name__)
                 self._turn_away(connection)
                 continue
-            # On a socket for both families a caller from IPv4 has an IPv6 address that contains its own.
-            return connection, (address[0].removeprefix("::ffff:"), address[1])
+            return connection, socket_address(address)
         return None
 
     def _turn_away(self, connection: socket.socket) -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nbdicom.blocking.driver import Driver
-from nbdicom.core.association import Invocation
-from nbdicom.core.command import Response
 from nbdicom.errors import NbdicomError
 from nbdicom.operations.effects import Deliver
-from nbdicom.operations.invoking import Invoked
+from nbdicom.operations.invoking import Answered, Invoked
 from nbdicom.operations.listed import keep, listed
-from nbdicom.operations.outcome import raise_for_status
-from nbdicom.status import Status
 
 if TYPE_CHECKING:
     import pandas
@@ -23,7 +19,7 @@ __all__ = ["Responses"]
 T = TypeVar("T")
 
 
-class Responses(Generic[T]):
+class Responses(Answered[T]):
     """The answers to one operation, one by one.
 
     Iterate over it; leaving the loop early, `cancel()`, or a ``with`` block cancels what can be cancelled (C-FIND, C-GET,
@@ -39,19 +35,10 @@ class Responses(Generic[T]):
         The association is over.
     """
 
+    _driver: Driver
+
     def __init__(self, driver: Driver, invoked: Invoked) -> None:
-        self.service = invoked.service
-        self.status: Status | None = None
-        self._driver = driver
-        self._operation = invoked.operation
-        self._cancellable = invoked.cancellable
-        self._raises = invoked.raises
-        self._invocation = Invocation()
-        driver.serving.handling(invoked.handlers, self._invocation)
-        self._cancelling = False
-        self._done = False
-        self._waiting = False  # the operation stands at a Receive
-        self._ahead: list[T] = []  # delivered before the first wait
+        super().__init__(driver, invoked)
         driver.settle_abandoned()
         try:
             self._start()
@@ -90,10 +77,7 @@ class Responses(Generic[T]):
             raise
         if kind is Deliver:
             return value  # type: ignore[no-any-return]
-        self._finish(value)
-        assert self.status is not None
-        if self._raises:
-            raise_for_status(self.status, self.service, cancelling=self._cancelling)
+        self._finish_and_raise(value)
         raise StopIteration
 
     def _resume(self) -> tuple[type, Any]:
@@ -103,16 +87,6 @@ class Responses(Generic[T]):
             self._waiting = False
         return self._driver.advance(self._operation, self._invocation, resume=answer, what=self.service)
 
-    def _finish(self, status: Any) -> None:
-        self.status = status if isinstance(status, Status) else Status(0)
-        self._end()
-
-    def _end(self) -> None:
-        if not self._done:
-            self._done = True
-            self._operation.close()
-            self._driver.serving.end_handling(self._invocation)
-
     def cancel(self) -> None:
         """Cancel (C-CANCEL) and wait for the final response, at most `Timeouts.cancel` seconds; else abort.
 
@@ -121,14 +95,9 @@ class Responses(Generic[T]):
         if self._done:
             return
         self._cancelling = True
-        inbox = self._invocation.inbox
         try:
             self._driver.finish(self._invocation, cancellable=self._cancellable)
-            for received in inbox:
-                message = getattr(received, "message", None)
-                if isinstance(message, Response) and not message.status.is_pending:
-                    self.status = message.status
-            inbox.clear()
+            self._clear()
         finally:
             self._end()
 
@@ -167,13 +136,3 @@ class Responses(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.cancel()
-
-    def __del__(self) -> None:
-        # No I/O here: the association cancels it before its next operation.
-        if not getattr(self, "_done", True):
-            if self._invocation.outstanding:
-                self._driver.abandon(self._invocation, self._cancellable)
-            self._end()
-
-    def __repr__(self) -> str:
-        return f"<Responses {self.service}: {self.status or 'under way'}>"

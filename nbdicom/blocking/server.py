@@ -19,7 +19,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nbdicom.address import join_address
+from nbdicom.address import cannot_listen, join_address
 from nbdicom.blocking.association import Association, open_destination
 from nbdicom.blocking.attending import Attendant
 from nbdicom.blocking.driver import Driver
@@ -143,11 +143,7 @@ class Server(Acceptor):
                 self._listener = self._listen(host, port)
                 self._open = True
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConnectionFailed(
-                f"cannot listen on {join_address(host, port)}: {reason}",
-                hint="choose another port (0 takes a free one) or host",
-            ) from error
+            raise cannot_listen(error, host, port) from error
         self.tracers = tracers.get()
         listening(self)
         return self

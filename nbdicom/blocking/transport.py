@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nbdicom.address import connection_failed
+from nbdicom.address import connection_failed, join_address, socket_address
 from nbdicom.blocking.interrupt import PATIENCE, PERIOD, current_interrupt
 from nbdicom.core.streams import Buffer
 
@@ -271,4 +271,4 @@ class Transport:
 
 
 def _address(name: object) -> str:
-    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+    return join_address(*socket_address(name)) if isinstance(name, tuple) else ""

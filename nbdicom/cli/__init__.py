@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from nbdicom.cli.parser import make_parser
-from nbdicom.errors import NbdicomError
+from nbdicom.errors import NbdicomError, system_reason
 from nbdicom.table import printable
 
 __all__ = ["main"]
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or type(error).__name__}")
+        return _fail(f"{where}{system_reason(error)}")
     except KeyboardInterrupt:
         print("nbdicom: interrupted", file=sys.stderr)
         return 130

@@ -5,11 +5,12 @@ from __future__ import annotations
 import array
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from nbdicom.config import Limits
+from nbdicom.core.streams import Buffer
 from nbdicom.data.elements import UNDEFINED
 from nbdicom.data.flat import encode_elements
 from nbdicom.data.values import encodings_of
@@ -20,36 +21,47 @@ from nbdicom.vr import ENCODED, TEXT
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["Codec", "codec", "deflate", "inflate", "inflated_limit"]
+__all__ = ["Codec", "codec", "deflate", "inflate", "inflated"]
 
 _FREE = 1 << 20  #: bytes that any deflated data set may become, whatever the ratio
 
 
-def inflated_limit(length: int, limits: Limits) -> int:
-    """Bytes that so many deflated ones may become: a few kB could become gigabytes, so there are two bounds."""
-    return min(limits.inflated, max(_FREE, length * limits.inflation_ratio))
+def inflated(chunks: Iterable[Buffer], limits: Limits, most: int) -> Iterator[bytes]:
+    """Undo the deflation of a data set (PS3.5 A.5), in pieces of at most *most* bytes.
 
-
-def inflate(data: bytes | memoryview, limits: Limits | None = None) -> bytes:
-    """Undo the deflation of a data set (PS3.5 A.5).
+    A few kB could become gigabytes, so there are two bounds.
 
     Raises
     ------
     DataSetError
         If it is not deflated or would grow beyond `Limits.inflated` or `Limits.inflation_ratio`.
     """
-    limit = inflated_limit(len(data), limits or Limits())
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    taken = given = 0
     try:
-        inflated = machine.decompress(data, limit)
-        if machine.unconsumed_tail:
-            raise DataSetError(f"a deflated data set that grows beyond {limit} bytes")
-        inflated += machine.flush()
+        for chunk in chunks:
+            taken += len(chunk)
+            limit = min(limits.inflated, max(_FREE, taken * limits.inflation_ratio))
+            rest = chunk
+            while rest and not machine.eof:
+                piece = machine.decompress(rest, min(most, limit + 1 - given))
+                rest = machine.unconsumed_tail
+                given += len(piece)
+                if given > limit:
+                    raise DataSetError(f"a deflated data set that grows beyond {limit} bytes")
+                yield piece
+        if end := machine.flush():
+            yield end
     except zlib.error as error:
         raise DataSetError("the deflated data set is damaged") from error
     if not machine.eof:
         raise DataSetError("the deflated data set is cut off")
-    return inflated
+
+
+def inflate(data: Buffer, limits: Limits | None = None) -> bytes:
+    """A whole data set, as `inflated`."""
+    limits = limits or Limits()
+    return b"".join(inflated([data], limits, limits.inflated + 1))
 
 
 def deflate(data: bytes) -> bytes:

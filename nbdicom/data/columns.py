@@ -22,7 +22,7 @@ from nbdicom.data.elements import (
     elements_of,
     sequence_items,
 )
-from nbdicom.data.values import Charset, plan_of, text_of, value_of
+from nbdicom.data.values import Charset, known_vr, plan_of, text_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 from nbdicom.vr import NUMBERS, TEXT
@@ -103,7 +103,7 @@ class _Columns:
         for tag, (vr, value) in elements.items():
             if tag & 0xFFFF == 0:
                 continue  # group length, retired
-            known = vr if vr not in ("", "UN") else plan_of(tag).vr
+            known = known_vr(vr, tag)
             self._column(tag).append(self._value(value, known, vr != known, charset))
             if charset.doubted:
                 charset.doubted = False
@@ -250,7 +250,7 @@ def _read_items(
         inner = Charset.of(elements, None) if CHARACTER_SET in elements else charset
         item = {}
         for one, (vr, value) in elements.items():
-            known = vr if vr not in ("", "UN") else plan_of(one).vr
+            known = known_vr(vr, one)
             if known == "SQ":
                 item[plan_of(one).name] = _read_items(value, vr != known, inner, limits, room, depth + 1)
             else:

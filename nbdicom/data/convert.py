@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import Limits
 from nbdicom.core.streams import Buffer, BytesSource, DataSource
-from nbdicom.data.codec import codec, inflated_limit
+from nbdicom.data.codec import codec, inflated
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, transfer_syntax
 
@@ -89,25 +89,7 @@ class InflatingSource(_Through):
         self._limits = limits or Limits()
 
     def _pieces(self) -> Iterator[bytes]:
-        machine = zlib.decompressobj(-zlib.MAX_WBITS)
-        taken = given = 0
-        try:
-            for chunk in self._read():
-                taken += len(chunk)
-                rest: Buffer = chunk
-                while rest and not machine.eof:
-                    piece = machine.decompress(rest, _PIECE)
-                    rest = machine.unconsumed_tail
-                    given += len(piece)
-                    limit = inflated_limit(taken, self._limits)
-                    if given > limit:
-                        raise DataSetError(f"a deflated data set that grows beyond {limit} bytes")
-                    yield piece
-            yield machine.flush()
-        except zlib.error as error:
-            raise DataSetError("the deflated data set is damaged") from error
-        if not machine.eof:
-            raise DataSetError("the deflated data set is cut off")
+        return inflated(self._read(), self._limits, _PIECE)
 
 
 # ------------------------------------------------------------------------------- pixel data

@@ -11,7 +11,7 @@ from typing import Any
 
 from nbdicom.config import Limits
 from nbdicom.data.elements import CHARACTER_SET, Buffer, elements_of, opened, sequence_items
-from nbdicom.data.values import Charset, plan_of, value_of
+from nbdicom.data.values import Charset, known_vr, plan_of, value_of
 from nbdicom.errors import DataSetError
 
 __all__ = ["decode_nested"]
@@ -50,18 +50,17 @@ def _level(view: memoryview, implicit: bool, inherited: Charset | None, limits: 
         vr, raw = elements[tag]
         if tag & 0xFFFF == 0 or tag == CHARACTER_SET:
             continue  # group lengths are retired; text has no character set any more
-        plan = plan_of(tag)
-        known = vr if vr not in ("", "UN") else plan.vr
+        name, known = plan_of(tag).name, known_vr(vr, tag)
         if known == "SQ":
             # An unknown sequence is always encoded with implicit VR (PS3.5 6.2.2).
             inner = implicit or vr == "UN"
             items = sequence_items(raw, inner, limits)
-            values[plan.name] = [_level(item, inner, charset, limits, depth + 1) for item in items]
-        elif "," in plan.name:
-            values[plan.name] = bytes(raw)
+            values[name] = [_level(item, inner, charset, limits, depth + 1) for item in items]
+        elif "," in name:
+            values[name] = bytes(raw)
         else:
             value = value_of(raw, known, charset)
             if isinstance(value, memoryview):
                 value = bytes(value)
-            values[plan.name] = list(value) if isinstance(value, tuple) else value
+            values[name] = list(value) if isinstance(value, tuple) else value
     return values

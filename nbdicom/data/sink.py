@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.data.part10 import part10_header, read_header
-from nbdicom.errors import DataSetError, NbdicomError
+from nbdicom.errors import DataSetError, NbdicomError, system_reason
 from nbdicom.table import printable
 from nbdicom.uids import UID
 
@@ -135,8 +135,6 @@ class Part10Sink(PartFile):
         What `part10_header` made.
     digest : bool
         Compute the SHA-256 of the data set on the way, for ``sha256``.
-    sync : bool
-        Ask the disk to have it before the file gets its name.
     overwrite : bool
         Replace a file of that name.  Otherwise it stays: the same data set again is not kept twice, and another one gets a
         name of its own beside it, with its digest.  ``path`` has the name in any case.
@@ -150,12 +148,10 @@ class Part10Sink(PartFile):
         header: bytes,
         *,
         digest: bool = False,
-        sync: bool = False,
         overwrite: bool = True,
         free: FreeSpace | None = None,
     ) -> None:
         self._name = os.fspath(path)
-        self._sync = sync
         self._overwrite = overwrite
         part = os.path.join(os.path.dirname(self._name), f".{os.urandom(8).hex()}.part")
         super().__init__(part, header, digest=digest, free=free)
@@ -182,8 +178,6 @@ class Part10Sink(PartFile):
             try:
                 if complete and self._header is not None:
                     _write_all(self._descriptor, [self._header], len(self._header))
-                if complete and self._sync:
-                    self.sync()
             finally:
                 self._end()
             if complete and self._overwrite:
@@ -307,7 +301,7 @@ def made_folder(path: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
+        reason = "it is a file" if isinstance(error, FileExistsError) else system_reason(error)
         raise NbdicomError(
             f"the folder {printable(folder)} cannot be used: {reason}", hint="choose a folder that you may write to"
         ) from error
@@ -324,17 +318,17 @@ class FolderSink:
     ----------
     folder : str or Path
         Where the files go; it is made if it is not there.
-    digest, sync : bool
+    digest : bool
         See `Part10Sink`.
     free_space : int
         Bytes that stay free on the file system.
     """
 
-    def __init__(self, folder: str | Path, *, digest: bool = False, sync: bool = False, free_space: int = 0) -> None:
+    def __init__(self, folder: str | Path, *, digest: bool = False, free_space: int = 0) -> None:
         self.folder = Path(folder)
         self._prefix = os.path.join(self.folder, "")
         free = FreeSpace(self.folder, free_space)
-        self._options: dict[str, Any] = {"digest": digest, "sync": sync, "free": free, "overwrite": False}
+        self._options: dict[str, Any] = {"digest": digest, "free": free, "overwrite": False}
         self._made = False
 
     def __call__(self, request: Any) -> Part10Sink:

@@ -13,7 +13,7 @@ from nbdicom.core.streams import Buffer, BytesSource, DataSource
 from nbdicom.data.codec import codec
 from nbdicom.data.convert import DeflatingSource, InflatingSource, Transcodable
 from nbdicom.data.part10 import FileHeader, read_header
-from nbdicom.errors import DataSetError
+from nbdicom.errors import DataSetError, system_reason
 from nbdicom.table import printable
 from nbdicom.uids import UID
 
@@ -307,7 +307,7 @@ def _scanned(path: Path) -> InstanceFile | Skipped:
     except DataSetError as error:
         return Skipped(path, error.message.removeprefix(f"{printable(path.name)}: "))
     except OSError as error:
-        return Skipped(path, (error.strerror or type(error).__name__).lower())
+        return Skipped(path, system_reason(error).lower())
     if found.sop_class_uid == _MEDIA_STORAGE_DIRECTORY:
         return Skipped(path, "a DICOMDIR is no instance")
     return found

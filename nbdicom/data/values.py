@@ -15,8 +15,8 @@ from nbdicom.errors import DataSetError
 from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
 
 __all__ = [
-    "GB_2312", "Charset", "Plan", "check_character_set", "dictionary_vr", "encodings_of", "extended_text", "plan_of",
-    "tag_named", "tag_of", "text_of", "value_of",
+    "GB_2312", "Charset", "Plan", "check_character_set", "dictionary_vr", "encodings_of", "extended_text", "known_vr",
+    "plan_of", "tag_named", "tag_of", "text_of", "value_of",
 ]  # fmt: skip
 
 _MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
@@ -66,10 +66,15 @@ def dictionary_vr(keyword: str) -> str:
     >>> dictionary_vr("PatientName"), dictionary_vr("PatentName")
     ('PN', 'UN')
     """
-    from pydicom.datadict import dictionary_VR, tag_for_keyword
+    from pydicom.datadict import tag_for_keyword
 
     tag = tag_for_keyword(keyword)
-    return "UN" if tag is None else dictionary_VR(tag)[:2]
+    return "UN" if tag is None else plan_of(tag).vr
+
+
+def known_vr(vr: str, tag: int) -> str:
+    """The VR that an element says; where it says none, or UN, that of the dictionary."""
+    return plan_of(tag).vr if vr in ("", "UN") else vr
 
 
 def tag_of(attribute: str | int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from nbdicom.notebook.controls import (
 from nbdicom.notebook.grid import row_details
 from nbdicom.notebook.lines import isolated
 from nbdicom.notebook.retrieval import Retrieval
-from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.peer.query import Level
 from nbdicom.table import printable
 
@@ -236,10 +234,7 @@ class Browser(Panel):
         return f"browser.peer.{verb}({', '.join(['browser.selection', f'to={folder}', *given])})"
 
     def _start(self, verb: str, folder: str) -> Job[Any]:
-        strip = Thumbnails()
-        begin = partial(getattr(self.peer, verb), self.selection, to=folder, wait=False, **self._how())
-        job = strip.follow(begin, folder)
-        self._retrieval.beside = strip
+        job: Job[Any] = getattr(self.peer, verb)(self.selection, to=folder, wait=False, **self._how())
         return job
 
 

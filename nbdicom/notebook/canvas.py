@@ -38,9 +38,8 @@ class Canvas(anywidget.AnyWidget):  # type: ignore[misc]
 
     _esm = Path(__file__).with_name("canvas.js").read_text(encoding="utf-8")
     _css = Path(__file__).with_name("canvas.css").read_text(encoding="utf-8")
-    series = traitlets.Int(0).tag(
-        sync=True
-    )  #: counts the stacks, so that a slice of the last one is not taken for one of this
+    #: Counts the stacks, so that a slice of the last one is not taken for one of this.
+    series = traitlets.Int(0).tag(sync=True)
     count = traitlets.Int(0).tag(sync=True)
     index = traitlets.Int(0).tag(sync=True)  #: of the slice that is shown, from 0
     window = traitlets.Any(OWN).tag(sync=True)  #: `OWN`, `RANGE`, or a list of centre and width

@@ -301,9 +301,9 @@ def _escaped(words: object) -> str:
 
 
 class Filling:
-    """Tells what a list reports while it is being filled from what its user chooses.
+    """Tells what controls report while they are being filled from what their user chooses.
 
-    Lists are filled by the thread of a job, and choices arrive on the kernel's: a choice made while a list is filled
+    A list may be filled by the thread of a job, and choices arrive on the kernel's: a choice made while a list is filled
     waits until the list is full, and counts.
 
     Examples

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom.notebook.controls import Panel, button, html, list_box, message, widgets
 from nbdicom.table import printable
+from nbdicom.trace.arrows import in_order
 
 if TYPE_CHECKING:
     from nbdicom.trace.arrows import Arrow, Connection
@@ -81,7 +82,7 @@ class TraceExplorer(Panel):
     def refresh(self) -> None:
         """Take what has been recorded since."""
         self._connections = self.wire.connections
-        self._arrows = sorted((arrow for c in self._connections for arrow in c.arrows), key=lambda one: one.number)
+        self._arrows = in_order(self._connections)
         self._list()
 
     # ------------------------------------------------------------------------------- inside

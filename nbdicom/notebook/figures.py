@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import DataSetError
+from nbdicom.errors import DataSetError, system_reason
 from nbdicom.notebook.images import Frame, aspect, number_of, window_of
 from nbdicom.notebook.pixels import decoded
 from nbdicom.table import printable
@@ -97,7 +97,7 @@ def _read(path: Path) -> Dataset:
         raise DataSetError(f"{printable(path.name)}: not a DICOM file") from None
     except OSError as error:
         hint = "nd.view shows what is in a folder" if path.is_dir() else "check the path"
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error).lower()
         raise DataSetError(f"{printable(path)} cannot be read: {reason}", hint=hint) from error
 
 

@@ -26,7 +26,6 @@ from nbdicom.notebook.controls import (
 )
 from nbdicom.notebook.lines import Lines
 from nbdicom.notebook.retrieval import Retrieval
-from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import Table, printable
 
 if TYPE_CHECKING:
@@ -291,13 +290,12 @@ class ResultsGrid(Panel):
         return f"{self._name}.selection.dicom.{verb}({', '.join(given)})"
 
     def _start(self, verb: str, folder: str) -> Job[Any]:
-        strip, verbs = Thumbnails(), self.selection.dicom
-        job = strip.follow(lambda: getattr(verbs, verb)(folder, peer=self.peer, listen=self.listen, wait=False), folder)
+        start = getattr(self.selection.dicom, verb)
+        job: Job[Any] = start(folder, peer=self.peer, listen=self.listen, wait=False)
 
         def offer(now: Snapshot) -> None:
             self.show_button.disabled = not (now.is_over and job.result is not None and job.result.paths)
 
-        self._retrieval.beside = strip
         job.watch(offer)
         return job
 

@@ -44,10 +44,11 @@ class Lines:
         self.names = [every[k] for k in self._columns]  #: of the columns that are shown
         self._words: list[str] | None = None
         few = [self.cells(k) for k in range(min(_LOOKED_AT, len(frame)))]
+        #: In characters.
         self.widths = [
             min(_MOST_WIDTH, max(min(_HEAD_WIDTH, len(printable(name))), *(len(row[k]) for row in few), 0))
             for k, name in enumerate(self.names)
-        ]  #: in characters
+        ]
 
     @property
     def head(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
 from nbdicom.notebook.controls import Panel, html, text, widgets
-from nbdicom.table import Table
+from nbdicom.table import Table, counted
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -18,7 +18,7 @@ _MOST_ROWS = 300
 _LONGEST = 200  #: characters of a value
 
 
-def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) -> Table:
+def attributes(dataset: Dataset, search: str = "") -> Table:
     """The attributes of an object: tag, keyword, VR and value, with those of sequences below their sequence.
 
     Parameters
@@ -27,8 +27,6 @@ def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) ->
         The object.
     search : str
         Only rows that have this in their tag, keyword or value.
-    most : int
-        So many rows at most.
 
     Examples
     --------
@@ -36,7 +34,7 @@ def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) ->
     >>> dataset = Dataset()
     >>> dataset.Modality = "CT"
     >>> print(attributes(dataset))
-    1 attributes
+    1 attribute
     tag        attribute    VR    value
     ---------  -----------  ----  -------
     0008,0060  Modality     CS    CT
@@ -44,9 +42,9 @@ def attributes(dataset: Dataset, search: str = "", *, most: int = _MOST_ROWS) ->
     wanted = search.strip().lower()
     every = list(_rows(dataset, 0))
     rows = [row for row in every if not wanted or any(wanted in cell.lower() for cell in row)]
-    notes = [f"... and {len(rows) - most} more"] if len(rows) > most else []
-    title = f"{len(every)} attributes" if not wanted else f"{len(rows)} of {len(every)} attributes"
-    return Table(title, ("tag", "attribute", "VR", "value"), rows[:most], notes=notes)
+    notes = [f"... and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
+    title = f"{f'{len(rows)} of ' if wanted else ''}{counted(len(every), 'attribute')}"
+    return Table(title, ("tag", "attribute", "VR", "value"), rows[:_MOST_ROWS], notes=notes)
 
 
 def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
@@ -59,7 +57,7 @@ def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
             keyword = element.keyword or element.name
             indent = ">" * depth  # blanks would be folded in a notebook, and those that are not are escaped
             if element.VR == "SQ":
-                yield indent + name, keyword, "SQ", f"{len(element.value)} items"
+                yield indent + name, keyword, "SQ", counted(len(element.value), "item")
                 if not (privacy.is_masked() and privacy.hides(element.keyword or name)):
                     for item in element.value:
                         yield from _rows(item, depth + 1)

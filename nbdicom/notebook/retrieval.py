@@ -1,16 +1,16 @@
-"""What the forms that retrieve have in common: a folder, a way, a button, the line of code, the job and what it came to."""
+"""What the forms that retrieve have in common: a folder, a way, a button, the line of code, the job and what it brings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import NbdicomError
 from nbdicom.notebook.controls import (
-    Panel,
     Press,
     button,
     discard,
@@ -22,6 +22,7 @@ from nbdicom.notebook.controls import (
     text,
     widgets,
 )
+from nbdicom.notebook.thumbnails import Thumbnails
 from nbdicom.table import printable
 
 if TYPE_CHECKING:
@@ -34,12 +35,11 @@ __all__ = ["Retrieval"]
 #: The two verbs of a table of answers, in the words of a person who has to choose.
 _WAYS = {"retrieve": "once, what the peer sends", "pull": "until it is proven complete"}
 
-
 _BUSY = "a retrieval is under way: wait for it, or cancel it"
 
 
 class Retrieval:
-    """Retrieves what is chosen in a form.
+    """Retrieves what is chosen in a form, and shows a thumbnail of each series as objects arrive.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Retrieval:
     ) -> None:
         w = widgets("")
         self.job: Job[RetrieveResult | PullResult] | None = None  #: the one that was started last
-        self.beside: Panel | None = None  #: what is shown with the progress; `start` may set it
+        self.strip: Thumbnails | None = None  #: what it has brought, in pictures
         self._start, self._code_of, self._chosen, self._nothing = start, code, chosen, nothing
         self.folder = text("Folder", value=str(to), width="260px")
         self.way = w.Dropdown(
@@ -109,18 +109,16 @@ class Retrieval:
             self.problem.value = message("name a folder for the files")
         if self.problem.value:
             return None
-        before = self.beside
+        strip = Thumbnails()
         try:
-            job = self._start(self.way.value, folder)
+            job = strip.follow(partial(self._start, self.way.value, folder), folder)
         except NbdicomError as error:
             self.problem.value = message(error)
             return None
         self.job, self.report.value = job, ""
         self.button.resting = _BUSY
-        shown, self.jobs.children = (
-            self.jobs.children,
-            (progress_widget(job), *(() if self.beside is None else (self.beside.widget,))),
-        )
+        before, self.strip = self.strip, strip
+        shown, self.jobs.children = self.jobs.children, (progress_widget(job), strip.widget)
         if before is not None:
             before.close()
         discard(*shown)
@@ -131,8 +129,8 @@ class Retrieval:
         """Cancel what is under way; its form is closed."""
         if self.job is not None:
             self.job.cancel()
-        if self.beside is not None:
-            self.beside.close()
+        if self.strip is not None:
+            self.strip.close()
 
     def _press(self) -> None:
         self._pressed = self.begin() or self._pressed

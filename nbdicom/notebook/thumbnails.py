@@ -95,9 +95,8 @@ class Thumbnails(Panel):
             began = time.monotonic()
             if now.is_over or began >= due:
                 self.look(folder)
-                due = began + 10 * (
-                    time.monotonic() - began
-                )  # a folder of very many files is not looked at all the time
+                # A folder of very many files is not looked at all the time.
+                due = began + 10 * (time.monotonic() - began)
             if now.is_over and job.result is not None:
                 for path in job.result.paths:  # a file that was there already, and is the same, is not written again
                     self.add(path)

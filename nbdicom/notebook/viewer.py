@@ -7,13 +7,10 @@ to which the browser's own half belongs, and else `Slides`, of ipywidgets' own m
 from __future__ import annotations
 
 import importlib.util
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.notebook.controls import Panel, html, message, widgets
+from nbdicom.notebook.controls import Filling, Panel, html, message, widgets
 from nbdicom.notebook.images import Frame, Series, series_of
 from nbdicom.notebook.metadata import Metadata
 from nbdicom.notebook.pixels import OWN, RANGE, Stack, Window, picture, window_in
@@ -84,8 +81,7 @@ class SeriesViewer(Panel):
         w = widgets(self._instead)
         self.series: list[Series] = series_of(source)
         self._cache = cache
-        self._changing = threading.RLock()  # a callback and another callback may run at the same time
-        self._quiet: int | None = None  # the thread that sets controls itself, and hears nothing of it
+        self._filling = Filling()
         wide = {"description_width": "initial"}
         names = [f"{one.name} ({len(one.frames)})" for one in self.series]
         self.choice = w.Dropdown(
@@ -176,22 +172,9 @@ class SeriesViewer(Panel):
 
     # --------------------------------------------------------------------------- callbacks
 
-    @contextmanager
-    def _silently(self) -> Iterator[None]:
-        with self._changing:
-            before, self._quiet = self._quiet, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._quiet = before
-
-    @property
-    def _is_quiet(self) -> bool:
-        return self._quiet == threading.get_ident()
-
     def _open(self, number: int) -> None:
         """Show another series, from its middle."""
-        with self._silently():
+        with self._filling:
             stack = Stack(self.series[number].frames, cache=self._cache)
             is_ct = stack.frames[0].header.get("Modality") == "CT"
             self.preset.options = [_OWN, _RANGE, *(_PRESETS if is_ct else ()), _BY_HAND]
@@ -201,13 +184,15 @@ class SeriesViewer(Panel):
 
     def _follow(self) -> None:
         """Another slice or window is shown, whoever chose it: the controls say so."""
-        if self._is_quiet:
-            return
-        with self._silently():
-            window = self.screen.window
+        with self._filling.choice() as by_user:
+            if by_user:
+                self._say()
+
+    def _say(self) -> None:
+        with self._filling:
             self._problem.value = ""
             self._windows.layout.display = "none" if self.frame.is_colour else ""
-            self.preset.value = self._name_of(window)
+            self.preset.value = self._name_of(self.screen.window)
             try:
                 self.centre.value, self.width.value = self.window
             except DataSetError:
@@ -222,20 +207,18 @@ class SeriesViewer(Panel):
 
     def _choose(self, name: str) -> None:
         """A window by its name."""
-        if self._is_quiet:
-            return
-        by_slice = {_OWN: OWN, _RANGE: RANGE}
-        self.screen.window = (
-            by_slice[name] if name in by_slice else list(_PRESETS.get(name, (self.centre.value, self.width.value)))
-        )
+        with self._filling.choice() as by_user:
+            if by_user:
+                by_hand = self.centre.value, self.width.value
+                self.screen.window = {_OWN: OWN, _RANGE: RANGE}.get(name) or list(_PRESETS.get(name, by_hand))
 
     def _typed(self) -> None:
-        if self._is_quiet:
-            return
-        try:
-            self.window = (self.centre.value, self.width.value)
-        except DataSetError as error:
-            self._problem.value = message(error)
+        with self._filling.choice() as by_user:
+            if by_user:
+                try:
+                    self.window = (self.centre.value, self.width.value)
+                except DataSetError as error:
+                    self._problem.value = message(error)
 
     def _describe(self) -> None:
         wanted = bool(self.attributes_button.value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from nbdicom.address import network_of
+from nbdicom.address import join_address, network_of
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.negotiation import ContextLike, Support, title_problem
@@ -18,10 +18,7 @@ from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Associated
-from nbdicom.table import Table, counted, printable
-
-if TYPE_CHECKING:
-    import pandas
+from nbdicom.table import Table, Tabular, counted, printable
 
 __all__ = ["Acceptor", "Served"]
 
@@ -43,7 +40,7 @@ class Served(Generic[D]):
         self.network = network_of(self.host)
 
 
-class Acceptor:
+class Acceptor(Tabular):
     """What the servers of all drivers share; the parameters are those of `Server`.
 
     Raises
@@ -147,9 +144,8 @@ class Acceptor:
             (printable(one.negotiation.calling_ae_title), one.peer, len(one.negotiation.accepted))
             for one in self.associations
         ]
-        host, port = self.address
         return Table(
-            f"{self.ae_title}@{host}:{port}, {'listening' if self.running else 'not listening'}, "
+            f"{self.ae_title}@{join_address(*self.address)}, {'listening' if self.running else 'not listening'}, "
             f"{counted(len(rows), 'association')}",
             ("calling AE title", "from", "presentation contexts"),
             rows,
@@ -157,10 +153,3 @@ class Acceptor:
 
     def __repr__(self) -> str:
         return str(self.table()) if self.associations else f"<Server {self.table().title}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The associations that are established now, as a DataFrame."""
-        return self.table().to_frame()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from nbdicom.address import join_address
 from nbdicom.core.association import AssociationCore
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import Negotiation, Support, application_context_known, negotiate, title_problem
@@ -100,7 +101,7 @@ class Admission:
         titles: Collection[str] | None = None,
     ) -> Verdict:
         """`decide`, and what becomes of its failures: a check of the user that fails rejects for the time being (2/1/1)."""
-        who = f"{printable(rq.calling_ae_title)} ({peer[0]}:{peer[1]})"
+        who = f"{printable(rq.calling_ae_title)} ({join_address(*peer)})"
         try:
             return Verdict(who, *self.decide(rq, peer, full=full, titles=titles))
         except (Exception, SystemExit) as error:
@@ -124,14 +125,13 @@ class Admission:
         RemoteProtocolError
             If the request breaks a rule that leaves nothing to answer but an abort.
         """
-        host, port = peer
         if not application_context_known(rq):
             return _reject(_PERMANENT, _USER, 2), None
         if title_problem(rq.called_ae_title) or not (self.any_called or rq.called_ae_title == self.ae_title):
             return _reject(_PERMANENT, _USER, 7), None
         # A blank title "shall not be used" (PS3.8 9.3.2), but devices do it: whoever wants to serve them says so.
         title = rq.calling_ae_title
-        welcome = bool(title) if self.calling is None else self.calling(title, host)
+        welcome = bool(title) if self.calling is None else self.calling(title, peer[0])
         if (title and title_problem(title)) or not welcome:
             return _reject(_PERMANENT, _USER, 3), None
         if titles is not None and rq.calling_ae_title not in titles:
@@ -145,7 +145,7 @@ class Admission:
                 return _reject(_PERMANENT, _ACSE, 1), None  # PS3.7 D.3.3.7.3
         support = self.support
         if self.accept is not None:
-            decision = self.accept(rq, f"{host}:{port}")
+            decision = self.accept(rq, join_address(*peer))
             if isinstance(decision, Reject):
                 return _reject(decision.result, decision.source, decision.reason_diag), None
             if isinstance(decision, Abort):

@@ -1,32 +1,38 @@
 """The operations that a person can ask of an association, ready to be driven (PS3.7 7.1; PS3.4 Annexes A, B, C).
 
 Both drivers' `Association` classes have the public methods; what a method means is written here, once: which context, what
-is encoded, which operation, and what its driver has to know of it.  What does not wait they share: `Associated`.
+is encoded, which operation, and what its driver has to know of it.  What does not wait they share: `Associated`, and
+`Answered` for what is answered one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from nbdicom.core.association import AssociationCore
-from nbdicom.core.command import Priority
+from nbdicom.core.association import AssociationCore, Invocation
+from nbdicom.core.command import Priority, Response
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import NoPresentationContext
 from nbdicom.operations import scu
 from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers, succeed
+from nbdicom.operations.outcome import raise_for_status
 from nbdicom.operations.requests import Codec, StorableInstance, StoreRequest
+from nbdicom.operations.serving import Serving
 from nbdicom.services import abstract_syntaxes
+from nbdicom.status import Status
 from nbdicom.table import printable
 from nbdicom.uids import UID
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Associated", "Invoked", "Invoking"]
+__all__ = ["Answered", "Associated", "Invoked", "Invoking"]
+
+T = TypeVar("T")
 
 _VERIFICATION = UID("1.2.840.10008.1.1")
 
@@ -170,17 +176,20 @@ class Invoking:
 
 
 class Driving(Protocol):
-    """What `Associated` asks of a driver."""
+    """What `Associated` and `Answered` ask of a driver."""
 
     core: AssociationCore
     codec: Codec
     peer: str
+    serving: Serving
 
     @property
     def negotiation(self) -> Negotiation: ...
 
     @property
     def is_established(self) -> bool: ...
+
+    def abandon(self, invocation: Invocation, cancellable: bool) -> None: ...
 
 
 class Associated:
@@ -228,3 +237,61 @@ class Associated:
     def to_frame(self) -> pandas.DataFrame:
         """Its presentation contexts as a DataFrame."""
         return self.negotiation.to_frame()
+
+
+class Answered(Generic[T]):
+    """What the `Responses` classes of all drivers share: one operation, and how far it is."""
+
+    _driver: Driving
+
+    def __init__(self, driver: Driving, invoked: Invoked) -> None:
+        self.service = invoked.service
+        self.status: Status | None = None
+        self._driver = driver
+        self._operation = invoked.operation
+        self._cancellable = invoked.cancellable
+        self._raises = invoked.raises
+        self._invocation = Invocation()
+        driver.serving.handling(invoked.handlers, self._invocation)
+        self._cancelling = False
+        self._done = False
+        self._waiting = False  # the operation stands at a Receive
+        self._ahead: list[T] = []  # delivered before the first wait
+
+    def _finish(self, status: Any) -> None:
+        """The operation has come to its end."""
+        self.status = status if isinstance(status, Status) else Status(0)
+        self._end()
+
+    def _finish_and_raise(self, status: Any) -> None:
+        """Likewise, for whoever iterates: a Failure is raised."""
+        self._finish(status)
+        assert self.status is not None
+        if self._raises:
+            raise_for_status(self.status, self.service, cancelling=self._cancelling)
+
+    def _clear(self) -> None:
+        """What has come and nobody wants is forgotten, but for the final status."""
+        inbox = self._invocation.inbox
+        for received in inbox:
+            message = getattr(received, "message", None)
+            if isinstance(message, Response) and not message.status.is_pending:
+                self.status = message.status
+        inbox.clear()
+
+    def _end(self) -> None:
+        """Nothing more will come of it."""
+        if not self._done:
+            self._done = True
+            self._operation.close()
+            self._driver.serving.end_handling(self._invocation)
+
+    def __del__(self) -> None:
+        # No I/O here: the association cancels it before its next operation, or the event loop does.
+        if not getattr(self, "_done", True):
+            if self._invocation.outstanding:
+                self._driver.abandon(self._invocation, self._cancellable)
+            self._end()
+
+    def __repr__(self) -> str:
+        return f"<Responses {self.service}: {self.status or 'under way'}>"

@@ -1,11 +1,13 @@
-"""What becomes of the final status of an operation: a Failure raises, a Warning does not (PS3.7 Annex C)."""
+"""What becomes of what was asked for: a status that is a Failure raises, a Warning does not (PS3.7 Annex C)."""
 
 from __future__ import annotations
 
-from nbdicom.errors import OperationCancelled, OperationFailed
+from nbdicom.core.association import AssociationCore
+from nbdicom.core.command import Message, Response
+from nbdicom.errors import OperationCancelled, OperationFailed, OperationTimeout
 from nbdicom.status import Status, StatusCategory
 
-__all__ = ["raise_for_status"]
+__all__ = ["is_pending", "raise_for_status", "raise_unless_established"]
 
 #: By status, and by the service where it says something else in each.
 _HINTS = {
@@ -20,6 +22,28 @@ _HINTS = {
     (0xA700, ""): "the peer is at a limit of its own: try again later, or ask for less at a time",
 }
 _ELSE = "the peer's log should say why"
+
+
+def is_pending(message: Message) -> bool:
+    """Whether a message is a response that more will follow."""
+    return isinstance(message, Response) and message.status.is_pending
+
+
+def raise_unless_established(core: AssociationCore, seconds: float | None) -> None:
+    """Raise why there is no association: what ended it, or that the peer did not answer within so many *seconds*.
+
+    Raises
+    ------
+    AssociationError, OperationTimeout
+        If there is none.
+    """
+    if core.error is not None:
+        raise core.error
+    if not core.is_established:
+        raise OperationTimeout(
+            f"the peer did not answer the association request (A-ASSOCIATE-RQ) within {seconds:g} s",
+            hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
+        )
 
 
 def raise_for_status(status: Status, service: str, *, cancelling: bool = False) -> None:

@@ -28,7 +28,14 @@ from nbdicom.core.command import (
 from nbdicom.core.dimse import Received
 from nbdicom.core.negotiation import NegotiatedContext, Negotiation
 from nbdicom.core.streams import BytesSource
-from nbdicom.errors import AssociationError, DataSetError, LocalProtocolError, NbdicomError, NoPresentationContext
+from nbdicom.errors import (
+    AssociationError,
+    DataSetError,
+    LocalProtocolError,
+    NbdicomError,
+    NoPresentationContext,
+    system_reason,
+)
 from nbdicom.operations.contexts import context_of_instance
 from nbdicom.operations.effects import Call, Deliver, Operation, Receive, Send
 from nbdicom.operations.requests import Codec, Match, Reply, StorableInstance, Stored, SubOperations
@@ -104,7 +111,7 @@ def store(
             # Before there is room in the window: the file is read while the peer works at the one before.
             source = yield Call(instance.open, (context.transfer_syntax,))
         except (NbdicomError, OSError) as error:
-            stored.error = _unsendable(error)
+            stored.error = _why_not_sent(error)
         try:
             while len(outstanding) >= window:
                 last = yield from _one_stored(outstanding)
@@ -140,14 +147,14 @@ def _sent(stored: Stored, send: Send) -> Operation:
     try:
         return (yield send)
     except (NbdicomError, OSError) as error:
-        stored.error = _unsendable(error)
+        stored.error = _why_not_sent(error)
         return None
 
 
-def _unsendable(error: NbdicomError | OSError) -> NbdicomError:
+def _why_not_sent(error: NbdicomError | OSError) -> NbdicomError:
     """Why one instance could not be sent; what concerns all of them is raised."""
     if isinstance(error, OSError):
-        return NbdicomError(f"cannot read the file: {error.strerror or type(error).__name__}")
+        return NbdicomError(f"cannot read the file: {system_reason(error)}")
     if isinstance(error, (AssociationError, LocalProtocolError)) and not isinstance(error, NoPresentationContext):
         raise error
     return error

@@ -19,15 +19,15 @@ from typing import Any
 
 from nbdicom.config import Limits
 from nbdicom.data.values import plan_of
-from nbdicom.errors import DataSetError, PacsError
+from nbdicom.errors import DataSetError
 from nbdicom.operations.requests import Refuse, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.durability import Durability, Syncer, Unsynced
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, IndexFailed
-from nbdicom.pacs.query import Patience, plan_retrieve
+from nbdicom.pacs.query import select
 from nbdicom.pacs.repair import Checked, damage_of, open_index, repair, scrub, withdraw
 from nbdicom.pacs.rows import Attributes, Record
-from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, object_name
+from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, folder_unusable, object_name
 from nbdicom.table import printable
 from nbdicom.uids import UID
 from nbdicom.uids import transfer_syntax as registered
@@ -38,7 +38,6 @@ _log = logging.getLogger("nbdicom.pacs")
 
 _INDEX = "index.sqlite"
 _BATCH = 64  #: objects that an import records in one transaction
-_MOST_INSTANCES = 0x10000  #: one more than the counters of a C-GET or C-MOVE can count
 
 
 @dataclass(slots=True)
@@ -130,9 +129,7 @@ class Archive:
                 raise
         except OSError as error:
             self._lock.release()
-            raise PacsError(
-                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
-            ) from error
+            raise folder_unusable(error, root) from error
         except BaseException:
             self._lock.release()
             raise
@@ -425,29 +422,8 @@ class Archive:
         return None if entry is None else self._instance(entry)
 
     def select(self, request: RetrieveRequest, seconds: float | None = None) -> list[StoredInstance]:
-        """The objects that a C-GET or C-MOVE request asks for, in the order of series and images.
-
-        Raises
-        ------
-        Refuse
-            A900H for an identifier that selects nothing by its form; A701H when it takes more than *seconds*; C000H where
-            the index fails.
-        """
-        statement, parameters = plan_retrieve(request)
-        patience = Patience(seconds)
-        try:
-            with self.index.reader() as connection:
-                connection.set_progress_handler(patience.over, Patience.STEPS)
-                try:
-                    rows = connection.execute(f"{statement} LIMIT {_MOST_INSTANCES}", parameters).fetchall()
-                finally:
-                    connection.set_progress_handler(None, 0)
-        except sqlite3.Error as error:
-            if patience.expired:
-                raise Refuse(0xA701, "the selection takes too long") from error
-            _log.error("retrieve: the index cannot be read: %s", printable(error))
-            raise Refuse(0xC000, "the index cannot be read") from error
-        return [self._instance(Entry(*row)) for row in rows]
+        """The objects that a C-GET or C-MOVE request asks for; see `nbdicom.pacs.query.select`."""
+        return [self._instance(entry) for entry in select(self.index, request, seconds)]
 
     def _instance(self, entry: Entry) -> StoredInstance:
         return StoredInstance(

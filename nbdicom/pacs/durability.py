@@ -20,14 +20,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from nbdicom.table import printable
-
-__all__ = ["Durability", "Syncer", "Unsynced", "make_database", "set_database_aside", "sync_file", "sync_folder"]
+__all__ = ["Durability", "Syncer", "Unsynced", "sync_file", "sync_folder"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -57,30 +53,6 @@ def sync_folder(path: str | Path) -> None:
     """Have the names in a folder on the disk; not needed, and not possible, on Windows."""
     if os.name == "posix":
         sync_file(path)
-
-
-def make_database(path: Path) -> None:
-    """Make an empty file for a database if there is none, with the mode of an object's file.
-
-    SQLite would make it for everybody to read who may enter the folder, and there are names of patients in it; what it
-    makes beside the file gets the file's mode.  Where it cannot be made, SQLite says why.
-    """
-    with suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
-        sync_folder(path.parent)
-
-
-def set_database_aside(path: Path, told: str, error: Exception) -> None:
-    """Give a database that is damaged another name, with what SQLite keeps beside it; *told* is for the log.
-
-    Its content is not lost: somebody may want to look at it.
-    """
-    aside = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    _log.error(told, aside, printable(error))
-    for ending in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + ending)
-        if old.exists():
-            old.rename(path.with_name(aside + ending))
 
 
 class Unsynced:

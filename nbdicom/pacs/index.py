@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbdicom.errors import PacsError
-from nbdicom.pacs.durability import make_database
+from nbdicom.pacs.databases import connect, journal, make_database, unopened
 from nbdicom.pacs.rows import Record, Writer, delete
 from nbdicom.pacs.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from nbdicom.table import printable
@@ -26,7 +25,6 @@ __all__ = ["Entry", "Index", "IndexDamaged", "IndexFailed"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
-_BUSY_SECONDS = 5.0  #: how long a statement waits for another process that holds the file
 _CHECKED_WHOLE = 256 << 20  #: bytes up to which the index is read and checked at every start; about 1 s
 _IDLE_READERS = 8
 
@@ -100,10 +98,7 @@ class Index:
         except sqlite3.Error as error:
             if _is_damage(error):
                 raise IndexDamaged(str(error)) from error
-            raise PacsError(
-                f"the index {path} cannot be opened for writing: {error}",
-                hint="check the permissions and the free space",
-            ) from error
+            raise unopened("index", path, error) from error
 
     def close(self) -> None:
         """Close every connection that is not in use; the last one folds the write-ahead log into the file."""
@@ -118,13 +113,9 @@ class Index:
     # --------------------------------------------------------------------------- opening
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
+        connection = connect(self.path)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            # FULL syncs the log at every commit; NORMAL only at checkpoints, and may lose the last commits.
-            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            journal(connection, durable=self._durable)
         except BaseException:
             connection.close()
             raise

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from nbdicom.address import join_address, split_address
+from nbdicom.address import addresses_of, is_loopback, join_address, plain_address, split_address
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
@@ -32,7 +31,7 @@ from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
 from nbdicom.pacs.durability import Durability
 from nbdicom.pacs.query import MODELS, find
-from nbdicom.pacs.scrubbing import Scrubbed
+from nbdicom.pacs.repair import Scrubbed
 from nbdicom.pacs.storage import StoredInstance
 from nbdicom.pacs.workflow.availability import Availability
 from nbdicom.pacs.workflow.commitment import Commitments
@@ -43,12 +42,10 @@ from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.privacy import trace_of
 from nbdicom.running import hold, replace_running, running, stopped
-from nbdicom.table import Table
+from nbdicom.table import Table, Tabular
 from nbdicom.uids import DEFAULT_TRANSFER_SYNTAXES, UID, ServiceClass, sop_classes, transfer_syntaxes
 
 if TYPE_CHECKING:
-    import pandas
-
     from nbdicom.blocking.association import Association
     from nbdicom.blocking.server import Server
     from nbdicom.tls import TLS
@@ -61,7 +58,7 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _QUERIES, _RETRIEVALS = QueryOptions(relational=True, date_time=True), RetrieveOptions(relational=True)
 
 
-class Pacs:
+class Pacs(Tabular):
     """A small hospital that speaks DICOM: storage and retrieval, worklist, procedure steps, commitment, workitems.
 
     Parameters
@@ -401,10 +398,14 @@ class Pacs:
             n_action=workflow.n_action,
         )
 
+    @property
+    def _is_local(self) -> bool:
+        return is_memory(self.host) or is_loopback(self.host)
+
     def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
         """A title alone proves nothing: it has to come from its host, too."""
         title = calling_ae_title.strip(" ")
-        if self._any_calling or (title and _is_loopback(self._requested[0])):
+        if self._any_calling or (title and self._is_local):
             return True
         return title in self.allow and self._is_its_host(title, host)
 
@@ -414,12 +415,12 @@ class Pacs:
         Where any title may call, else anybody could take the reports of another.  They go to the address then.
         """
         title = association.negotiation.calling_ae_title
-        if title not in self.allow or _is_loopback(self._requested[0]):
+        if title not in self.allow or self._is_local:
             return True
         return self._is_its_host(title, split_address(association.peer)[0])
 
     def _is_its_host(self, title: str, host: str) -> bool:
-        return self._any_host or _plain_address(host) in _addresses(self.allow[title][0])
+        return self._any_host or plain_address(host) in addresses_of(self.allow[title][0])
 
     # --------------------------------------------------------------------------- content
 
@@ -544,7 +545,7 @@ class Pacs:
         return Table(f"PACS {self.ae_title}", ("what", "value"), rows)
 
     def _callers(self) -> str:
-        if self._any_calling or _is_loopback(self._requested[0]):
+        if self._any_calling or self._is_local:
             return "any AE title"
         return ", ".join(self.allow) or "nobody: give allow={...} or any_calling=True"
 
@@ -552,13 +553,6 @@ class Pacs:
         state = "running" if self.running else "not running"
         content = ", ".join(f"{n} {name}" for name, n in self.counts().items()) if self._archive else "not open"
         return f"<Pacs {self.address}, {state}: {content}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_frame(self) -> pandas.DataFrame:
-        """What the table has, as a DataFrame."""
-        return self.table().to_frame()
 
 
 def demo_pacs(**kwargs: Any) -> Pacs:
@@ -593,49 +587,10 @@ def demo_pacs(**kwargs: Any) -> Pacs:
         raise
 
 
-# ------------------------------------------------------------------------------- small things
-
-
 def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
     if problem := title_problem(title):
         raise PacsError(f"AE title {title!r} {problem} [PS3.5 6.2]")
-    if isinstance(where, str):
-        host, _, port = where.rpartition(":")
-        host = host.strip("[]")
-    else:
-        host, port = where[0], str(where[1])
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"')
-    return host, int(port)
-
-
-def _plain_address(host: str) -> str:
-    """An IP address in one spelling: an IPv4 address that came through an IPv6 socket is still one."""
-    address = ipaddress.ip_address(host.split("%")[0])
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def _addresses(host: str) -> set[str]:
-    """The IP addresses of a host; none if its name cannot be resolved."""
-    import socket  # for those who use it: in memory there is none
-
     try:
-        return {_plain_address(str(item[4][0])) for item in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()
-
-
-def _is_loopback(host: str) -> bool:
-    if is_memory(host):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
+        return split_address(where)
     except ValueError:
-        pass
-    import socket
-
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return bool(found) and all(ipaddress.ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)
+        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"') from None

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ from nbdicom.table import printable
 from nbdicom.uids import UID
 from nbdicom.vr import ENCODED, INTEGERS
 
-__all__ = ["MODELS", "Find", "Patience", "find", "plan_find", "plan_retrieve"]
+__all__ = ["MODELS", "Patience", "find", "select"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -45,6 +46,7 @@ _NO_KEYS = frozenset(
 #: Answered with what the object says and never matched: in an identifier it says how the times there are meant.
 _ZONE = "TimezoneOffsetFromUTC"
 _MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
+_MOST_INSTANCES = 0x10000  #: one more than the counters of a C-GET or C-MOVE can count
 _MOST_PATHS = 100  #: keywords that one call of an SQL function extracts from JSON
 _TOGETHER = 100  #: matches that are sent together at most
 _A_WHILE = 0.01  #: seconds after which what has been found is sent
@@ -52,7 +54,7 @@ _NEVER_MATCHED = frozenset(("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"
 
 
 @dataclass(slots=True)
-class Find:
+class _Find:
     """A planned C-FIND: the statement, and where each key of the answer comes from."""
 
     level: Level
@@ -95,6 +97,15 @@ class Patience:
         self.expired = self._until is not None and time.monotonic() >= self._until
         return self.expired or self._cancelled()
 
+    @contextmanager
+    def bounding(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """While this lasts, SQLite looks at the clock in what it does on this connection."""
+        connection.set_progress_handler(self.over, self.STEPS)
+        try:
+            yield
+        finally:
+            connection.set_progress_handler(None, 0)
+
     def check(self) -> None:
         """The same for what Python compares, between two comparisons.
 
@@ -123,7 +134,7 @@ def find(
     levels = _model(request.model, "1")
     agreed = request.context.extended
     options = agreed if isinstance(agreed, QueryOptions) else QueryOptions()
-    plan = plan_find(_identifier(request), levels, relational=options.relational, date_time=options.date_time)
+    plan = _plan_find(_identifier(request), levels, relational=options.relational, date_time=options.date_time)
     plan.constants["RetrieveAETitle"] = ae_title
     if not plan.supported:
         request.pending_status = 0xFF01
@@ -131,7 +142,7 @@ def find(
 
 
 def _matches(
-    index: Index, plan: Find, request: FindRequest, limit: int, seconds: float | None
+    index: Index, plan: _Find, request: FindRequest, limit: int, seconds: float | None
 ) -> Iterator[list[Mapping[str, Any]]]:
     patience = Patience(seconds, lambda: request.cancelled)
     try:
@@ -143,10 +154,9 @@ def _matches(
                 return matchers[k].matches_any(value)
 
             connection.create_function("matches", 2, matches)
-            # A C-CANCEL may come while SQLite looks for a match that is far away.
-            connection.set_progress_handler(patience.over, Patience.STEPS)
-            cursor = connection.cursor()
-            try:
+            # A C-CANCEL may come while SQLite looks for a match that is far away.  An open cursor would hold the
+            # connection's next user to the state of today.
+            with patience.bounding(connection), closing(connection.cursor()) as cursor:
                 together: list[Mapping[str, Any]] = []
                 since = time.monotonic()
                 for number, row in enumerate(cursor.execute(plan.statement, plan.parameters)):
@@ -164,10 +174,6 @@ def _matches(
                     patience.again()
                 if together:
                     yield together
-            finally:
-                # An open cursor would hold the connection's next user to the state of today.
-                cursor.close()
-                connection.set_progress_handler(None, 0)
     except sqlite3.Error as error:
         if request.cancelled:
             return
@@ -178,7 +184,7 @@ def _matches(
         raise Refuse(0xC000, "the index cannot be read") from error
 
 
-def _answer(plan: Find, row: Sequence[Any]) -> dict[str, Any]:
+def _answer(plan: _Find, row: Sequence[Any]) -> dict[str, Any]:
     answer = dict(plan.constants)
     for keyword, value in zip(plan.columns, row, strict=False):
         text = "" if value is None else str(value)
@@ -213,9 +219,7 @@ def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode("ascii")
 
 
-def plan_find(
-    identifier: Mapping[str, Any], levels: Sequence[Level], *, relational: bool = False, date_time: bool = False
-) -> Find:
+def _plan_find(identifier: Mapping[str, Any], levels: Sequence[Level], *, relational: bool, date_time: bool) -> _Find:
     """One SELECT statement for an identifier.
 
     Parameters
@@ -231,7 +235,7 @@ def plan_find(
         Whether combined date-time matching was agreed to (PS3.4 C.2.2.2.5.3).
     """
     level = _level(identifier, levels)
-    plan = Find(level, {"QueryRetrieveLevel": level.name})
+    plan = _Find(level, {"QueryRetrieveLevel": level.name})
     selected: list[str] = []
     conditions: list[str] = []
     below: list[tuple[str, Column | Computed, Key | None]] = []
@@ -317,7 +321,7 @@ def _periods(identifier: Mapping[str, Any]) -> list[tuple[str, str, Period]]:
 
 
 def _below(
-    plan: Find,
+    plan: _Find,
     selected: list[str],
     keys: Sequence[tuple[str, Column | Computed, Key | None]],
     periods: Sequence[tuple[str, str, Period]],
@@ -358,7 +362,7 @@ def _below(
 _PARENTS = {Level.STUDY: "patient", Level.SERIES: "study", Level.IMAGE: "series"}
 
 
-def _condition(plan: Find, entry: Column | Computed, key: Key) -> tuple[str, list[Any]]:
+def _condition(plan: _Find, entry: Column | Computed, key: Key) -> tuple[str, list[Any]]:
     if entry.keyword == "PatientName":
         return key.sql("p.id")
     if entry.vr == "PN":  # rare enough to be compared one by one
@@ -421,8 +425,8 @@ def _json_value(keyword: str, level: Level) -> str:
 # ------------------------------------------------------------------------------- retrieval
 
 
-def plan_retrieve(request: RetrieveRequest) -> tuple[str, list[Any]]:
-    """The statement that selects the instances of a C-GET or C-MOVE request, in the order of series and images.
+def select(index: Index, request: RetrieveRequest, seconds: float | None = None) -> list[Entry]:
+    """The objects that a C-GET or C-MOVE request asks for, in the order of series and images.
 
     Only unique keys select (PS3.4 C.4.2.2.1); a list of UIDs is allowed at every level, and keys of upper levels may be
     missing.
@@ -430,8 +434,23 @@ def plan_retrieve(request: RetrieveRequest) -> tuple[str, list[Any]]:
     Raises
     ------
     Refuse
-        A900H where the level or its unique key is missing.
+        A900H where the level or its unique key is missing; A701H when it takes more than *seconds*; C000H where the index
+        fails.
     """
+    statement, parameters = _plan_retrieve(request)
+    patience = Patience(seconds)
+    try:
+        with index.reader() as connection, patience.bounding(connection):
+            rows = connection.execute(statement, parameters).fetchall()
+    except sqlite3.Error as error:
+        if patience.expired:
+            raise Refuse(0xA701, "the selection takes too long") from error
+        _log.error("retrieve: the index cannot be read: %s", printable(error))
+        raise Refuse(0xC000, "the index cannot be read") from error
+    return [Entry(*row) for row in rows]
+
+
+def _plan_retrieve(request: RetrieveRequest) -> tuple[str, list[Any]]:
     levels = _model(request.model, "23")
     identifier = _identifier(request)
     level = _level(identifier, levels)
@@ -451,7 +470,7 @@ def plan_retrieve(request: RetrieveRequest) -> tuple[str, list[Any]]:
     statement = (
         f"SELECT {Entry.SQL} FROM instances i JOIN series s ON s.id = i.series JOIN studies t ON t.id = s.study "
         f"JOIN patients p ON p.id = t.patient WHERE {' AND '.join(conditions)} "
-        "ORDER BY t.StudyDate, t.id, s.SeriesNumber, s.id, i.InstanceNumber, i.id"
+        f"ORDER BY t.StudyDate, t.id, s.SeriesNumber, s.id, i.InstanceNumber, i.id LIMIT {_MOST_INSTANCES}"
     )
     return statement, parameters
 

@@ -2,7 +2,7 @@
 
 Half received files go (`ObjectStore.clear_incoming`), whole objects without a row are adopted, rows without a file are
 dropped with a line in the log, a damaged index is set aside and made again from the objects.  Nothing that might be of
-use is deleted or overwritten, and doing it twice changes nothing.
+use is deleted or overwritten, and doing it twice changes nothing.  The same is asked of the whole archive by `scrub`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import math
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,14 +20,14 @@ from pathlib import Path
 
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.errors import DataSetError, PacsError
-from nbdicom.pacs.durability import set_database_aside
+from nbdicom.pacs.databases import set_database_aside
 from nbdicom.pacs.header import HeaderReader
 from nbdicom.pacs.index import Entry, Index, IndexDamaged, IndexFailed
 from nbdicom.pacs.rows import Record
 from nbdicom.pacs.storage import FOLDERS, ObjectStore, object_name
-from nbdicom.table import printable
+from nbdicom.table import Table, Tabular, printable
 
-__all__ = ["Checked", "damage_of", "open_index", "repair", "scrub", "withdraw"]
+__all__ = ["Checked", "Scrubbed", "damage_of", "open_index", "repair", "scrub", "withdraw"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -98,6 +98,37 @@ class Checked:
     object: str
     size: int
     damage: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Scrubbed(Tabular):
+    """How many objects were read back, and which of them are not what was received."""
+
+    checked: int
+    bytes: int
+    damaged: tuple[Checked, ...]
+
+    @classmethod
+    def of(cls, checks: Iterable[Checked]) -> Scrubbed:
+        """Count; the sound ones are not kept."""
+        count = size = 0
+        damaged = []
+        for check in checks:
+            count += 1
+            size += check.size
+            if check.damage:
+                damaged.append(check)
+        return cls(count, size, tuple(damaged))
+
+    def __bool__(self) -> bool:
+        """True if everything is sound."""
+        return not self.damaged
+
+    def table(self) -> Table:
+        """One row for each damaged object."""
+        rows = [(printable(one.sop_instance_uid), one.damage, one.object) for one in self.damaged]
+        title = f"{self.checked} objects ({self.bytes:,} bytes) read back, {len(rows)} damaged"
+        return Table(title, ("SOP Instance UID", "damage", "object"), rows)
 
 
 def scrub(

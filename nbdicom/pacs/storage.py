@@ -29,7 +29,7 @@ from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.durability import sync_folder
 from nbdicom.uids import UID
 
-__all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "object_name"]
+__all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "folder_unusable", "object_name"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -45,6 +45,13 @@ def object_name(sop_instance_uid: str) -> str:
     'ded83518653cb4f1a655c5692d7a3f75cf2b46ad64eaea99f9601fa9'
     """
     return hashlib.sha224(sop_instance_uid.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def folder_unusable(error: OSError, root: Path) -> PacsError:
+    """Why the folder *root* cannot be used, in words."""
+    return PacsError(
+        f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +183,7 @@ class ObjectStore:
                 sync_folder(self.objects)
                 sync_folder(root)
         except OSError as error:
-            raise PacsError(
-                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
-            ) from error
+            raise folder_unusable(error, root) from error
 
     def receive(self, header: bytes, *, limit: int) -> Incoming:
         """A new temporary file that begins with *header*."""
@@ -270,9 +275,7 @@ class StoreLock:
         try:
             self._file = (root / "lock").open("a+b")
         except OSError as error:
-            raise PacsError(
-                f"the folder {root} cannot be used: {error.strerror}", hint="choose a folder that you may write to"
-            ) from error
+            raise folder_unusable(error, root) from error
         try:
             _lock(self._file.fileno())
         except OSError as error:

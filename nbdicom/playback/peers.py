@@ -9,14 +9,14 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from nbdicom.address import join_address, split_entity
+from nbdicom.address import cannot_listen, join_address, listening_socket, socket_address, split_entity
 from nbdicom.blocking.transport import Transport, connect
 from nbdicom.core import pdu as p
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import ConnectionFailed, TranscriptError
+from nbdicom.errors import TranscriptError
 from nbdicom.playback.player import Player, Wire
 from nbdicom.playback.script import ReplayReport, script
-from nbdicom.table import Table, Tabular, printable
+from nbdicom.table import Table, Tabular, counted, printable
 from nbdicom.trace.recording import Recording
 from nbdicom.trace.transcript import load
 
@@ -70,7 +70,7 @@ def replay(recording: Recording | str | os.PathLike[str], to: Any, *, timeout: f
         wire = Wire(connect(host, port, timeout), timeout)
         player = Player(turns, wire, called=title)
         failure = player.play()
-        name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{host}:{port}"
+        name = f"{connection.titles[0]} \N{RIGHTWARDS ARROW} {printable(title)}@{join_address(host, port)}"
         reports.append(ReplayReport(name, turns, player.played, failure))
     return reports
 
@@ -139,12 +139,9 @@ class FakePeer(Tabular):
             If the address cannot be listened on.
         """
         try:
-            self._listener = socket.create_server(self._requested)
-        except OSError as error:
-            raise ConnectionFailed(
-                f"cannot listen on {join_address(*self._requested)}: {error.strerror or error}",
-                hint="choose another port (0 takes a free one) or host",
-            ) from error
+            self._listener = listening_socket(*self._requested)
+        except (OSError, OverflowError) as error:
+            raise cannot_listen(error, *self._requested) from error
         self._listener.setblocking(False)
         self._wake = socket.socketpair()
         thread = threading.Thread(target=self._accept, args=(self._listener, self._wake[0]), daemon=True)
@@ -178,7 +175,7 @@ class FakePeer(Tabular):
     def address(self) -> str:
         """``AET@host:port``, as `Peer` takes it."""
         host, port = self._requested if self._listener is None else self._listener.getsockname()[:2]
-        return f"{self.ae_title}@{host}:{port}"
+        return f"{self.ae_title}@{join_address(host, port)}"
 
     @property
     def reports(self) -> list[ReplayReport]:
@@ -200,7 +197,7 @@ class FakePeer(Tabular):
         """One row for each connection that is over."""
         rows = [(r.title, f"{r.played} of {len(r.turns)}", r.failure or "as recorded") for r in self.reports]
         return Table(
-            f"Fake peer {self.address}: {len(self._scripts)} recorded connections",
+            f"Fake peer {self.address}: {counted(len(self._scripts), 'recorded connection')}",
             ("connection", "played", "result"),
             rows,
             marks=["ok" if report.ok else "bad" for report in self.reports],
@@ -217,7 +214,7 @@ class FakePeer(Tabular):
             except (BlockingIOError, ConnectionAbortedError):
                 continue  # who called has gone again, and nobody waits here for the next: we may be told to stop
             thread = threading.Thread(
-                target=self._play, args=(connection, f"{address[0]}:{address[1]}", number), daemon=True
+                target=self._play, args=(connection, join_address(*socket_address(address)), number), daemon=True
             )
             self._threads.append(thread)
             thread.start()

@@ -18,7 +18,7 @@ from nbdicom.table import counted, printable
 from nbdicom.trace.recording import Entry, TracedAssociation, decoded
 from nbdicom.uids import UID
 
-__all__ = ["Arrow", "Connection", "connections"]
+__all__ = ["Arrow", "Connection", "connections", "in_order"]
 
 _P_DATA_TF = p.PDataTF.pdu_type
 
@@ -192,6 +192,11 @@ def connections(associations: Iterable[TracedAssociation], entries: Sequence[Ent
     for number, (connection, arrow) in enumerate(arrows):
         connection.arrows.append(replace(arrow, number=number, connection=connection.number))
     return found
+
+
+def in_order(found: Iterable[Connection]) -> list[Arrow]:
+    """What went over all of these connections, by its numbers."""
+    return sorted((arrow for connection in found for arrow in connection.arrows), key=lambda arrow: arrow.number)
 
 
 def _other_end(connection: Connection, side: TracedAssociation) -> bool:

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from nbdicom.address import join_address
 from nbdicom.core import pdu as p
 from nbdicom.core.command import decode_command
 from nbdicom.core.trace import Connected, MessageReceived, PDUReceived, TraceEvent
@@ -137,7 +138,7 @@ def _segment(dpkt: Any, link: int, raw: bytes) -> tuple[Any, Any] | None:
 
 
 def _end(address: bytes, port: int) -> str:
-    return f"{ip_address(address)}:{port}"
+    return join_address(str(ip_address(address)), port)
 
 
 @dataclass(slots=True)

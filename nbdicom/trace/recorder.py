@@ -104,10 +104,10 @@ class Recorder(Recording):
         if not self._kept[about.number] and about.ended is not None:
             del self._live[about.number], self._kept[about.number]
 
-    def settle(self, seconds: float = _SETTLE) -> None:
+    def settle(self) -> None:
         """Wait until acceptors of this process have seen the end of what their peers have ended."""
         with self._lock:
-            self._lock.wait_for(lambda: not any(map(self._half_ended, self._live.values())), seconds)
+            self._lock.wait_for(lambda: not any(map(self._half_ended, self._live.values())), _SETTLE)
 
     def _half_ended(self, about: TracedAssociation) -> bool:
         """Whether it waits for the close, or the other side, which is recorded too, is at its end already."""

@@ -188,17 +188,20 @@ class Recording:
     @property
     def arrows(self) -> list[Arrow]:
         """Every control PDU and every message, in the order of time; their numbers are those of the ladder."""
-        return sorted((arrow for c in self.connections for arrow in c.arrows), key=lambda arrow: arrow.number)
+        from nbdicom.trace.arrows import in_order
+
+        return in_order(self.connections)
 
     def __len__(self) -> int:
         return len(self.arrows)
 
     def __getitem__(self, number: int) -> DissectedArrow:
         """An arrow taken apart; its number is that of the ladder."""
+        from nbdicom.trace.arrows import in_order
         from nbdicom.trace.views import dissect_arrow
 
         found = self.connections
-        arrows = sorted((arrow for c in found for arrow in c.arrows), key=lambda arrow: arrow.number)
+        arrows = in_order(found)
         if not -len(arrows) <= number < len(arrows):
             raise IndexError(f"there is no arrow {number}: the recording has {len(arrows)}, counted from 0")
         arrow = arrows[number]
@@ -206,10 +209,7 @@ class Recording:
 
     def of(self, association: int) -> Recording:
         """The part of it that belongs to one connection: both sides of the association with this number."""
-        sides = next(
-            (c.sides for c in self.connections if any(side.number == association for side in c.sides)),
-            None,
-        )
+        sides = next((c.sides for c in self.connections if association in [side.number for side in c.sides]), None)
         if sides is None:
             raise IndexError(f"there is no association {association}; summary() lists them")
         numbers = {side.number for side in sides}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import inf
 from typing import TYPE_CHECKING
@@ -200,7 +200,7 @@ def _steps(side: TracedAssociation, entries: Iterable[Entry]) -> tuple[Step, ...
                 continue  # its transition is told by itself
             if evt in counted:
                 at = counted[evt]
-                steps[at] = _again(steps[at])
+                steps[at] = replace(steps[at], times=steps[at].times + 1)
             else:
                 counted[evt] = len(steps)
                 steps.append(Step(event.time - start, state, evt, action, state))
@@ -208,7 +208,3 @@ def _steps(side: TracedAssociation, entries: Iterable[Entry]) -> tuple[Step, ...
 
 
 _TRANSFER: Sequence[Action] = (Action.DT_1, Action.DT_2, Action.AR_6, Action.AR_7)
-
-
-def _again(step: Step) -> Step:
-    return Step(step.seconds, step.before, step.event, step.action, step.after, step.times + 1)

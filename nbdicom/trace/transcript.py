@@ -27,7 +27,7 @@ from nbdicom.core.trace import (
     Secured,
     Transition,
 )
-from nbdicom.errors import NbdicomError, TranscriptError
+from nbdicom.errors import NbdicomError, TranscriptError, system_reason
 from nbdicom.table import printable
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 from nbdicom.trace.redact import redacted
@@ -90,7 +90,7 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error).lower()
         raise TranscriptError(
             f"{printable(path)} cannot be written: {reason}", hint="give the path of a file in a folder that is there"
         ) from error
@@ -152,7 +152,7 @@ def opened(path: str | os.PathLike[str], mode: str = "r", encoding: str | None =
     try:
         return Path(path).open(mode, encoding=encoding)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = system_reason(error).lower()
         raise TranscriptError(
             f"{printable(path)} cannot be read: {reason}", hint="give the path of a file that a recording was saved to"
         ) from error

@@ -21,7 +21,7 @@ from nbdicom.core.trace import (
 )
 from nbdicom.table import Table, counted, printable
 from nbdicom.trace import dissection
-from nbdicom.trace.arrows import Arrow, Connection
+from nbdicom.trace.arrows import Arrow, Connection, in_order
 from nbdicom.trace.dissection import Dissection
 from nbdicom.trace.page import page
 from nbdicom.trace.pdvs import joined
@@ -228,7 +228,7 @@ def mermaid(found: Sequence[Connection]) -> Mermaid:
     for connection in found:
         for letter, title in zip("RA", connection.titles, strict=True):
             lines.append(f"    participant {letter}{connection.number} as {_plain(title)}")
-    for arrow in sorted((arrow for c in found for arrow in c.arrows), key=lambda one: one.number):
+    for arrow in in_order(found):
         ends = (f"R{arrow.connection}", f"A{arrow.connection}")
         one, other = ends if arrow.from_requestor else ends[::-1]
         lines.append(f"    {one}{'-x' if arrow.is_bad else '->>'}{other}: {_plain(arrow.label)}")

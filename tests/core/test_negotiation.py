@@ -38,12 +38,8 @@ def context(uid: UID, *syntaxes: UID, scu: bool | None = None, scp: bool | None 
     ("proposed", "supported", "result", "syntax"),
     [
         ((EXPLICIT, IMPLICIT), (EXPLICIT, IMPLICIT), 0, EXPLICIT),
-        (
-            (EXPLICIT, IMPLICIT),
-            (IMPLICIT, EXPLICIT),
-            0,
-            IMPLICIT,
-        ),  # the acceptor's preference counts, not the order asked
+        # The acceptor's preference counts, not the order asked.
+        ((EXPLICIT, IMPLICIT), (IMPLICIT, EXPLICIT), 0, IMPLICIT),
         ((IMPLICIT,), (EXPLICIT, IMPLICIT), 0, IMPLICIT),
         ((J2K,), (EXPLICIT, IMPLICIT), 4, None),
         ((J2K, IMPLICIT), (EXPLICIT, J2K, IMPLICIT), 0, J2K),

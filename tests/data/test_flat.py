@@ -117,12 +117,9 @@ def test_we_read_what_pydicom_writes(syntax: str) -> None:
         ("ISO_IR 144", "Люкceмбypг".encode("iso8859_5"), "Люкceмбypг"),
         ("GB18030", "王^小东".encode("gb18030"), "王^小东"),
         ("\\ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "Yamada^Tarou=山田^太郎"),
-        (
-            "\\ISO 2022 IR 58",
-            b"Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab=",
-            "Wang^XiaoDong=王^小东=",
-        ),  # K.2
-        ("\\ISO 2022 IR 149", b"Hong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "Hong=洪^吉洞"),  # PS3.5 I.2
+        # PS3.5 K.2 and I.2
+        ("\\ISO 2022 IR 58", b"Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab=", "Wang^XiaoDong=王^小东="),
+        ("\\ISO 2022 IR 149", b"Hong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "Hong=洪^吉洞"),
         ("", b"plain", "plain"),
     ],
 )

@@ -17,6 +17,7 @@ from nbdicom.errors import ConnectionFailed
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
 from nbdicom.receiver import Receiver
+from nbdicom.trace.recorder import Recorder
 
 Serve, Dial = Callable[..., Any], Callable[..., Any]
 
@@ -59,15 +60,18 @@ def at(serve: Callable[..., Any]) -> Callable[..., Any]:
 )
 @pytest.mark.parity("A.7 IPv6", "A.1 associate")
 def test_families(listening: str, called: str, at: Serve, dial: Dial) -> None:
-    with at(listening) as server:
+    wire = Recorder()
+    with at(listening, trace=wire) as server:
         port = server.address[1]
-        with dial((called, port)) as association:
+        with dial((called, port), trace=wire) as association:
             assert association.echo() == 0
             assert association.peer == join_address(called, port)
             (there,) = server.associations
             # A caller from IPv4 has an IPv4 address, also where the socket is one for both families.
             ours = split_address(there.peer)[0]
             assert ours in ("127.0.0.1", "::1") and (called == "localhost" or ours == called)
+    (connection,) = wire.connections  # both sides call its ends by the same addresses
+    assert len(connection.sides) == 2
 
 
 @needs_ipv6

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted import LIMIT, Dial, Serve
+from scripted import LIMIT, Dial, Serve, Wire
 
+from nbdicom.core.pdu import AAssociateRJ
 from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers, Reject
 from nbdicom.trace import (
@@ -63,6 +64,8 @@ def lives(
     "A.5 EVT_ACCEPTED",
     "A.5 EVT_ESTABLISHED",
     "A.5 EVT_RELEASED",
+    "A.5 EVT_ACSE_SENT",
+    "A.5 EVT_ACSE_RECV",
 )
 def test_a_life_and_its_release(serve: Serve, dial: Dial) -> None:
     here, there = lives(serve, dial, lambda association: association.release())
@@ -70,7 +73,8 @@ def test_a_life_and_its_release(serve: Serve, dial: Dial) -> None:
     assert names(there) == ["Connected", "Requested<", "Accepted>", "Established", "Released<", "Disconnected"]
     assert (here[1].local, here[1].peer) == (there[0].peer, there[0].local)
     assert here[0].rq == there[1].rq and here[2].ac == there[2].ac
-    assert there[3].negotiation.calling_ae_title == "SCU"
+    assert here[3].negotiation.accepted and there[3].negotiation.calling_ae_title == "SCU"
+    assert all(str(event) for event in here)
 
 
 @pytest.mark.parity("A.5 EVT_REJECTED")
@@ -79,6 +83,8 @@ def test_a_rejection(serve: Serve, dial: Dial) -> None:
     here, there = lives(serve, dial, lambda association: None, handlers)
     assert names(here) == ["Requested>", "Connected", "Rejected<", "Disconnected"]
     assert names(there) == ["Connected", "Requested<", "Rejected>", "Disconnected"]
+    assert here[2].rj == there[2].rj == AAssociateRJ(result=1, source=1, reason_diag=3)
+    assert "calling-AE-title-not-recognized" in str(here[2])
 
 
 @pytest.mark.parity("A.5 EVT_ABORTED")
@@ -87,6 +93,13 @@ def test_an_abort(serve: Serve, dial: Dial) -> None:
     assert names(here)[-2:] == ["Aborted>", "Disconnected"]
     assert names(there)[-2:] == ["Aborted<", "Disconnected"]
     assert (there[-2].error.source, there[-2].error.reason_diag) == (0, 0)
+    assert "the peer aborted" in str(there[-2])
+
+
+def test_a_connection_that_is_lost(serve: Serve) -> None:
+    _, there = lives(serve, lambda address, trace: Wire.associated(address), lambda wire: wire.close())
+    assert names(there)[-2:] == ["Aborted<", "Disconnected"]
+    assert "closed the connection" in there[-2].error.message
 
 
 @pytest.mark.parity("A.5 EVT_DATA_SENT", "A.5 EVT_DATA_RECV")

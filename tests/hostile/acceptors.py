@@ -50,7 +50,7 @@ from tests.drivers.scripted import (
     pdv,
 )
 from tests.hostile.answers import Abort, Answer, Closed, Either, Released, Releases, Responds, Several
-from tests.hostile.case import ABSOLUTE, PATHS, sized
+from tests.hostile.case import ABSOLUTE, BROKEN, PATHS, UNEXPECTED, UNKNOWN, malformed, sized
 
 __all__ = ["ACCEPTORS", "AcceptorCase", "Call"]
 
@@ -111,7 +111,6 @@ class AcceptorCase:
         return f"acceptor: {self.name}"
 
 
-UNEXPECTED, BROKEN, UNKNOWN = Abort(2, 2), Abort(2, 6, 5, 4, 0), Abort(2, 1)
 ABORTED = Abort()
 FAILED = Either(Releases(), ABORTED)  #: the operation has failed: the requestor releases or aborts
 
@@ -319,25 +318,8 @@ def _echo() -> Iterator[AcceptorCase]:
     yield case(
         "it ends inside the response", "PS3.8 Table 9-10 AA-4", lambda call: [call.response(0)[:30], b""], Closed()
     )
-    for kind in (0x00, 0x08, 0x47, 0xFF):
-        yield case(f"PDU of type {kind:02X}H", "PS3.8 9.3.8", raw(bytes([kind, 0, 0, 0, 0, 4]) + bytes(4)), UNKNOWN)
-    for kind, name in ((3, "A-ASSOCIATE-RJ"), (5, "A-RELEASE-RQ"), (6, "A-RELEASE-RP"), (7, "A-ABORT")):
-        for length in (0, 3, 5, 0xFFFFFFFF):
-            pdu = struct.pack(">BxI", kind, length) + bytes(min(length, 16))
-            due: Answer = Abort(2) if kind != 7 else Either(Abort(2), Closed())
-            yield case(f"{name} of {length:,} bytes", "PS3.8 9.3, fixed 00000004H", raw(pdu), due)
-    for name, pdu in {
-        "P-DATA-TF of 4 GiB": bytes.fromhex("04 00 ffffffff") + bytes(16),
-        "P-DATA-TF longer than announced": struct.pack(">BxI", 4, 0x7FFFFFF0) + bytes(16),
-        "P-DATA-TF without PDV": bytes.fromhex("04 00 00000000"),
-        "P-DATA-TF of four bytes": bytes.fromhex("04 00 00000004 00000000"),
-        "PDV of length 0": bytes.fromhex("04 00 00000006 00000000 0103"),
-        "PDV of length 1": bytes.fromhex("04 00 00000006 00000001 0103"),
-        "PDV beyond its PDU": bytes.fromhex("04 00 00000006 00000100 0103"),
-        "PDV of 4 GiB": bytes.fromhex("04 00 00000006 ffffffff 0103"),
-        "two bytes behind the last PDV": bytes.fromhex("04 00 00000008 00000002 0101 0000"),
-    }.items():
-        yield case(name, "PS3.8 9.3.5, D.1", raw(pdu), BROKEN)
+    for name, section, pdu, answer in malformed():
+        yield case(name, section, raw(pdu), answer)
     for number, name in ((201, "unknown"), (2, "even"), (0, "0")):
         yield case(
             f"a PDV in context {name}",

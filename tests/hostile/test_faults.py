@@ -451,9 +451,9 @@ sys.stdin.read()
 
 def test_f9_a_locked_index_delays_no_echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process holds the index: the object that waits for it is refused after a while, nobody else waits."""
-    from nbdicom.pacs import index
+    from nbdicom.pacs import databases
 
-    monkeypatch.setattr(index, "_BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(databases, "BUSY_SECONDS", 0.5)
     with Pacs(tmp_path / "root", durability="none") as pacs, call(pacs) as wire, call(pacs) as other:
         locker = subprocess.Popen(
             [sys.executable, "-c", _LOCKER, tmp_path / "root" / "index.sqlite"],

@@ -72,11 +72,8 @@ def test_an_identity_that_pynetdicom_refuses(scp):
     with pytest.raises(AssociationRejected) as caught:
         peer.associate(["Verification"])
     rejected = caught.value
-    assert (rejected.result, rejected.source, rejected.reason_diag) == (
-        2,
-        2,
-        1,
-    )  # so says pynetdicom; the standard 1, 1, 1
+    # So says pynetdicom; the standard 1, 1, 1.
+    assert (rejected.result, rejected.source, rejected.reason_diag) == (2, 2, 1)
 
 
 @pytest.mark.parity("A.6 extended negotiation")

@@ -452,8 +452,7 @@ def test_what_pynetdicom_retrieved(said):
 
 def test_pynetdicom_is_given_an_instance_uid_and_refused(said):
     assert said[0]["assigned"]["status"] == 0x0000
-    (request,) = [
-        call for call in said[2].calls if getattr(call, "assigned", False)
-    ]  # pynetdicom does not tell the UID
+    # Pynetdicom does not tell the UID.
+    (request,) = [call for call in said[2].calls if getattr(call, "assigned", False)]
     assert request.sop_instance_uid.is_valid and request.sop_class_uid == UID.of("BasicFilmSession")
     assert said[0]["refused"]["status"] == 0x0112

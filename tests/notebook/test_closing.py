@@ -44,7 +44,7 @@ def test_what_takes_the_place_of_something_discards_it(pacs, tmp_path) -> None: 
         form.search().wait(LIMIT)
         form.grid.rows.value = (0,)
         form.grid.retrieve().wait(LIMIT)
-        form.grid._retrieval.beside.wait(LIMIT)
+        form.grid._retrieval.strip.wait(LIMIT)
         form.grid.show_button.click()
         assert form.grid._opening._shown.wait(LIMIT) and form.grid._images is not None
 

@@ -99,9 +99,8 @@ def test_threads_that_do_the_same_at_once(tmp_path, what):
 @pytest.mark.parametrize("what", ["port", "folder", "same folder and a port", "same port and a folder", "TLS"])
 def test_a_server_goes_on_where_the_new_one_cannot_start(tmp_path, host, what):
     (tmp_path / "file").write_text("")
-    ports = (
-        (101, 102) if host == "memory" else (0, 0)
-    )  # in memory a port that was given by itself is given to one alone
+    # In memory a port that was given by itself is given to one alone.
+    ports = (101, 102) if host == "memory" else (0, 0)
     before = running()  # what other tests of this process share
     first = Pacs(tmp_path / "root", host=host, port=ports[0], durability="none").start()
     port = first.port

@@ -33,9 +33,8 @@ CHANGE, CANCEL, SUBSCRIBE, UNSUBSCRIBE, SUSPEND = range(1, 6)
 
 @pytest.fixture
 def pacs(pacs):
-    pacs.allow.update(
-        WATCHER=("127.0.0.1", 1), OTHER=("127.0.0.1", 1)
-    )  # known, but the PACS does not run: nothing goes out
+    # They are known, but the PACS does not run: nothing goes out.
+    pacs.allow.update(WATCHER=("127.0.0.1", 1), OTHER=("127.0.0.1", 1))
     return pacs
 
 

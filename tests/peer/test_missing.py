@@ -156,9 +156,8 @@ def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
     server, asked = limited(pacs, find=find)
     with server, pytest.warns(IncompleteTransfer, match=rf"1\.2\.3\.{len(COMMON_STORAGE) + 1}:"):
         result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
-    assert (
-        sum(row.ok for row in result) >= 63 and not result.ok
-    )  # those that are commonly held, and what failed by name
+    # Those that are commonly held, and what failed by name.
+    assert sum(row.ok for row in result) >= 63 and not result.ok
     assert len(asked) == 1
     assert all("does not say by C-FIND what that is" in row.message for row in result.failed)
 

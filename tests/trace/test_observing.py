@@ -1,17 +1,14 @@
-"""Notifications: which events tell what becomes of an association, on both sides; observers that fail (docs/events.md)."""
+"""Notifications: who sees which events; observers that fail (docs/events.md)."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any, get_args
 
 import pytest
 
 import nbdicom as nd
-from nbdicom.core.pdu import AAssociateRJ
-from nbdicom.errors import AssociationError, AssociationRejected
-from nbdicom.operations.handlers import Reject
+from nbdicom.errors import AssociationRejected
 from nbdicom.trace import (
     Aborted,
     Accepted,
@@ -35,79 +32,6 @@ from nbdicom.trace import (
 )
 
 LIFE = (Connected, Requested, Accepted, Rejected, Established, Released, Aborted, Disconnected)
-
-
-def names(events: list[Any]) -> list[str]:
-    return [
-        type(event).__name__ + ("" if not hasattr(event, "by_peer") else "<" if event.by_peer else ">")
-        for event in events
-    ]
-
-
-def both_sides(use: Any, **options: Any) -> tuple[list[Any], list[Any]]:
-    """What observers of the requestor and of the acceptor are told while an association is used."""
-    here: list[Any] = []
-    there: list[Any] = []
-    ended = threading.Event()
-    observers = fan_out(on(LIFE, there.append), on(Disconnected, lambda event: ended.set()))
-    options = {"handlers": nd.Handlers(), "ae_title": "SCP", "contexts": ["Verification"], **options}
-    with nd.Server(trace=observers, **options) as server:
-        trace = on(LIFE, here.append)
-        try:
-            use(nd.associate(server.address, called="SCP", contexts=["Verification"], trace=trace))
-        except AssociationError:
-            pass
-        assert ended.wait(60)
-    return here, there
-
-
-@pytest.mark.parity(
-    "A.5 EVT_CONN_OPEN",
-    "A.5 EVT_CONN_CLOSE",
-    "A.5 EVT_REQUESTED",
-    "A.5 EVT_ACCEPTED",
-    "A.5 EVT_ESTABLISHED",
-    "A.5 EVT_RELEASED",
-    "A.5 EVT_ACSE_SENT",
-    "A.5 EVT_ACSE_RECV",
-)
-def test_a_life_and_its_release() -> None:
-    here, there = both_sides(lambda association: association.release())
-    assert names(here) == ["Requested>", "Connected", "Accepted<", "Established", "Released>", "Disconnected"]
-    assert names(there) == ["Connected", "Requested<", "Accepted>", "Established", "Released<", "Disconnected"]
-    requested, accepted, established = here[0], here[2], here[3]
-    assert requested.rq.called_ae_title == "SCP" and requested.rq == there[1].rq
-    assert accepted.ac == there[2].ac
-    assert established.negotiation.accepted and there[3].negotiation.calling_ae_title == "NBDICOM"
-    assert here[1].peer == there[0].local and here[1].local == there[0].peer
-    assert all(str(event) for event in here)
-
-
-@pytest.mark.parity("A.5 EVT_REJECTED")
-def test_a_rejection() -> None:
-    here, there = both_sides(None, handlers=nd.Handlers(accept=lambda rq, peer: Reject(1, 1, 3)))
-    assert names(here) == ["Requested>", "Connected", "Rejected<", "Disconnected"]
-    assert names(there) == ["Connected", "Requested<", "Rejected>", "Disconnected"]
-    assert here[2].rj == there[2].rj == AAssociateRJ(result=1, source=1, reason_diag=3)
-    assert "calling-AE-title-not-recognized" in str(here[2])
-
-
-@pytest.mark.parity("A.5 EVT_ABORTED")
-def test_an_abort() -> None:
-    here, there = both_sides(lambda association: association.abort())
-    assert names(here)[-2:] == ["Aborted>", "Disconnected"]
-    assert names(there)[-2:] == ["Aborted<", "Disconnected"]
-    assert (there[-2].error.source, there[-2].error.reason_diag) == (0, 0)
-    assert "the peer aborted" in str(there[-2])
-
-
-def test_a_connection_that_is_lost() -> None:
-    def cut(association: Any) -> None:
-        association._driver.transport.close()
-
-    _, there = both_sides(cut)
-    assert names(there)[-2:] == ["Aborted<", "Disconnected"]
-    assert "closed the connection" in there[-2].error.message
 
 
 @pytest.mark.parity(

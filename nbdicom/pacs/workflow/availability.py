@@ -37,8 +37,6 @@ ReferencedSeriesSequence 1
     RetrieveAETitle 1
 """
 _AVAILABILITIES = ("ONLINE", "NEARLINE", "OFFLINE", "UNAVAILABLE")  #: PS3.3 C.4.23.1.1
-
-
 _STEP, _STUDY = "step", "study"  #: what a notification is about
 _MPPS = "1.2.840.10008.3.1.2.3.3"
 _REFERENCES = ("ReferencedImageSequence", "ReferencedNonImageCompositeSOPInstanceSequence")

@@ -24,7 +24,7 @@ from nbdicom.pacs.workflow.attributes import read, require, text_of
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import COMMITMENT, Report, Reports
 from nbdicom.pacs.workflow.service import Service
-from nbdicom.table import Table, printable
+from nbdicom.table import Table, counted, printable
 from nbdicom.uids import ServiceClass, sop_class
 
 __all__ = ["Commitments", "read_back"]
@@ -180,7 +180,7 @@ class Commitments(Service):
             rows.append(tuple(map(printable, (asked, ae_title, transaction, *counts))))
             marks.append("" if told is None else "bad" if failed else "ok")
         return Table(
-            f"Storage commitment, {len(rows)} requests",
+            f"Storage commitment, {counted(len(rows), 'request')}",
             ("asked", "by", "Transaction UID", "instances", "committed", "failed"),
             rows,
             marks=marks,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import PacsError
-from nbdicom.pacs.durability import make_database, set_database_aside
+from nbdicom.pacs.databases import connect, journal, make_database, set_database_aside, unopened
 
 __all__ = ["Attributes", "Database", "dump", "load", "now"]
 
@@ -30,7 +30,6 @@ _log = logging.getLogger("nbdicom.pacs")
 Attributes = dict[str, Any]
 
 _APPLICATION_ID = 0x6E624457  #: "nbDW" in the file's header
-_BUSY_SECONDS = 5.0
 
 #: What each version of the file added; the number of those that were applied is the file's ``user_version``.
 _MIGRATIONS = (
@@ -100,16 +99,13 @@ class Database:
             self._connection = self._open(durable)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise PacsError(
-                    f"the database {path} cannot be opened for writing: {error}",
-                    hint="check the permissions and the free space",
-                ) from error
+                raise unopened("database", path, error) from error
             set_database_aside(path, "the workflow database is set aside as %s, and its content with it: %s", error)
             self._connection = self._open(durable)
 
     def _open(self, durable: bool) -> sqlite3.Connection:
         make_database(self.path)
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = connect(self.path)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -121,8 +117,7 @@ class Database:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            journal(connection, durable=durable)
             steps = "".join(_MIGRATIONS[version:])
             connection.executescript(
                 f"BEGIN IMMEDIATE; {steps} PRAGMA application_id = {_APPLICATION_ID};"

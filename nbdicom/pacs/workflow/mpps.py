@@ -172,14 +172,7 @@ class PerformedProcedureSteps(Service):
         """A report to each who wants to know, and who they are."""
         recipients = {*self._notify, *self._reports.listeners(STEP_EVENT)}
         for ae_title in sorted(recipients):
-            self._reports.add(
-                connection,
-                ae_title,
-                sop_class=STEP_EVENT,
-                sop_instance=uid,
-                subject=uid,
-                event_type=event_type,
-            )
+            self._reports.add(connection, ae_title, sop_class=STEP_EVENT, sop_instance=uid, event_type=event_type)
         return recipients
 
     def n_get(self, request: NGetRequest) -> Attributes:

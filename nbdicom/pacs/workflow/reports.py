@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.config import Limits, Timeouts
@@ -195,15 +195,18 @@ class Reports(Tabular):
         *,
         sop_class: str,
         sop_instance: str,
-        subject: str = "",
+        subject: str | None = None,
         event_type: int | None = None,
         information: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a report within the transaction of *connection*; call `wake` when that is committed."""
+        """Add a report within the transaction of *connection*; call `wake` when that is committed.
+
+        It is about the SOP Instance, if not about another *subject*.
+        """
         added = connection.execute(
             "INSERT INTO reports (ae_title, sop_class, sop_instance, subject, event_type, information, made)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (ae_title, sop_class, sop_instance, subject, event_type, dump(information or {}), now()),
+            (ae_title, sop_class, sop_instance, subject or sop_instance, event_type, dump(information or {}), now()),
         )
         if (added.lastrowid or 0) % _KEPT == 0:  # a PACS that is never stopped does not grow for ever either
             _forget(connection)
@@ -411,9 +414,7 @@ class Reports(Tabular):
                     "UPDATE reports SET event_type = ?, information = ? WHERE id = ?",
                     (event_type, dump(information), report.id),
                 )
-        return Report(
-            report.id, report.ae_title, report.sop_class, report.sop_instance, report.subject, event_type, information
-        )
+        return replace(report, event_type=event_type, information=information)
 
     # --------------------------------------------------------------------------- ways to a recipient
 

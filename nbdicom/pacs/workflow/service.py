@@ -18,9 +18,9 @@ from nbdicom.pacs.workflow.attributes import Keys
 from nbdicom.pacs.workflow.database import Attributes, Database
 from nbdicom.table import Table, Tabular
 
-__all__ = ["Service", "matching"]
+__all__ = ["UNRECOGNIZED_OPERATION", "Service", "matching"]
 
-_UNRECOGNIZED_OPERATION = 0x0211
+UNRECOGNIZED_OPERATION = 0x0211
 
 
 def matching(
@@ -57,23 +57,23 @@ class Service(Tabular):
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, Any]]:
         """C-FIND: the matches."""
-        raise Refuse(_UNRECOGNIZED_OPERATION)
+        raise Refuse(UNRECOGNIZED_OPERATION)
 
     def n_create(self, request: NCreateRequest) -> Any:
         """N-CREATE."""
-        raise Refuse(_UNRECOGNIZED_OPERATION)
+        raise Refuse(UNRECOGNIZED_OPERATION)
 
     def n_get(self, request: NGetRequest) -> Any:
         """N-GET: the attributes."""
-        raise Refuse(_UNRECOGNIZED_OPERATION)
+        raise Refuse(UNRECOGNIZED_OPERATION)
 
     def n_set(self, request: NSetRequest) -> Any:
         """N-SET."""
-        raise Refuse(_UNRECOGNIZED_OPERATION)
+        raise Refuse(UNRECOGNIZED_OPERATION)
 
     def n_action(self, request: NActionRequest) -> Any:
         """N-ACTION."""
-        raise Refuse(_UNRECOGNIZED_OPERATION)
+        raise Refuse(UNRECOGNIZED_OPERATION)
 
     def table(self) -> Table:
         """What there is."""

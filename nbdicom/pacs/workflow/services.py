@@ -22,7 +22,7 @@ from nbdicom.pacs.workflow.commitment import Commitments
 from nbdicom.pacs.workflow.database import Database
 from nbdicom.pacs.workflow.mpps import PerformedProcedureSteps
 from nbdicom.pacs.workflow.reports import Reports
-from nbdicom.pacs.workflow.service import Service
+from nbdicom.pacs.workflow.service import UNRECOGNIZED_OPERATION, Service
 from nbdicom.pacs.workflow.workitems import Workitems
 from nbdicom.pacs.workflow.worklist import Worklist
 from nbdicom.services import dimse_services
@@ -36,7 +36,6 @@ __all__ = ["SERVED", "Served", "Workflow"]
 
 _FILE = "workflow.sqlite"
 _NO_SUCH_ACTION_TYPE = 0x0123
-_UNRECOGNIZED_OPERATION = 0x0211
 _RESOURCE_LIMITATION = 0x0213
 
 
@@ -177,6 +176,6 @@ class Workflow:
         """The service of the presentation context: under it, not under its own SOP Class, a workitem is asked for."""
         served = SERVED.get(request.context.abstract_syntax)
         if served is None or dimse not in dimse_services(request.context.abstract_syntax):
-            raise Refuse(_UNRECOGNIZED_OPERATION, f"this SOP Class has no {dimse}")
+            raise Refuse(UNRECOGNIZED_OPERATION, f"this SOP Class has no {dimse}")
         service: Service = getattr(self, served.service)
         return service

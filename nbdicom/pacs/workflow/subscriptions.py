@@ -16,16 +16,16 @@ from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
 from nbdicom.table import Table, Tabular, printable
 
-__all__ = ["FILTERED", "GLOBAL", "WELL_KNOWN", "Subscriptions"]
+__all__ = ["FILTERED", "GLOBAL", "NO_SUCH_WORKITEM", "STATE_REPORT", "WELL_KNOWN", "Subscriptions"]
 
 GLOBAL = "1.2.840.10008.5.1.4.34.5"  #: UPS Global Subscription SOP Instance
 FILTERED = "1.2.840.10008.5.1.4.34.5.1"  #: UPS Filtered Global Subscription SOP Instance
 WELL_KNOWN = frozenset((GLOBAL, FILTERED))
 
-_NO_SUCH_WORKITEM = 0xC307
+NO_SUCH_WORKITEM = 0xC307
 _RECIPIENT_UNKNOWN = 0xC308
 _NOT_APPROPRIATE = 0xC314
-_STATE_REPORT, _SCP_STATUS_CHANGE = 1, 4
+STATE_REPORT, _SCP_STATUS_CHANGE = 1, 4  #: event types (PS3.4 Table CC.2.4-1)
 _RESOURCE_LIMITATION = 0x0213
 _NO_KEYS = ("ReceivingAE", "DeletionLock")
 # Whoever creates a workitem waits until it has been compared with each of them, and so do all others.
@@ -55,11 +55,11 @@ class Subscriptions(Tabular):
         if keys is not None and len(dump(keys)) > _LONGEST_KEYS:
             raise Refuse(_RESOURCE_LIMITATION, f"keys of more than {_LONGEST_KEYS} characters")
         with self._database.write() as connection:
-            waiting = self._reports.waiting(connection, ae_title, _STATE_REPORT)
+            waiting = self._reports.waiting(connection, ae_title, STATE_REPORT)
             if uid not in WELL_KNOWN:
                 row = connection.execute("SELECT attributes FROM workitems WHERE uid = ?", (uid,)).fetchone()
                 if row is None:
-                    raise Refuse(_NO_SUCH_WORKITEM, "no such workitem")
+                    raise Refuse(NO_SUCH_WORKITEM, "no such workitem")
                 self._put(connection, ae_title, uid, locked)
                 self._tell_state(connection, ae_title, uid, load(row[0]), waiting)
             else:
@@ -108,7 +108,7 @@ class Subscriptions(Tabular):
                 connection.execute("DELETE FROM subscriptions WHERE ae_title = ?", (ae_title,))
                 return
             if not connection.execute("SELECT 1 FROM workitems WHERE uid = ?", (uid,)).fetchone():
-                raise Refuse(_NO_SUCH_WORKITEM, "no such workitem")
+                raise Refuse(NO_SUCH_WORKITEM, "no such workitem")
             connection.execute("DELETE FROM subscriptions WHERE ae_title = ? AND uid = ?", (ae_title, uid))
 
     def suspend(self, uid: str, information: Attributes) -> None:
@@ -161,7 +161,6 @@ class Subscriptions(Tabular):
                     ae_title,
                     sop_class=UPS_PUSH,
                     sop_instance=GLOBAL,
-                    subject=GLOBAL,
                     event_type=_SCP_STATUS_CHANGE,
                     information=warm,
                 )
@@ -193,8 +192,7 @@ class Subscriptions(Tabular):
             ae_title,
             sop_class=UPS_PUSH,
             sop_instance=uid,
-            subject=uid,
-            event_type=_STATE_REPORT,
+            event_type=STATE_REPORT,
             information=state,
         )
 

@@ -32,7 +32,7 @@ from nbdicom.pacs.workflow.attributes import (
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load, now
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
 from nbdicom.pacs.workflow.service import Service, matching
-from nbdicom.pacs.workflow.subscriptions import WELL_KNOWN, Subscriptions
+from nbdicom.pacs.workflow.subscriptions import NO_SUCH_WORKITEM, STATE_REPORT, WELL_KNOWN, Subscriptions
 from nbdicom.privacy import shown
 from nbdicom.table import Table, printable
 
@@ -55,15 +55,13 @@ _WRONG_TRANSACTION = 0xC301
 _ALREADY_IN_PROGRESS = 0xC302
 _SCHEDULED_ONLY_BY_CREATE = 0xC303
 _FINAL_STATE_NOT_MET = 0xC304
-_NO_SUCH_WORKITEM = 0xC307
 _NOT_SCHEDULED = 0xC309
 _NOT_IN_PROGRESS = 0xC310
 _IS_COMPLETED = 0xC311
 _NOBODY_TO_CONTACT = 0xC312
 
 # Event types (PS3.4 Table CC.2.4-1)
-_STATE_REPORT, _CANCEL_REQUESTED, _PROGRESS_REPORT = range(1, 4)
-_ASSIGNMENT = 5  # 4 is the SCP's own: see `subscriptions`
+_CANCEL_REQUESTED, _PROGRESS_REPORT, _ASSIGNMENT = 2, 3, 5  # 1 and 4: see `subscriptions`
 
 #: PS3.4 Table CC.2.5-3, N-CREATE.
 _CREATED = """
@@ -264,7 +262,7 @@ class Workitems(Service):
                 (uid, _SCHEDULED, now(), dump(attributes)),
             )
             self.subscriptions.created(connection, uid, attributes)
-            told = self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+            told = self._report(connection, uid, STATE_REPORT, _state_of(attributes))
             if any(attributes.get(keyword) for keyword in _ASSIGNED):
                 self._report(connection, uid, _ASSIGNMENT, _assignment_of(attributes))
         self._reports.wake(*told, patiently=True)
@@ -296,7 +294,7 @@ class Workitems(Service):
             _save(connection, uid, state, lock, attributes)
             told: set[str] = set()
             if attributes.get("InputReadinessState") != before.get("InputReadinessState"):
-                told |= self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+                told |= self._report(connection, uid, STATE_REPORT, _state_of(attributes))
             if attributes.get(_PROGRESS) != before.get(_PROGRESS):
                 told |= self._report(connection, uid, _PROGRESS_REPORT, {_PROGRESS: attributes.get(_PROGRESS, [])})
             if any(attributes.get(keyword) != before.get(keyword) for keyword in _ASSIGNED):
@@ -405,7 +403,7 @@ class Workitems(Service):
     ) -> set[str]:
         attributes[_STATE] = state
         _save(connection, uid, state, transaction, attributes)
-        return self._report(connection, uid, _STATE_REPORT, _state_of(attributes))
+        return self._report(connection, uid, STATE_REPORT, _state_of(attributes))
 
     def _report(
         self, connection: sqlite3.Connection, uid: str, event_type: int, information: Mapping[str, Any]
@@ -418,7 +416,6 @@ class Workitems(Service):
                 ae_title,
                 sop_class=UPS_PUSH,
                 sop_instance=uid,
-                subject=uid,
                 event_type=event_type,
                 information=information,
             )
@@ -430,17 +427,12 @@ class Workitems(Service):
         """Every workitem."""
         with self._database.read() as connection:
             found = connection.execute("SELECT uid, state, attributes FROM workitems ORDER BY rowid").fetchall()
+        keywords = ("WorklistLabel", "ProcedureStepLabel", "ScheduledProcedureStepStartDateTime", "PatientID")
         rows = []
         for uid, state, text in found:
             attributes = load(text)
-            keywords = ("WorklistLabel", "ProcedureStepLabel", "ScheduledProcedureStepStartDateTime", "PatientID")
-            rows.append(
-                tuple(
-                    map(
-                        printable, (state, *(shown(keyword, text_of(attributes, keyword)) for keyword in keywords), uid)
-                    )
-                )
-            )
+            values = (shown(keyword, text_of(attributes, keyword)) for keyword in keywords)
+            rows.append(tuple(map(printable, (state, *values, uid))))
         return Table(
             f"Workitems, {len(rows)}",
             ("state", "worklist", "label", "start", "PatientID", "SOP Instance UID"),
@@ -458,7 +450,7 @@ def _row(connection: sqlite3.Connection, uid: str) -> tuple[str, str | None, Att
         "SELECT state, transaction_uid, attributes FROM workitems WHERE uid = ?", (uid,)
     ).fetchone()
     if row is None:
-        raise Refuse(_NO_SUCH_WORKITEM, "no such workitem")
+        raise Refuse(NO_SUCH_WORKITEM, "no such workitem")
     return row[0], row[1], load(row[2])
 
 
