@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,9 +24,10 @@ from nbdicom.errors import (
     OperationError,
     OperationTimeout,
 )
+from nbdicom.peer.calling import Line
 from nbdicom.peer.cohort import CohortFolder, Kept
 from nbdicom.peer.content import Held, instances_in, series_in
-from nbdicom.peer.line import Line
+from nbdicom.peer.line import Waiting, run
 from nbdicom.peer.missing import in_targets
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.pulled import PulledSeries, PullResult
@@ -185,16 +186,39 @@ class _Cohort:
         self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel, progress: ProgressLike = False
     ) -> None:
         """Ask what is in *targets*; what was named before stays, since a peer may forget."""
-        line = Line(peer, [PresentationContext(model.find)])
-        with Progress(progress, f"ask {peer.ae_title}", unit="request", total=len(targets)) as bar, line.closing():
+        with Progress(progress, f"ask {peer.ae_title}", unit="request", total=len(targets)) as bar:
+            run(self._ask(Waiting(peer).line([PresentationContext(model.find)]), targets, model, bar))
+
+    async def _ask(self, line: Line, targets: Sequence[Target], model: InformationModel, bar: Progress) -> None:
+        async with line:
             for target in targets:
-                for part in _parts(line, target, model):
-                    key = tuple(part.keys.items())
-                    if key in self.parts:
-                        self.parts[key].merge(part)
-                    else:
-                        self.parts[key] = part
+                await self._ask_one(line, target, model)
                 bar.advance()
+
+    async def _ask_one(self, line: Line, target: Target, model: InformationModel) -> None:
+        """Ask what *target* consists of, as far as the peer says."""
+        if target.level is Level.IMAGE:
+            keys = target.down_to_series
+            part = _Part(Level.SERIES, keys, frozenset(target.instances))
+            part.named = {uid: Held(keys, uid, "") for uid in target.instances}
+            await _name(line, part, model)
+            self._add(part)
+            return
+        found = await _said(series_in(line, target, model))
+        if not found:
+            names = found is not None
+            self._add(_Part(target.level, target.down_to_series, names=names, counted=target.expected))
+        for series in found or ():
+            part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
+            await _name(line, part, model)
+            self._add(part)
+
+    def _add(self, part: _Part) -> None:
+        key = tuple(part.keys.items())
+        if key in self.parts:
+            self.parts[key].merge(part)
+        else:
+            self.parts[key] = part
 
     def ask_again(self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel) -> str:
         """Ask for what may have come since; why that was not possible, or nothing."""
@@ -275,36 +299,17 @@ class _Cohort:
         )
 
 
-def _parts(line: Line, target: Target, model: InformationModel) -> Iterator[_Part]:
-    """What *target* consists of, as far as the peer says."""
-    if target.level is Level.IMAGE:
-        keys = target.down_to_series
-        part = _Part(Level.SERIES, keys, frozenset(target.instances))
-        part.named = {uid: Held(keys, uid, "") for uid in target.instances}
-        _name(line, part, model)
-        yield part
-        return
-    found = _said(lambda: list(series_in(line, target, model)))
-    if not found:
-        yield _Part(target.level, target.down_to_series, names=found is not None, counted=target.expected)
-        return
-    for series in found:
-        part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
-        _name(line, part, model)
-        yield part
-
-
-def _name(line: Line, part: _Part, model: InformationModel) -> None:
+async def _name(line: Line, part: _Part, model: InformationModel) -> None:
     """Ask for the names of the instances of a series."""
-    found = _said(lambda: list(instances_in(line, part.keys, model))) or []
+    found = await _said(instances_in(line, part.keys, model)) or []
     part.names = bool(found)
     part.named |= {one.sop_instance_uid: one for one in found if not part.asked or one.sop_instance_uid in part.asked}
 
 
-def _said(ask: Callable[[], T]) -> T | None:
+async def _said(asking: Awaitable[T]) -> T | None:
     """The answer; None from a peer that does not answer such questions."""
     try:
-        return ask()
+        return await asking
     except OperationTimeout:
         raise
     except (OperationError, NoPresentationContext) as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import NoPresentationContext, OperationCancelled, QueryError
+from nbdicom.peer.line import Waiting, run
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.results import Retrieved, RetrieveResult
@@ -68,7 +69,8 @@ def fetch(
     """
     if method != "move":
         try:
-            return get(peer, targets, folder, model=model, classes=classes, progress=progress, sink=sink)
+            getting = get(Waiting(peer), targets, folder, model=model, classes=classes, progress=progress, sink=sink)
+            return run(getting)
         except NoPresentationContext:
             if method == "get" or listen is None:
                 raise
@@ -125,7 +127,7 @@ def move_here(
         limits=peer.limits,
     )
     with receiver:
-        moved = move(peer, targets, peer.calling, model=model, progress=progress)
+        moved = run(move(Waiting(peer), targets, peer.calling, model=model, progress=progress))
         # Some peers answer Success before the last instance is through: what they count is waited for.
         cancelled = any(isinstance(row.answer.error, OperationCancelled) for row in moved.rows)
         with news:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from nbdicom.address import listening_address
-from nbdicom.core.negotiation import title_problem
-from nbdicom.errors import LocalProtocolError, QueryError
+from nbdicom.errors import QueryError
 from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.selection import asked, each_item, sop_classes
+from nbdicom.peer.selection import asked, sop_classes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nbdicom.peer.pulled import PullResult
     from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
 
-__all__ = ["Transfers", "told"]
+__all__ = ["Transfers"]
 
 R = TypeVar("R", bound="TransferResult[Any]")
 
@@ -79,15 +78,15 @@ class Transfers(RemoteEntity):
         IncompleteTransfer
             If not everything arrived.
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer import transfer
-        from nbdicom.peer.finding import sop_classes_in_studies
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.transfer import get_asked
 
-        wanted, root = asked(selection, keys, level, model)
-        folder = made_folder(to)
-        known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-        result = transfer.get(self, wanted, folder, model=root, classes=known, progress=progress)
-        return told(result, raise_on_error)
+        return run(
+            get_asked(
+                Waiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
+                raise_on_error=raise_on_error,
+            )
+        )  # fmt: skip
 
     def move(
         self,
@@ -120,17 +119,15 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError
             See `get`.
         """
-        from nbdicom.peer import transfer
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.transfer import move_asked
 
-        wanted, root = asked(selection, keys, level, model)
-        destination = str(getattr(to, "ae_title", to))
-        if problem := title_problem(destination):
-            raise LocalProtocolError(
-                f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
-                hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
+        return run(
+            move_asked(
+                Waiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
+                raise_on_error=raise_on_error,
             )
-        result = transfer.move(self, wanted, destination, model=root, progress=progress)
-        return told(result, raise_on_error)
+        )  # fmt: skip
 
     @overload
     def retrieve(
@@ -179,7 +176,9 @@ class Transfers(RemoteEntity):
         """
         from nbdicom.data.sink import made_folder
         from nbdicom.peer.finding import sop_classes_in_studies
+        from nbdicom.peer.line import Waiting, run
         from nbdicom.peer.receiving import check_method, fetch
+        from nbdicom.peer.results import told
 
         check_method(self, method, listen)
         wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
@@ -188,7 +187,7 @@ class Transfers(RemoteEntity):
         def work(progress: ProgressLike) -> RetrieveResult:
             known: Iterable[str] = ()
             if method != "move":
-                known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
+                known = sop_classes(selection) or run(sop_classes_in_studies(Waiting(self), wanted))
             return fetch(
                 self, wanted, folder, method=method,
                 listen=None if listen is None else listening_address(listen), model=root, classes=known,
@@ -267,6 +266,7 @@ class Transfers(RemoteEntity):
         from nbdicom.data.sink import made_folder
         from nbdicom.peer.pulling import pull
         from nbdicom.peer.receiving import check_method
+        from nbdicom.peer.results import told
 
         check_method(self, method, listen)
         if tries < 0:
@@ -316,26 +316,18 @@ class Transfers(RemoteEntity):
         IncompleteTransfer
             If not everything was stored.
         """
-        from nbdicom.peer import transfer
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.storing import store
 
-        return told(
-            transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
-        )
+        return run(store(Waiting(self), items, transcode=transcode, progress=progress, raise_on_error=raise_on_error))
 
     def _job(self, verb: str, work: Callable[[ProgressLike], R], raise_on_error: bool) -> Job[R]:
         """The work in a thread of its own; what is not complete is raised, if it shall be, to who waits for it."""
         from nbdicom.job import Job
+        from nbdicom.peer.results import told
 
         return Job(
             lambda job: told(work(job), raise_on_error=False),
             label=f"{verb} from {self.ae_title}",
             finish=lambda result: result.raise_on_failure() if raise_on_error else None,
         ).start()
-
-
-def told(result: R, raise_on_error: bool) -> R:
-    """A result that is not complete speaks up."""
-    if raise_on_error:
-        result.raise_on_failure()
-    result.tell()
-    return result

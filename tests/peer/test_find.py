@@ -12,6 +12,7 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import OptionalKeysNotSupported, Peer, Query, ResponseLimitReached, finding
+from nbdicom.peer.line import Waiting, run
 
 
 class Archive:
@@ -306,7 +307,8 @@ def test_sop_classes_of_studies(scp):
 
     from nbdicom.peer.selection import targets
 
-    found = finding.sop_classes_in_studies(scp(find=find), targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]}))
+    wanted = targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]})
+    found = run(finding.sop_classes_in_studies(Waiting(scp(find=find)), wanted))
     assert found == {"1.2.840.10008.5.1.4.1.1.2"}
 
 
