@@ -3,7 +3,7 @@
 What a verb does (`finding`, `transfer`, `storing`, `content`) is a coroutine that stands once.  It does no I/O; it awaits a
 `Caller`, and the `Line` and `Calls` that come of it.  There are two:
 
-* `nbdicom.peer.awaited.Awaiting` in an event loop, where a verb is awaited like any coroutine;
+* `nbdicom.peer.awaited_line.Awaiting` in an event loop, where a verb is awaited like any coroutine;
 * `nbdicom.peer.line.Waiting` in a thread that waits.  Nothing that it gives ever suspends, so `nbdicom.peer.line.run` takes
   a verb from its beginning to its end in one go.
 """
