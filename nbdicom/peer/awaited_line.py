@@ -24,7 +24,7 @@ __all__ = ["Awaiting"]
 class Awaiting(Caller):
     """Calls *peer* from a task."""
 
-    stops = asyncio.CancelledError  # which goes on its way always: a timeout or a group of tasks waits for it
+    stops = (asyncio.CancelledError, KeyboardInterrupt)  # they go on always: a timeout or a group of tasks waits for it
 
     peer: AsyncPeer
 

@@ -58,7 +58,7 @@ def run(verb: Coroutine[Any, Any, T]) -> T:
 class Waiting(Caller):
     """Calls *peer* from a thread that waits."""
 
-    stops = KeyboardInterrupt
+    stops = (KeyboardInterrupt,)
     returning = (Interrupted,)  # who cancels a `Job` wants what it has
 
     peer: RemoteEntity
