@@ -125,7 +125,9 @@ class Line(ABC):
 class Caller(ABC):
     """Who calls *peer*, and how."""
 
-    stops: ClassVar[tuple[type[BaseException], ...]]  #: what ends a verb before its end: Ctrl-C, a task that is cancelled
+    stops: ClassVar[
+        tuple[type[BaseException], ...]
+    ]  #: what ends a verb before its end: Ctrl-C, a task that is cancelled
     returning: ClassVar[tuple[type[BaseException], ...]] = ()  #: those after which what there is is the result
 
     def __init__(self, peer: Remote) -> None:
