@@ -9,8 +9,9 @@ nothing and loads neither pydicom nor pandas.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from nbdicom.later import later
 
 __version__ = "0.1.0"
 
@@ -60,8 +61,8 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
     from nbdicom.operations.requests import Refuse as Refuse
     from nbdicom.pacs import Pacs as Pacs
     from nbdicom.pacs import demo_pacs as demo_pacs
-    from nbdicom.peer import Peer as Peer
     from nbdicom.peer.awaited import AsyncPeer as AsyncPeer
+    from nbdicom.peer.peer import Peer as Peer
     from nbdicom.peer.plots import latency
     from nbdicom.peer.registry import peers as peers
     from nbdicom.peer.rows import read_table as read_table
@@ -79,82 +80,75 @@ if TYPE_CHECKING:  # type checkers follow no table; a name that is imported as i
 
     plot_latency, servers = latency, running_table
 
-#: Public name -> (module, name in it; "" is the module itself).
-_EXPORTS: dict[str, tuple[str, str]] = {
-    "Association": ("nbdicom.blocking", "Association"),
-    "AssociationAborted": ("nbdicom.errors", "AssociationAborted"),
-    "AssociationRejected": ("nbdicom.errors", "AssociationRejected"),
-    "AsyncPeer": ("nbdicom.peer.awaited", "AsyncPeer"),
-    "Browser": ("nbdicom.notebook.browser", "Browser"),
-    "ConnectionFailed": ("nbdicom.errors", "ConnectionFailed"),
-    "FakePeer": ("nbdicom.playback", "FakePeer"),
-    "Handlers": ("nbdicom.operations.handlers", "Handlers"),
-    "Job": ("nbdicom.job", "Job"),
-    "Limits": ("nbdicom.config", "Limits"),
-    "NbdicomError": ("nbdicom.errors", "NbdicomError"),
-    "NoPresentationContext": ("nbdicom.errors", "NoPresentationContext"),
-    "OperationFailed": ("nbdicom.errors", "OperationFailed"),
-    "OperationsWindow": ("nbdicom.config", "OperationsWindow"),
-    "Pacs": ("nbdicom.pacs", "Pacs"),
-    "Peer": ("nbdicom.peer", "Peer"),
-    "PeerManager": ("nbdicom.notebook.manager", "PeerManager"),
-    "PresentationContext": ("nbdicom.core.negotiation", "PresentationContext"),
-    "QueryError": ("nbdicom.errors", "QueryError"),
-    "QueryForm": ("nbdicom.notebook.form", "QueryForm"),
-    "QueryOptions": ("nbdicom.core.extended", "QueryOptions"),
-    "Receiver": ("nbdicom.receiver", "Receiver"),
-    "Refuse": ("nbdicom.operations.requests", "Refuse"),
-    "Responses": ("nbdicom.blocking", "Responses"),
-    "ResultsGrid": ("nbdicom.notebook.grid", "ResultsGrid"),
-    "RetrieveOptions": ("nbdicom.core.extended", "RetrieveOptions"),
-    "SeriesViewer": ("nbdicom.notebook.viewer", "SeriesViewer"),
-    "Server": ("nbdicom.blocking", "Server"),
-    "ServerPanel": ("nbdicom.notebook.serving", "ServerPanel"),
-    "Status": ("nbdicom.status", "Status"),
-    "StorageOptions": ("nbdicom.core.extended", "StorageOptions"),
-    "TLS": ("nbdicom.tls", "TLS"),
-    "Table": ("nbdicom.table", "Table"),
-    "Thumbnails": ("nbdicom.notebook.thumbnails", "Thumbnails"),
-    "Timeouts": ("nbdicom.config", "Timeouts"),
-    "TraceExplorer": ("nbdicom.notebook.explorer", "TraceExplorer"),
-    "UID": ("nbdicom.uids", "UID"),
-    "UserIdentity": ("nbdicom.core.identity", "UserIdentity"),
-    "WorklistForm": ("nbdicom.notebook.worklist", "WorklistForm"),
-    "aio": ("nbdicom.aio", ""),
-    "associate": ("nbdicom.blocking", "associate"),
-    "core": ("nbdicom.core", ""),
-    "demo_pacs": ("nbdicom.pacs", "demo_pacs"),
-    "errors": ("nbdicom.errors", ""),
-    "known_users": ("nbdicom.operations.handlers", "known_users"),
-    "memory": ("nbdicom.memory", ""),
-    "pacs": ("nbdicom.pacs", ""),
-    "peers": ("nbdicom.peer.registry", "peers"),
-    "plot_latency": ("nbdicom.peer.plots", "latency"),
-    "privacy": ("nbdicom.privacy", ""),
-    "read_table": ("nbdicom.peer.rows", "read_table"),
-    "record": ("nbdicom.trace", "record"),
-    "replay": ("nbdicom.playback", "replay"),
-    "serve": ("nbdicom.receiver", "serve"),
-    "servers": ("nbdicom.running", "running_table"),
-    "services": ("nbdicom.services", ""),
-    "show": ("nbdicom.notebook", "show"),
-    "status_table": ("nbdicom.status", "status_table"),
-    "trace": ("nbdicom.trace", ""),
-    "uids": ("nbdicom.uids", ""),
-    "view": ("nbdicom.notebook.viewer", "view"),
+#: Public name -> the module that has it.
+_EXPORTS = {
+    "Association": "nbdicom.blocking",
+    "AssociationAborted": "nbdicom.errors",
+    "AssociationRejected": "nbdicom.errors",
+    "AsyncPeer": "nbdicom.peer.awaited",
+    "Browser": "nbdicom.notebook.browser",
+    "ConnectionFailed": "nbdicom.errors",
+    "FakePeer": "nbdicom.playback",
+    "Handlers": "nbdicom.operations.handlers",
+    "Job": "nbdicom.job",
+    "Limits": "nbdicom.config",
+    "NbdicomError": "nbdicom.errors",
+    "NoPresentationContext": "nbdicom.errors",
+    "OperationFailed": "nbdicom.errors",
+    "OperationsWindow": "nbdicom.config",
+    "Pacs": "nbdicom.pacs",
+    "Peer": "nbdicom.peer.peer",
+    "PeerManager": "nbdicom.notebook.manager",
+    "PresentationContext": "nbdicom.core.negotiation",
+    "QueryError": "nbdicom.errors",
+    "QueryForm": "nbdicom.notebook.form",
+    "QueryOptions": "nbdicom.core.extended",
+    "Receiver": "nbdicom.receiver",
+    "Refuse": "nbdicom.operations.requests",
+    "Responses": "nbdicom.blocking",
+    "ResultsGrid": "nbdicom.notebook.grid",
+    "RetrieveOptions": "nbdicom.core.extended",
+    "SeriesViewer": "nbdicom.notebook.viewer",
+    "Server": "nbdicom.blocking",
+    "ServerPanel": "nbdicom.notebook.serving",
+    "Status": "nbdicom.status",
+    "StorageOptions": "nbdicom.core.extended",
+    "TLS": "nbdicom.tls",
+    "Table": "nbdicom.table",
+    "Thumbnails": "nbdicom.notebook.thumbnails",
+    "Timeouts": "nbdicom.config",
+    "TraceExplorer": "nbdicom.notebook.explorer",
+    "UID": "nbdicom.uids",
+    "UserIdentity": "nbdicom.core.identity",
+    "WorklistForm": "nbdicom.notebook.worklist",
+    "aio": "nbdicom.aio",
+    "associate": "nbdicom.blocking",
+    "core": "nbdicom.core",
+    "demo_pacs": "nbdicom.pacs",
+    "errors": "nbdicom.errors",
+    "known_users": "nbdicom.operations.handlers",
+    "memory": "nbdicom.memory",
+    "pacs": "nbdicom.pacs",
+    "peers": "nbdicom.peer.registry",
+    "plot_latency": "nbdicom.peer.plots:latency",
+    "privacy": "nbdicom.privacy",
+    "read_table": "nbdicom.peer.rows",
+    "record": "nbdicom.trace",
+    "replay": "nbdicom.playback",
+    "serve": "nbdicom.receiver",
+    "servers": "nbdicom.running:running_table",
+    "services": "nbdicom.services",
+    "show": "nbdicom.notebook",
+    "status_table": "nbdicom.status",
+    "trace": "nbdicom.trace",
+    "uids": "nbdicom.uids",
+    "view": "nbdicom.notebook.viewer",
 }
 
 __all__ = sorted([*_EXPORTS, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'nbdicom' has no attribute {name!r}")
-    module_name, attribute = _EXPORTS[name]
-    module = import_module(module_name)
-    value = getattr(module, attribute) if attribute else module
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _EXPORTS)
 
 
 def __dir__() -> list[str]:

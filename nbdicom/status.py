@@ -52,7 +52,7 @@ _TABLE = """
 0213|||Resource limitation|PS3.7 C.5.22
 FE00|||Terminated by a C-CANCEL request|PS3.7 C.3.1
 FF00|||Pending|PS3.7 C.2.1
-FF01|||Pending: one or more optional keys were not supported|PS3.4 C.4.1.1.4
+FF01|||one or more optional keys were not supported|PS3.4 C.4.1.1.4
 A700-A7FF|STORAGE|C-STORE|Refused: out of resources|PS3.4 B.2.3
 A900-A9FF|STORAGE|C-STORE|Data set does not match SOP Class|PS3.4 B.2.3
 B000|STORAGE|C-STORE|Coercion of data elements|PS3.4 B.2.3
@@ -311,7 +311,8 @@ class Status(int):
     def __str__(self) -> str:
         said = self.comment and self.comment.casefold() not in self.meaning.casefold()  # some peers give the meaning
         comment = f" ({printable(self.comment)})" if said else ""
-        return f"{int(self):04X}H {self.category}: {self.meaning}{comment}"
+        meaning = "" if self.meaning == str(self.category) else f": {self.meaning}"  # Success means Success
+        return f"{int(self):04X}H {self.category}{meaning}{comment}"
 
     def __repr__(self) -> str:
         return f"<Status {self}>"

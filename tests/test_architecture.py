@@ -36,6 +36,7 @@ GROUND = {
     "nbdicom.privacy",
     "nbdicom.address",
     "nbdicom.idle",
+    "nbdicom.later",
 }
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
@@ -187,8 +188,14 @@ for name in {names!r}:
     [
         ("import nbdicom", HEAVY | {"nbdicom.core", "asyncio", "socket"}),
         ("import nbdicom.blocking", HEAVY - {"tabulate"}),
-        ("import nbdicom.memory, nbdicom.pacs, nbdicom.peer, nbdicom.receiver", {"socket", "select", "ssl", "asyncio"}),
-        ("from nbdicom.cli import main; main(['echo', 'X@127.0.0.1:1'])", HEAVY - {"tabulate"}),
+        (
+            "import nbdicom.memory, nbdicom.pacs, nbdicom.peer.peer, nbdicom.receiver",
+            {"socket", "select", "ssl", "asyncio"},
+        ),
+        (
+            "from nbdicom.cli import main; main(['echo', 'X@127.0.0.1:1'])",
+            HEAVY - {"tabulate"} | {"nbdicom.blocking.server", "nbdicom.peer.query", "nbdicom.trace.recorder"},
+        ),
     ],
     ids=["import nbdicom", "the driver", "what runs without sockets", "nbdicom echo"],
 )
@@ -200,12 +207,12 @@ def test_light_things_stay_light(program: str, light: set[str]) -> None:
 def test_the_front_door_leads_everywhere() -> None:
     for name in nbdicom.__all__:
         assert getattr(nbdicom, name) is not None, name
-    for name, (
-        module,
-        attribute,
-    ) in nbdicom._EXPORTS.items():  # a submodule of the same name must not stand in its place
+    for name, where in nbdicom._EXPORTS.items():  # a submodule of the same name must not stand in its place
+        module, _, attribute = where.partition(":")
         found = importlib.import_module(module)
-        assert getattr(nbdicom, name) is (getattr(found, attribute) if attribute else found), name
+        assert getattr(nbdicom, name) is (
+            found if module == f"nbdicom.{name}" else getattr(found, attribute or name)
+        ), name
     with pytest.raises(AttributeError, match="no attribute"):
         nbdicom.no_such_thing  # noqa: B018
 

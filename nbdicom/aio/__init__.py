@@ -7,7 +7,7 @@
 ...         async with aio.associate(server.address, called="ECHO", contexts=["Verification"]) as association:
 ...             return await association.echo()
 >>> asyncio.run(verify())
-<Status 0000H Success: Success>
+<Status 0000H Success>
 
 The vocabulary is that of the blocking driver; what waits is awaited, and what gives answers one by one is iterated with
 ``async for``.  Cancelling a task cancels its operation (C-CANCEL) and leaves the association usable.

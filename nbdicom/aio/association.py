@@ -35,7 +35,7 @@ from nbdicom.operations.requests import (
     SubOperations,
 )
 from nbdicom.status import Status
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     from nbdicom.tls import TLS, PeerCertificate
@@ -95,7 +95,7 @@ def associate(
     --------
     >>> async with associate("127.0.0.1:11112", called="PACS", contexts=["Verification"]) as a:  # doctest: +SKIP
     ...     await a.echo()
-    <Status 0000H Success: Success>
+    <Status 0000H Success>
     """
     timeouts, limits = timeouts or Timeouts(), limits or Limits()
     proposal = Proposal(

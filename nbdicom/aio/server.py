@@ -29,7 +29,7 @@ from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
 from nbdicom.running import deaf, listening
 from nbdicom.table import printable
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     import ssl

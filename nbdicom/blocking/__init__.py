@@ -4,7 +4,14 @@ Whoever waits, reads.  A blocked writer reads, too.  A KeyboardInterrupt in a wa
 the association usable.
 """
 
+from typing import TYPE_CHECKING
+
 from nbdicom.blocking.association import Association, Responses, associate
-from nbdicom.blocking.server import Server
+from nbdicom.later import later
+
+if TYPE_CHECKING:
+    from nbdicom.blocking.server import Server
 
 __all__ = ["Association", "Responses", "Server", "associate"]
+
+__getattr__ = later(__name__, {"Server": "nbdicom.blocking.server"})  # a requestor serves nobody

@@ -37,7 +37,7 @@ from nbdicom.operations.requests import (
 from nbdicom.operations.scu import echo_request
 from nbdicom.running import network
 from nbdicom.status import Status
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     from nbdicom.blocking.transport import Transport
@@ -98,7 +98,7 @@ def associate(
     --------
     >>> with associate("127.0.0.1:11112", called="PACS", contexts=["Verification"]) as a:  # doctest: +SKIP
     ...     a.echo()
-    <Status 0000H Success: Success>
+    <Status 0000H Success>
     """
     timeouts, limits = timeouts or _TIMEOUTS, limits or _LIMITS
     proposal = Proposal(

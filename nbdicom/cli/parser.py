@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbdicom
 from nbdicom.errors import ConnectionFailed, NbdicomError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbdicom.core.identity import UserIdentity
     from nbdicom.tls import TLS
 
-__all__ = ["identity_of", "make_parser", "tls_of"]
+__all__ = ["identity_of", "make_parser", "settings_of", "tls_of"]
 
 #: options of `nbdicom find` that are asked for by extended negotiation (PS3.4 C.5.1.1)
 _OPTIONS = {
@@ -215,6 +215,17 @@ def tls_of(options: argparse.Namespace) -> TLS | None:
         raise ConnectionFailed(str(error)) from error
 
 
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What a `nbdicom.Peer` is made with, besides its address."""
+    return {
+        "calling": options.calling,
+        "max_pdu": options.max_pdu,
+        "tls": tls_of(options),
+        "identity": identity_of(options),
+        "bind": options.bind,
+    }
+
+
 def identity_of(options: argparse.Namespace) -> UserIdentity | None:
     """What ``--user`` says, with the password from elsewhere: everybody on a machine can read a command line.
 
@@ -263,7 +274,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], object], str
     "demo": ("demo", _demo, "show the whole line: a PACS with sample images, queried and retrieved from"),
     "lab": ("lab", _lab, "open the notebooks in JupyterLab, with a sample PACS beside them"),
     "pacs": ("pacs", _pacs, "run the embedded PACS until it is stopped"),
-    "echo": ("peer", _peer, "verify a peer step by step (C-ECHO)"),
+    "echo": ("echo", _peer, "verify a peer step by step (C-ECHO)"),
     "find": ("peer", _find, "query a peer (C-FIND)"),
     "get": ("peer", _get, "retrieve from a peer into a folder (C-GET)"),
     "pull": ("peer", _pull, "bring a cohort into a folder, with proof that it is complete; resumes"),

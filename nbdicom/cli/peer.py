@@ -1,4 +1,4 @@
-"""``nbdicom echo``, ``find``, ``get``, ``pull``, ``move`` and ``store``: what a `Peer` does, for scripts.
+"""``nbdicom find``, ``get``, ``pull``, ``move`` and ``store``: what a `Peer` does, for scripts.
 
 The answer goes to stdout and nothing else does; the exit status is 0 where all of it succeeded.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbdicom.cli.parser import identity_of, tls_of
+from nbdicom.cli.parser import settings_of
+from nbdicom.cli.records import write_records
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, QueryError
 from nbdicom.peer.notices import IncompleteTransfer
@@ -47,29 +48,9 @@ class _Shown(Protocol):
 def run(options: argparse.Namespace) -> int:
     """Do what the sub-command says."""
     warnings.simplefilter("ignore", IncompleteTransfer)  # it is said once, as an error
-    peer = Peer(
-        options.peer,
-        calling=options.calling,
-        max_pdu=options.max_pdu,
-        tls=tls_of(options),
-        identity=identity_of(options),
-        bind=options.bind,
-    )
-    work = {"echo": _echo, "find": _find, "get": _get, "pull": _pull, "move": _move, "store": _store}[options.command]
+    peer = Peer(options.peer, **settings_of(options))
+    work = {"find": _find, "get": _get, "pull": _pull, "move": _move, "store": _store}[options.command]
     return work(peer, options)
-
-
-def _echo(peer: Peer, options: argparse.Namespace) -> int:
-    report = peer.echo()
-    if options.shape is None:
-        print(report)
-    else:
-        # Not through a DataFrame: verifying a peer takes no pandas.
-        _records([{"step": s.name, "ok": s.ok, "result": s.result, "ms": s.ms} for s in report.steps], options.shape)
-    if report:
-        return 0
-    print(f"nbdicom: error: {report.error or 'the peer is not verified'}", file=sys.stderr)
-    return 1
 
 
 def _find(peer: Peer, options: argparse.Namespace) -> int:
@@ -101,7 +82,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
             {str(name): _listed(value) if str(name) in several else _plain(value) for name, value in row.items()}
             for row in frame.astype(object).to_dict("records")
         ]
-        _records(records, options.shape, list(map(str, frame.columns)))
+        write_records(records, options.shape, list(map(str, frame.columns)))
     if problem is None:
         return 0
     if options.debug:
@@ -154,7 +135,7 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
     else:
         frame = result.to_frame().astype(object)
         records = [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
-        _records(records, options.shape, list(map(str, frame.columns)))
+        write_records(records, options.shape, list(map(str, frame.columns)))
     if result:
         return 0
     print(f"nbdicom: error: {printable(' '.join(result.summary.split()))}", file=sys.stderr)
@@ -200,19 +181,3 @@ def _listed(value: Any) -> Any:
     """The values of an attribute that may have several: a list, also of one or none; what is missing is None."""
     plain = _plain(value)
     return plain if plain is None or isinstance(plain, list) else str(plain).split("\\") if plain != "" else []
-
-
-def _records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
-    if shape == "json":
-        import json
-
-        json.dump(list(records), sys.stdout, ensure_ascii=False, indent=2)
-        print()
-        return
-    import csv
-
-    names = list(columns or (records[0] if records else []))
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()})

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
+from nbdicom.core.fields import OfFields
 from nbdicom.uids import ServiceClass, sop_class
 
 __all__ = ["Extended", "QueryOptions", "RetrieveOptions", "StorageOptions", "agreed", "in_short", "options_of", "raw"]
 
 
-class _Options:
+class _Options(OfFields):
     """What the three kinds share: one byte for each field, in their order."""
 
     __slots__ = ()
@@ -44,7 +45,7 @@ class _Options:
         return ", ".join(word for word, on in zip(self.words, self._values(), strict=True) if on) or "nothing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class QueryOptions(_Options):
     r"""Extended negotiation of a C-FIND SOP Class (PS3.4 C.5.1.1; for worklists and workitems K.5).
 
@@ -97,7 +98,7 @@ class QueryOptions(_Options):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RetrieveOptions(_Options):
     """Extended negotiation of a C-MOVE or C-GET SOP Class (PS3.4 C.5.2.1, C.5.3.1).
 
@@ -116,7 +117,7 @@ class RetrieveOptions(_Options):
     words = ("relational retrieval", "enhanced multi-frame conversion")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class StorageOptions(_Options):
     """Extended negotiation of a Storage SOP Class (PS3.4 B.3.1, B.4.1): both sides tell what they do, nothing is agreed.
 

@@ -61,7 +61,7 @@ class Field(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Unsigned:
     size: int
 
@@ -76,7 +76,7 @@ class _Unsigned:
         return int.from_bytes(data[start:end], "big"), end
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Fixed:
     """Reserved bytes: sent as given, never tested on receipt (PS3.8 9.3.1)."""
 
@@ -128,7 +128,7 @@ class _Text:
         return bytes(data[start:stop]).decode("latin-1").rstrip("\0 "), stop
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Counted:
     """A 16-bit length, then that many bytes read by *inner*."""
 
@@ -146,7 +146,7 @@ class _Counted:
         return self.inner.decode(data, body, end)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Many:
     """Values one after the other to the end of the container."""
 

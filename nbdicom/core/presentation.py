@@ -15,6 +15,7 @@ from typing import Any
 
 from nbdicom.config import OperationsWindow
 from nbdicom.core.extended import Extended, in_short
+from nbdicom.core.fields import OfFields
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.pdu import ContextResult, Item, in_words, reject_in_words
 from nbdicom.errors import NoPresentationContext
@@ -39,8 +40,8 @@ MAX_CONTEXTS = 128  #: odd context IDs 1 to 255 (PS3.8 9.3.2.2)
 DEFAULT_MAXIMUM_LENGTH = 16_384  #: assumed where a peer does not say (it shall, PS3.8 D.1)
 
 
-@dataclass(frozen=True, slots=True)
-class PresentationContext:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PresentationContext(OfFields):
     """An abstract syntax and the transfer syntaxes for it: proposed by a requestor, or supported by an acceptor.
 
     Parameters
@@ -109,8 +110,8 @@ def _context_named(name: str) -> PresentationContext:
     return PresentationContext(UID.of(name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Proposal(OfFields):
     """What a requestor proposes."""
 
     called_ae_title: str
@@ -122,8 +123,8 @@ class Proposal:
     user_items: tuple[Item, ...] = ()  #: further user information, as it is to be sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Support:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Support(OfFields):
     """What an acceptor supports.
 
     ``contexts`` has one entry for each abstract syntax; ``any_abstract_syntax`` are the transfer syntaxes with which
@@ -172,8 +173,8 @@ class Support:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NegotiatedContext:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class NegotiatedContext(OfFields):
     """One presentation context after negotiation.
 
     ``scu_role`` and ``scp_role`` are the *requestor's* roles as agreed; ``transfer_syntax`` is None unless accepted.

@@ -18,6 +18,7 @@ from struct import Struct
 from nbdicom.config import Limits
 from nbdicom.core import pdu as p
 from nbdicom.core.events import DataReceived, DataSent
+from nbdicom.core.fields import OfFields
 from nbdicom.core.machine import NEXT, TABLE, Action, Evt, Sta
 from nbdicom.core.quirks import quirks_of_pdu
 from nbdicom.core.streams import Buffer, DataSource
@@ -58,42 +59,42 @@ class Role(StrEnum):
     ACCEPTOR = "acceptor"
 
 
-@dataclass(frozen=True, slots=True)
-class AssociateIndication:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AssociateIndication(OfFields):
     """An A-ASSOCIATE-RQ waits for our answer (Sta3)."""
 
     rq: p.AAssociateRQ
 
 
-@dataclass(frozen=True, slots=True)
-class AssociateConfirmation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AssociateConfirmation(OfFields):
     """The answer to our A-ASSOCIATE-RQ."""
 
     answer: p.AAssociateAC | p.AAssociateRJ
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseIndication:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ReleaseIndication(OfFields):
     """The peer wants to release; ``collision`` if we asked at the same time."""
 
     collision: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseConfirmation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ReleaseConfirmation(OfFields):
     """The peer agreed to our release."""
 
 
-@dataclass(frozen=True, slots=True)
-class AbortIndication:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AbortIndication(OfFields):
     """The peer sent A-ABORT."""
 
     source: int
     reason_diag: int
 
 
-@dataclass(frozen=True, slots=True)
-class PAbortIndication:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PAbortIndication(OfFields):
     """The association ended by our own upper layer (``error`` says why) or with the transport connection (None)."""
 
     error: RemoteProtocolError | None = None

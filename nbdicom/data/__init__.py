@@ -8,14 +8,14 @@ instances to be sent; `sink` writes what arrives.  pydicom is loaded by the firs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbdicom.data.codec import Codec, codec
 from nbdicom.data.columns import decode_columns
 from nbdicom.data.elements import decode_elements
 from nbdicom.data.flat import encode_elements
 from nbdicom.data.values import check_character_set, tag_of
+from nbdicom.later import later
 
 if TYPE_CHECKING:
     from nbdicom.data.part10 import FileHeader, part10_header, read_header
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 #: Where each is that has to do with files, loaded when it is asked for: not every association carries any.
 _LATER = {
-    "FileHeader": "part10",
-    "part10_header": "part10",
-    "read_header": "part10",
-    "FolderSink": "sink",
-    "Part10Sink": "sink",
-    "DatasetInstance": "source",
-    "FileSource": "source",
-    "InstanceFile": "source",
-    "Skipped": "source",
-    "instance": "source",
-    "scan": "source",
+    "FileHeader": "nbdicom.data.part10",
+    "part10_header": "nbdicom.data.part10",
+    "read_header": "nbdicom.data.part10",
+    "FolderSink": "nbdicom.data.sink",
+    "Part10Sink": "nbdicom.data.sink",
+    "DatasetInstance": "nbdicom.data.source",
+    "FileSource": "nbdicom.data.source",
+    "InstanceFile": "nbdicom.data.source",
+    "Skipped": "nbdicom.data.source",
+    "instance": "nbdicom.data.source",
+    "scan": "nbdicom.data.source",
 }
 
 __all__ = [
@@ -58,10 +58,4 @@ __all__ = [
     "tag_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'nbdicom.data' has no attribute {name!r}")
-    value = getattr(import_module(f"nbdicom.data.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _LATER)

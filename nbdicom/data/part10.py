@@ -97,6 +97,8 @@ def _read_meta(data: bytes, start: int) -> tuple[dict[int, bytes], int]:
             length, value = int.from_bytes(data[position + 8 : position + 12], "little"), position + 12
         meta[group << 16 | element] = data[value : value + length]
         position = value + length
+    if data[position : position + 2] == b"\2\0" and len(data) - position < 12:
+        return meta, len(data) + 1  # the head of an element is begun and not finished
     return meta, position
 
 

@@ -14,7 +14,7 @@ from nbdicom.data.values import Charset, plan_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 
-__all__ = ["PlacedElement", "placed_elements"]
+__all__ = ["PlacedElement", "is_private_creator", "placed_elements"]
 
 _LIMITS = Limits()
 
@@ -95,7 +95,7 @@ class _Walk:
                 position = value
                 continue
             plan = plan_of(tag)
-            vr = raw_vr.decode("latin-1") or plan.vr
+            vr = raw_vr.decode("latin-1") or _implicit_vr(tag, plan.vr)
             inside_implicit = implicit or vr == "UN"
             cut = False
             if length == UNDEFINED:
@@ -152,6 +152,24 @@ class _Walk:
             yield PlacedElement(position, value, end, depth, tag, "OB" if bulk else "", _keyword(tag), shown)
             yield from inside
             position = end
+
+
+def is_private_creator(tag: int) -> bool:
+    """Whether the element reserves a block of private ones for a maker (PS3.5 7.8.1)."""
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def _implicit_vr(tag: int, known: str) -> str:
+    """The VR of an element that does not say it, where the dictionary is not enough.
+
+    A private creator is in no dictionary, and is LO (PS3.5 7.8.1); of what is OB or OW, as pixels are, implicit
+    encoding has OW (PS3.5 A.1).
+    """
+    from pydicom.datadict import dictionary_VR
+
+    if is_private_creator(tag):
+        return "LO"
+    return "OW" if known == "OB" and dictionary_VR(tag) == "OB or OW" else known
 
 
 def _keyword(tag: int) -> str:

@@ -31,7 +31,7 @@ __all__ = ["Associated", "Invoked", "Invoking"]
 _VERIFICATION = UID("1.2.840.10008.1.1")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Invoked:
     """One operation, and what its driver has to know."""
 
@@ -42,7 +42,7 @@ class Invoked:
     handlers: Handlers | None = None  #: what serves the peer while it runs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Invoking:
     """Makes the operations of one association; each method is named as that of `Association` which explains it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.core.command import (
@@ -125,7 +125,7 @@ class Refuse(Exception):
 # ------------------------------------------------------------------------------- for handlers
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class _Asked:
     """What every request carries: who asks, in which context, with which message."""
 
@@ -135,9 +135,13 @@ class _Asked:
     message: Request
     codec: Codec
     #: what arrived, where all of it has
-    received: Received | None = field(default=None, repr=False, compare=False)
+    received: Received | None = None
     #: reads what has come meanwhile, where nobody else does
-    look: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    look: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        who = f"{printable(self.calling_ae_title)} at {self.peer}"
+        return f"<{type(self).__name__} of {who}: {self.context.abstract_syntax.name}>"  # no data: it may go into a log
 
     @property
     def cancelled(self) -> bool:
@@ -160,12 +164,13 @@ class _Asked:
         return self.context.transfer_syntax
 
 
-@dataclass(slots=True, kw_only=True)
 class EchoRequest(_Asked):
     """C-ECHO (PS3.4 Annex A)."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class StoreRequest(_Asked):
     """C-STORE (PS3.4 Annex B).  The data set is in ``data``, or in the ``sink`` that `Handlers.sink` gave for it."""
 
@@ -188,7 +193,7 @@ class StoreRequest(_Asked):
         return self.codec.decode(self.data or b"", self.transfer_syntax)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class FindRequest(_Asked):
     """C-FIND (PS3.4 C.4.1).  A handler may set ``pending_status`` to FF01H: an optional key is not supported."""
 
@@ -206,7 +211,7 @@ class FindRequest(_Asked):
         return self.codec.decode(self.data, self.transfer_syntax)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class RetrieveRequest(_Asked):
     """C-GET or C-MOVE (PS3.4 C.4.2, C.4.3)."""
 
@@ -228,7 +233,7 @@ class RetrieveRequest(_Asked):
         return self.codec.decode(self.data, self.transfer_syntax)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class NormalizedRequest(_Asked):
     """What the six DIMSE-N requests share (PS3.7 10.1): a SOP Instance, and perhaps a data set."""
 
@@ -261,9 +266,10 @@ class NormalizedRequest(_Asked):
         return self.codec.decode(self.data or b"", self.transfer_syntax)
 
 
-@dataclass(slots=True, kw_only=True)
 class NEventReportRequest(NormalizedRequest):
     """N-EVENT-REPORT (PS3.7 10.1.1): an SCP tells what happened.  The data set is the Event Information."""
+
+    __slots__ = ()
 
     message: NEventReportRQ
 
@@ -273,9 +279,10 @@ class NEventReportRequest(NormalizedRequest):
         return self.message.event_type_id
 
 
-@dataclass(slots=True, kw_only=True)
 class NGetRequest(NormalizedRequest):
     """N-GET (PS3.7 10.1.2): values of attributes are wanted."""
+
+    __slots__ = ()
 
     message: NGetRQ
 
@@ -285,16 +292,18 @@ class NGetRequest(NormalizedRequest):
         return self.message.attribute_identifier_list or ()
 
 
-@dataclass(slots=True, kw_only=True)
 class NSetRequest(NormalizedRequest):
     """N-SET (PS3.7 10.1.3).  The data set is the Modification List."""
+
+    __slots__ = ()
 
     message: NSetRQ
 
 
-@dataclass(slots=True, kw_only=True)
 class NActionRequest(NormalizedRequest):
     """N-ACTION (PS3.7 10.1.4).  The data set is the Action Information."""
+
+    __slots__ = ()
 
     message: NActionRQ
 
@@ -304,7 +313,7 @@ class NActionRequest(NormalizedRequest):
         return self.message.action_type_id
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class NCreateRequest(NormalizedRequest):
     """N-CREATE (PS3.7 10.1.5).  The data set is the Attribute List.
 
@@ -315,9 +324,10 @@ class NCreateRequest(NormalizedRequest):
     assigned: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
 class NDeleteRequest(NormalizedRequest):
     """N-DELETE (PS3.7 10.1.6)."""
+
+    __slots__ = ()
 
     message: NDeleteRQ
 

@@ -219,7 +219,7 @@ def _close_now(matches: Any) -> None:
 # ------------------------------------------------------------------------------- C-GET and C-MOVE
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Counts:
     """The counters of one retrieve; their sum is constant (PS3.4 C.4.2.1.6)."""
 

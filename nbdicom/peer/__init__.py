@@ -6,16 +6,21 @@ check what is asked before anything is sent; ``finding``, ``transfer`` and ``sto
 ``results`` tables of transfers, ``report`` the table of a verification.
 """
 
-from nbdicom.peer.notices import (
-    IncompleteTransfer,
-    OptionalKeysNotSupported,
-    PeerWarning,
-    ResponseLimitReached,
-    UndecodableValues,
-)
-from nbdicom.peer.peer import Peer
-from nbdicom.peer.query import InformationModel, Level, Query
-from nbdicom.peer.report import EchoReport
+from typing import TYPE_CHECKING
+
+from nbdicom.later import later
+
+if TYPE_CHECKING:
+    from nbdicom.peer.notices import (
+        IncompleteTransfer,
+        OptionalKeysNotSupported,
+        PeerWarning,
+        ResponseLimitReached,
+        UndecodableValues,
+    )
+    from nbdicom.peer.peer import Peer
+    from nbdicom.peer.query import InformationModel, Level, Query
+    from nbdicom.peer.report import EchoReport
 
 __all__ = [
     "EchoReport",
@@ -29,3 +34,19 @@ __all__ = [
     "ResponseLimitReached",
     "UndecodableValues",
 ]
+
+#: Loaded when it is asked for: who verifies a peer needs no queries.
+_LATER = {
+    "EchoReport": "nbdicom.peer.report",
+    "IncompleteTransfer": "nbdicom.peer.notices",
+    "InformationModel": "nbdicom.peer.query",
+    "Level": "nbdicom.peer.query",
+    "OptionalKeysNotSupported": "nbdicom.peer.notices",
+    "Peer": "nbdicom.peer.peer",
+    "PeerWarning": "nbdicom.peer.notices",
+    "Query": "nbdicom.peer.query",
+    "ResponseLimitReached": "nbdicom.peer.notices",
+    "UndecodableValues": "nbdicom.peer.notices",
+}
+
+__getattr__ = later(__name__, _LATER)

@@ -55,7 +55,7 @@ class AsyncPeer(Remote):
     ...         studies = await peer.studies(ModalitiesInStudy="MR")
     ...         return await peer.echo(), len(studies), await peer.workitems.create(ProcedureStepLabel="read") is not None
     >>> asyncio.run(a_day())
-    (<Status 0000H Success: Success>, 4, True)
+    (<Status 0000H Success>, 4, True)
     """
 
     def associate(

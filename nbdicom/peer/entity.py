@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from nbdicom.address import join_address, split_entity
@@ -19,12 +18,12 @@ from nbdicom.core.negotiation import ContextLike, title_problem
 from nbdicom.core.trace import Trace, Tracer, tracers
 from nbdicom.errors import LocalProtocolError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.peer.query import InformationModel, Level
 from nbdicom.running import idle, recalled, remember
 from nbdicom.table import Table, Tabular
-from nbdicom.trace.recorder import recorder_of
+from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
+    from nbdicom.peer.query import InformationModel, Level
     from nbdicom.tls import TLS
 
 __all__ = ["DEFAULT_CONTEXTS", "Remote", "RemoteEntity"]
@@ -119,6 +118,8 @@ class Remote(Tabular):
 
     def provenance(self, level: Level | None, model: InformationModel | None) -> dict[str, Any]:
         """What a table says about where it comes from, in values that JSON knows."""
+        from datetime import datetime  # a verification has no use for it
+
         about: dict[str, Any] = {
             "peer": self.address,
             "calling": self.calling,

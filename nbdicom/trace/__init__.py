@@ -7,8 +7,7 @@ summary, ladder, dissection, state machine, table of events.  All of them are ma
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbdicom.core.events import (
     Aborted,
@@ -35,28 +34,34 @@ from nbdicom.core.trace import (
     Transition,
     fan_out,
 )
+from nbdicom.later import later
 from nbdicom.trace.observing import on
-from nbdicom.trace.recorder import Recorder, record
-from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 
 if TYPE_CHECKING:
     from nbdicom.trace.arrows import Arrow, Connection
     from nbdicom.trace.capture import load_capture
     from nbdicom.trace.dissection import Dissection, dissect
     from nbdicom.trace.ladder import Ladder
+    from nbdicom.trace.recorder import Recorder, record
+    from nbdicom.trace.recording import Entry, Recording, TracedAssociation
     from nbdicom.trace.states import StatePath
     from nbdicom.trace.transcript import load
 
-#: What is loaded when it is asked for: an association that is recorded needs none of it.
+#: What is loaded when it is asked for: an association that nobody records needs none of it.
 _LATER = {
-    "Arrow": "arrows",
-    "Connection": "arrows",
-    "Dissection": "dissection",
-    "Ladder": "ladder",
-    "load": "transcript",
-    "load_capture": "capture",
-    "StatePath": "states",
-    "dissect": "dissection",
+    "Arrow": "nbdicom.trace.arrows",
+    "Connection": "nbdicom.trace.arrows",
+    "Dissection": "nbdicom.trace.dissection",
+    "Entry": "nbdicom.trace.recording",
+    "Ladder": "nbdicom.trace.ladder",
+    "load": "nbdicom.trace.transcript",
+    "load_capture": "nbdicom.trace.capture",
+    "Recorder": "nbdicom.trace.recorder",
+    "Recording": "nbdicom.trace.recording",
+    "StatePath": "nbdicom.trace.states",
+    "TracedAssociation": "nbdicom.trace.recording",
+    "dissect": "nbdicom.trace.dissection",
+    "record": "nbdicom.trace.recorder",
 }
 
 __all__ = [
@@ -97,10 +102,4 @@ __all__ = [
     "record",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'nbdicom.trace' has no attribute {name!r}")
-    value = getattr(import_module(f"nbdicom.trace.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _LATER)

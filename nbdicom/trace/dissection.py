@@ -484,7 +484,7 @@ def _element_field(element: PlacedElement, data: bytes, parts: tuple[Field, ...]
     table = (
         "PS3.5 7.5" if element.tag >> 16 == 0xFFFE else f"PS3.5 Table 7.1-{1 if long_form else 2 if explicit else 3}"
     )
-    name = element.keyword if "," not in element.keyword else "Private or unknown"
+    name = element.keyword if "," not in element.keyword else _nameless(element.tag)
     label = f"{name} {tag}" + (f" {element.vr}" if element.vr else "")
     value = _element_value(element)
     keyword = "" if element.tag >> 16 == 0xFFFE else element.keyword
@@ -499,6 +499,13 @@ def _element_field(element: PlacedElement, data: bytes, parts: tuple[Field, ...]
     if stop > start and not parts:
         head.append(Field(start, stop, "Value", value, "PS3.5 Table 6.2-1", keyword=keyword, vr=element.vr))
     return Field(at, stop, label, value, table, parts, tuple(head), keyword, element.vr)
+
+
+def _nameless(tag: int) -> str:
+    """What an element is of which no dictionary has the keyword."""
+    from nbdicom.data.placed import is_private_creator
+
+    return "Private creator" if is_private_creator(tag) else "Private" if tag >> 16 & 1 else "Unknown"
 
 
 def _element_value(element: PlacedElement) -> str:

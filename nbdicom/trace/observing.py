@@ -20,7 +20,7 @@ from nbdicom.core.events import DataReceived, DataSent
 from nbdicom.core.trace import Together, Trace, TraceEvent, Tracer
 from nbdicom.privacy import trace_of
 
-__all__ = ["guarded", "on"]
+__all__ = ["guarded", "on", "recorder_of"]
 
 _log = logging.getLogger("nbdicom.trace")
 
@@ -85,6 +85,8 @@ def on(kind: type[Any] | tuple[type[Any], ...], observer: Callable[[Any], object
 class _Guarded:
     """A trace of somebody else: what it raises is logged and forgotten."""
 
+    harmless = True
+
     def __init__(self, trace: Trace) -> None:
         self.payload: int = getattr(trace, "payload", 0)
         self.raw: bool = getattr(trace, "raw", False)
@@ -109,6 +111,8 @@ class _Guarded:
 class _GuardedTracer:
     """A tracer of somebody else, likewise."""
 
+    harmless = True
+
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
@@ -124,8 +128,17 @@ class _GuardedTracer:
 
 def guarded(taker: Trace | Tracer | None) -> Trace | Tracer | None:
     """The same trace or tracer, so that what it raises harms nothing; of `fan_out` each for itself."""
-    if taker is None or isinstance(taker, _Guarded | _GuardedTracer):
+    if taker is None or getattr(taker, "harmless", False):
         return taker
     if isinstance(taker, Together):
         return Together(tuple(map(guarded, taker.takers)))
     return _Guarded(taker) if not hasattr(taker, "association") else _GuardedTracer(taker)
+
+
+def recorder_of(trace: Trace | Tracer | bool | None) -> Trace | Tracer | None:
+    """What a ``trace`` parameter stands for: True is a new recorder, False is none, an observer can do no harm."""
+    if trace is True:
+        from nbdicom.trace.recorder import Recorder  # most associations are not recorded
+
+        return Recorder()
+    return None if trace is False else guarded(trace)

@@ -61,6 +61,8 @@ def test_first_light(lab: Lab, pictures: Path) -> None:
         ("11_extended_negotiation", "it did NOT confirm the user"),
         ("12_the_life_of_an_association", "states that you have not seen: none"),
         ("13_who_may_listen", "unable to get local issuer certificate"),
+        ("14_inside_a_file", "Expected implicit VR, but found explicit VR"),
+        ("15_workitems", "LAB1 has decided -> CANCELED"),
     ],
 )
 def test_a_lesson(lab: Lab, pictures: Path, name: str, said: str) -> None:

@@ -473,3 +473,8 @@ def test_what_is_retrieved_is_what_was_stored(handlers):
         assert b"".join(bytes(view) for view, _ in source.chunks(64)) == encode(CONTENT[5])
     finally:
         source.close()
+
+
+def test_a_request_is_shown_without_what_it_asks_for():
+    shown = repr(find_request("PATIENT", PATIENT_ROOT, PatientName="DOE*"))
+    assert shown.startswith("<FindRequest of ") and "Patient Root" in shown and "DOE" not in shown

@@ -210,6 +210,24 @@ def test_an_element_alone_and_in_a_sequence() -> None:
     assert implicit.fields[0].table == "PS3.5 Table 7.1-3"
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_the_vr_that_implicit_encoding_does_not_say(syntax: str) -> None:
+    """A private creator is text (PS3.5 7.8.1), pixels and waveforms are OW (PS3.5 A.1); a maker's own is not known."""
+    dataset = Dataset()
+    dataset.private_block(0x0029, "ACME 1", create=True).add_new(0x01, "LO", "ours")
+    dataset.WaveformData, dataset.PixelData = b"\1\0", b"\0\1"
+    dataset["WaveformData"].VR = dataset["PixelData"].VR = "OW"
+    dataset.ICCProfile = b"\0\0"
+    d = dissect(dataset, syntax)
+    own = ("LO", "ours") if syntax == EXPLICIT else ("UN", "6f 75 72 73")
+    assert [field.name for field in d.fields] == [
+        "ICCProfile (0028,2000) OB", "Private creator (0029,0010) LO", f"Private (0029,1001) {own[0]}",
+        "WaveformData (5400,1010) OW", "PixelData (7FE0,0010) OW",
+    ]  # fmt: skip
+    assert [d[1].fields[-1].value, d[2].fields[-1].value] == ["ACME 1", own[1]]
+    assert dissect(b"\x08\0\xff\xffUN\0\0\0\0\0\0").fields[0].name == "Unknown (0008,FFFF) UN"
+
+
 def test_character_sets_are_read() -> None:
     d = dissect({"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Jörg"})
     assert value(d, "PatientName (0010,0010) PN") == "Müller^Jörg"

@@ -72,7 +72,7 @@ def test_names_and_separators(peer: nd.Peer) -> None:
     assert hidden[2].data["PatientName"].fields[-1].value == "XXXXXXX*"
     assert hidden[2].data["QueryRetrieveLevel"].fields[-1].value == "STUDY"
     assert hidden[3].data["PatientName"].fields[-1].value == "XXXXXXX^XXXXX"
-    assert hidden[3]["Status"].fields[-1].value == "FF00H Pending: Pending"
+    assert hidden[3]["Status"].fields[-1].value == "FF00H Pending"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Records on stdout, as JSON or CSV."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["write_records"]
+
+
+def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
+    """Write what ``--json`` or ``--csv`` asks for; *columns* are those of records that all lack some, or of none."""
+    if shape == "json":
+        import json
+
+        json.dump(list(records), sys.stdout, ensure_ascii=False, indent=2)
+        print()
+        return
+    import csv
+
+    names = list(columns or (records[0] if records else []))
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()})
