@@ -208,6 +208,7 @@ class AsyncPeer(Remote):
         to: str | Path,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -240,7 +241,7 @@ class AsyncPeer(Remote):
         True
         """
         return await transfer.get_asked(
-            Awaiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
+            Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
 
@@ -252,6 +253,7 @@ class AsyncPeer(Remote):
         to: Any,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -275,7 +277,7 @@ class AsyncPeer(Remote):
         >>> await peer.move(studies, to="WORKSTATION")  # doctest: +SKIP
         """
         return await transfer.move_asked(
-            Awaiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
+            Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
 

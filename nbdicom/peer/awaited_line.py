@@ -6,9 +6,9 @@ None is kept for the next call: nobody would release it when the loop has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbdicom import aio
 from nbdicom.core.negotiation import PresentationContext
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nbdicom.peer.awaited import AsyncPeer
 
 __all__ = ["Awaiting"]
+
+T = TypeVar("T")
 
 
 class Awaiting(Caller):
@@ -31,6 +33,17 @@ class Awaiting(Caller):
     def line(self, contexts: Sequence[PresentationContext]) -> Line:
         """A line to the peer."""
         return _AwaitedLine(self.peer, contexts)
+
+    async def together(self, verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """A task for each."""
+        tasks = [asyncio.ensure_future(verb) for verb in verbs]
+        try:
+            return await asyncio.gather(*tasks)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            raise
 
     async def pause(self) -> None:
         """Other tasks go on here."""

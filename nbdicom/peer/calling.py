@@ -11,7 +11,7 @@ What a verb does (`finding`, `transfer`, `storing`, `content`) is a coroutine th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
@@ -136,6 +136,13 @@ class Caller(ABC):
     @abstractmethod
     def line(self, contexts: Sequence[PresentationContext]) -> Line:
         """A line to the peer; *contexts* are proposed each time that it needs a new association."""
+
+    @abstractmethod
+    async def together(self, verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """What several verbs give that go on at the same time; if one fails or is stopped, all others are stopped.
+
+        No verb goes on when this has returned or raised.
+        """
 
     @abstractmethod
     async def pause(self) -> None:

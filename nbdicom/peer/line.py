@@ -8,11 +8,13 @@ call a peer at once have one each.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from nbdicom.blocking import Association, Responses
-from nbdicom.blocking.interrupt import Interrupted, look_up
+from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted, look_up
 from nbdicom.core.negotiation import Negotiation, PresentationContext
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import NbdicomError
@@ -55,6 +57,32 @@ def run(verb: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(f"{verb} waits for an event loop, and there is none")
 
 
+def side_by_side(verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What several verbs give, each run in a thread of its own; see `Caller.together`."""
+    interrupts = [Interrupt() for _ in verbs]
+
+    def work(verb: Coroutine[Any, Any, T], interrupt: Interrupt) -> T:
+        with interrupt.listening():
+            return run(verb)
+
+    with ThreadPoolExecutor(len(verbs), thread_name_prefix="nbdicom-call") as threads:
+        try:
+            futures = [
+                threads.submit(copy_context().run, work, verb, interrupt)
+                for verb, interrupt in zip(verbs, interrupts, strict=True)
+            ]
+            going = set(futures)
+            while going:
+                ended, going = wait(going, PERIOD, FIRST_EXCEPTION)
+                if any(future.exception() for future in ended):
+                    break
+                look_up()
+        finally:  # where all have ended, this stops nobody
+            for interrupt in interrupts:
+                interrupt.request()
+    return [future.result() for future in futures]
+
+
 class Waiting(Caller):
     """Calls *peer* from a thread that waits."""
 
@@ -66,6 +94,12 @@ class Waiting(Caller):
     def line(self, contexts: Sequence[PresentationContext]) -> Line:
         """A line to the peer."""
         return _WaitingLine(self.peer, contexts)
+
+    async def together(self, verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """A thread for each, and this one waits; in memory one after the other, since there they are one thread's."""
+        if len(verbs) == 1 or is_memory(self.peer.host):
+            return [await verb for verb in verbs]
+        return side_by_side(verbs)
 
     async def pause(self) -> None:
         """The Cancel of a `Job` is heard here."""

@@ -121,6 +121,7 @@ def pull(
     model: InformationModel,
     tries: int,
     recheck: bool = False,
+    associations: int = 1,
     progress: ProgressLike = None,
 ) -> PullResult:
     """See `nbdicom.Peer.pull`.
@@ -143,7 +144,7 @@ def pull(
         try:
             result = fetch(
                 peer, wanted, folder, method=method, listen=listen, model=model,
-                classes=cohort.sop_classes(), progress=progress, sink=files,
+                classes=cohort.sop_classes(), associations=associations, progress=progress, sink=files,
             )  # fmt: skip
         except NoPresentationContext:
             raise

@@ -57,6 +57,7 @@ def fetch(
     listen: tuple[str, int] | None,
     model: InformationModel,
     classes: Iterable[str] = (),
+    associations: int = 1,
     progress: ProgressLike = None,
     sink: Callable[[StoreRequest], DataSink] | None = None,
 ) -> RetrieveResult:
@@ -69,13 +70,18 @@ def fetch(
     """
     if method != "move":
         try:
-            getting = get(Waiting(peer), targets, folder, model=model, classes=classes, progress=progress, sink=sink)
+            getting = get(
+                Waiting(peer), targets, folder, model=model, classes=classes, associations=associations,
+                progress=progress, sink=sink,
+            )  # fmt: skip
             return run(getting)
         except NoPresentationContext:
             if method == "get" or listen is None:
                 raise
     assert listen is not None
-    return move_here(peer, targets, folder, listen=listen, model=model, progress=progress, sink=sink)
+    return move_here(
+        peer, targets, folder, listen=listen, model=model, associations=associations, progress=progress, sink=sink
+    )
 
 
 def move_here(
@@ -85,6 +91,7 @@ def move_here(
     *,
     listen: tuple[str, int],
     model: InformationModel,
+    associations: int = 1,
     progress: ProgressLike = None,
     sink: Callable[[StoreRequest], DataSink] | None = None,
 ) -> RetrieveResult:
@@ -127,7 +134,8 @@ def move_here(
         limits=peer.limits,
     )
     with receiver:
-        moved = run(move(Waiting(peer), targets, peer.calling, model=model, progress=progress))
+        moving = move(Waiting(peer), targets, peer.calling, model=model, associations=associations, progress=progress)
+        moved = run(moving)
         # Some peers answer Success before the last instance is through: what they count is waited for.
         cancelled = any(isinstance(row.answer.error, OperationCancelled) for row in moved.rows)
         with news:

@@ -1,18 +1,20 @@
 """Retrieving and moving: the verbs behind `get` and `move` of `Peer` and `AsyncPeer`.
 
-One association serves all requests; if it breaks, what has arrived is kept, and the next request opens another one.
-Only an association that cannot be opened at all is an exception: everything later becomes rows of the result.
+One association serves all requests, or several share them.  If one breaks, what has arrived is kept, and the next request
+opens another one.  Only an association that cannot be opened at all is an exception: everything later becomes rows of the
+result.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nbdicom.core.negotiation import Negotiation, PresentationContext, title_problem
 from nbdicom.core.streams import DataSink
@@ -25,7 +27,7 @@ from nbdicom.errors import (
     OperationTimeout,
 )
 from nbdicom.operations.requests import ReceivedInstance, StoreRequest, SubOperations
-from nbdicom.peer.calling import Answers, Caller, Calls, Line, cancelled
+from nbdicom.peer.calling import Answers, Caller, Calls, cancelled
 from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
 from nbdicom.peer.missing import (
@@ -41,7 +43,7 @@ from nbdicom.peer.missing import (
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, told
-from nbdicom.peer.selection import Target, asked, sop_classes
+from nbdicom.peer.selection import Target, asked, check_associations, sop_classes
 from nbdicom.privacy import words_of
 from nbdicom.table import counted
 from nbdicom.uids import UID
@@ -50,42 +52,61 @@ __all__ = ["get", "get_asked", "move", "move_asked"]
 
 _log = logging.getLogger("nbdicom.peer")
 
+Wanted = TypeVar("Wanted")
+
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """How it ended: why what was not asked could not be asked, and what stopped it (see `Caller.stops`)."""
+class _End(Generic[Wanted]):
+    """How it ended: what was not asked and why not, and what stopped it (see `Caller.stops`)."""
 
+    left: Sequence[Wanted] = ()
     error: NbdicomError | None = None
     stop: BaseException | None = None
 
 
 async def _ask_each(
-    caller: Caller, line: Line, targets: Sequence[Target], ask: Callable[[Calls, Target], Awaitable[object]]
-) -> _End:
-    """Ask for each target in turn, as long as there is an association and nobody stops it.
+    caller: Caller,
+    contexts: Sequence[PresentationContext],
+    wanted: Sequence[Wanted],
+    ask: Callable[[Calls, Wanted], Awaitable[object]],
+    associations: int = 1,
+) -> _End[Wanted]:
+    """Ask for each in turn, as long as there is an association and nobody stops it.
+
+    Of several associations each takes the next one when it is through with one; where the peer does not want so many,
+    those that there are do it all.
 
     Raises
     ------
     AssociationError, OperationTimeout
         If not even the first one can be asked.
     """
-    asked = 0
-    try:
-        async with line:
-            for target in targets:
+    left = deque(wanted)
+
+    async def on_one_association() -> NbdicomError | None:
+        async with caller.line(contexts) as line:
+            while left:
                 try:
                     association = await line.association()
                 except (AssociationError, OperationTimeout) as error:
-                    if not asked:
-                        raise
-                    return _End(error)
-                asked += 1
-                await ask(association, target)
+                    return error
+                try:
+                    one = left.popleft()
+                except IndexError:
+                    break  # another association was faster
+                await ask(association, one)
+        return None
+
+    try:
+        lines = [on_one_association() for _ in range(min(associations, len(wanted)))]
+        errors = [error for error in await caller.together(lines) if error is not None]
     except caller.stops as stop:
-        if not asked:
+        if len(left) == len(wanted):
             raise
-        return _End(cancelled(), stop)
-    return _End()
+        return _End(left, cancelled(), stop)
+    if errors and len(left) == len(wanted):
+        raise errors[0]
+    return _End(left, *errors[:1])
 
 
 async def _run(
@@ -150,6 +171,7 @@ async def get_asked(
     to: str | Path,
     level: str | None,
     model: str | None,
+    associations: int,
     progress: ProgressLike,
     raise_on_error: bool,
 ) -> RetrieveResult:
@@ -157,10 +179,12 @@ async def get_asked(
     from nbdicom.data.sink import made_folder
     from nbdicom.peer.finding import sop_classes_in_studies
 
+    check_associations(associations)
     wanted, root = asked(selection, keys, level, model)
     folder = made_folder(to)
     known = sop_classes(selection) or await sop_classes_in_studies(caller, wanted)
-    return told(await get(caller, wanted, folder, model=root, classes=known, progress=progress), raise_on_error)
+    result = await get(caller, wanted, folder, model=root, classes=known, associations=associations, progress=progress)
+    return told(result, raise_on_error)
 
 
 async def get(
@@ -170,6 +194,7 @@ async def get(
     *,
     model: InformationModel,
     classes: Iterable[str] = (),
+    associations: int = 1,
     progress: ProgressLike = None,
     sink: Callable[[StoreRequest], DataSink] | None = None,
 ) -> RetrieveResult:
@@ -187,6 +212,8 @@ async def get(
         With which model to ask.
     classes : iterable of str
         The SOP Classes to be expected; without any, those that archives commonly hold.
+    associations : int
+        So many at once.
     progress : optional
         See `nbdicom.peer.progress`.
     sink : callable, optional
@@ -196,21 +223,20 @@ async def get(
 
     peer, started = caller.peer, time.monotonic()
     storage = retrieve_contexts(classes)
-    line = caller.line([PresentationContext(model.get), *storage])
     counts = [target.expected or len(target.instances) for target in targets]
     total = sum(counts) if all(counts) else None
     with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar:
         getting = _Getting(caller, model, sink or FolderSink(folder), bar)
+        outcomes = [_Outcome(target) for target in targets]
 
-        async def ask(association: Calls, target: Target) -> None:
-            outcome = _Outcome(target)
-            getting.outcomes.append(outcome)
+        async def ask(association: Calls, outcome: _Outcome) -> None:
             getting.negotiated(association.negotiation)
-            await getting.get(association, outcome, target, known_total=total is not None)
+            await getting.get(association, outcome, outcome.target, known_total=total is not None)
 
-        end = await _ask_each(caller, line, targets, ask)
-        outcomes = getting.outcomes
-        outcomes += [_Outcome(one, [Answer(target=one, error=end.error)]) for one in targets[len(outcomes) :]]
+        contexts = [PresentationContext(model.get), *storage]
+        end = await _ask_each(caller, contexts, outcomes, ask, associations)
+        for one in end.left:
+            one.answers.append(Answer(target=one.target, error=end.error))
         stop = end.stop
         if stop is None:
             left_out = bool({*classes} - {context.abstract_syntax for context in storage})
@@ -261,7 +287,6 @@ class _Getting:
     model: InformationModel
     sink: Callable[[StoreRequest], DataSink]
     bar: Progress
-    outcomes: list[_Outcome] = field(default_factory=list)
     known: set[tuple[str, str]] = field(default_factory=set)  #: see `tried`
     declined: set[UID] = field(default_factory=set)  #: see `one_way`
 
@@ -272,7 +297,7 @@ class _Getting:
 
     async def get(self, association: Calls, outcome: _Outcome, target: Target, *, known_total: bool) -> None:
         """One target, for *outcome*; instances that a list of UIDs did not bring are asked for one by one."""
-        before = self.bar.done
+        part = self.bar.part()
         arrived: set[str] = set()
 
         async def ask(one: Target) -> Answer:
@@ -286,8 +311,7 @@ class _Getting:
                     arrived.add(str(row.sop_instance_uid))
                     outcome.arrived[str(row.sop_instance_uid)] = row
                     size = row.size or 0
-                total = None if known_total or answer.total is None else before + answer.total
-                self.bar.reach(before + len(arrived), total, size=size)
+                part.reach(len(arrived), None if known_total else answer.total, size=size)
 
             await _run(
                 self.caller,
@@ -356,23 +380,18 @@ class _Getting:
         self, contexts: Sequence[PresentationContext], wanted: Sequence[Target], where: Mapping[str, _Outcome]
     ) -> BaseException | None:
         """One association for what is missing; what it comes to belongs to the targets that it was missed in."""
-        owners = [where[target.instances[0]] for target in wanted]
-        reached = 0
+        owned = [(where[target.instances[0]], target) for target in wanted]
 
-        async def ask(association: Calls, target: Target) -> None:
-            nonlocal reached
-            reached += 1
-            await self.get(association, owners[reached - 1], target, known_total=True)
+        async def ask(association: Calls, one: tuple[_Outcome, Target]) -> None:
+            await self.get(association, *one, known_total=True)
 
         try:
-            end = await _ask_each(self.caller, self.caller.line(contexts), wanted, ask)
+            end = await _ask_each(self.caller, contexts, owned, ask)
         except self.caller.stops as stop:
-            owners[0].answers.append(Answer(target=wanted[0], error=cancelled()))
-            return stop
+            end = _End(owned[:1], cancelled(), stop)
         except (AssociationError, OperationTimeout) as error:
-            owners[0].answers.append(Answer(target=wanted[0], error=error))
-            return None
-        for target, owner in zip(wanted[reached:], owners[reached:], strict=True):
+            end = _End(owned[:1], error)
+        for owner, target in end.left:
             owner.answers.append(Answer(target=target, error=end.error))
         return end.stop
 
@@ -441,10 +460,12 @@ async def move_asked(
     to: Any,
     level: str | None,
     model: str | None,
+    associations: int,
     progress: ProgressLike,
     raise_on_error: bool,
 ) -> MoveResult:
     """See `nbdicom.Peer.move`."""
+    check_associations(associations)
     wanted, root = asked(selection, keys, level, model)
     destination = str(getattr(to, "ae_title", to))
     if problem := title_problem(destination):
@@ -452,7 +473,8 @@ async def move_asked(
             f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
             hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
         )
-    return told(await move(caller, wanted, destination, model=root, progress=progress), raise_on_error)
+    result = await move(caller, wanted, destination, model=root, associations=associations, progress=progress)
+    return told(result, raise_on_error)
 
 
 async def move(
@@ -461,30 +483,30 @@ async def move(
     destination: str,
     *,
     model: InformationModel,
+    associations: int = 1,
     progress: ProgressLike = None,
 ) -> MoveResult:
     """Have the peer send to another AE (PS3.4 C.4.2): one request for each target."""
     started = time.monotonic()
-    answers: list[Answer] = []
+    answers = [Answer(target=target) for target in targets]
     with Progress(progress, f"move to {destination}", unit="instance") as bar:
 
-        async def ask(association: Calls, target: Target) -> None:
-            answer, before = Answer(target=target), bar.done
-            answers.append(answer)
+        async def ask(association: Calls, answer: Answer) -> None:
+            part = bar.part()
 
             def on_value(value: SubOperations) -> None:
-                done = (answer.completed or 0) + (answer.failed or 0) + (answer.warning or 0)
-                bar.reach(before + done, None if answer.total is None else before + answer.total)
+                part.reach((answer.completed or 0) + (answer.failed or 0) + (answer.warning or 0), answer.total)
 
             await _run(
                 caller,
-                lambda: association.move(target.identifier(), destination=destination, model=model.move),
+                lambda: association.move(answer.target.identifier(), destination=destination, model=model.move),
                 answer,
                 on_value,
             )
 
-        end = await _ask_each(caller, caller.line([PresentationContext(model.move)]), targets, ask)
-    answers += [Answer(target=target, error=end.error) for target in targets[len(answers) :]]
+        end = await _ask_each(caller, [PresentationContext(model.move)], answers, ask, associations)
+    for answer in end.left:
+        answer.error = end.error
     result = MoveResult(
         rows=tuple(Moved(answer=answer) for answer in answers),
         peer=caller.peer.address,

@@ -9,7 +9,7 @@ from nbdicom.address import listening_address
 from nbdicom.errors import QueryError
 from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.selection import asked, sop_classes
+from nbdicom.peer.selection import asked, check_associations, sop_classes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,7 @@ class Transfers(RemoteEntity):
         to: str | Path,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -50,6 +51,9 @@ class Transfers(RemoteEntity):
             To retrieve whole studies (series) although the table is about something smaller.
         model : str, optional
             ``"patient"`` root instead of study root.
+        associations : int
+            So many are open at once, each for the next study, series or list of instances.  Many peers send one instance
+            after the other on each, so several are faster; how many a peer allows, its administrator knows.
         progress : bool or callable, optional
             None: a bar if somebody watches; see `nbdicom.peer.progress`.
         raise_on_error : bool
@@ -83,8 +87,8 @@ class Transfers(RemoteEntity):
 
         return run(
             get_asked(
-                Waiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
-                raise_on_error=raise_on_error,
+                Waiting(self), selection, keys, to=to, level=level, model=model,
+                associations=associations, progress=progress, raise_on_error=raise_on_error,
             )
         )  # fmt: skip
 
@@ -96,6 +100,7 @@ class Transfers(RemoteEntity):
         to: Any,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -104,7 +109,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, level, model, progress, raise_on_error, **keys
+        selection, level, model, associations, progress, raise_on_error, **keys
             See `get`.
         to : str or object
             AE title of the destination, or an object that has an ``ae_title``.  The *peer* must know where that is.
@@ -124,8 +129,8 @@ class Transfers(RemoteEntity):
 
         return run(
             move_asked(
-                Waiting(self), selection, keys, to=to, level=level, model=model, progress=progress,
-                raise_on_error=raise_on_error,
+                Waiting(self), selection, keys, to=to, level=level, model=model,
+                associations=associations, progress=progress, raise_on_error=raise_on_error,
             )
         )  # fmt: skip
 
@@ -149,6 +154,7 @@ class Transfers(RemoteEntity):
         listen: str | int | tuple[str, int] | None = None,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         wait: bool = True,
@@ -158,7 +164,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, to, level, model, progress, raise_on_error, **keys
+        selection, to, level, model, associations, progress, raise_on_error, **keys
             See `get`.
         method : str
             ``"get"``: C-GET.  ``"move"``: C-MOVE to a storage SCP that we start for the time being, under our calling
@@ -181,6 +187,7 @@ class Transfers(RemoteEntity):
         from nbdicom.peer.results import told
 
         check_method(self, method, listen)
+        check_associations(associations)
         wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
         folder = made_folder(to)
 
@@ -191,7 +198,7 @@ class Transfers(RemoteEntity):
             return fetch(
                 self, wanted, folder, method=method,
                 listen=None if listen is None else listening_address(listen), model=root, classes=known,
-                progress=progress,
+                associations=associations, progress=progress,
             )  # fmt: skip
 
         return told(work(progress), raise_on_error) if wait else self._job("retrieve", work, raise_on_error)
@@ -218,6 +225,7 @@ class Transfers(RemoteEntity):
         model: str | None = None,
         tries: int = 3,
         recheck: bool = False,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         wait: bool = True,
@@ -231,7 +239,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, level, model, progress, raise_on_error, wait, **keys
+        selection, level, model, associations, progress, raise_on_error, wait, **keys
             See `get` and `retrieve`.
         to : str or Path
             The folder; what is there from an earlier pull is not fetched again.
@@ -269,6 +277,7 @@ class Transfers(RemoteEntity):
         from nbdicom.peer.results import told
 
         check_method(self, method, listen)
+        check_associations(associations)
         if tries < 0:
             raise QueryError("tries is how often what is missing is asked for, 0 or more")
         wanted, root = asked(selection, keys, level, model)
@@ -278,7 +287,7 @@ class Transfers(RemoteEntity):
             return pull(
                 self, wanted, folder, method=method,
                 listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
-                progress=progress,
+                associations=associations, progress=progress,
             )  # fmt: skip
 
         return told(work(progress), raise_on_error) if wait else self._job("pull", work, raise_on_error)
