@@ -101,6 +101,8 @@ async def life(folder):
             await asking
         except asyncio.CancelledError as error:
             assert error.results.paths and not error.results
+        else:
+            raise AssertionError("it was cancelled")
         assert pacs._server.associations == workstation._server.associations == []
 with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=Loop) as runner:
     runner.run(life(folder))

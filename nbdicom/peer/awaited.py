@@ -31,6 +31,7 @@ from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, Store
 from nbdicom.peer.selection import each_item
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.status import Status
+from nbdicom.table import Table
 
 if TYPE_CHECKING:
     import pandas
@@ -364,3 +365,22 @@ class AsyncPeer(Remote):
     def workitems(self) -> AsyncWorkitems:
         """The workitems of the peer (PS3.4 Annex CC)."""
         return AsyncWorkitems(self)
+
+    # ------------------------------------------------------------------------------- to look at
+
+    def table(self) -> Table:
+        """The address, and what to type next."""
+        return Table(
+            f"AsyncPeer {self.address}, calling AE title {self.calling}",
+            ("call", "what it does"),
+            [
+                ("await pacs.echo()", "verify it"),
+                (
+                    'await pacs.studies(PatientName="DOE*")',
+                    "a table of studies; also patients(), series(), instances()",
+                ),
+                ('await pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
+                ('await pacs.store("folder")', "send files"),
+                ("async with pacs.associate([...]) as a", "one association, for everything else"),
+            ],
+        )

@@ -303,6 +303,17 @@ def test_an_unknown_destination_is_told(mover):
     assert moved.completed == 0
 
 
+def test_an_interrupted_move_says_how_far_it_was(mover, receiver):
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        mover.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to=receiver, progress=interrupt)
+    first, second = caught.value.results.to_frame().message
+    assert first == second == "cancelled before it was done" and "instances had been moved" in caught.value.__notes__[0]
+
+
 def test_what_a_destination_refuses_is_named(scp_of_both, archive):
     with nd.Server(nd.Handlers(store=lambda request: 0), ae_title="DEST", contexts=["Verification"]) as refusing:
         peer = scp_of_both(
@@ -468,6 +479,17 @@ def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp_
 def test_nothing_to_store(storage, tmp_path):
     with pytest.warns(IncompleteTransfer, match="0 of 0"):
         assert not storage.store(tmp_path)
+
+
+def test_an_interrupted_store_says_what_was_stored(storage, make_ct):
+    def interrupt(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        storage.store([make_ct(number=number) for number in range(1, 5)], progress=interrupt)
+    assert [row.ok for row in caught.value.results] == [True, True, False, False]
+    assert "2 instances had been stored" in caught.value.__notes__[0]
 
 
 def test_a_complete_transfer_warns_of_nothing(storage, make_ct):
