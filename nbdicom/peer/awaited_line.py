@@ -35,7 +35,9 @@ class Awaiting(Caller):
         return _AwaitedLine(self.peer, contexts)
 
     async def together(self, verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        """A task for each."""
+        """A task for each, if there are several."""
+        if len(verbs) == 1:
+            return [await verbs[0]]
         tasks = [asyncio.ensure_future(verb) for verb in verbs]
         try:
             return await asyncio.gather(*tasks)

@@ -71,15 +71,16 @@ def side_by_side(verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
                 threads.submit(copy_context().run, work, verb, interrupt)
                 for verb, interrupt in zip(verbs, interrupts, strict=True)
             ]
-            going = set(futures)
-            while going:
+            going, failed = set(futures), None
+            while going and failed is None:
                 ended, going = wait(going, PERIOD, FIRST_EXCEPTION)
-                if any(future.exception() for future in ended):
-                    break
+                failed = next((error for future in ended if (error := future.exception())), None)
                 look_up()
         finally:  # where all have ended, this stops nobody
             for interrupt in interrupts:
                 interrupt.request()
+    if failed is not None:
+        raise failed
     return [future.result() for future in futures]
 
 
