@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from nbdicom.errors import (
     OperationError,
     OperationTimeout,
 )
-from nbdicom.peer.calling import Line
+from nbdicom.peer.calling import Caller, Line
 from nbdicom.peer.cohort import CohortFolder, Kept
 from nbdicom.peer.content import Held, instances_in, series_in
 from nbdicom.peer.line import Waiting, run
@@ -134,7 +134,7 @@ def pull(
     started = time.monotonic()
     files = CohortFolder(folder, source=peer.address, free_space=peer.limits.free_space)
     cohort = _Cohort(files)
-    cohort.ask(peer, targets, model, progress)
+    cohort.ask(peer, targets, model, associations, progress)
     if recheck:
         cohort.recheck()
     before = cohort.here()
@@ -158,7 +158,7 @@ def pull(
         elif not result.paths and all(answer.error is None for answer in result.answers):
             break  # the peer has answered, and would not answer anything else
         else:
-            stopped = cohort.ask_again(peer, targets, model)
+            stopped = cohort.ask_again(peer, targets, model, associations)
     reasons = _reasons(results)
     rows = tuple(cohort.outcome(part, before, reasons, stopped) for part in cohort.parts.values())
     files.conclude(row.record() for row in rows)
@@ -184,35 +184,22 @@ class _Cohort:
     # ------------------------------------------------------------------------------- what the peer has
 
     def ask(
-        self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel, progress: ProgressLike = False
+        self,
+        peer: RemoteEntity,
+        targets: Sequence[Target],
+        model: InformationModel,
+        associations: int,
+        progress: ProgressLike = False,
     ) -> None:
         """Ask what is in *targets*; what was named before stays, since a peer may forget."""
+        found: dict[int, list[_Part]] = {}
         with Progress(progress, f"ask {peer.ae_title}", unit="request", total=len(targets)) as bar:
-            run(self._ask(Waiting(peer).line([PresentationContext(model.find)]), targets, model, bar))
-
-    async def _ask(self, line: Line, targets: Sequence[Target], model: InformationModel, bar: Progress) -> None:
-        async with line:
-            for target in targets:
-                await self._ask_one(line, target, model)
-                bar.advance()
-
-    async def _ask_one(self, line: Line, target: Target, model: InformationModel) -> None:
-        """Ask what *target* consists of, as far as the peer says."""
-        if target.level is Level.IMAGE:
-            keys = target.down_to_series
-            part = _Part(Level.SERIES, keys, frozenset(target.instances))
-            part.named = {uid: Held(keys, uid, "") for uid in target.instances}
-            await _name(line, part, model)
-            self._add(part)
-            return
-        found = await _said(series_in(line, target, model))
-        if not found:
-            names = found is not None
-            self._add(_Part(target.level, target.down_to_series, names=names, counted=target.expected))
-        for series in found or ():
-            part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
-            await _name(line, part, model)
-            self._add(part)
+            try:
+                run(_ask(Waiting(peer), targets, model, associations, found, bar))
+            finally:
+                for number in sorted(found):  # whichever association brought it
+                    for part in found[number]:
+                        self._add(part)
 
     def _add(self, part: _Part) -> None:
         key = tuple(part.keys.items())
@@ -221,10 +208,12 @@ class _Cohort:
         else:
             self.parts[key] = part
 
-    def ask_again(self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel) -> str:
+    def ask_again(
+        self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel, associations: int
+    ) -> str:
         """Ask for what may have come since; why that was not possible, or nothing."""
         try:
-            self.ask(peer, targets, model)
+            self.ask(peer, targets, model, associations)
         except Interrupted:
             return "cancelled before the peer was asked again"
         except (AssociationError, OperationTimeout) as error:
@@ -298,6 +287,58 @@ class _Cohort:
             state=state,
             message=message,
         )
+
+
+async def _ask(
+    caller: Caller,
+    targets: Sequence[Target],
+    model: InformationModel,
+    associations: int,
+    found: dict[int, list[_Part]],
+    bar: Progress,
+) -> None:
+    """Ask what each target consists of; what comes is put into *found*, by the number of the target."""
+    left = deque(enumerate(targets))
+
+    async def on_one_association(alone: bool) -> None:
+        async with caller.line([PresentationContext(model.find)]) as line:
+            while left:
+                try:
+                    number, target = left.popleft()
+                except IndexError:
+                    break  # another association was faster
+                found[number] = []
+                try:
+                    await _ask_one(line, target, model, found[number])
+                except (AssociationError, OperationTimeout):
+                    if alone:
+                        raise
+                    left.appendleft((number, target))
+                    break
+                bar.part().reach(1)
+
+    several = min(associations, len(targets))
+    if several > 1:
+        await caller.together([on_one_association(alone=False) for _ in range(several)])
+    await on_one_association(alone=True)  # what is left by those that the peer did not want
+
+
+async def _ask_one(line: Line, target: Target, model: InformationModel, parts: list[_Part]) -> None:
+    """What *target* consists of, as far as the peer says."""
+    if target.level is Level.IMAGE:
+        keys = target.down_to_series
+        part = _Part(Level.SERIES, keys, frozenset(target.instances))
+        part.named = {uid: Held(keys, uid, "") for uid in target.instances}
+        await _name(line, part, model)
+        parts.append(part)
+        return
+    found = await _said(series_in(line, target, model))
+    if not found:
+        parts.append(_Part(target.level, target.down_to_series, names=found is not None, counted=target.expected))
+    for series in found or ():
+        part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
+        await _name(line, part, model)
+        parts.append(part)
 
 
 async def _name(line: Line, part: _Part, model: InformationModel) -> None:

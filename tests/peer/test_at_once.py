@@ -133,6 +133,13 @@ def test_a_peer_that_wants_one_association_has_one(serving: Any, tmp_path: Path)
     assert sorted(archive.asked) == SERIES
 
 
+def test_a_pull_from_a_peer_that_wants_one_association(blocking: Any, tmp_path: Path) -> None:
+    """Neither the questions nor what is fetched fail for it."""
+    peer = blocking(Archive(), server={"limits": nd.Limits(associations=1)})
+    pulled = peer.pull(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=3)
+    assert [row.state for row in pulled.rows] == ["complete"] * 7, str(pulled)
+
+
 def test_a_peer_that_wants_none(serving: Any, tmp_path: Path) -> None:
     peer = serving(Archive(), accept=lambda rq, address: nd.operations.handlers.Reject(2, 3, 2))
     with pytest.raises(AssociationRejected):
