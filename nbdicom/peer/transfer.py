@@ -69,20 +69,20 @@ async def _ask_each(
     AssociationError, OperationTimeout
         If not even the first one can be asked.
     """
-    asked = 0
+    reached = 0
     try:
         async with line:
             for target in targets:
                 try:
                     association = await line.association()
                 except (AssociationError, OperationTimeout) as error:
-                    if not asked:
+                    if not reached:
                         raise
                     return _End(error)
-                asked += 1
+                reached += 1
                 await ask(association, target)
     except caller.stops as stop:
-        if not asked:
+        if not reached:
             raise
         return _End(cancelled(), stop)
     return _End()
