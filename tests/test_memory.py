@@ -96,6 +96,8 @@ async def life(folder):
         moved = await peer.move(series.head(1), to=workstation)
         assert moved and len(workstation.files) == moved.completed > 0
         assert await nd.AsyncPeer(workstation).store(folder)
+        pacs.allow["NBDICOM"] = ("memory", 4711)
+        assert await peer.pull(series, to=folder + "/1", method="move", listen=4711)
         asking = asyncio.ensure_future(peer.get(studies, to=folder + "/2", progress=lambda *_: asking.cancel()))
         try:
             await asking

@@ -1,6 +1,6 @@
 """`AsyncPeer`: a remote application entity for programs that run an event loop.
 
-What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `transfer`, `storing`), awaited.
+What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `transfer`, `receiving`, `pulling`, `storing`), awaited.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from nbdicom.peer.awaited_line import Awaiting
 from nbdicom.peer.awaited_workflow import AsyncPerformedProcedureStep, AsyncWorkitems
 from nbdicom.peer.entity import DEFAULT_CONTEXTS, Remote
 from nbdicom.peer.progress import ProgressLike
+from nbdicom.peer.pulled import PullResult
+from nbdicom.peer.pulling import check_tries, pull
 from nbdicom.peer.query import Query
-from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult
+from nbdicom.peer.receiving import Plan, retrieve
+from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, told
 from nbdicom.peer.selection import each_item
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.status import Status
@@ -282,6 +285,95 @@ class AsyncPeer(Remote):
             raise_on_error=raise_on_error,
         )  # fmt: skip
 
+    async def retrieve(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files by whatever the peer offers; the parameters are those of `Peer.retrieve`.
+
+        What is moved to us is received by a server in the same loop.  Instead of ``wait=False`` make it a task.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `Peer.retrieve`.
+        asyncio.CancelledError
+            See `get`.
+
+        Examples
+        --------
+        >>> await peer.retrieve(studies, to="folder", listen="0.0.0.0:11113")  # doctest: +SKIP
+        """
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
+        return told(await retrieve(Awaiting(self), plan, progress), raise_on_error)
+
+    async def pull(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        tries: int = 3,
+        recheck: bool = False,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> PullResult:
+        """Bring a cohort into a folder, with proof that it is complete; the parameters are those of `Peer.pull`.
+
+        Instead of ``wait=False`` make it a task.
+
+        Returns
+        -------
+        PullResult
+            One row for each series: complete, incomplete, or unproven where the peer does not say enough, and why.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `Peer.pull`.
+        asyncio.CancelledError
+            If the task is cancelled.  What the folder has by then is told in its ``results``; the same call again goes on.
+
+        Examples
+        --------
+        >>> import asyncio, tempfile
+        >>> import nbdicom as nd
+        >>> async def bring(folder):
+        ...     with nd.demo_pacs(host="memory") as pacs:
+        ...         peer = nd.AsyncPeer(pacs)
+        ...         return await peer.pull(await peer.studies(AccessionNumber="A2100002"), to=folder)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     asyncio.run(bring(folder)).ok
+        True
+        """
+        check_tries(tries)
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
+        pulling = pull(Awaiting(self), plan, tries=tries, recheck=recheck, progress=progress)
+        return told(await pulling, raise_on_error)
+
     async def store(
         self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
     ) -> StoreResult:
@@ -380,6 +472,7 @@ class AsyncPeer(Remote):
                     "a table of studies; also patients(), series(), instances()",
                 ),
                 ('await pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
+                ('await pacs.pull(rows, to="folder")', "the same with proof that all of it is there"),
                 ('await pacs.store("folder")', "send files"),
                 ("async with pacs.associate([...]) as a", "one association, for everything else"),
             ],

@@ -6,14 +6,21 @@ None is kept for the next call: nobody would release it when the loop has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nbdicom import aio
+from nbdicom.aio.opening import Opening
 from nbdicom.core.negotiation import PresentationContext
+from nbdicom.core.streams import DataSink
 from nbdicom.errors import NbdicomError
-from nbdicom.peer.calling import Caller, Line
+from nbdicom.memory import is_memory
+from nbdicom.operations.handlers import Handlers
+from nbdicom.operations.requests import StoreRequest
+from nbdicom.peer.calling import Caller, Inbox, Line
+from nbdicom.receiver import Receiver, StoredFile, storage_support
 
 if TYPE_CHECKING:
     from nbdicom.peer.awaited import AsyncPeer
@@ -46,6 +53,10 @@ class Awaiting(Caller):
                 task.cancel()
             await asyncio.wait(tasks)
             raise
+
+    def inbox(self, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]) -> Inbox:
+        """A server in the same loop."""
+        return _AwaitedInbox(self.peer, folder, listen, sink)
 
     async def pause(self) -> None:
         """Other tasks go on here."""
@@ -86,3 +97,59 @@ class _AwaitedLine(Line):
             await association.release()  # nothing happens where it is over already
         else:
             await association.abort()
+
+
+class _AwaitedInbox(Inbox):
+    """A server in the loop; in memory one that the loop serves step by step, so that a PACS of this thread reaches it."""
+
+    def __init__(
+        self, peer: AsyncPeer, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]
+    ) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._listening: Receiver | Opening[aio.Server]
+        host, port = listen
+        if is_memory(host):
+            self._listening = Receiver(
+                folder, ae_title=peer.calling, host=host, port=port, on_stored=self._arrived, sink=sink,
+                timeouts=peer.timeouts, limits=peer.limits,
+            )  # fmt: skip
+        else:
+            self._listening = aio.serve(
+                Handlers(sink=sink, store=self._take), ae_title=peer.calling, host=host, port=port,
+                contexts=storage_support(peer.limits.max_length_received), timeouts=peer.timeouts, limits=peer.limits,
+            )  # fmt: skip
+
+    async def _take(self, request: StoreRequest) -> int:
+        self._arrived(StoredFile.of(request))
+        return 0x0000
+
+    def _arrived(self, stored: StoredFile) -> None:
+        """In memory whoever sends does the receiver's work, in its own thread."""
+        self.stored[str(stored.sop_instance_uid)] = stored
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    async def wait_for(self, count: int, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.stored) < count:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pass  # the result says how many are missing
+
+    async def __aenter__(self) -> Self:
+        if isinstance(self._listening, Receiver):
+            self._listening.start()
+        else:
+            await self._listening.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(self._listening, Receiver):
+            self._listening.stop()
+        else:
+            await self._listening.__aexit__(kind, error, traceback)

@@ -1,7 +1,7 @@
 """How a peer is called: all that the verbs of a peer know of a driver.
 
-What a verb does (`finding`, `transfer`, `storing`, `content`) is a coroutine that stands once.  It does no I/O; it awaits a
-`Caller`, and the `Line` and `Calls` that come of it.  There are two:
+What a verb does (`finding`, `transfer`, `receiving`, `pulling`, `storing`) is a coroutine that stands once.  It knows no
+socket, no thread and no loop; it awaits a `Caller`, and the `Line`, `Calls` and `Answers` that come of it.  There are two:
 
 * `nbdicom.peer.awaited_line.Awaiting` in an event loop, where a verb is awaited like any coroutine;
 * `nbdicom.peer.line.Waiting` in a thread that waits.  Nothing that it gives ever suspends, so `nbdicom.peer.line.run` takes
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
@@ -30,8 +31,9 @@ from nbdicom.status import Status
 
 if TYPE_CHECKING:
     from nbdicom.peer.entity import Remote
+    from nbdicom.receiver import StoredFile
 
-__all__ = ["Answers", "Caller", "Calls", "Line", "cancelled"]
+__all__ = ["Answers", "Caller", "Calls", "Inbox", "Line", "cancelled"]
 
 T = TypeVar("T")
 Value = TypeVar("Value", covariant=True)
@@ -122,6 +124,25 @@ class Line(ABC):
     ) -> None: ...
 
 
+class Inbox(ABC):
+    """A storage SCP under our calling AE title, which listens within its block; for a C-MOVE to ourselves."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, StoredFile] = {}  #: by SOP Instance UID: an instance that is sent twice is one file
+
+    @abstractmethod
+    async def wait_for(self, count: int, seconds: float | None) -> None:
+        """Wait until so many have come, at most so long."""
+
+    @abstractmethod
+    async def __aenter__(self) -> Self: ...
+
+    @abstractmethod
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
 class Caller(ABC):
     """Who calls *peer*, and how."""
 
@@ -143,6 +164,10 @@ class Caller(ABC):
 
         No verb goes on when this has returned or raised.
         """
+
+    @abstractmethod
+    def inbox(self, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]) -> Inbox:
+        """What the peer sends to us at *listen* is received into *folder*; *sink* says where each instance goes."""
 
     @abstractmethod
     async def pause(self) -> None:

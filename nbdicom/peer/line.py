@@ -7,9 +7,11 @@ call a peer at once have one each.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -27,12 +29,13 @@ from nbdicom.operations.requests import (
     StoreRequest,
     SubOperations,
 )
-from nbdicom.peer.calling import Caller, Line
+from nbdicom.peer.calling import Caller, Inbox, Line
 from nbdicom.running import idle
 from nbdicom.status import Status
 
 if TYPE_CHECKING:
     from nbdicom.peer.entity import RemoteEntity
+    from nbdicom.receiver import StoredFile
 
 __all__ = ["Waiting", "run"]
 
@@ -101,6 +104,10 @@ class Waiting(Caller):
         if len(verbs) == 1 or is_memory(self.peer.host):
             return [await verb for verb in verbs]
         return side_by_side(verbs)
+
+    def inbox(self, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]) -> Inbox:
+        """A `nbdicom.Receiver`."""
+        return _WaitingInbox(self.peer, folder, listen, sink)
 
     async def pause(self) -> None:
         """The Cancel of a `Job` is heard here."""
@@ -176,6 +183,40 @@ class _WaitingLine(Line):
             idle.put(self._where, (terms, self._proposed), association, seconds)
         else:
             association.release()
+
+
+class _WaitingInbox(Inbox):
+    """A receiver, whose threads tell the one that waits."""
+
+    def __init__(
+        self, peer: RemoteEntity, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]
+    ) -> None:
+        from nbdicom.receiver import Receiver
+
+        super().__init__()
+        self._news = threading.Condition()
+        self._receiver = Receiver(
+            folder, ae_title=peer.calling, host=listen[0], port=listen[1], on_stored=self._take, sink=sink,
+            timeouts=peer.timeouts, limits=peer.limits,
+        )  # fmt: skip
+
+    def _take(self, stored: StoredFile) -> None:
+        with self._news:
+            self.stored[str(stored.sop_instance_uid)] = stored
+            self._news.notify_all()
+
+    async def wait_for(self, count: int, seconds: float | None) -> None:
+        with self._news:
+            self._news.wait_for(lambda: len(self.stored) >= count, seconds)
+
+    async def __aenter__(self) -> Self:
+        self._receiver.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._receiver.stop()
 
 
 class _Calls:

@@ -1,4 +1,4 @@
-"""A pull: a cohort in a folder, with proof that it is complete.
+"""A pull, the verb behind `pull` of `Peer` and `AsyncPeer`: a cohort in a folder, with proof that it is complete.
 
 What the peer says that it has is asked first (C-FIND down to the instances), what is not in the folder is fetched, and
 then the peer is asked again, so that what came into a series meanwhile is fetched, too.  Complete is a series of which
@@ -12,35 +12,24 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
-from nbdicom.errors import (
-    AssociationError,
-    NoPresentationContext,
-    OperationCancelled,
-    OperationError,
-    OperationTimeout,
-)
+from nbdicom.errors import AssociationError, NoPresentationContext, OperationError, OperationTimeout, QueryError
 from nbdicom.peer.calling import Caller, Line
 from nbdicom.peer.cohort import CohortFolder, Kept
 from nbdicom.peer.content import Held, instances_in, series_in
-from nbdicom.peer.line import Waiting, run
 from nbdicom.peer.missing import in_targets
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.pulled import PulledSeries, PullResult
 from nbdicom.peer.query import InformationModel, Level
-from nbdicom.peer.receiving import fetch
+from nbdicom.peer.receiving import Plan, fetch
 from nbdicom.peer.results import RetrieveResult
 from nbdicom.peer.selection import Target
 from nbdicom.privacy import words_of
+from nbdicom.table import counted
 
-if TYPE_CHECKING:
-    from nbdicom.peer.entity import RemoteEntity
-
-__all__ = ["pull"]
+__all__ = ["check_tries", "pull"]
 
 T = TypeVar("T")
 _Keys = tuple[tuple[str, str], ...]
@@ -111,19 +100,7 @@ class _Part:
         return "incomplete", f"{self.counted - here} missing by the peer's count: {last or _NOT_SENT}"
 
 
-def pull(
-    peer: RemoteEntity,
-    targets: Sequence[Target],
-    folder: Path,
-    *,
-    method: str,
-    listen: tuple[str, int] | None,
-    model: InformationModel,
-    tries: int,
-    recheck: bool = False,
-    associations: int = 1,
-    progress: ProgressLike = None,
-) -> PullResult:
+async def pull(caller: Caller, plan: Plan, *, tries: int, recheck: bool, progress: ProgressLike) -> PullResult:
     """See `nbdicom.Peer.pull`.
 
     Raises
@@ -131,21 +108,21 @@ def pull(
     AssociationError, OperationTimeout, ConnectionFailed
         If the peer cannot be asked at all; what happens later is told in the result.
     """
-    started = time.monotonic()
-    files = CohortFolder(folder, source=peer.address, free_space=peer.limits.free_space)
+    peer, started = caller.peer, time.monotonic()
+    files = CohortFolder(plan.folder, source=peer.address, free_space=peer.limits.free_space)
     cohort = _Cohort(files)
-    cohort.ask(peer, targets, model, associations, progress)
+    await cohort.ask(caller, plan, progress)
     if recheck:
-        cohort.recheck()
+        await cohort.recheck(caller)
     before = cohort.here()
     results: list[RetrieveResult] = []
+    stop: BaseException | None = None
     stopped = "" if tries else "nothing was fetched, only looked at"
     while not stopped and len(results) < tries and (wanted := cohort.wanted()):
         try:
-            result = fetch(
-                peer, wanted, folder, method=method, listen=listen, model=model,
-                classes=cohort.sop_classes(), associations=associations, progress=progress, sink=files,
-            )  # fmt: skip
+            result, stop = await fetch(
+                caller, plan, wanted, classes=cohort.sop_classes(), progress=progress, sink=files
+            )
         except NoPresentationContext:
             raise
         except (AssociationError, OperationTimeout) as error:
@@ -153,24 +130,37 @@ def pull(
             break
         results.append(result)
         cohort.damaged -= {str(row.sop_instance_uid) for row in result.rows if row.ok}
-        if any(isinstance(answer.error, OperationCancelled) for answer in result.answers):
+        if stop is not None:
             stopped = "cancelled before it was done"
         elif not result.paths and all(answer.error is None for answer in result.answers):
             break  # the peer has answered, and would not answer anything else
         else:
-            stopped = cohort.ask_again(peer, targets, model, associations)
+            stopped, stop = await cohort.ask_again(caller, plan)
     reasons = _reasons(results)
     rows = tuple(cohort.outcome(part, before, reasons, stopped) for part in cohort.parts.values())
     files.conclude(row.record() for row in rows)
-    return PullResult(
+    pulled = PullResult(
         rows=rows,
         peer=peer.address,
         seconds=time.monotonic() - started,
-        folder=folder,
+        folder=plan.folder,
         manifest=files.manifest,
         answers=tuple(answer for result in results for answer in result.answers),
-        provenance=peer.provenance(Level.SERIES, model),
+        provenance=peer.provenance(Level.SERIES, plan.model),
     )
+    return caller.hand_over(pulled, stop, f"{counted(pulled.new, 'new instance')} had come")
+
+
+def check_tries(tries: int) -> None:
+    """Refuse what is no number of tries.
+
+    Raises
+    ------
+    QueryError
+        If it is below 0.
+    """
+    if tries < 0:
+        raise QueryError("tries is how often what is missing is asked for, 0 or more")
 
 
 class _Cohort:
@@ -183,19 +173,13 @@ class _Cohort:
 
     # ------------------------------------------------------------------------------- what the peer has
 
-    def ask(
-        self,
-        peer: RemoteEntity,
-        targets: Sequence[Target],
-        model: InformationModel,
-        associations: int,
-        progress: ProgressLike = False,
-    ) -> None:
-        """Ask what is in *targets*; what was named before stays, since a peer may forget."""
+    async def ask(self, caller: Caller, plan: Plan, progress: ProgressLike = False) -> None:
+        """Ask what is in the targets of *plan*; what was named before stays, since a peer may forget."""
+        label = f"ask {caller.peer.ae_title}"
         found: dict[int, list[_Part]] = {}
-        with Progress(progress, f"ask {peer.ae_title}", unit="request", total=len(targets)) as bar:
+        with Progress(progress, label, unit="request", total=len(plan.targets)) as bar:
             try:
-                run(_ask(Waiting(peer), targets, model, associations, found, bar))
+                await _ask(caller, plan, found, bar)
             finally:
                 for number in sorted(found):  # whichever association brought it
                     for part in found[number]:
@@ -208,17 +192,15 @@ class _Cohort:
         else:
             self.parts[key] = part
 
-    def ask_again(
-        self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel, associations: int
-    ) -> str:
-        """Ask for what may have come since; why that was not possible, or nothing."""
+    async def ask_again(self, caller: Caller, plan: Plan) -> tuple[str, BaseException | None]:
+        """Ask for what may have come since; why that was not possible, or nothing, and what stopped it."""
         try:
-            self.ask(peer, targets, model, associations)
-        except Interrupted:
-            return "cancelled before the peer was asked again"
+            await self.ask(caller, plan)
+        except caller.stops as stop:
+            return "cancelled before the peer was asked again", stop
         except (AssociationError, OperationTimeout) as error:
-            return f"the peer could not be asked again: {error.message}"
-        return ""
+            return f"the peer could not be asked again: {error.message}", None
+        return "", None
 
     def sop_classes(self) -> set[str]:
         """Those of all instances; none if any is not known."""
@@ -243,10 +225,13 @@ class _Cohort:
         """What has to be fetched."""
         return [target for part in self.parts.values() for target in part.targets(self.files_of(part))]
 
-    def recheck(self) -> None:
+    async def recheck(self, caller: Caller) -> None:
         """Read every file, and find those that are no longer what they were."""
         for part in self.parts.values():
-            self.damaged |= {uid for uid, kept in self.files_of(part).items() if not self.files.is_whole(kept)}
+            for uid, kept in self.files_of(part).items():
+                await caller.pause()
+                if not self.files.is_whole(kept):
+                    self.damaged.add(uid)
 
     def _wrong(self, kept: Kept, part: _Part) -> str:
         """Why a file is not what it should be, or nothing."""
@@ -289,19 +274,12 @@ class _Cohort:
         )
 
 
-async def _ask(
-    caller: Caller,
-    targets: Sequence[Target],
-    model: InformationModel,
-    associations: int,
-    found: dict[int, list[_Part]],
-    bar: Progress,
-) -> None:
+async def _ask(caller: Caller, plan: Plan, found: dict[int, list[_Part]], bar: Progress) -> None:
     """Ask what each target consists of; what comes is put into *found*, by the number of the target."""
-    left = deque(enumerate(targets))
+    left = deque(enumerate(plan.targets))
 
     async def on_one_association(alone: bool) -> None:
-        async with caller.line([PresentationContext(model.find)]) as line:
+        async with caller.line([PresentationContext(plan.model.find)]) as line:
             while left:
                 try:
                     number, target = left.popleft()
@@ -309,7 +287,7 @@ async def _ask(
                     break  # another association was faster
                 found[number] = []
                 try:
-                    await _ask_one(line, target, model, found[number])
+                    await _ask_one(line, target, plan.model, found[number])
                 except (AssociationError, OperationTimeout):
                     if alone:
                         raise
@@ -317,7 +295,7 @@ async def _ask(
                     break
                 bar.part().reach(1)
 
-    several = min(associations, len(targets))
+    several = min(plan.associations, len(plan.targets))
     if several > 1:
         await caller.together([on_one_association(alone=False) for _ in range(several)])
     await on_one_association(alone=True)  # what is left by those that the peer did not want

@@ -380,6 +380,11 @@ class RetrieveResult(TransferResult[Retrieved]):
         return [row.path for row in self.rows if row.ok and row.path is not None]
 
     @property
+    def here(self) -> str:
+        """How many arrived, in words."""
+        return counted(len(self.paths), "instance")
+
+    @property
     def bytes(self) -> int:
         """Bytes of the data sets that arrived."""
         return sum(row.size or 0 for row in self.rows if row.ok)

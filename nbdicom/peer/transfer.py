@@ -183,8 +183,10 @@ async def get_asked(
     wanted, root = asked(selection, keys, level, model)
     folder = made_folder(to)
     known = sop_classes(selection) or await sop_classes_in_studies(caller, wanted)
-    result = await get(caller, wanted, folder, model=root, classes=known, associations=associations, progress=progress)
-    return told(result, raise_on_error)
+    result, stop = await get(
+        caller, wanted, folder, model=root, classes=known, associations=associations, progress=progress
+    )
+    return told(caller.hand_over(result, stop, f"{result.here} had come"), raise_on_error)
 
 
 async def get(
@@ -197,8 +199,8 @@ async def get(
     associations: int = 1,
     progress: ProgressLike = None,
     sink: Callable[[StoreRequest], DataSink] | None = None,
-) -> RetrieveResult:
-    """Retrieve by C-GET into files (PS3.4 C.4.3).
+) -> tuple[RetrieveResult, BaseException | None]:
+    """Retrieve by C-GET into files (PS3.4 C.4.3): the result, and what stopped it (see `Caller.stops`).
 
     Parameters
     ----------
@@ -249,7 +251,7 @@ async def get(
         answers=tuple(answer for one in outcomes for answer in one.answers),
         provenance=peer.provenance(Level.IMAGE, model),
     )
-    return caller.hand_over(result, stop, f"{counted(len(result.paths), 'instance')} had come")
+    return result, stop
 
 
 @dataclass(slots=True)
@@ -473,8 +475,9 @@ async def move_asked(
             f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
             hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
         )
-    result = await move(caller, wanted, destination, model=root, associations=associations, progress=progress)
-    return told(result, raise_on_error)
+    result, stop = await move(caller, wanted, destination, model=root, associations=associations, progress=progress)
+    handed = caller.hand_over(result, stop, f"{counted(result.completed, 'instance')} had been moved")
+    return told(handed, raise_on_error)
 
 
 async def move(
@@ -485,8 +488,8 @@ async def move(
     model: InformationModel,
     associations: int = 1,
     progress: ProgressLike = None,
-) -> MoveResult:
-    """Have the peer send to another AE (PS3.4 C.4.2): one request for each target."""
+) -> tuple[MoveResult, BaseException | None]:
+    """Have the peer send to another AE (PS3.4 C.4.2), one request for each target: the result, and what stopped it."""
     started = time.monotonic()
     answers = [Answer(target=target) for target in targets]
     with Progress(progress, f"move to {destination}", unit="instance") as bar:
@@ -514,4 +517,4 @@ async def move(
         destination=destination,
         provenance=caller.peer.provenance(targets[0].level, model),
     )
-    return caller.hand_over(result, end.stop, f"{counted(result.completed, 'instance')} had been moved")
+    return result, end.stop

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from nbdicom.address import listening_address
-from nbdicom.errors import QueryError
 from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.selection import asked, check_associations, sop_classes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,26 +177,17 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError, ConnectionFailed
             See `get`; ConnectionFailed, too, if the port is taken.
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer.finding import sop_classes_in_studies
         from nbdicom.peer.line import Waiting, run
-        from nbdicom.peer.receiving import check_method, fetch
+        from nbdicom.peer.receiving import Plan, retrieve
         from nbdicom.peer.results import told
 
-        check_method(self, method, listen)
-        check_associations(associations)
-        wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
-        folder = made_folder(to)
+        plan = Plan.of(  # what cannot be asked is said at once
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
 
         def work(progress: ProgressLike) -> RetrieveResult:
-            known: Iterable[str] = ()
-            if method != "move":
-                known = sop_classes(selection) or run(sop_classes_in_studies(Waiting(self), wanted))
-            return fetch(
-                self, wanted, folder, method=method,
-                listen=None if listen is None else listening_address(listen), model=root, classes=known,
-                associations=associations, progress=progress,
-            )  # fmt: skip
+            return run(retrieve(Waiting(self), plan, progress))
 
         return told(work(progress), raise_on_error) if wait else self._job("retrieve", work, raise_on_error)
 
@@ -271,24 +259,19 @@ class Transfers(RemoteEntity):
         >>> cohort = pacs.studies(StudyDate=("2024-01-01", None), ModalitiesInStudy="CT")  # doctest: +SKIP
         >>> pacs.pull(cohort, to="cohort")  # doctest: +SKIP
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer.pulling import pull
-        from nbdicom.peer.receiving import check_method
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.pulling import check_tries, pull
+        from nbdicom.peer.receiving import Plan
         from nbdicom.peer.results import told
 
-        check_method(self, method, listen)
-        check_associations(associations)
-        if tries < 0:
-            raise QueryError("tries is how often what is missing is asked for, 0 or more")
-        wanted, root = asked(selection, keys, level, model)
-        folder = made_folder(to)
+        check_tries(tries)
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
 
         def work(progress: ProgressLike) -> PullResult:
-            return pull(
-                self, wanted, folder, method=method,
-                listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
-                associations=associations, progress=progress,
-            )  # fmt: skip
+            return run(pull(Waiting(self), plan, tries=tries, recheck=recheck, progress=progress))
 
         return told(work(progress), raise_on_error) if wait else self._job("pull", work, raise_on_error)
 

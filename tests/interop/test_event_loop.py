@@ -96,6 +96,21 @@ def test_an_archive_by_the_verbs_of_a_peer(name, request, files, receiver, tmp_p
     assert {str(one.sop_instance_uid) for one in receiver.files} == set(wanted)
 
 
+@pytest.mark.parametrize("method", ["get", "move"])
+def test_a_pull_by_the_verb_of_a_peer(method, dcmqrscp, files, move_port, tmp_path):
+    wanted = of_study(files, 1)
+
+    async def use():
+        peer = nd.AsyncPeer(dcmqrscp.address, calling="NBDICOM")
+        keys = {"StudyInstanceUID": corpus.study_uid(1), "to": tmp_path}
+        result = await peer.pull(**keys, method=method, listen=move_port)
+        assert result.ok and result.new == len(wanted), result
+        assert (await peer.pull(**keys, tries=0)).ok
+
+    asyncio.run(use())
+    corpus.assert_same(wanted, corpus.in_folder(tmp_path), bits=False)
+
+
 def test_store_by_the_verb_of_a_peer(storescp, files):
     result = asyncio.run(nd.AsyncPeer(storescp.address).store(*files.values()))
     assert result.ok and len(result) == len(files), result

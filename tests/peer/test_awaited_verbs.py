@@ -20,6 +20,7 @@ from nbdicom.data import instance
 from nbdicom.errors import AssociationAborted
 from nbdicom.pacs.samples import sample_instances
 from nbdicom.peer.notices import IncompleteTransfer, OptionalKeysNotSupported, PeerWarning
+from nbdicom.peer.pulled import PullResult
 from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult
 
 from .conftest import MODELS, PATIENT
@@ -147,6 +148,84 @@ def test_a_cancelled_store_says_what_was_not_sent(make_ct: Any) -> None:
         kept: StoreResult = error.results  # type: ignore[attr-defined]
         assert [row.ok for row in kept] == [True, True, False, False, False]
         assert "2 instances had been stored" in error.__notes__[0]
+
+    run(work())
+
+
+def test_a_cancelled_retrieval_by_move_says_what_has_come(make_ct: Any, tmp_path: Path) -> None:
+    async def work() -> None:
+        scp = Scp(make_ct, count=30)
+        scp.go_on.set()
+        scp.address = ("memory", 4711)
+        async with scp.serve() as server:
+            verb = peer_of(server).retrieve(
+                StudyInstanceUID="1.2.3",
+                to=tmp_path,
+                method="move",
+                listen="memory:4711",
+                progress=lambda done, total: task.cancel() if done == 2 else None,
+            )
+            task = asyncio.ensure_future(verb)
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+        kept: RetrieveResult = caught.value.results  # type: ignore[attr-defined]
+        assert 2 <= len(kept.paths) < 30 and all(path.exists() for path in kept.paths) and not kept.ok
+        assert kept.answers[0].message == "cancelled before it was done" and not list(tmp_path.glob(".*"))
+
+    run(work())
+
+
+def test_a_cancelled_pull_goes_on_the_next_time(tmp_path: Path) -> None:
+    async def work() -> None:
+        with nd.demo_pacs(host="memory") as pacs:
+            peer = nd.AsyncPeer(pacs)
+            studies = await peer.studies(ModalitiesInStudy="MR")
+
+            def progress(done: int, total: int | None) -> None:
+                if list(tmp_path.rglob("*.dcm")):
+                    task.cancel()
+
+            task = asyncio.ensure_future(peer.pull(studies, to=tmp_path, progress=progress))
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            kept: PullResult = caught.value.results  # type: ignore[attr-defined]
+            assert kept.new and not kept.ok and set(kept.paths) == set(tmp_path.rglob("*.dcm"))
+            result = await peer.pull(studies, to=tmp_path)
+            assert result.ok and result.new + kept.new == len(result.paths)
+            again = await peer.pull(studies, to=tmp_path, recheck=True)
+            assert again.ok and not again.new
+
+    run(work())
+
+
+def test_what_the_peer_counts_is_waited_for(make_ct: Any, tmp_path: Path) -> None:
+    """It answers the C-MOVE before the last instance has come."""
+
+    async def work() -> None:
+        scp = Scp(make_ct, count=3)
+        late: list[asyncio.Task[None]] = []
+
+        async def send() -> None:
+            contexts = [(CT, "1.2.840.10008.1.2.1")]
+            async with aio.associate(("memory", 4712), called="NBDICOM", contexts=contexts) as association:
+                assert all([stored.ok async for stored in association.store(scp.images)])
+
+        def move(request: Any) -> Any:
+            late.append(asyncio.get_running_loop().create_task(send()))
+            return [instance(image) for image in scp.images]  # to somebody else; we get them later
+
+        handlers = Handlers(move=move, destination=lambda title: elsewhere.address)
+        async with (
+            aio.serve(
+                Handlers(store=lambda request: 0), ae_title="NBDICOM", contexts=CONTEXTS, host="memory"
+            ) as elsewhere,
+            aio.serve(handlers, ae_title="SCP", contexts=CONTEXTS, host="memory") as server,
+        ):
+            result = await peer_of(server).retrieve(
+                StudyInstanceUID="1.2.3", to=tmp_path, method="move", listen="memory:4712"
+            )
+            await late[0]
+        assert len(result.paths) == 3
 
     run(work())
 
@@ -309,6 +388,9 @@ def test_a_hospital_in_one_loop(tmp_path: Path) -> None:
             moved = await peer.move(series.head(1), to=workstation)
             assert moved.ok and moved.completed == len(instances)
             assert list((await peer.worklist(limit=1)).columns)[0] == "ScheduledProcedureStepStartDate"
+            pacs.allow["NBDICOM"] = ("memory", 4713)
+            moved_here = await peer.retrieve(series, to=tmp_path / "here", method="move", listen="memory:4713")
+            assert moved_here.ok and len(moved_here.paths) == len(await peer.instances(series))
 
     run(work())
 

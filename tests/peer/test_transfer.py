@@ -330,12 +330,12 @@ def test_a_destination_is_a_title(mover):
         mover.move(StudyInstanceUID="1.2.3", to="127.0.0.1:11112 and more")
 
 
-def test_retrieve_by_move(scp, archive, tmp_path):
+def test_retrieve_by_move(scp_of_both, archive, tmp_path):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    peer = scp(
+    peer = scp_of_both(
         contexts=["StudyRootQueryRetrieveInformationModelMove"],
         move=archive.get,
         destination=lambda title: ("127.0.0.1", port),

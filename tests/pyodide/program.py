@@ -38,10 +38,11 @@ async def echoes(address):
 
 
 async def awaited(peer, folder):
-    """The same by the verbs of an `AsyncPeer`: how many were found, have come and were stored."""
+    """The same by the verbs of an `AsyncPeer`: how many were found, have come twice, and were stored."""
     found = await peer.find("STUDY", raw=True, PatientName="Doe*")
     result = await peer.get(StudyInstanceUID=str(found[0].StudyInstanceUID), to=folder)
-    return [len(found), len(result.paths), sum(row.ok for row in (await peer.store(result)).rows)]
+    pulled = await peer.pull(StudyInstanceUID="1.2.3", to=Path(folder, "pulled"))
+    return [len(found), len(result.paths), pulled.new, sum(row.ok for row in (await peer.store(result)).rows)]
 
 
 async def main():
