@@ -58,6 +58,26 @@ class StoredFile:
     bytes: int
     calling_ae_title: str
 
+    @classmethod
+    def of(cls, request: StoreRequest) -> StoredFile:
+        """What a C-STORE request has brought into its sink.
+
+        Raises
+        ------
+        Refuse
+            If it has no data set.
+        """
+        if request.sink is None:
+            raise Refuse(0xC000, "no data set")
+        return cls(
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            request.transfer_syntax,
+            Path(request.sink.path),
+            request.sink.size,
+            request.calling_ae_title,
+        )
+
 
 class Receiver(Tabular):
     """Receive instances into a folder.
@@ -133,16 +153,7 @@ class Receiver(Tabular):
         )
 
     def _store(self, request: StoreRequest) -> int:
-        if request.sink is None:
-            raise Refuse(0xC000, "no data set")
-        stored = StoredFile(
-            request.sop_class_uid,
-            request.sop_instance_uid,
-            request.transfer_syntax,
-            Path(request.sink.path),
-            request.sink.size,
-            request.calling_ae_title,
-        )
+        stored = StoredFile.of(request)
         with self._lock:
             self._files.append(stored)
         if self._on_stored is not None:

@@ -65,13 +65,64 @@ print("lived")
 """
 
 
+#: The same from an event loop, which has use neither for sockets nor for threads.
+AWAITED = """
+import asyncio, pathlib, tempfile, time
+class Selector:
+    def select(self, timeout):
+        assert timeout is not None, "nothing can happen any more"
+        time.sleep(timeout)
+        return []
+    def close(self):
+        pass
+class Loop(asyncio.BaseEventLoop):
+    def __init__(self):
+        super().__init__()
+        self._selector = Selector()
+    def _process_events(self, events):
+        pass
+async def life(folder):
+    with nd.demo_pacs(HOST) as pacs, nd.Receiver(ae_title="WORKSTATION", HOST) as workstation:
+        peer = nd.AsyncPeer(pacs)
+        assert await peer.echo() == 0
+        studies = await peer.studies()
+        assert len(studies) == pacs.counts()["studies"] > 3
+        assert len(await peer.studies(limit=2)) == 2
+        series = await peer.series(studies.head(2))
+        got = await peer.get(studies.head(2), to=folder)
+        assert got and len(list(pathlib.Path(folder).rglob("*.dcm"))) == len(got.to_frame()) > 0
+        assert await peer.store(folder)
+        pacs.allow["WORKSTATION"] = ("memory", workstation.port)
+        moved = await peer.move(series.head(1), to=workstation)
+        assert moved and len(workstation.files) == moved.completed > 0
+        assert await nd.AsyncPeer(workstation).store(folder)
+        pacs.allow["NBDICOM"] = ("memory", 4711)
+        assert await peer.pull(series, to=folder + "/1", method="move", listen=4711)
+        asking = asyncio.ensure_future(peer.get(studies, to=folder + "/2", progress=lambda *_: asking.cancel()))
+        try:
+            await asking
+        except asyncio.CancelledError as error:
+            assert error.results.paths and not error.results
+        else:
+            raise AssertionError("it was cancelled")
+        assert pacs._server.associations == workstation._server.associations == []
+with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=Loop) as runner:
+    runner.run(life(folder))
+print("lived")
+"""
+
+
 @pytest.mark.parametrize(
-    ("platform", "host"),
-    [("", 'host="memory"'), ('sys.platform = "emscripten"', "")],
-    ids=["the host memory", "no sockets in the system"],
+    ("life", "platform", "host"),
+    [
+        (LIFE, "", 'host="memory"'),
+        (LIFE, 'sys.platform = "emscripten"', ""),
+        (AWAITED, 'sys.platform = "emscripten"', ""),
+    ],
+    ids=["the host memory", "no sockets in the system", "in an event loop"],
 )
-def test_a_hospital_without_sockets_and_threads(platform: str, host: str) -> None:
-    program = NOWHERE.replace("PLATFORM", platform) + LIFE.replace("HOST", host).replace("(, ", "(").replace(", )", ")")
+def test_a_hospital_without_sockets_and_threads(life: str, platform: str, host: str) -> None:
+    program = NOWHERE.replace("PLATFORM", platform) + life.replace("HOST", host).replace("(, ", "(").replace(", )", ")")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
     assert done.stdout.endswith("lived\n"), done.stderr
 

@@ -36,7 +36,6 @@ demo.add(image)
 #: Example -> why it cannot run where there are no sockets and no threads.
 CANNOT = {
     "howto.md[11]": "TLS secures a connection, and there is none",
-    "howto.md[12]": "the blocking call of its asyncio program has a thread",
     "tls.md[0]": "TLS secures a connection, and there is none",
     "trace.md[1]": "a fake peer plays recorded bytes to a socket",
     "nbdicom.playback.peers": "a fake peer plays recorded bytes to a socket",

@@ -112,12 +112,14 @@ def _find(sub: argparse.ArgumentParser) -> None:
 def _get(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
     _keys(sub, "unique key of what is retrieved, such as StudyInstanceUID=...; may be repeated")
+    _associations(sub)
     sub.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
 
 
 def _pull(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
     _keys(sub, "unique key of what is pulled, such as StudyInstanceUID=...; may be repeated")
+    _associations(sub)
     sub.add_argument("--cohort", metavar="FILE", help="a table with the unique keys, .csv or .parquet, instead of -k")
     sub.add_argument(
         "--to", required=True, metavar="DIR", help="the folder; what is there already is not fetched again"
@@ -135,6 +137,7 @@ def _pull(sub: argparse.ArgumentParser) -> None:
 def _move(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
     _keys(sub, "unique key of what is moved, such as StudyInstanceUID=...; may be repeated")
+    _associations(sub)
     sub.add_argument("--to", required=True, metavar="AET", help="AE title of the destination; the peer must know it")
 
 
@@ -165,6 +168,13 @@ def _peer(sub: argparse.ArgumentParser) -> None:
 def _keys(sub: argparse.ArgumentParser, text: str) -> None:
     sub.add_argument("-k", "--key", action="append", default=[], metavar="Keyword=value", help=text)
     sub.add_argument("--level", metavar="LEVEL", help="PATIENT, STUDY, SERIES or IMAGE")
+
+
+def _associations(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--associations", type=_positive, default=1, metavar="N",
+        help="so many at once, each for the next study or series (default: %(default)s)",
+    )  # fmt: skip
 
 
 def _max_pdu(sub: argparse.ArgumentParser) -> None:

@@ -94,7 +94,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
 
 def _get(peer: Peer, options: argparse.Namespace) -> int:
     keys = _unique_keys(options.key)
-    return _result(peer.get(to=options.to, level=options.level, **keys), options)
+    return _result(peer.get(to=options.to, level=options.level, associations=options.associations, **keys), options)
 
 
 def _pull(peer: Peer, options: argparse.Namespace) -> int:
@@ -112,6 +112,7 @@ def _pull(peer: Peer, options: argparse.Namespace) -> int:
         level=options.level,
         tries=0 if options.check else 3,
         recheck=options.recheck,
+        associations=options.associations,
         **keys,
     )
     return _result(result, options)
@@ -119,7 +120,7 @@ def _pull(peer: Peer, options: argparse.Namespace) -> int:
 
 def _move(peer: Peer, options: argparse.Namespace) -> int:
     keys = _unique_keys(options.key)
-    return _result(peer.move(to=options.to, level=options.level, **keys), options)
+    return _result(peer.move(to=options.to, level=options.level, associations=options.associations, **keys), options)
 
 
 def _store(peer: Peer, options: argparse.Namespace) -> int:

@@ -1,46 +1,53 @@
 """`AsyncPeer`: a remote application entity for programs that run an event loop.
 
-It has what goes beyond one operation on one association: storage commitment, procedure steps and workitems, with the
-contents and results of `Peer`.  Queries, storage and retrieval are on the association that `AsyncPeer.associate` opens.
+What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `transfer`, `receiving`, `pulling`, `storing`), awaited.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbdicom import aio
 from nbdicom.address import listening_address
 from nbdicom.aio.opening import Opening
 from nbdicom.config import OperationsWindow
+from nbdicom.core.extended import QueryOptions
 from nbdicom.core.negotiation import ContextLike
 from nbdicom.core.trace import Trace, Tracer
-from nbdicom.errors import AssociationError, NbdicomError
+from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
-from nbdicom.operations.requests import NEventReportRequest, Reply
-from nbdicom.peer import commitment, procedure_step, workitems
+from nbdicom.operations.requests import NEventReportRequest
+from nbdicom.peer import commitment, finding, storing, transfer
+from nbdicom.peer.awaited_line import Awaiting
+from nbdicom.peer.awaited_workflow import AsyncPerformedProcedureStep, AsyncWorkitems
 from nbdicom.peer.entity import DEFAULT_CONTEXTS, Remote
-from nbdicom.peer.results import CommitResult
+from nbdicom.peer.progress import ProgressLike
+from nbdicom.peer.pulled import PullResult
+from nbdicom.peer.pulling import check_tries, pull
+from nbdicom.peer.query import Query
+from nbdicom.peer.receiving import Plan, retrieve
+from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, told
 from nbdicom.peer.selection import each_item
+from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.status import Status
-from nbdicom.table import counted, printable
-from nbdicom.uids import UID
+from nbdicom.table import Table
 
 if TYPE_CHECKING:
     import pandas
     from pydicom import Dataset
 
-__all__ = ["AsyncClaim", "AsyncPeer", "AsyncPerformedProcedureStep", "AsyncWorkitems"]
-
-_IN_PROGRESS, _COMPLETED, _DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
+__all__ = ["AsyncPeer"]
 
 
 class AsyncPeer(Remote):
     """A remote application entity; the parameters are those of `nbdicom.Peer`.
+
+    Its verbs are those of `Peer`, with the same parameters, results, errors and warnings.  Cancelling the task that awaits
+    one cancels it at the peer; ``results`` of the `asyncio.CancelledError` has what there is by then.
 
     Examples
     --------
@@ -49,9 +56,10 @@ class AsyncPeer(Remote):
     >>> async def a_day():
     ...     with nd.demo_pacs(host="memory") as pacs:
     ...         peer = nd.AsyncPeer(pacs, calling="CT1")
-    ...         return await peer.echo(), await peer.workitems.create(ProcedureStepLabel="read") is not None
+    ...         studies = await peer.studies(ModalitiesInStudy="MR")
+    ...         return await peer.echo(), len(studies), await peer.workitems.create(ProcedureStepLabel="read") is not None
     >>> asyncio.run(a_day())
-    (<Status 0000H Success>, True)
+    (<Status 0000H Success>, 4, True)
     """
 
     def associate(
@@ -92,6 +100,313 @@ class AsyncPeer(Remote):
         """
         async with self.associate(["Verification"]) as association:
             return await association.echo()
+
+    # ------------------------------------------------------------------------------- query
+
+    @overload
+    async def find(
+        self,
+        level: str | Query | WorklistQuery = "STUDY",
+        selection: Any = None,
+        /,
+        *,
+        raw: Literal[False] = False,
+        **keys: Any,
+    ) -> pandas.DataFrame: ...
+
+    @overload
+    async def find(
+        self, level: str | Query | WorklistQuery = "STUDY", selection: Any = None, /, *, raw: Literal[True], **keys: Any
+    ) -> list[Dataset]: ...
+
+    async def find(
+        self,
+        level: str | Query | WorklistQuery = "STUDY",
+        selection: Any = None,
+        /,
+        *,
+        limit: int | None = None,
+        columns: Iterable[str] = (),
+        defaults: bool = True,
+        model: str | None = None,
+        relational: bool = False,
+        options: QueryOptions | None = None,
+        parse: bool = True,
+        raw: bool = False,
+        progress: ProgressLike = None,
+        **keys: Any,
+    ) -> pandas.DataFrame | list[Dataset]:
+        """Query (C-FIND, PS3.4 C.4.1); the parameters are those of `Peer.find`.
+
+        Returns
+        -------
+        DataFrame
+            One row for each match.  Its ``.dicom`` leads on by the blocking `Peer`; here, give the table to the next verb.
+
+        Raises
+        ------
+        QueryError, OperationFailed, AssociationError
+            See `Peer.find`.
+        asyncio.CancelledError
+            If the task is cancelled, after the C-CANCEL was answered.  What had come is in its ``results``.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> import nbdicom as nd
+        >>> async def down():
+        ...     with nd.demo_pacs(host="memory") as pacs:
+        ...         peer = nd.AsyncPeer(pacs)
+        ...         studies = await peer.find("STUDY", ModalitiesInStudy="MR")
+        ...         return await peer.series(studies, Modality="MR")
+        >>> asyncio.run(down()).Modality.unique().tolist()
+        ['MR']
+        """
+        return await finding.find(  # type: ignore[no-any-return]
+            Awaiting(self), level, selection, keys, limit=limit, columns=columns, defaults=defaults, model=model,
+            relational=relational, options=options, parse=parse, raw=raw, progress=progress,
+        )  # fmt: skip
+
+    async def patients(self, **keys: Any) -> pandas.DataFrame:
+        """Patients, in the Patient Root model; the arguments are those of `find`."""
+        found: pandas.DataFrame = await self.find("PATIENT", **keys)
+        return found
+
+    async def studies(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Studies, by any of their keys or *of* these patients; the arguments are those of `find`."""
+        found: pandas.DataFrame = await self.find("STUDY", of, **keys)
+        return found
+
+    async def series(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Series *of* these studies, or of ``StudyInstanceUID=``; the arguments are those of `find`."""
+        found: pandas.DataFrame = await self.find("SERIES", of, **keys)
+        return found
+
+    async def instances(self, of: Any = None, /, **keys: Any) -> pandas.DataFrame:
+        """Instances *of* these series, or by UIDs of study and series; the arguments are those of `find`."""
+        found: pandas.DataFrame = await self.find("IMAGE", of, **keys)
+        return found
+
+    async def worklist(
+        self,
+        *,
+        limit: int | None = None,
+        columns: Iterable[str] = (),
+        defaults: bool = True,
+        parse: bool = True,
+        progress: ProgressLike = None,
+        **keys: Any,
+    ) -> pandas.DataFrame:
+        """Ask a Modality Worklist what is scheduled (C-FIND, PS3.4 Annex K); the parameters are those of `Peer.worklist`."""
+        return await finding.worklist(  # type: ignore[no-any-return]
+            Awaiting(self), keys, limit=limit, columns=columns, defaults=defaults, parse=parse, progress=progress
+        )
+
+    # ------------------------------------------------------------------------------- instances
+
+    async def get(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        level: str | None = None,
+        model: str | None = None,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files (C-GET, PS3.4 C.4.3); the parameters are those of `Peer.get`.
+
+        Returns
+        -------
+        RetrieveResult
+            What we received and stored, one row for each instance, and what did not arrive.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, NbdicomError
+            See `Peer.get`.
+        asyncio.CancelledError
+            If the task is cancelled, after the C-CANCEL was answered.  The result so far is in its ``results``, the files
+            are where they were to go.
+
+        Examples
+        --------
+        >>> import asyncio, tempfile
+        >>> import nbdicom as nd
+        >>> async def fetch(folder):
+        ...     with nd.demo_pacs(host="memory") as pacs:
+        ...         peer = nd.AsyncPeer(pacs)
+        ...         return await peer.get(await peer.studies(AccessionNumber="A2100002"), to=folder)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     asyncio.run(fetch(folder)).ok
+        True
+        """
+        return await transfer.get_asked(
+            Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
+            raise_on_error=raise_on_error,
+        )  # fmt: skip
+
+    async def move(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: Any,
+        level: str | None = None,
+        model: str | None = None,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> MoveResult:
+        """Have the peer send instances to another AE (C-MOVE, PS3.4 C.4.2); the parameters are those of `Peer.move`.
+
+        Returns
+        -------
+        MoveResult
+            One row for each request, with the peer's counters.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError
+            See `Peer.move`.
+        asyncio.CancelledError
+            See `get`.
+
+        Examples
+        --------
+        >>> await peer.move(studies, to="WORKSTATION")  # doctest: +SKIP
+        """
+        return await transfer.move_asked(
+            Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
+            raise_on_error=raise_on_error,
+        )  # fmt: skip
+
+    async def retrieve(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> RetrieveResult:
+        """Retrieve instances into files by whatever the peer offers; the parameters are those of `Peer.retrieve`.
+
+        What is moved to us is received by a server in the same loop.  Instead of ``wait=False`` make it a task.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `Peer.retrieve`.
+        asyncio.CancelledError
+            See `get`.
+
+        Examples
+        --------
+        >>> await peer.retrieve(studies, to="folder", listen="0.0.0.0:11113")  # doctest: +SKIP
+        """
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
+        return told(await retrieve(Awaiting(self), plan, progress), raise_on_error)
+
+    async def pull(
+        self,
+        selection: Any = None,
+        /,
+        *,
+        to: str | Path,
+        method: Literal["auto", "get", "move"] = "auto",
+        listen: str | int | tuple[str, int] | None = None,
+        level: str | None = None,
+        model: str | None = None,
+        tries: int = 3,
+        recheck: bool = False,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
+        **keys: Any,
+    ) -> PullResult:
+        """Bring a cohort into a folder, with proof that it is complete; the parameters are those of `Peer.pull`.
+
+        Instead of ``wait=False`` make it a task.
+
+        Returns
+        -------
+        PullResult
+            One row for each series: complete, incomplete, or unproven where the peer does not say enough, and why.
+
+        Raises
+        ------
+        QueryError, NoPresentationContext, AssociationError, ConnectionFailed
+            See `Peer.pull`.
+        asyncio.CancelledError
+            If the task is cancelled.  What the folder has by then is told in its ``results``; the same call again goes on.
+
+        Examples
+        --------
+        >>> import asyncio, tempfile
+        >>> import nbdicom as nd
+        >>> async def bring(folder):
+        ...     with nd.demo_pacs(host="memory") as pacs:
+        ...         peer = nd.AsyncPeer(pacs)
+        ...         return await peer.pull(await peer.studies(AccessionNumber="A2100002"), to=folder)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     asyncio.run(bring(folder)).ok
+        True
+        """
+        check_tries(tries)
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
+        pulling = pull(Awaiting(self), plan, tries=tries, recheck=recheck, progress=progress)
+        return told(await pulling, raise_on_error)
+
+    async def store(
+        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
+    ) -> StoreResult:
+        """Send instances to the peer (C-STORE, PS3.4 Annex B); the parameters are those of `Peer.store`.
+
+        Returns
+        -------
+        StoreResult
+            One row for each file, with the peer's status; what is not DICOM in a folder is skipped and says why.
+
+        Raises
+        ------
+        AssociationError
+            If there is no association; one that breaks later is told in the result.
+        asyncio.CancelledError
+            If the task is cancelled, after the instance under way was answered.  The result so far is in its ``results``.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> import nbdicom as nd
+        >>> from nbdicom.pacs.samples import sample_instances
+        >>> async def send():
+        ...     with nd.Pacs(host="memory") as pacs:
+        ...         return await nd.AsyncPeer(pacs).store(next(sample_instances()))
+        >>> asyncio.run(send()).ok
+        True
+        """
+        return await storing.store(
+            Awaiting(self), items, transcode=transcode, progress=progress, raise_on_error=raise_on_error
+        )
+
+    # ------------------------------------------------------------------------------- workflow
 
     async def commit(
         self, items: Any, *, listen: str | int | tuple[str, int] | None = None, timeout: float = 60.0
@@ -143,185 +458,22 @@ class AsyncPeer(Remote):
         """The workitems of the peer (PS3.4 Annex CC)."""
         return AsyncWorkitems(self)
 
+    # ------------------------------------------------------------------------------- to look at
 
-class AsyncPerformedProcedureStep(procedure_step.StepContent):
-    """A step that is performed; `AsyncPeer.mpps` makes it.
-
-    ``async with`` begins it, completes it at the end of the block, and discontinues it after an exception in it.
-    """
-
-    def __init__(self, peer: AsyncPeer, entry: Any, attributes: Mapping[str, Any]) -> None:
-        super().__init__(peer, entry, attributes)
-        self._peer = peer
-
-    async def begin(self) -> Self:
-        """Tell the peer that the step is in progress (N-CREATE, PS3.4 F.7.2.1)."""
-        first = self._first()
-        async with self._peer.associate([procedure_step.SOP_CLASS]) as association:
-            await association.n_create(procedure_step.SOP_CLASS, first, sop_instance=self.sop_instance_uid)
-        self.status = _IN_PROGRESS
-        return self
-
-    async def update(self, **attributes: Any) -> None:
-        """Tell the peer how the step goes on (N-SET, PS3.4 F.7.2.2)."""
-        await self._set(self._changes(attributes))
-
-    async def complete(self, **attributes: Any) -> None:
-        """Tell the peer that the step is completed."""
-        await self._set(self._last(_COMPLETED, attributes))
-        self.status = _COMPLETED
-
-    async def discontinue(self, **attributes: Any) -> None:
-        """Tell the peer that the step was discontinued."""
-        await self._set(self._last(_DISCONTINUED, attributes))
-        self.status = _DISCONTINUED
-
-    async def _set(self, modifications: dict[str, Any]) -> None:
-        async with self._peer.associate([procedure_step.SOP_CLASS]) as association:
-            await association.n_set(procedure_step.SOP_CLASS, self.sop_instance_uid, modifications)
-
-    async def __aenter__(self) -> Self:
-        return await self.begin()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self.status == _IN_PROGRESS:
-            await (self.complete() if kind is None else self.discontinue())
-
-
-class AsyncWorkitems:
-    """What can be asked of a peer about workitems (PS3.4 Annex CC); `AsyncPeer.workitems` makes it."""
-
-    def __init__(self, peer: AsyncPeer) -> None:
-        self._peer = peer
-
-    async def create(self, **attributes: Any) -> UID:
-        """Schedule a workitem (UPS Push, N-CREATE); what is not given has its usual value.  Returns its UID."""
-        whole = workitems.scheduled(attributes)
-        async with self._peer.associate([workitems.PUSH]) as association:
-            reply = await association.n_create(workitems.PUSH, whole, sop_instance=f"2.25.{uuid4().int}")
-        return reply.sop_instance_uid
-
-    async def find(self, *, limit: int | None = None, columns: Iterable[str] = (), **keys: Any) -> pandas.DataFrame:
-        """Workitems that match (UPS Pull, C-FIND), as a table, the first *limit* of them.
-
-        Raises
-        ------
-        OperationFailed, OperationTimeout, AssociationError
-            What had come is in ``results`` of the error, if anything had.
-        """
-        from nbdicom.peer.frames import answer_frame
-
-        query = workitems.query_of(columns, keys)
-        found: list[tuple[bytes, str]] = []
-
-        def table(**more: Any) -> pandas.DataFrame:
-            about = {**self._peer.provenance(None, None), **query.about(), "responses": len(found), **more}
-            return answer_frame(found, query.columns, provenance=about, parse=True, charset=self._peer.charset)
-
-        truncated = False
-        try:
-            async with (
-                self._peer.associate([workitems.PULL]) as association,
-                association.find(query.identifier(), model=workitems.PULL) as matches,
-            ):
-                async for match in matches:
-                    if limit is not None and len(found) >= limit:
-                        truncated = True
-                        break  # leaving the block cancels
-                    found.append((match.data, match.transfer_syntax))
-        except NbdicomError as error:
-            if found:
-                kept = table(truncated=True, incomplete=printable(error.message))
-                error.keep(kept, counted(len(found), "answer"))
-            raise
-        return table(truncated=truncated)
-
-    async def get(self, uid: str) -> Dataset:
-        """The attributes of a workitem (N-GET)."""
-        async with self._peer.associate([workitems.PULL]) as association:
-            dataset: Dataset = (await association.n_get(workitems.PUSH, uid, meta_sop_class=workitems.PULL)).dataset()
-        return dataset
-
-    async def claim(self, uid: str) -> AsyncClaim:
-        """Take a workitem: from now on we perform it (UPS Pull, Change UPS State)."""
-        claim = AsyncClaim(self._peer, UID(uid))
-        await claim._change(_IN_PROGRESS)
-        return claim
-
-    async def cancel(self, uid: str, reason: str = "") -> Status:
-        """Ask for the cancellation of a workitem (UPS Watch, Request UPS Cancel); whoever performs it decides."""
-        return (await self._watch(workitems.Action.cancel(uid, reason))).status
-
-    async def subscribe(self, uid: str | None = None, *, receiver: str | None = None, lock: bool = False) -> Status:
-        """Have *receiver* (us, if nobody is named) told about a workitem, or about all (UPS Watch)."""
-        return (await self._watch(workitems.Action.subscribe(uid, receiver or self._peer.calling, lock))).status
-
-    async def unsubscribe(self, uid: str | None = None, *, receiver: str | None = None) -> Status:
-        """The opposite of `subscribe`."""
-        return (await self._watch(workitems.Action.unsubscribe(uid, receiver or self._peer.calling))).status
-
-    async def _watch(self, action: workitems.Action) -> Reply:
-        async with self._peer.associate([workitems.WATCH]) as association:
-            return await association.n_action(
-                workitems.PUSH, action.uid, action.type_id, action.information, meta_sop_class=workitems.WATCH
-            )
-
-
-class AsyncClaim(workitems.ClaimContent):
-    """A workitem that we perform; ``async with`` completes it at the end of the block, and cancels it after an exception."""
-
-    def __init__(self, peer: AsyncPeer, uid: UID) -> None:
-        super().__init__(uid)
-        self._peer = peer
-
-    async def update(self, **attributes: Any) -> None:
-        """Set attributes of the workitem (N-SET, PS3.4 CC.2.6)."""
-        changes = self._changes(attributes)
-        async with self._peer.associate([workitems.PULL]) as association:
-            await association.n_set(workitems.PUSH, self.sop_instance_uid, changes, meta_sop_class=workitems.PULL)
-
-    async def progress(self, percent: float, description: str = "") -> None:
-        """Tell how far the work is, in percent."""
-        await self.update(**self._progress(percent, description))
-
-    async def perform(
-        self,
-        *,
-        station: str,
-        workitem: str = "110013",
-        meaning: str = "",
-        scheme: str = "DCM",
-        output: Iterable[Mapping[str, Any]] = (),
-    ) -> None:
-        """Say what was performed, which a completed workitem has to (PS3.4 CC.2.5.1.1)."""
-        await self.update(**self._performed(station, workitem, meaning, scheme, output))
-
-    async def complete(self) -> None:
-        """The work is done; the attributes that `perform` sets have to be there."""
-        await self._change("COMPLETED")
-
-    async def cancel(self) -> None:
-        """The work is given up."""
-        await self._change("CANCELED")
-
-    async def _change(self, state: str) -> None:
-        async with self._peer.associate([workitems.PULL]) as association:
-            await association.n_action(
-                workitems.PUSH,
-                self.sop_instance_uid,
-                workitems.CHANGE_STATE,
-                self._state(state),
-                meta_sop_class=workitems.PULL,
-            )
-        self.state = state
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self.state == _IN_PROGRESS:
-            await (self.complete() if kind is None else self.cancel())
+    def table(self) -> Table:
+        """The address, and what to type next."""
+        return Table(
+            f"AsyncPeer {self.address}, calling AE title {self.calling}",
+            ("call", "what it does"),
+            [
+                ("await pacs.echo()", "verify it"),
+                (
+                    'await pacs.studies(PatientName="DOE*")',
+                    "a table of studies; also patients(), series(), instances()",
+                ),
+                ('await pacs.get(rows, to="folder")', "retrieve what is in a table; also move(rows, to=AET)"),
+                ('await pacs.pull(rows, to="folder")', "the same with proof that all of it is there"),
+                ('await pacs.store("folder")', "send files"),
+                ("async with pacs.associate([...]) as a", "one association, for everything else"),
+            ],
+        )

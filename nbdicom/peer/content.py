@@ -5,11 +5,11 @@ From level to level, with the unique keys of all levels above: that is what ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbdicom.peer.line import Line
+from nbdicom.peer.calling import Line
 from nbdicom.peer.query import InformationModel, Level
 from nbdicom.peer.selection import Target
 
@@ -37,7 +37,7 @@ class HeldSeries:
     modality: str = ""
 
 
-def series_in(line: Line, target: Target, model: InformationModel) -> Iterator[HeldSeries]:
+async def series_in(line: Line, target: Target, model: InformationModel) -> list[HeldSeries]:
     """The series of *target*: all that are below it, or the one that it is or lies in.
 
     Raises
@@ -50,16 +50,18 @@ def series_in(line: Line, target: Target, model: InformationModel) -> Iterator[H
         parents = [
             {**keys, level.unique_key: uid}
             for keys in parents
-            for values in _ask(line, level, keys, model)
+            for values in await _ask(line, level, keys, model)
             for uid in _texts(values[0])
         ]
-    for keys in parents:
-        for uids, count, modality in _ask(line, Level.SERIES, keys, model, _COUNT, "Modality"):
-            for uid in _texts(uids):
-                yield HeldSeries({**keys, Level.SERIES.unique_key: uid}, _number(count), " ".join(_texts(modality)))
+    return [
+        HeldSeries({**keys, Level.SERIES.unique_key: uid}, _number(count), " ".join(_texts(modality)))
+        for keys in parents
+        for uids, count, modality in await _ask(line, Level.SERIES, keys, model, _COUNT, "Modality")
+        for uid in _texts(uids)
+    ]
 
 
-def instances_in(line: Line, series: Mapping[str, str], model: InformationModel) -> Iterator[Held]:
+async def instances_in(line: Line, series: Mapping[str, str], model: InformationModel) -> list[Held]:
     """The instances of one series, with their SOP Classes as far as the peer names them.
 
     Raises
@@ -67,13 +69,15 @@ def instances_in(line: Line, series: Mapping[str, str], model: InformationModel)
     OperationFailed, AssociationError
         If the peer does not say.
     """
-    found = _ask(line, Level.IMAGE, series, model, "SOPClassUID", "AvailableTransferSyntaxUID")
-    for uids, classes, syntaxes in found:
-        for uid in _texts(uids):
-            yield Held(series, uid, (*_texts(classes), "")[0], _texts(syntaxes))
+    found = await _ask(line, Level.IMAGE, series, model, "SOPClassUID", "AvailableTransferSyntaxUID")
+    return [
+        Held(series, uid, (*_texts(classes), "")[0], _texts(syntaxes))
+        for uids, classes, syntaxes in found
+        for uid in _texts(uids)
+    ]
 
 
-def find_instances(line: Line, target: Target, model: InformationModel) -> Iterator[Held]:
+async def find_instances(line: Line, target: Target, model: InformationModel) -> list[Held]:
     """All instances of *target*, or below it.
 
     Raises
@@ -82,15 +86,17 @@ def find_instances(line: Line, target: Target, model: InformationModel) -> Itera
         If the peer does not say.
     """
     below = target.level.depth < Level.SERIES.depth
-    series = [one.keys for one in series_in(line, target, model)] if below else [target.down_to_series]
+    series = [one.keys for one in await series_in(line, target, model)] if below else [target.down_to_series]
     named = frozenset(target.instances)
-    for keys in series:
-        for held in instances_in(line, keys, model):
-            if not named or held.sop_instance_uid in named:
-                yield held
+    return [
+        held
+        for keys in series
+        for held in await instances_in(line, keys, model)
+        if not named or held.sop_instance_uid in named
+    ]
 
 
-def _ask(
+async def _ask(
     line: Line, level: Level, keys: Mapping[str, str], model: InformationModel, *more: str
 ) -> list[tuple[Any, ...]]:
     """The unique key of *level*, and *more*, of everything at that level below *keys*."""
@@ -98,8 +104,9 @@ def _ask(
 
     names = (level.unique_key, *more)
     identifier = {"QueryRetrieveLevel": level.value, **dict.fromkeys(names, ""), **keys}
-    with line.association().find(identifier, model=model.find) as responses:
-        found = [(match.data, match.transfer_syntax) for match in responses]
+    association = await line.association()
+    async with association.find(identifier, model=model.find) as matches:
+        found = [(match.data, match.transfer_syntax) async for match in matches]
     columns = decode_columns(found)
     return list(zip(*(columns.get(name, [None] * len(found)) for name in names), strict=True))
 

@@ -141,6 +141,12 @@ class Remote(Tabular):
         known = recalled(about["peer"], about.get("calling", "NBDICOM"))
         if isinstance(known, cls):
             return known
+        if isinstance(known, Remote):  # for the other driver; what is secured stays secured
+            settings: dict[str, Any] = {**known._settings()}
+            del settings["called"]
+            peer = cls(known.address, **settings, trace=known.trace, charset=known.charset)
+            remember(known)  # as before: it is the one that somebody has
+            return peer
         return cls(
             about["peer"],
             calling=about.get("calling", "NBDICOM"),

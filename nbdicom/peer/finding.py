@@ -1,26 +1,23 @@
-"""The loop behind `Peer.find`: one association, one C-FIND for each query, all answers in one table."""
+"""The verb behind `Peer.find` and `AsyncPeer.find`: one association, one C-FIND for each query, all answers in one table."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.extended import QueryOptions
 from nbdicom.core.negotiation import NegotiatedContext, PresentationContext
 from nbdicom.errors import (
-    WHERE_RESULTS_ARE,
     AssociationAborted,
     AssociationReleased,
     DataSetError,
     NbdicomError,
-    OperationFailed,
     QueryError,
 )
 from nbdicom.operations.requests import Match
-from nbdicom.peer.line import Line
+from nbdicom.peer.calling import Caller, Line
 from nbdicom.peer.notices import (
     OptionalKeysNotSupported,
     OptionsNotAgreed,
@@ -29,8 +26,9 @@ from nbdicom.peer.notices import (
     unreadable,
 )
 from nbdicom.peer.progress import Progress, ProgressLike, Reporter
-from nbdicom.peer.query import InformationModel, apart, check_number, number_apart
-from nbdicom.peer.selection import Target
+from nbdicom.peer.query import InformationModel, Query, apart, check_number, number_apart
+from nbdicom.peer.selection import Target, queries
+from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.status import Status
 from nbdicom.table import counted, printable
 from nbdicom.uids import UID
@@ -38,9 +36,9 @@ from nbdicom.uids import UID
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from nbdicom.peer.entity import RemoteEntity
+    from nbdicom.peer.entity import Remote
 
-__all__ = ["check", "find", "sop_classes_in_studies"]
+__all__ = ["ask", "find", "sop_classes_in_studies", "worklist"]
 
 _STUDIES = 100  #: named in one request
 _NO_VALUE = '""'  #: matches what is empty (PS3.4 C.2.2.2.7)
@@ -88,7 +86,41 @@ class Question(Protocol):
         ...
 
 
-def check(limit: int | None, charset: str | None) -> None:
+async def find(
+    caller: Caller,
+    level: str | Query | WorklistQuery,
+    selection: Any,
+    keys: Mapping[str, Any],
+    *,
+    limit: int | None,
+    parse: bool,
+    raw: bool,
+    progress: ProgressLike,
+    **settings: Any,
+) -> Any:
+    """See `nbdicom.Peer.find`; the *settings* are those of `Query.of`."""
+    _check(limit, caller.peer.charset)
+    questions = queries(level, selection, keys, settings, caller.peer.limits.queries)
+    return await ask(caller, questions, limit=limit, parse=parse, raw=raw, progress=progress)
+
+
+async def worklist(
+    caller: Caller,
+    keys: Mapping[str, Any],
+    *,
+    limit: int | None,
+    columns: Iterable[str],
+    defaults: bool,
+    parse: bool,
+    progress: ProgressLike,
+) -> Any:
+    """See `nbdicom.Peer.worklist`."""
+    _check(limit, caller.peer.charset)
+    query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)
+    return await ask(caller, [query], limit=limit, parse=parse, progress=progress)
+
+
+def _check(limit: int | None, charset: str | None) -> None:
     """Refuse what no query can be read with, before one is made.
 
     Raises
@@ -104,16 +136,16 @@ def check(limit: int | None, charset: str | None) -> None:
         check_character_set(charset)
 
 
-def find(
-    peer: RemoteEntity,
+async def ask(
+    caller: Caller,
     queries: Sequence[Question],
     *,
-    limit: int | None,
-    parse: bool,
-    progress: ProgressLike,
+    limit: int | None = None,
+    parse: bool = True,
+    progress: ProgressLike = None,
     raw: bool = False,
 ) -> Any:
-    """Send the queries, which differ in nothing but their unique keys, and make the table; see `Peer.find`.
+    """Send the queries, which differ in nothing but their unique keys, and make the table; see `nbdicom.Peer.find`.
 
     A key with several values becomes several requests where the standard knows one value; see `apart`.
 
@@ -122,13 +154,13 @@ def find(
     QueryError
         If they are more than ``Limits.queries``, before anything is sent.
     """
+    peer = caller.peer
     asked = _common_keys(queries)
     whole = len(queries)
     check_number(sum(number_apart(query.keys, query.options) for query in queries), peer.limits.queries)
     queries = [replace(query, keys=keys) for query in queries for keys in apart(query.keys, query.options)]  # type: ignore[type-var]
     answers = _Answers(peer, queries, asked, seen=set() if len(queries) > whole else None)
     first = queries[0]
-    line = Line(peer, [PresentationContext(first.sop_class, extended=first.options)])
     single = len(queries) == 1
     watched = callable(progress) or isinstance(progress, Reporter)
     bar = Progress(
@@ -136,30 +168,28 @@ def find(
         unit="match" if single and not callable(progress) else "query", total=None if single else len(queries),
     )  # fmt: skip
     counting = single and isinstance(progress, Reporter)  # one query: its matches are counted, for who can show them
+    stopped: BaseException | None = None
     try:
-        with bar, line.closing():
-            for query in queries:
-                answers.ask(query, line, limit=limit, advance=bar.advance if counting else None)
-                if not counting:
-                    bar.reach(bar.done + 1, len(queries))
-                if answers.truncated:
-                    break
+        with bar:
+            async with caller.line([PresentationContext(first.sop_class, extended=first.options)]) as line:
+                for query in queries:
+                    await answers.ask(query, line, limit=limit, advance=bar.advance if counting else None)
+                    if not counting:
+                        bar.reach(bar.done + 1, len(queries))
+                    if answers.truncated:
+                        break
     except NbdicomError as error:
         if answers.identifiers:  # what had come is not lost with what did not
             answers.broken = error.message
-            error.keep(answers.table(parse=parse, raw=raw), counted(len(answers.identifiers), "answer"))
+            error.keep(answers.table(parse=parse, raw=raw), answers.counted)
         raise
-    except Interrupted:
+    except caller.stops as stop:
         if not answers.identifiers:
-            raise
-        answers.truncated = answers.cancelled = True
-    except KeyboardInterrupt as error:
-        if answers.identifiers:
-            answers.broken = "interrupted"
-            error.results = answers.table(parse=parse, raw=raw)  # type: ignore[attr-defined]
-            error.add_note(f"{counted(len(answers.identifiers), 'answer')} had come; {WHERE_RESULTS_ARE}")
-        raise
-    frame = answers.table(parse=parse, raw=raw)
+            raise  # nothing is lost with it
+        stopped = stop
+        answers.truncated = answers.cancelled = isinstance(stop, caller.returning)
+        answers.broken = "" if answers.cancelled else "interrupted"
+    frame = caller.hand_over(answers.table(parse=parse, raw=raw), stopped, f"{answers.counted} had come")
     answers.warn(frame)
     return frame
 
@@ -168,7 +198,7 @@ def find(
 class _Answers:
     """What has come so far of the answers to some queries, and how it stands with them."""
 
-    peer: RemoteEntity
+    peer: Remote
     queries: Sequence[Question]
     keys: Mapping[str, Any]  #: that all queries share, as they were given
     seen: set[object] | None = None  #: what has come, where the answers to two queries may be about the same thing
@@ -183,7 +213,9 @@ class _Answers:
     broken: str = ""  #: why there is no end
     refused: list[str] = field(default_factory=list)
 
-    def ask(self, query: Question, line: Line, *, limit: int | None, advance: Callable[[], object] | None) -> None:
+    async def ask(
+        self, query: Question, line: Line, *, limit: int | None, advance: Callable[[], object] | None
+    ) -> None:
         """Send one query, and take its answers."""
         before, asking = len(self.identifiers), True
         new: set[object] = set()  # a peer that names one entity twice in its answer to one query is taken at its word
@@ -191,39 +223,40 @@ class _Answers:
             asking = False
             self.status = None
             try:
-                association = line.association()
+                association = await line.association()
                 self.refused = _not_agreed(association.negotiation.contexts)
-                with association.find(query.identifier(), model=query.sop_class) as responses:
-                    for match in responses:
-                        if self.seen is not None:
-                            entity = self._entity(query, match)
-                            if entity in self.seen:
-                                continue  # a study with CT and MR matches each of the two
-                            new.add(entity)
-                        if limit is not None and len(self.identifiers) >= limit:
-                            self.truncated = True
-                            break  # leaving the block cancels
-                        self.identifiers.append((match.data, match.transfer_syntax))
-                        self.optional = self.optional or match.status == 0xFF01
-                        if advance is not None:
-                            advance()
+                responses = association.find(query.identifier(), model=query.sop_class)
+                try:
+                    async with responses:
+                        async for match in responses:
+                            if self.seen is not None:
+                                entity = self._entity(query, match)
+                                if entity in self.seen:
+                                    continue  # a study with CT and MR matches each of the two
+                                new.add(entity)
+                            if limit is not None and len(self.identifiers) >= limit:
+                                self.truncated = True
+                                break  # leaving the block cancels
+                            self.identifiers.append((match.data, match.transfer_syntax))
+                            self.optional = self.optional or match.status == 0xFF01
+                            if advance is not None:
+                                advance()
+                finally:
+                    self.status = responses.status
             except (AssociationAborted, AssociationReleased):
                 # A query is safe to repeat as long as nothing has come of it.
-                asking = len(self.identifiers) == before and line.repeat()
+                asking = len(self.identifiers) == before and await line.repeat()
                 if not asking:
                     raise
-            except OperationFailed as error:
-                self.status = error.status
-                raise
-            except Interrupted:
-                if not self.identifiers:
-                    raise  # nothing is lost with it
-                self.truncated = self.cancelled = True
         if self.seen is not None:
             self.seen |= new
-        self.status = responses.status
         self.capped = self.capped or self.status == 0xB001
         self.answered += 1
+
+    @property
+    def counted(self) -> str:
+        """How many have come, in words."""
+        return counted(len(self.identifiers), "answer")
 
     def _entity(self, query: Question, match: Match) -> object:
         """What an answer is about, as far as it says so."""
@@ -335,18 +368,18 @@ def _common_keys(queries: Sequence[Question]) -> dict[str, Any]:
     return {key: value if isinstance(value, (str, int, float)) else str(value) for key, value in shared.items()}
 
 
-def sop_classes_in_studies(peer: RemoteEntity, targets: Sequence[Target]) -> set[str]:
+async def sop_classes_in_studies(caller: Caller, targets: Sequence[Target]) -> set[str]:
     """The SOP Classes in the studies of *targets*, if the peer knows them (SOPClassesInStudy), else an empty set.
 
     A C-GET can propose exact presentation contexts then, see `nbdicom.peer.contexts`.
     """
     try:
-        return _sop_classes_in_studies(peer, targets)
+        return await _sop_classes_in_studies(caller, targets)
     except NbdicomError:
         return set()  # a peer without C-FIND can be retrieved from all the same
 
 
-def _sop_classes_in_studies(peer: RemoteEntity, targets: Sequence[Target]) -> set[str]:
+async def _sop_classes_in_studies(caller: Caller, targets: Sequence[Target]) -> set[str]:
     from nbdicom.data import decode_columns
 
     studies = list(dict.fromkeys(str(target.keys.get("StudyInstanceUID", "")) for target in targets))
@@ -358,12 +391,13 @@ def _sop_classes_in_studies(peer: RemoteEntity, targets: Sequence[Target]) -> se
     else:
         wanted = [{"PatientID": str(target.keys["PatientID"]), "StudyInstanceUID": ""} for target in targets]
     model = InformationModel.STUDY_ROOT.find
-    line = Line(peer, [PresentationContext(model)])
     found: list[tuple[bytes, str]] = []
-    with line.closing():
+    async with caller.line([PresentationContext(model)]) as line:
         for keys in wanted:
             identifier = {"QueryRetrieveLevel": "STUDY", "SOPClassesInStudy": "", **keys}
-            found += [(m.data, m.transfer_syntax) for m in line.association().find(identifier, model=model)]
+            association = await line.association()
+            async with association.find(identifier, model=model) as matches:
+                found += [(match.data, match.transfer_syntax) async for match in matches]
     values = decode_columns(found).get("SOPClassesInStudy", [])
     if len(values) < len(wanted if not all(studies) else studies) or not all(values):
         return set()

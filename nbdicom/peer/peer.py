@@ -14,8 +14,8 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import Query
 from nbdicom.peer.report import EchoReport, examine
-from nbdicom.peer.selection import each_item, queries
-from nbdicom.peer.transfers import Transfers, told
+from nbdicom.peer.selection import each_item
+from nbdicom.peer.transfers import Transfers
 from nbdicom.peer.worklist import WorklistQuery
 
 if TYPE_CHECKING:
@@ -175,14 +175,15 @@ class Peer(Transfers):
         --------
         >>> pacs.find("STUDY", PatientName="DOE*", limit=200)  # doctest: +SKIP
         """
-        from nbdicom.peer.finding import check, find
+        from nbdicom.peer import finding
+        from nbdicom.peer.line import Waiting, run
 
-        check(limit, self.charset)
-        settings: dict[str, Any] = {
-            "columns": columns, "defaults": defaults, "model": model, "relational": relational, "options": options,
-        }  # fmt: skip
-        questions = queries(level, selection, keys, settings, self.limits.queries)
-        return find(self, questions, limit=limit, parse=parse, raw=raw, progress=progress)  # type: ignore[no-any-return]
+        return run(  # type: ignore[no-any-return]
+            finding.find(
+                Waiting(self), level, selection, keys, limit=limit, columns=columns, defaults=defaults, model=model,
+                relational=relational, options=options, parse=parse, raw=raw, progress=progress,
+            )
+        )  # fmt: skip
 
     def patients(self, **keys: Any) -> pandas.DataFrame:
         """Patients, in the Patient Root model; the arguments are those of `find`."""
@@ -238,11 +239,14 @@ class Peer(Transfers):
         --------
         >>> ris.worklist(Modality="CT", ScheduledStationAETitle="CT1")  # doctest: +SKIP
         """
-        from nbdicom.peer.finding import check, find
+        from nbdicom.peer import finding
+        from nbdicom.peer.line import Waiting, run
 
-        check(limit, self.charset)
-        query = WorklistQuery.of(columns=columns, defaults=defaults, **keys)
-        return find(self, [query], limit=limit, parse=parse, progress=progress)  # type: ignore[no-any-return]
+        return run(  # type: ignore[no-any-return]
+            finding.worklist(
+                Waiting(self), keys, limit=limit, columns=columns, defaults=defaults, parse=parse, progress=progress
+            )
+        )
 
     # ------------------------------------------------------------------------------- workflow
 
@@ -285,6 +289,7 @@ class Peer(Transfers):
             If not everything is committed.
         """
         from nbdicom.peer.commitment import commit
+        from nbdicom.peer.results import told
 
         address = None if listen is None else listening_address(listen)
         return told(commit(self, each_item(items), listen=address, timeout=timeout), raise_on_error)

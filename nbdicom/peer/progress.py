@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Progress", "ProgressLike", "Reporter", "is_interactive", "running_shell"]
+__all__ = ["Part", "Progress", "ProgressLike", "Reporter", "is_interactive", "running_shell"]
 
 _DELAY = 0.5  #: seconds before a bar is shown
 
@@ -59,6 +60,8 @@ class Progress:
         self.done = 0
         self.total = total
         self.size = 0
+        self._lock = Lock()
+        self._told = 0  # the sum of what parts have said that they will be
         self._reporter = progress if isinstance(progress, Reporter) else None
         self._report = progress if callable(progress) else None
         self._bar: Any = None
@@ -96,6 +99,15 @@ class Progress:
         elif self._report is not None:
             self._report(self.done, self.total)
 
+    def part(self) -> Part:
+        """The progress of one of several requests that are counted together; they may go on at the same time."""
+        return Part(self)
+
+    def _reach_part(self, step: int, told: int, size: int) -> None:
+        with self._lock:
+            self._told += told
+            self.reach(self.done + step, self._told or None, size=size)
+
     def __enter__(self) -> Self:
         return self
 
@@ -104,3 +116,17 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Part:
+    """How far one request is, of those whose `Progress` is *whole*."""
+
+    def __init__(self, whole: Progress) -> None:
+        self._whole = whole
+        self._done = self._total = 0
+
+    def reach(self, done: int, total: int | None = None, *, size: int = 0) -> None:
+        """So many are done, of so many; *size* more bytes have come."""
+        step, self._done = done - self._done, done
+        told, self._total = (0, self._total) if total is None else (total - self._total, total)
+        self._whole._reach_part(step, told, size)

@@ -1,4 +1,4 @@
-"""A pull: a cohort in a folder, with proof that it is complete.
+"""A pull, the verb behind `pull` of `Peer` and `AsyncPeer`: a cohort in a folder, with proof that it is complete.
 
 What the peer says that it has is asked first (C-FIND down to the instances), what is not in the folder is fetched, and
 then the peer is asked again, so that what came into a series meanwhile is fetched, too.  Complete is a series of which
@@ -9,37 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from nbdicom.blocking.interrupt import Interrupted
 from nbdicom.core.negotiation import PresentationContext
-from nbdicom.errors import (
-    AssociationError,
-    NoPresentationContext,
-    OperationCancelled,
-    OperationError,
-    OperationTimeout,
-)
+from nbdicom.errors import AssociationError, NoPresentationContext, OperationError, OperationTimeout, QueryError
+from nbdicom.peer.calling import Caller, Line
 from nbdicom.peer.cohort import CohortFolder, Kept
 from nbdicom.peer.content import Held, instances_in, series_in
-from nbdicom.peer.line import Line
 from nbdicom.peer.missing import in_targets
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.pulled import PulledSeries, PullResult
 from nbdicom.peer.query import InformationModel, Level
-from nbdicom.peer.receiving import fetch
+from nbdicom.peer.receiving import Plan, fetch
 from nbdicom.peer.results import RetrieveResult
 from nbdicom.peer.selection import Target
 from nbdicom.privacy import words_of
+from nbdicom.table import counted
 
-if TYPE_CHECKING:
-    from nbdicom.peer.entity import RemoteEntity
-
-__all__ = ["pull"]
+__all__ = ["check_tries", "pull"]
 
 T = TypeVar("T")
 _Keys = tuple[tuple[str, str], ...]
@@ -110,18 +100,7 @@ class _Part:
         return "incomplete", f"{self.counted - here} missing by the peer's count: {last or _NOT_SENT}"
 
 
-def pull(
-    peer: RemoteEntity,
-    targets: Sequence[Target],
-    folder: Path,
-    *,
-    method: str,
-    listen: tuple[str, int] | None,
-    model: InformationModel,
-    tries: int,
-    recheck: bool = False,
-    progress: ProgressLike = None,
-) -> PullResult:
+async def pull(caller: Caller, plan: Plan, *, tries: int, recheck: bool, progress: ProgressLike) -> PullResult:
     """See `nbdicom.Peer.pull`.
 
     Raises
@@ -129,21 +108,21 @@ def pull(
     AssociationError, OperationTimeout, ConnectionFailed
         If the peer cannot be asked at all; what happens later is told in the result.
     """
-    started = time.monotonic()
-    files = CohortFolder(folder, source=peer.address, free_space=peer.limits.free_space)
+    peer, started = caller.peer, time.monotonic()
+    files = CohortFolder(plan.folder, source=peer.address, free_space=peer.limits.free_space)
     cohort = _Cohort(files)
-    cohort.ask(peer, targets, model, progress)
+    await cohort.ask(caller, plan, progress)
     if recheck:
-        cohort.recheck()
+        await cohort.recheck(caller)
     before = cohort.here()
     results: list[RetrieveResult] = []
+    stop: BaseException | None = None
     stopped = "" if tries else "nothing was fetched, only looked at"
     while not stopped and len(results) < tries and (wanted := cohort.wanted()):
         try:
-            result = fetch(
-                peer, wanted, folder, method=method, listen=listen, model=model,
-                classes=cohort.sop_classes(), progress=progress, sink=files,
-            )  # fmt: skip
+            result, stop = await fetch(
+                caller, plan, wanted, classes=cohort.sop_classes(), progress=progress, sink=files
+            )
         except NoPresentationContext:
             raise
         except (AssociationError, OperationTimeout) as error:
@@ -151,24 +130,37 @@ def pull(
             break
         results.append(result)
         cohort.damaged -= {str(row.sop_instance_uid) for row in result.rows if row.ok}
-        if any(isinstance(answer.error, OperationCancelled) for answer in result.answers):
+        if stop is not None:
             stopped = "cancelled before it was done"
         elif not result.paths and all(answer.error is None for answer in result.answers):
             break  # the peer has answered, and would not answer anything else
         else:
-            stopped = cohort.ask_again(peer, targets, model)
+            stopped, stop = await cohort.ask_again(caller, plan)
     reasons = _reasons(results)
     rows = tuple(cohort.outcome(part, before, reasons, stopped) for part in cohort.parts.values())
     files.conclude(row.record() for row in rows)
-    return PullResult(
+    pulled = PullResult(
         rows=rows,
         peer=peer.address,
         seconds=time.monotonic() - started,
-        folder=folder,
+        folder=plan.folder,
         manifest=files.manifest,
         answers=tuple(answer for result in results for answer in result.answers),
-        provenance=peer.provenance(Level.SERIES, model),
+        provenance=peer.provenance(Level.SERIES, plan.model),
     )
+    return caller.hand_over(pulled, stop, f"{counted(pulled.new, 'new instance')} had come")
+
+
+def check_tries(tries: int) -> None:
+    """Refuse what is no number of tries.
+
+    Raises
+    ------
+    QueryError
+        If it is below 0.
+    """
+    if tries < 0:
+        raise QueryError("tries is how often what is missing is asked for, 0 or more")
 
 
 class _Cohort:
@@ -181,30 +173,34 @@ class _Cohort:
 
     # ------------------------------------------------------------------------------- what the peer has
 
-    def ask(
-        self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel, progress: ProgressLike = False
-    ) -> None:
-        """Ask what is in *targets*; what was named before stays, since a peer may forget."""
-        line = Line(peer, [PresentationContext(model.find)])
-        with Progress(progress, f"ask {peer.ae_title}", unit="request", total=len(targets)) as bar, line.closing():
-            for target in targets:
-                for part in _parts(line, target, model):
-                    key = tuple(part.keys.items())
-                    if key in self.parts:
-                        self.parts[key].merge(part)
-                    else:
-                        self.parts[key] = part
-                bar.advance()
+    async def ask(self, caller: Caller, plan: Plan, progress: ProgressLike = False) -> None:
+        """Ask what is in the targets of *plan*; what was named before stays, since a peer may forget."""
+        label = f"ask {caller.peer.ae_title}"
+        found: dict[int, list[_Part]] = {}
+        with Progress(progress, label, unit="request", total=len(plan.targets)) as bar:
+            try:
+                await _ask(caller, plan, found, bar)
+            finally:
+                for number in sorted(found):  # whichever association brought it
+                    for part in found[number]:
+                        self._add(part)
 
-    def ask_again(self, peer: RemoteEntity, targets: Sequence[Target], model: InformationModel) -> str:
-        """Ask for what may have come since; why that was not possible, or nothing."""
+    def _add(self, part: _Part) -> None:
+        key = tuple(part.keys.items())
+        if key in self.parts:
+            self.parts[key].merge(part)
+        else:
+            self.parts[key] = part
+
+    async def ask_again(self, caller: Caller, plan: Plan) -> tuple[str, BaseException | None]:
+        """Ask for what may have come since; why that was not possible, or nothing, and what stopped it."""
         try:
-            self.ask(peer, targets, model)
-        except Interrupted:
-            return "cancelled before the peer was asked again"
+            await self.ask(caller, plan)
+        except caller.stops as stop:
+            return "cancelled before the peer was asked again", stop
         except (AssociationError, OperationTimeout) as error:
-            return f"the peer could not be asked again: {error.message}"
-        return ""
+            return f"the peer could not be asked again: {error.message}", None
+        return "", None
 
     def sop_classes(self) -> set[str]:
         """Those of all instances; none if any is not known."""
@@ -229,10 +225,13 @@ class _Cohort:
         """What has to be fetched."""
         return [target for part in self.parts.values() for target in part.targets(self.files_of(part))]
 
-    def recheck(self) -> None:
+    async def recheck(self, caller: Caller) -> None:
         """Read every file, and find those that are no longer what they were."""
         for part in self.parts.values():
-            self.damaged |= {uid for uid, kept in self.files_of(part).items() if not self.files.is_whole(kept)}
+            for uid, kept in self.files_of(part).items():
+                await caller.pause()
+                if not self.files.is_whole(kept):
+                    self.damaged.add(uid)
 
     def _wrong(self, kept: Kept, part: _Part) -> str:
         """Why a file is not what it should be, or nothing."""
@@ -275,36 +274,62 @@ class _Cohort:
         )
 
 
-def _parts(line: Line, target: Target, model: InformationModel) -> Iterator[_Part]:
+async def _ask(caller: Caller, plan: Plan, found: dict[int, list[_Part]], bar: Progress) -> None:
+    """Ask what each target consists of; what comes is put into *found*, by the number of the target."""
+    left = deque(enumerate(plan.targets))
+
+    async def on_one_association(alone: bool) -> None:
+        async with caller.line([PresentationContext(plan.model.find)]) as line:
+            while left:
+                try:
+                    number, target = left.popleft()
+                except IndexError:
+                    break  # another association was faster
+                found[number] = []
+                try:
+                    await _ask_one(line, target, plan.model, found[number])
+                except (AssociationError, OperationTimeout):
+                    if alone:
+                        raise
+                    left.appendleft((number, target))
+                    break
+                bar.part().reach(1)
+
+    several = min(plan.associations, len(plan.targets))
+    if several > 1:
+        await caller.together([on_one_association(alone=False) for _ in range(several)])
+    await on_one_association(alone=True)  # what is left by those that the peer did not want
+
+
+async def _ask_one(line: Line, target: Target, model: InformationModel, parts: list[_Part]) -> None:
     """What *target* consists of, as far as the peer says."""
     if target.level is Level.IMAGE:
         keys = target.down_to_series
         part = _Part(Level.SERIES, keys, frozenset(target.instances))
         part.named = {uid: Held(keys, uid, "") for uid in target.instances}
-        _name(line, part, model)
-        yield part
+        await _name(line, part, model)
+        parts.append(part)
         return
-    found = _said(lambda: list(series_in(line, target, model)))
+    found = await _said(series_in(line, target, model))
     if not found:
-        yield _Part(target.level, target.down_to_series, names=found is not None, counted=target.expected)
-        return
-    for series in found:
+        parts.append(_Part(target.level, target.down_to_series, names=found is not None, counted=target.expected))
+    for series in found or ():
         part = _Part(Level.SERIES, series.keys, counted=series.counted, modality=series.modality)
-        _name(line, part, model)
-        yield part
+        await _name(line, part, model)
+        parts.append(part)
 
 
-def _name(line: Line, part: _Part, model: InformationModel) -> None:
+async def _name(line: Line, part: _Part, model: InformationModel) -> None:
     """Ask for the names of the instances of a series."""
-    found = _said(lambda: list(instances_in(line, part.keys, model))) or []
+    found = await _said(instances_in(line, part.keys, model)) or []
     part.names = bool(found)
     part.named |= {one.sop_instance_uid: one for one in found if not part.asked or one.sop_instance_uid in part.asked}
 
 
-def _said(ask: Callable[[], T]) -> T | None:
+async def _said(asking: Awaitable[T]) -> T | None:
     """The answer; None from a peer that does not answer such questions."""
     try:
-        return ask()
+        return await asking
     except OperationTimeout:
         raise
     except (OperationError, NoPresentationContext) as error:

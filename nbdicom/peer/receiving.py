@@ -1,135 +1,158 @@
-"""Retrieving by whatever the peer offers; C-MOVE to ourselves needs a storage SCP for the time of one call.
+"""Retrieving by whatever the peer offers: the verb behind `retrieve` of `Peer` and `AsyncPeer`; a pull fetches by it, too.
 
-The peer opens the association for the instances (PS3.4 C.4.2.2), so it must know our AE title, and reach this machine
-at the port that it has registered for it.
+C-MOVE to ourselves needs a storage SCP for the time of one call.  The peer opens the association for the instances (PS3.4
+C.4.2.2), so it must know our AE title, and reach this machine at the port that it has registered for it.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
+from nbdicom.address import listening_address
 from nbdicom.core.streams import DataSink
-from nbdicom.errors import NoPresentationContext, OperationCancelled, QueryError
+from nbdicom.errors import NoPresentationContext, QueryError
+from nbdicom.peer.calling import Caller
+from nbdicom.peer.finding import sop_classes_in_studies
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel
-from nbdicom.peer.results import Retrieved, RetrieveResult
-from nbdicom.peer.selection import Target
+from nbdicom.peer.results import MoveResult, Retrieved, RetrieveResult
+from nbdicom.peer.selection import Target, asked, check_associations, sop_classes
 from nbdicom.peer.transfer import get, move
-from nbdicom.receiver import Receiver, StoredFile
 from nbdicom.status import Status
 from nbdicom.table import counted
 
 if TYPE_CHECKING:
     from nbdicom.operations.requests import StoreRequest
-    from nbdicom.peer.entity import RemoteEntity
+    from nbdicom.peer.entity import Remote
+    from nbdicom.receiver import StoredFile
 
-__all__ = ["check_method", "fetch", "move_here"]
-
-
-def check_method(peer: RemoteEntity, method: str, listen: object) -> None:
-    """Refuse what is no way to retrieve, before anything is asked.
-
-    Raises
-    ------
-    QueryError
-        If *method* is not known, or needs a port.
-    """
-    if method not in ("auto", "get", "move"):
-        raise QueryError(f"method {method!r} is not known", hint="'auto', 'get' or 'move'")
-    if method == "move" and listen is None:
-        raise QueryError(
-            "C-MOVE needs a port on which we receive",
-            hint=f"listen='0.0.0.0:11113', and register {peer.calling!r} with this machine and port at the peer",
-        )
+__all__ = ["Plan", "fetch", "retrieve"]
 
 
-def fetch(
-    peer: RemoteEntity,
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be retrieved, where to, and how; checked before anything is asked."""
+
+    targets: Sequence[Target]
+    model: InformationModel
+    folder: Path
+    method: str  #: "get", "move" or "auto"
+    listen: tuple[str, int] | None  #: where we receive what is moved to us
+    classes: Collection[str]  #: the SOP Classes that the selection names; empty if it does not name all
+    associations: int  #: so many at once
+
+    @classmethod
+    def of(
+        cls,
+        peer: Remote,
+        selection: Any,
+        keys: Mapping[str, Any],
+        *,
+        to: str | Path,
+        method: str,
+        listen: str | int | tuple[str, int] | None,
+        level: str | None,
+        model: str | None,
+        associations: int,
+    ) -> Self:
+        """See `nbdicom.Peer.retrieve`.
+
+        Raises
+        ------
+        QueryError
+            If a key is missing, *method* is not known, or needs a port.
+        NbdicomError
+            If the folder cannot be used.
+        """
+        from nbdicom.data.sink import made_folder
+
+        if method not in ("auto", "get", "move"):
+            raise QueryError(f"method {method!r} is not known", hint="'auto', 'get' or 'move'")
+        if method == "move" and listen is None:
+            raise QueryError(
+                "C-MOVE needs a port on which we receive",
+                hint=f"listen='0.0.0.0:11113', and register {peer.calling!r} with this machine and port at the peer",
+            )
+        check_associations(associations)
+        wanted, root = asked(selection, keys, level, model)
+        folder = made_folder(to)
+        where = None if listen is None else listening_address(listen)
+        return cls(wanted, root, folder, method, where, sop_classes(selection), associations)
+
+
+async def retrieve(caller: Caller, plan: Plan, progress: ProgressLike) -> RetrieveResult:
+    """See `nbdicom.Peer.retrieve`."""
+    classes = plan.classes
+    if plan.method != "move":
+        classes = classes or await sop_classes_in_studies(caller, plan.targets)
+    result, stop = await fetch(caller, plan, plan.targets, classes=classes, progress=progress)
+    return caller.hand_over(result, stop, f"{result.here} had come")
+
+
+async def fetch(
+    caller: Caller,
+    plan: Plan,
     targets: Sequence[Target],
-    folder: Path,
     *,
-    method: str,
-    listen: tuple[str, int] | None,
-    model: InformationModel,
-    classes: Iterable[str] = (),
-    progress: ProgressLike = None,
+    classes: Collection[str],
+    progress: ProgressLike,
     sink: Callable[[StoreRequest], DataSink] | None = None,
-) -> RetrieveResult:
-    """Retrieve into *folder*, or *sink*, by C-GET or C-MOVE; ``"auto"`` takes C-MOVE if the peer does not offer C-GET.
+) -> tuple[RetrieveResult, BaseException | None]:
+    """Retrieve into the folder of *plan*, or *sink*, as it says; ``"auto"`` takes C-MOVE if the peer does not offer C-GET.
+
+    Returns the result, and what stopped it (see `Caller.stops`).
 
     Raises
     ------
     NoPresentationContext, AssociationError, ConnectionFailed
-        See `nbdicom.peer.transfer.get` and `move_here`.
+        If the peer offers neither, or cannot be reached; if the port cannot be listened on.
     """
-    if method != "move":
+    if plan.method != "move":
         try:
-            return get(peer, targets, folder, model=model, classes=classes, progress=progress, sink=sink)
+            return await get(
+                caller, targets, plan.folder, model=plan.model, classes=classes, associations=plan.associations,
+                progress=progress, sink=sink,
+            )  # fmt: skip
         except NoPresentationContext:
-            if method == "get" or listen is None:
+            if plan.method == "get" or plan.listen is None:
                 raise
-    assert listen is not None
-    return move_here(peer, targets, folder, listen=listen, model=model, progress=progress, sink=sink)
+    assert plan.listen is not None
+    return await _move_here(caller, plan, targets, progress=progress, sink=sink)
 
 
-def move_here(
-    peer: RemoteEntity,
+async def _move_here(
+    caller: Caller,
+    plan: Plan,
     targets: Sequence[Target],
-    folder: Path,
     *,
-    listen: tuple[str, int],
-    model: InformationModel,
-    progress: ProgressLike = None,
-    sink: Callable[[StoreRequest], DataSink] | None = None,
-) -> RetrieveResult:
-    """Retrieve by C-MOVE into *folder*, or *sink*, receiving on *listen* under our calling AE title.
+    progress: ProgressLike,
+    sink: Callable[[StoreRequest], DataSink] | None,
+) -> tuple[RetrieveResult, BaseException | None]:
+    """Retrieve by C-MOVE, receiving under our calling AE title."""
+    from nbdicom.data import FolderSink
 
-    Raises
-    ------
-    ConnectionFailed
-        If the port cannot be listened on.
-    NoPresentationContext, AssociationError
-        If the peer does not offer C-MOVE, or cannot be reached.
-    """
-    started = time.monotonic()
-    arrived: dict[str, Retrieved] = {}  # by SOP Instance UID: an instance that is sent twice is one file
-    news = threading.Condition()
-
-    def on_stored(stored: StoredFile) -> None:
-        row = Retrieved(
-            sop_instance_uid=stored.sop_instance_uid,
-            sop_class_uid=stored.sop_class_uid,
-            transfer_syntax=stored.transfer_syntax,
-            path=stored.path,
-            size=stored.bytes,
-            status=Status(0x0000, "C-STORE"),
-            ok=True,
-            message="stored",
-        )
-        with news:
-            arrived[str(stored.sop_instance_uid)] = row
-            news.notify_all()
-
-    receiver = Receiver(
-        folder,
-        ae_title=peer.calling,
-        host=listen[0],
-        port=listen[1],
-        on_stored=on_stored,
-        sink=sink,
-        timeouts=peer.timeouts,
-        limits=peer.limits,
-    )
-    with receiver.beside():  # a receiver of the user's, or of another retrieval, goes on
-        moved = move(peer, targets, peer.calling, model=model, progress=progress)
-        # Some peers answer Success before the last instance is through: what they count is waited for.
-        cancelled = any(isinstance(row.answer.error, OperationCancelled) for row in moved.rows)
-        with news:
-            news.wait_for(lambda: len(arrived) >= moved.completed, timeout=0 if cancelled else peer.timeouts.network)
+    assert plan.listen is not None
+    started, peer = time.monotonic(), caller.peer
+    into = sink or FolderSink(plan.folder, free_space=peer.limits.free_space)
+    inbox = caller.inbox(plan.folder, plan.listen, into)
+    moved: MoveResult | None = None
+    try:
+        async with inbox:
+            moved, stop = await move(
+                caller, targets, peer.calling, model=plan.model, associations=plan.associations, progress=progress
+            )
+            if stop is None:
+                # Some peers answer Success before the last instance is through: what they count is waited for.
+                await inbox.wait_for(moved.completed, peer.timeouts.network)
+    except caller.stops as stopping:
+        if moved is None:
+            raise
+        stop = stopping
+    arrived = {uid: _retrieved(stored) for uid, stored in inbox.stored.items()}
     answers = tuple(row.answer for row in moved.rows)
     rows = list(arrived.values())
     for answer in answers:
@@ -144,11 +167,25 @@ def move_here(
     if late > 0:
         message = f"the peer counts {counted(moved.completed, 'instance')} sent, {len(arrived)} arrived"
         rows.append(Retrieved(sop_instance_uid=None, message=message, count=late))
-    return RetrieveResult(
+    result = RetrieveResult(
         rows=tuple(rows),
         peer=peer.address,
         seconds=time.monotonic() - started,
-        folder=folder,
+        folder=plan.folder,
         answers=answers,
         provenance=moved.provenance,
+    )
+    return result, stop
+
+
+def _retrieved(stored: StoredFile) -> Retrieved:
+    return Retrieved(
+        sop_instance_uid=stored.sop_instance_uid,
+        sop_class_uid=stored.sop_class_uid,
+        transfer_syntax=stored.transfer_syntax,
+        path=stored.path,
+        size=stored.bytes,
+        status=Status(0x0000, "C-STORE"),
+        ok=True,
+        message="stored",
     )

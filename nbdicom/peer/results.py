@@ -35,6 +35,7 @@ __all__ = [
     "TransferResult",
     "named",
     "sized",
+    "told",
 ]
 
 _SHOWN = 25  #: rows of a table on the screen; all are in the DataFrame
@@ -275,6 +276,7 @@ class Outcome(Protocol):
 
 
 Row = TypeVar("Row", bound=Outcome)
+R = TypeVar("R", bound="TransferResult[Any]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -376,6 +378,11 @@ class RetrieveResult(TransferResult[Retrieved]):
     def paths(self) -> list[Path]:
         """The files that arrived."""
         return [row.path for row in self.rows if row.ok and row.path is not None]
+
+    @property
+    def here(self) -> str:
+        """How many arrived, in words."""
+        return counted(len(self.paths), "instance")
 
     @property
     def bytes(self) -> int:
@@ -544,3 +551,11 @@ def sized(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
+
+
+def told(result: R, raise_on_error: bool) -> R:
+    """A result that is not complete speaks up."""
+    if raise_on_error:
+        result.raise_on_failure()
+    result.tell()
+    return result

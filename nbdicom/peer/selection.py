@@ -19,6 +19,7 @@ from nbdicom.uids import UID
 __all__ = [
     "Target",
     "asked",
+    "check_associations",
     "each_item",
     "keys_above",
     "queries",
@@ -172,6 +173,18 @@ def asked(
         raise QueryError("nothing was asked for", hint="pass rows of an answer, or keys: StudyInstanceUID=...")
     wanted = targets(selection, keys, level=level, model=model)
     return wanted, InformationModel.of(model, wanted[0].level)
+
+
+def check_associations(associations: int) -> None:
+    """Refuse a number of associations with which nothing can be asked.
+
+    Raises
+    ------
+    QueryError
+        If it is less than 1.
+    """
+    if associations < 1:
+        raise QueryError("associations is how many may be open at once, 1 or more")
 
 
 def queries(

@@ -1,37 +1,35 @@
-"""Retrieving, moving and storing: the loops behind `Peer.get`, `Peer.move` and `Peer.store`.
+"""Retrieving and moving: the verbs behind `get` and `move` of `Peer` and `AsyncPeer`.
 
-One association serves all requests; if it breaks, what has arrived is kept, and the next request opens another one.
-Only an association that cannot be opened at all is an exception: everything later becomes rows of the result.
+One association serves all requests, or several share them.  If one breaks, what has arrived is kept, and the next request
+opens another one.  Only an association that cannot be opened at all is an exception: everything later becomes rows of the
+result.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
-from nbdicom.blocking import Association, Responses
-from nbdicom.blocking.interrupt import Interrupted
-from nbdicom.core.negotiation import PresentationContext
+from nbdicom.core.negotiation import Negotiation, PresentationContext, title_problem
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import (
-    AssociationAborted,
     AssociationError,
+    LocalProtocolError,
     NbdicomError,
     NoPresentationContext,
-    OperationCancelled,
     OperationError,
     OperationTimeout,
 )
-from nbdicom.operations.requests import ReceivedInstance, StorableInstance, Stored, StoreRequest, SubOperations
+from nbdicom.operations.requests import ReceivedInstance, StoreRequest, SubOperations
+from nbdicom.peer.calling import Answers, Caller, Calls, cancelled
 from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
-from nbdicom.peer.line import Line
 from nbdicom.peer.missing import (
     in_associations,
     in_targets,
@@ -44,56 +42,76 @@ from nbdicom.peer.missing import (
 )
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.query import InformationModel, Level
-from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, Sent, StoreResult
-from nbdicom.peer.selection import Target
+from nbdicom.peer.results import Answer, Moved, MoveResult, Retrieved, RetrieveResult, told
+from nbdicom.peer.selection import Target, asked, check_associations, sop_classes
 from nbdicom.privacy import words_of
 from nbdicom.table import counted
 from nbdicom.uids import UID
 
-if TYPE_CHECKING:
-    from nbdicom.peer.entity import RemoteEntity
-
-__all__ = ["get", "move", "store"]
+__all__ = ["get", "get_asked", "move", "move_asked"]
 
 _log = logging.getLogger("nbdicom.peer")
 
+Wanted = TypeVar("Wanted")
 
-def _each(
-    line: Line, targets: Sequence[Target], answers: Sequence[Answer]
-) -> Iterator[tuple[Target, Association | NbdicomError]]:
-    """Each target with an association to ask on, or with the error because of which it cannot be asked.
 
-    *answers* are those that there are so far: after one that was cancelled nothing more is asked.
+@dataclass(frozen=True, slots=True)
+class _End(Generic[Wanted]):
+    """How it ended: what was not asked and why not, and what stopped it (see `Caller.stops`)."""
+
+    left: Sequence[Wanted] = ()
+    error: NbdicomError | None = None
+    stop: BaseException | None = None
+
+
+async def _ask_each(
+    caller: Caller,
+    contexts: Sequence[PresentationContext],
+    wanted: Sequence[Wanted],
+    ask: Callable[[Calls, Wanted], Awaitable[object]],
+    associations: int = 1,
+) -> _End[Wanted]:
+    """Ask for each in turn, as long as there is an association and nobody stops it.
+
+    Of several associations each takes the next one when it is through with one; where the peer does not want so many,
+    those that there are do it all.
 
     Raises
     ------
     AssociationError, OperationTimeout
         If not even the first one can be asked.
     """
-    dead: NbdicomError | None = None
-    for position, target in enumerate(targets):
-        if answers and isinstance(answers[-1].error, OperationCancelled):
-            dead = answers[-1].error
-        if dead is not None:
-            yield target, dead
-            continue
-        try:
-            association = line.association()
-        except Interrupted:
-            if position == 0:
-                raise
-            dead = _cancelled()
-            yield target, dead
-        except (AssociationError, OperationTimeout) as error:
-            if position == 0:
-                raise
-            dead = error
-            yield target, error
-        else:
-            yield target, association
+    left = deque(wanted)
+
+    async def on_one_association() -> NbdicomError | None:
+        async with caller.line(contexts) as line:
+            while left:
+                try:
+                    association = await line.association()
+                except (AssociationError, OperationTimeout) as error:
+                    return error
+                try:
+                    one = left.popleft()
+                except IndexError:
+                    break  # another association was faster
+                await ask(association, one)
+        return None
+
+    try:
+        lines = [on_one_association() for _ in range(min(associations, len(wanted)))]
+        errors = [error for error in await caller.together(lines) if error is not None]
+    except caller.stops as stop:
+        if len(left) == len(wanted):
+            raise
+        return _End(left, cancelled(), stop)
+    if errors and len(left) == len(wanted):
+        raise errors[0]
+    return _End(left, *errors[:1])
 
 
-def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable[[Any], object]) -> None:
+async def _run(
+    caller: Caller, begin: Callable[[], Answers[Any]], answer: Answer, on_value: Callable[[Any], object]
+) -> None:
     """One C-GET or C-MOVE to its end, which becomes part of *answer*.
 
     Raises
@@ -102,22 +120,31 @@ def _run(begin: Callable[[], Responses[Any]], answer: Answer, on_value: Callable
         If the peer did not accept the service.
     """
     try:
-        with begin() as responses:
-            for value in _until_the_end(responses):
+        async with begin() as responses:
+            while (value := await _next(responses)) is not None:
                 if isinstance(value, SubOperations):
                     _count(value, answer)
                 on_value(value)
             answer.status = responses.status
     except NoPresentationContext:
         raise
-    except Interrupted:
-        answer.error = _cancelled()  # what had arrived is kept, and the result says what is missing
+    except caller.stops:
+        answer.error = cancelled()  # what had arrived is kept, and the result says what is missing
+        raise
     except (AssociationError, OperationTimeout) as error:
         answer.error = error
 
 
-def _cancelled() -> OperationCancelled:
-    return OperationCancelled("cancelled before it was done")
+async def _next(responses: Answers[Any]) -> Any:
+    """The next value; None at the end."""
+    try:
+        return await anext(responses)
+    except StopAsyncIteration:
+        return None
+    except OperationTimeout:
+        raise
+    except OperationError:
+        return None  # a failure, or a cancellation by the peer: `responses.status` says which
 
 
 def _count(value: SubOperations, answer: Answer) -> None:
@@ -133,34 +160,52 @@ def _count(value: SubOperations, answer: Answer) -> None:
         answer.remaining = 0 if counted or not value.status.is_failure else answer.remaining
 
 
-def _until_the_end(responses: Responses[Any]) -> Iterator[Any]:
-    try:
-        yield from responses
-    except OperationTimeout:
-        raise
-    except OperationError:
-        pass  # a failure, or a cancellation by the peer: `responses.status` says which
-
-
 # ------------------------------------------------------------------------------- C-GET
 
 
-def get(
-    peer: RemoteEntity,
+async def get_asked(
+    caller: Caller,
+    selection: Any,
+    keys: Mapping[str, Any],
+    *,
+    to: str | Path,
+    level: str | None,
+    model: str | None,
+    associations: int,
+    progress: ProgressLike,
+    raise_on_error: bool,
+) -> RetrieveResult:
+    """See `nbdicom.Peer.get`."""
+    from nbdicom.data.sink import made_folder
+    from nbdicom.peer.finding import sop_classes_in_studies
+
+    check_associations(associations)
+    wanted, root = asked(selection, keys, level, model)
+    folder = made_folder(to)
+    known = sop_classes(selection) or await sop_classes_in_studies(caller, wanted)
+    result, stop = await get(
+        caller, wanted, folder, model=root, classes=known, associations=associations, progress=progress
+    )
+    return told(caller.hand_over(result, stop, f"{result.here} had come"), raise_on_error)
+
+
+async def get(
+    caller: Caller,
     targets: Sequence[Target],
     folder: Path,
     *,
     model: InformationModel,
     classes: Iterable[str] = (),
+    associations: int = 1,
     progress: ProgressLike = None,
     sink: Callable[[StoreRequest], DataSink] | None = None,
-) -> RetrieveResult:
-    """Retrieve by C-GET into files (PS3.4 C.4.3).
+) -> tuple[RetrieveResult, BaseException | None]:
+    """Retrieve by C-GET into files (PS3.4 C.4.3): the result, and what stopped it (see `Caller.stops`).
 
     Parameters
     ----------
-    peer : Peer
-        Who has the instances.
+    caller : Caller
+        Who asks the peer that has the instances.
     targets : sequence of Target
         What to retrieve.
     folder : Path
@@ -169,6 +214,8 @@ def get(
         With which model to ask.
     classes : iterable of str
         The SOP Classes to be expected; without any, those that archives commonly hold.
+    associations : int
+        So many at once.
     progress : optional
         See `nbdicom.peer.progress`.
     sink : callable, optional
@@ -176,31 +223,27 @@ def get(
     """
     from nbdicom.data import FolderSink
 
-    started = time.monotonic()
-    sink = sink or FolderSink(folder)
-    outcomes: list[_Outcome] = []
-    answers: list[Answer] = []
-    known: set[tuple[str, str]] = set()
-    declined: set[UID] = set()
+    peer, started = caller.peer, time.monotonic()
     storage = retrieve_contexts(classes)
-    line = Line(peer, [PresentationContext(model.get), *storage])
     counts = [target.expected or len(target.instances) for target in targets]
     total = sum(counts) if all(counts) else None
     with Progress(progress, f"get from {peer.ae_title}", unit="instance", total=total) as bar:
-        with line.closing():
-            for target, where in _each(line, targets, answers):
-                one = _Outcome(target)
-                outcomes.append(one)
-                if isinstance(where, NbdicomError):
-                    one.answers.append(Answer(target=target, error=where))
-                else:
-                    _get_one(where, one, target, sink, model, bar, known_total=total is not None)
-                    known |= tried(where.negotiation)
-                    declined |= one_way(where.negotiation)
-                answers += one.answers
-        left_out = bool({*classes} - {context.abstract_syntax for context in storage})
-        _get_missing(peer, [one for one in outcomes if one.may_lack(left_out)], known, declined, sink, model, bar)
-    return RetrieveResult(
+        getting = _Getting(caller, model, sink or FolderSink(folder), bar)
+        outcomes = [_Outcome(target) for target in targets]
+
+        async def ask(association: Calls, outcome: _Outcome) -> None:
+            getting.negotiated(association.negotiation)
+            await getting.get(association, outcome, outcome.target, known_total=total is not None)
+
+        contexts = [PresentationContext(model.get), *storage]
+        end = await _ask_each(caller, contexts, outcomes, ask, associations)
+        for one in end.left:
+            one.answers.append(Answer(target=one.target, error=end.error))
+        stop = end.stop
+        if stop is None:
+            left_out = bool({*classes} - {context.abstract_syntax for context in storage})
+            stop = await getting.get_missing([one for one in outcomes if one.may_lack(left_out)])
+    result = RetrieveResult(
         rows=tuple(row for one in outcomes for row in (*one.arrived.values(), *one.absent())),
         peer=peer.address,
         seconds=time.monotonic() - started,
@@ -208,6 +251,7 @@ def get(
         answers=tuple(answer for one in outcomes for answer in one.answers),
         provenance=peer.provenance(Level.IMAGE, model),
     )
+    return result, stop
 
 
 @dataclass(slots=True)
@@ -237,38 +281,96 @@ class _Outcome:
         return all(answer.error is None for answer in self.answers) and (left_out or bool(self.absent()))
 
 
-def _get_missing(
-    peer: RemoteEntity,
-    outcomes: Sequence[_Outcome],
-    known: Collection[tuple[str, str]],
-    declined: Collection[UID],
-    sink: Any,
-    model: InformationModel,
-    bar: Progress,
-) -> None:
-    """Ask once more, by name, for what has not arrived and has a presentation context that was not tried yet."""
-    if not outcomes:
-        return
-    where: dict[str, _Outcome] = {}
-    missing: list[Held] = []
-    line = Line(peer, [PresentationContext(model.find)])
-    try:
-        with line.closing():
-            for outcome in outcomes:
-                for one in find_instances(line, outcome.target, model):
-                    if one.sop_instance_uid not in outcome.arrived:
-                        where[one.sop_instance_uid] = outcome
-                        missing.append(one)
-    except Interrupted:
-        outcomes[-1].answers.append(Answer(target=outcomes[-1].target, error=_cancelled()))
-        return
-    except NbdicomError as error:
-        _log.info("%s does not say what is missing: %s", peer.ae_title, words_of(error))
-        for outcome in outcomes:
-            outcome.hints[""] = why_none(declined)
-        return
+@dataclass(slots=True)
+class _Getting:
+    """One retrieval, over as many associations as it takes."""
 
-    def rounds() -> Iterator[tuple[list[PresentationContext], list[Target]]]:
+    caller: Caller
+    model: InformationModel
+    sink: Callable[[StoreRequest], DataSink]
+    bar: Progress
+    known: set[tuple[str, str]] = field(default_factory=set)  #: see `tried`
+    declined: set[UID] = field(default_factory=set)  #: see `one_way`
+
+    def negotiated(self, negotiation: Negotiation) -> None:
+        """Note in what instances can come."""
+        self.known |= tried(negotiation)
+        self.declined |= one_way(negotiation)
+
+    async def get(self, association: Calls, outcome: _Outcome, target: Target, *, known_total: bool) -> None:
+        """One target, for *outcome*; instances that a list of UIDs did not bring are asked for one by one."""
+        part = self.bar.part()
+        arrived: set[str] = set()
+
+        async def ask(one: Target) -> Answer:
+            answer = Answer(target=one)
+            outcome.answers.append(answer)
+
+            def on_value(value: ReceivedInstance | SubOperations) -> None:
+                size = 0
+                if isinstance(value, ReceivedInstance):
+                    row = _retrieved(value, one)
+                    arrived.add(str(row.sop_instance_uid))
+                    outcome.arrived[str(row.sop_instance_uid)] = row
+                    size = row.size or 0
+                part.reach(len(arrived), None if known_total else answer.total, size=size)
+
+            await _run(
+                self.caller,
+                lambda: association.get(one.identifier(), model=self.model.get, sink=self.sink),
+                answer,
+                on_value,
+            )
+            return answer
+
+        first = await ask(target)
+        if len(target.instances) > 1 and first.error is None:
+            # Not every peer understands a list of UIDs (PS3.4 C.4.2.2.2).
+            named = {*arrived, *first.failed_uids}
+            for single in target.single(uid for uid in target.instances if uid not in named):
+                if not association.is_established:
+                    break
+                await ask(single)
+
+    async def get_missing(self, outcomes: Sequence[_Outcome]) -> BaseException | None:
+        """Ask once more, by name, for what has not arrived and has a presentation context that was not tried yet.
+
+        Returns what stopped it (see `Caller.stops`).
+        """
+        if not outcomes:
+            return None
+        where: dict[str, _Outcome] = {}
+        missing: list[Held] = []
+        try:
+            async with self.caller.line([PresentationContext(self.model.find)]) as line:
+                for outcome in outcomes:
+                    for one in await find_instances(line, outcome.target, self.model):
+                        if one.sop_instance_uid not in outcome.arrived:
+                            where[one.sop_instance_uid] = outcome
+                            missing.append(one)
+        except self.caller.stops as stop:
+            outcomes[-1].answers.append(Answer(target=outcomes[-1].target, error=cancelled()))
+            return stop
+        except NbdicomError as error:
+            _log.info("%s does not say what is missing: %s", self.caller.peer.ae_title, words_of(error))
+            for outcome in outcomes:
+                outcome.hints[""] = why_none(self.declined)
+            return None
+        for contexts, wanted in self._rounds(missing, where):
+            stopped = await self._get_round(contexts, wanted, where)
+            if stopped is not None:
+                return stopped
+        for one in missing:
+            outcome = where[one.sop_instance_uid]
+            if one.sop_instance_uid not in outcome.arrived:
+                outcome.hints[one.sop_instance_uid] = why_not(one, self.declined)
+        return None
+
+    def _rounds(
+        self, missing: Sequence[Held], where: Mapping[str, _Outcome]
+    ) -> Iterator[tuple[list[PresentationContext], list[Target]]]:
+        """What to propose and what to ask for, one association after the other."""
+        known, model = self.known, self.model
         yield from in_associations(missing, known, model)
         unknown = [one for one in missing if not one.sop_class_uid]
         for contexts in (*of_other_classes(known, model), *of_other_syntaxes(known, model)) if unknown else ():
@@ -276,70 +378,24 @@ def _get_missing(
             if left:
                 yield contexts, in_targets(left)
 
-    for contexts, wanted in rounds():
-        line = Line(peer, contexts)
-        asked: list[Answer] = []
+    async def _get_round(
+        self, contexts: Sequence[PresentationContext], wanted: Sequence[Target], where: Mapping[str, _Outcome]
+    ) -> BaseException | None:
+        """One association for what is missing; what it comes to belongs to the targets that it was missed in."""
+        owned = [(where[target.instances[0]], target) for target in wanted]
+
+        async def ask(association: Calls, one: tuple[_Outcome, Target]) -> None:
+            await self.get(association, *one, known_total=True)
+
         try:
-            with line.closing():
-                for target, association in _each(line, wanted, asked):
-                    outcome = where[target.instances[0]]
-                    if isinstance(association, NbdicomError):
-                        outcome.answers.append(Answer(target=target, error=association))
-                    else:
-                        _get_one(association, outcome, target, sink, model, bar, known_total=True)
-                    asked.append(outcome.answers[-1])
-        except Interrupted:
-            asked.append(Answer(target=wanted[0], error=_cancelled()))
-            where[wanted[0].instances[0]].answers.append(asked[-1])
+            end = await _ask_each(self.caller, contexts, owned, ask)
+        except self.caller.stops as stop:
+            end = _End(owned[:1], cancelled(), stop)
         except (AssociationError, OperationTimeout) as error:
-            where[wanted[0].instances[0]].answers.append(Answer(target=wanted[0], error=error))
-        if asked and isinstance(asked[-1].error, OperationCancelled):
-            return
-    for one in missing:
-        outcome = where[one.sop_instance_uid]
-        if one.sop_instance_uid not in outcome.arrived:
-            outcome.hints[one.sop_instance_uid] = why_not(one, declined)
-
-
-def _get_one(
-    association: Association,
-    outcome: _Outcome,
-    target: Target,
-    sink: Any,
-    model: InformationModel,
-    bar: Progress,
-    *,
-    known_total: bool,
-) -> None:
-    """One target, for *outcome*; instances that a list of UIDs did not bring are asked for one by one."""
-    arrived: dict[str, Retrieved] = {}
-    before = bar.done
-
-    def ask(one: Target) -> Answer:
-        answer = Answer(target=one)
-
-        def on_value(value: ReceivedInstance | SubOperations) -> None:
-            size = 0
-            if isinstance(value, ReceivedInstance):
-                row = _retrieved(value, one)
-                arrived[str(row.sop_instance_uid)] = row
-                size = row.size or 0
-            total = None if known_total or answer.total is None else before + answer.total
-            bar.reach(before + len(arrived), total, size=size)
-
-        _run(lambda: association.get(one.identifier(), model=model.get, sink=sink), answer, on_value)
-        return answer
-
-    answers = [ask(target)]
-    if len(target.instances) > 1 and answers[0].error is None:
-        # Not every peer understands a list of UIDs (PS3.4 C.2.2.2.2).
-        named = {*arrived, *answers[0].failed_uids}
-        for single in target.single(uid for uid in target.instances if uid not in named):
-            if not association.is_established:
-                break
-            answers.append(ask(single))
-    outcome.answers += answers
-    outcome.arrived |= arrived
+            end = _End(owned[:1], error)
+        for owner, target in end.left:
+            owner.answers.append(Answer(target=target, error=end.error))
+        return end.stop
 
 
 def _retrieved(value: ReceivedInstance, target: Target) -> Retrieved:
@@ -398,163 +454,67 @@ def _one_of(target: Target, key: str) -> str | None:
 # ------------------------------------------------------------------------------- C-MOVE
 
 
-def move(
-    peer: RemoteEntity,
+async def move_asked(
+    caller: Caller,
+    selection: Any,
+    keys: Mapping[str, Any],
+    *,
+    to: Any,
+    level: str | None,
+    model: str | None,
+    associations: int,
+    progress: ProgressLike,
+    raise_on_error: bool,
+) -> MoveResult:
+    """See `nbdicom.Peer.move`."""
+    check_associations(associations)
+    wanted, root = asked(selection, keys, level, model)
+    destination = str(getattr(to, "ae_title", to))
+    if problem := title_problem(destination):
+        raise LocalProtocolError(
+            f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
+            hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
+        )
+    result, stop = await move(caller, wanted, destination, model=root, associations=associations, progress=progress)
+    handed = caller.hand_over(result, stop, f"{counted(result.completed, 'instance')} had been moved")
+    return told(handed, raise_on_error)
+
+
+async def move(
+    caller: Caller,
     targets: Sequence[Target],
     destination: str,
     *,
     model: InformationModel,
+    associations: int = 1,
     progress: ProgressLike = None,
-) -> MoveResult:
-    """Have the peer send to another AE (PS3.4 C.4.2): one request for each target."""
+) -> tuple[MoveResult, BaseException | None]:
+    """Have the peer send to another AE (PS3.4 C.4.2), one request for each target: the result, and what stopped it."""
     started = time.monotonic()
-    answers: list[Answer] = []
-    line = Line(peer, [PresentationContext(model.move)])
-    with Progress(progress, f"move to {destination}", unit="instance") as bar, line.closing():
-        for target, where in _each(line, targets, answers):
-            answer = Answer(target=target)
-            answers.append(answer)
-            if isinstance(where, NbdicomError):
-                answer.error = where
-                continue
-            before = bar.done
+    answers = [Answer(target=target) for target in targets]
+    with Progress(progress, f"move to {destination}", unit="instance") as bar:
 
-            def on_value(value: SubOperations, answer: Answer = answer, before: int = before) -> None:
-                done = (answer.completed or 0) + (answer.failed or 0) + (answer.warning or 0)
-                bar.reach(before + done, None if answer.total is None else before + answer.total)
+        async def ask(association: Calls, answer: Answer) -> None:
+            part = bar.part()
 
-            def begin(association: Association = where, target: Target = target) -> Responses[SubOperations]:
-                return association.move(target.identifier(), destination=destination, model=model.move)
+            def on_value(value: SubOperations) -> None:
+                part.reach((answer.completed or 0) + (answer.failed or 0) + (answer.warning or 0), answer.total)
 
-            _run(begin, answer, on_value)
-    return MoveResult(
+            await _run(
+                caller,
+                lambda: association.move(answer.target.identifier(), destination=destination, model=model.move),
+                answer,
+                on_value,
+            )
+
+        end = await _ask_each(caller, [PresentationContext(model.move)], answers, ask, associations)
+    for answer in end.left:
+        answer.error = end.error
+    result = MoveResult(
         rows=tuple(Moved(answer=answer) for answer in answers),
-        peer=peer.address,
+        peer=caller.peer.address,
         seconds=time.monotonic() - started,
         destination=destination,
-        provenance=peer.provenance(targets[0].level, model),
+        provenance=caller.peer.provenance(targets[0].level, model),
     )
-
-
-# ------------------------------------------------------------------------------- C-STORE
-
-_ABORTS = 3  #: one after the other, and nothing stored in between: it is not the objects then
-
-
-def store(
-    peer: RemoteEntity, items: Iterable[Any], *, transcode: bool = False, progress: ProgressLike = None
-) -> StoreResult:
-    """Send files, folders and Datasets (PS3.4 Annex B), with as many associations as the contexts need."""
-    from nbdicom.data import Skipped, codec, instance, scan
-    from nbdicom.operations.contexts import group_by_association, storage_contexts
-
-    started = time.monotonic()
-    given = list(_expanded(items))
-    named = {Path(item) for item in given if isinstance(item, (str, Path))}
-    rows: list[Sent] = []
-    instances: list[StorableInstance] = []
-    for found in scan(given):
-        if isinstance(found, Skipped):
-            # In a folder it is normal that there are other files; what somebody names or hands over is meant to be sent.
-            path = found.path
-            by_name = isinstance(path, str) or (path in named and not path.is_dir())
-            rows.append(Sent(source=str(path), skipped=not by_name, message=str(found.reason)))
-        else:
-            instances.append(instance(found, transcode=transcode))
-    with Progress(progress, f"store to {peer.ae_title}", unit="instance", total=len(instances)) as bar:
-        cancelled: OperationCancelled | None = None
-        for number, group in enumerate(group_by_association(instances, codec)):
-            if cancelled is not None:
-                rows += [_sent(Stored(instance, error=cancelled)) for instance in group]
-                continue
-            line = Line(peer, storage_contexts(group, codec))
-            try:
-                association = line.association()
-            except (AssociationError, OperationTimeout) as error:
-                if number == 0:
-                    raise
-                rows += [_sent(Stored(instance, error=error)) for instance in group]
-                continue
-            with line.closing():
-                sent, cancelled = _store_group(line, association, group, bar)
-            rows += sent
-    return StoreResult(
-        rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
-    )
-
-
-def _store_group(
-    line: Line, association: Association, group: Sequence[StorableInstance], bar: Progress
-) -> tuple[list[Sent], OperationCancelled | None]:
-    """Send a group on one association; if it breaks or is cancelled, what was not sent is reported as that.
-
-    A peer that aborts does so at an object that it cannot read, a truncated file for instance.  That one has failed, and
-    the others go on behind it, on a new association: or else the same file would be in their way each time.
-    """
-    outcome: dict[int, Stored] = {}
-    waiting, patience = list(group), _ABORTS
-    while True:
-        broken: NbdicomError | None = None
-        before = len(outcome)
-        try:
-            for stored in association.store(waiting):
-                outcome[id(stored.instance)] = stored
-                bar.reach(bar.done + 1, size=_size_of(stored.instance))
-        except Interrupted:
-            broken = _cancelled()
-        except (AssociationError, OperationTimeout) as error:
-            broken = error
-        waiting = [instance for instance in waiting if id(instance) not in outcome]
-        patience = (_ABORTS if len(outcome) > before else patience) - 1
-        if not isinstance(broken, AssociationAborted) or len(waiting) < 2 or not patience:
-            break
-        at_fault = waiting.pop(0)
-        outcome[id(at_fault)] = Stored(at_fault, error=broken)
-        association.release()  # nothing happens where it is over already
-        try:
-            association = line.association()
-        except (AssociationError, OperationTimeout):
-            break  # why it was lost says more than that it cannot be had again
-    rows = [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
-    return rows, broken if isinstance(broken, OperationCancelled) else None
-
-
-def _size_of(instance: StorableInstance) -> int:
-    """Bytes of its file, for the bar; 0 for a Dataset."""
-    path = getattr(instance, "path", None)
-    try:
-        return Path(path).stat().st_size if path is not None else 0
-    except OSError:
-        return 0
-
-
-def _sent(stored: Stored) -> Sent:
-    instance = stored.instance
-    if stored.error is not None:
-        message = stored.error.message
-    elif stored.status is None:
-        message = "not sent"
-    else:
-        message = "stored" if stored.status.is_success else str(stored.status)
-    return Sent(
-        source=str(getattr(instance, "path", None) or "Dataset"),
-        sop_instance_uid=instance.sop_instance_uid,
-        sop_class_uid=instance.sop_class_uid,
-        transfer_syntax=stored.transfer_syntax if stored.error is None else None,
-        status=stored.status,
-        ok=stored.ok,
-        message=message,
-    )
-
-
-def _expanded(items: Iterable[Any]) -> Iterator[Any]:
-    """Patterns such as ``data/**/*.dcm`` and results as the files that they mean; everything else as it is."""
-    for item in items:
-        if isinstance(paths := getattr(item, "paths", None), (tuple, list)):
-            yield from paths
-            continue
-        if isinstance(item, str) and any(c in item for c in "*?[") and not Path(item).exists():
-            matches = sorted(glob(item, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
-            yield from matches or [item]
-        else:
-            yield item
+    return result, end.stop

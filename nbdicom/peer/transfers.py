@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from nbdicom.address import listening_address
-from nbdicom.core.negotiation import title_problem
-from nbdicom.errors import LocalProtocolError, QueryError
 from nbdicom.peer.entity import RemoteEntity
 from nbdicom.peer.progress import ProgressLike
-from nbdicom.peer.selection import asked, each_item, sop_classes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +15,7 @@ if TYPE_CHECKING:
     from nbdicom.peer.pulled import PullResult
     from nbdicom.peer.results import MoveResult, RetrieveResult, StoreResult, TransferResult
 
-__all__ = ["Transfers", "told"]
+__all__ = ["Transfers"]
 
 R = TypeVar("R", bound="TransferResult[Any]")
 
@@ -35,6 +31,7 @@ class Transfers(RemoteEntity):
         to: str | Path,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -51,6 +48,9 @@ class Transfers(RemoteEntity):
             To retrieve whole studies (series) although the table is about something smaller.
         model : str, optional
             ``"patient"`` root instead of study root.
+        associations : int
+            So many are open at once, each for the next study, series or list of instances.  Many peers send one instance
+            after the other on each, so several are faster; how many a peer allows, its administrator knows.
         progress : bool or callable, optional
             None: a bar if somebody watches; see `nbdicom.peer.progress`.
         raise_on_error : bool
@@ -79,15 +79,15 @@ class Transfers(RemoteEntity):
         IncompleteTransfer
             If not everything arrived.
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer import transfer
-        from nbdicom.peer.finding import sop_classes_in_studies
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.transfer import get_asked
 
-        wanted, root = asked(selection, keys, level, model)
-        folder = made_folder(to)
-        known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-        result = transfer.get(self, wanted, folder, model=root, classes=known, progress=progress)
-        return told(result, raise_on_error)
+        return run(
+            get_asked(
+                Waiting(self), selection, keys, to=to, level=level, model=model,
+                associations=associations, progress=progress, raise_on_error=raise_on_error,
+            )
+        )  # fmt: skip
 
     def move(
         self,
@@ -97,6 +97,7 @@ class Transfers(RemoteEntity):
         to: Any,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         **keys: Any,
@@ -105,7 +106,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, level, model, progress, raise_on_error, **keys
+        selection, level, model, associations, progress, raise_on_error, **keys
             See `get`.
         to : str or object
             AE title of the destination, or an object that has an ``ae_title``.  The *peer* must know where that is.
@@ -120,17 +121,15 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError
             See `get`.
         """
-        from nbdicom.peer import transfer
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.transfer import move_asked
 
-        wanted, root = asked(selection, keys, level, model)
-        destination = str(getattr(to, "ae_title", to))
-        if problem := title_problem(destination):
-            raise LocalProtocolError(
-                f"the destination of a C-MOVE is an AE title, and this one {problem} [PS3.5 6.2]",
-                hint="to='STORESCP'; the peer looks its host and port up in its own configuration",
+        return run(
+            move_asked(
+                Waiting(self), selection, keys, to=to, level=level, model=model,
+                associations=associations, progress=progress, raise_on_error=raise_on_error,
             )
-        result = transfer.move(self, wanted, destination, model=root, progress=progress)
-        return told(result, raise_on_error)
+        )  # fmt: skip
 
     @overload
     def retrieve(
@@ -152,6 +151,7 @@ class Transfers(RemoteEntity):
         listen: str | int | tuple[str, int] | None = None,
         level: str | None = None,
         model: str | None = None,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         wait: bool = True,
@@ -161,7 +161,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, to, level, model, progress, raise_on_error, **keys
+        selection, to, level, model, associations, progress, raise_on_error, **keys
             See `get`.
         method : str
             ``"get"``: C-GET.  ``"move"``: C-MOVE to a storage SCP that we start for the time being, under our calling
@@ -177,23 +177,17 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError, ConnectionFailed
             See `get`; ConnectionFailed, too, if the port is taken.
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer.finding import sop_classes_in_studies
-        from nbdicom.peer.receiving import check_method, fetch
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.receiving import Plan, retrieve
+        from nbdicom.peer.results import told
 
-        check_method(self, method, listen)
-        wanted, root = asked(selection, keys, level, model)  # what cannot be asked is said at once
-        folder = made_folder(to)
+        plan = Plan.of(  # what cannot be asked is said at once
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
 
         def work(progress: ProgressLike) -> RetrieveResult:
-            known: Iterable[str] = ()
-            if method != "move":
-                known = sop_classes(selection) or sop_classes_in_studies(self, wanted)
-            return fetch(
-                self, wanted, folder, method=method,
-                listen=None if listen is None else listening_address(listen), model=root, classes=known,
-                progress=progress,
-            )  # fmt: skip
+            return run(retrieve(Waiting(self), plan, progress))
 
         return told(work(progress), raise_on_error) if wait else self._job("retrieve", work, raise_on_error)
 
@@ -219,6 +213,7 @@ class Transfers(RemoteEntity):
         model: str | None = None,
         tries: int = 3,
         recheck: bool = False,
+        associations: int = 1,
         progress: ProgressLike = None,
         raise_on_error: bool = False,
         wait: bool = True,
@@ -232,7 +227,7 @@ class Transfers(RemoteEntity):
 
         Parameters
         ----------
-        selection, level, model, progress, raise_on_error, wait, **keys
+        selection, level, model, associations, progress, raise_on_error, wait, **keys
             See `get` and `retrieve`.
         to : str or Path
             The folder; what is there from an earlier pull is not fetched again.
@@ -264,22 +259,19 @@ class Transfers(RemoteEntity):
         >>> cohort = pacs.studies(StudyDate=("2024-01-01", None), ModalitiesInStudy="CT")  # doctest: +SKIP
         >>> pacs.pull(cohort, to="cohort")  # doctest: +SKIP
         """
-        from nbdicom.data.sink import made_folder
-        from nbdicom.peer.pulling import pull
-        from nbdicom.peer.receiving import check_method
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.pulling import check_tries, pull
+        from nbdicom.peer.receiving import Plan
+        from nbdicom.peer.results import told
 
-        check_method(self, method, listen)
-        if tries < 0:
-            raise QueryError("tries is how often what is missing is asked for, 0 or more")
-        wanted, root = asked(selection, keys, level, model)
-        folder = made_folder(to)
+        check_tries(tries)
+        plan = Plan.of(
+            self, selection, keys, to=to, method=method, listen=listen, level=level, model=model,
+            associations=associations,
+        )  # fmt: skip
 
         def work(progress: ProgressLike) -> PullResult:
-            return pull(
-                self, wanted, folder, method=method,
-                listen=None if listen is None else listening_address(listen), model=root, tries=tries, recheck=recheck,
-                progress=progress,
-            )  # fmt: skip
+            return run(pull(Waiting(self), plan, tries=tries, recheck=recheck, progress=progress))
 
         return told(work(progress), raise_on_error) if wait else self._job("pull", work, raise_on_error)
 
@@ -316,26 +308,18 @@ class Transfers(RemoteEntity):
         IncompleteTransfer
             If not everything was stored.
         """
-        from nbdicom.peer import transfer
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.storing import store
 
-        return told(
-            transfer.store(self, list(each_item(items)), transcode=transcode, progress=progress), raise_on_error
-        )
+        return run(store(Waiting(self), items, transcode=transcode, progress=progress, raise_on_error=raise_on_error))
 
     def _job(self, verb: str, work: Callable[[ProgressLike], R], raise_on_error: bool) -> Job[R]:
         """The work in a thread of its own; what is not complete is raised, if it shall be, to who waits for it."""
         from nbdicom.job import Job
+        from nbdicom.peer.results import told
 
         return Job(
             lambda job: told(work(job), raise_on_error=False),
             label=f"{verb} from {self.ae_title}",
             finish=lambda result: result.raise_on_failure() if raise_on_error else None,
         ).start()
-
-
-def told(result: R, raise_on_error: bool) -> R:
-    """A result that is not complete speaks up."""
-    if raise_on_error:
-        result.raise_on_failure()
-    result.tell()
-    return result

@@ -89,10 +89,10 @@ class Workitems:
 
     def find(self, *, limit: int | None = None, columns: Iterable[str] = (), **keys: Any) -> pandas.DataFrame:
         """Workitems that match (UPS Pull, C-FIND), as a table; the arguments are those of `Peer.find`."""
-        from nbdicom.peer.finding import find
+        from nbdicom.peer.finding import ask
+        from nbdicom.peer.line import Waiting, run
 
-        query = query_of(columns, keys)
-        frame: pandas.DataFrame = find(self._peer, [query], limit=limit, parse=True, progress=None)
+        frame: pandas.DataFrame = run(ask(Waiting(self._peer), [query_of(columns, keys)], limit=limit))
         return frame
 
     def get(self, uid: str) -> Dataset:

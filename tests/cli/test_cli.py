@@ -168,7 +168,17 @@ def test_get_of_what_is_not_there_fails(pacs: str, tmp_path: Path) -> None:
 
 
 def test_pull_is_complete_and_resumes(pacs: str, study: str, tmp_path: Path) -> None:
-    arguments = ["pull", pacs, "-k", f"StudyInstanceUID={study}", "--to", tmp_path / "cohort", "--json"]
+    arguments = [
+        "pull",
+        pacs,
+        "-k",
+        f"StudyInstanceUID={study}",
+        "--to",
+        tmp_path / "cohort",
+        "--json",
+        "--associations",
+        "2",
+    ]
     for new in (2, 0):
         done = nbdicom(*arguments)
         assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The asyncio driver with DCMTK and pynetdicom, in both roles: echo, store, find, get and move."""
+"""The asyncio driver and its peer with DCMTK, Orthanc and pynetdicom: echo, store, find, get and move; and as their SCP."""
 
 from __future__ import annotations
 
@@ -71,6 +71,50 @@ def test_store(name, request, files):
     asyncio.run(use())
     there = scp.folder / "store" if name == "empty_pynetdicom" else scp.folder
     corpus.assert_same(files, corpus.in_folder(there), bits=True)
+
+
+@pytest.mark.parametrize("name", ["dcmqrscp", "orthanc"])
+def test_an_archive_by_the_verbs_of_a_peer(name, request, files, receiver, tmp_path):
+    scp = request.getfixturevalue(name)
+    wanted = of_study(files, 1)
+
+    async def use():
+        peer = nd.AsyncPeer(scp.address, calling="NBDICOM")
+        assert await peer.echo() == 0
+        studies, cut = await asyncio.gather(peer.studies(PatientID="IT-*"), peer.studies(PatientID="IT-*", limit=1))
+        assert sorted(studies.StudyInstanceUID) == sorted(map(corpus.study_uid, corpus.STUDIES))
+        assert len(cut) == 1 and cut.dicom.truncated
+        one = studies[studies.StudyInstanceUID == corpus.study_uid(1)]
+        instances = await peer.instances(await peer.series(one))
+        assert set(instances.SOPInstanceUID) == set(wanted)
+        assert (await peer.get(one, to=tmp_path / "got")).ok
+        moved = await peer.move(one, to="NBDICOM")
+        assert moved.ok and moved.completed == len(wanted)
+
+    asyncio.run(use())
+    corpus.assert_same(wanted, corpus.in_folder(tmp_path / "got"), bits=False)
+    assert {str(one.sop_instance_uid) for one in receiver.files} == set(wanted)
+
+
+@pytest.mark.parametrize("method", ["get", "move"])
+def test_a_pull_by_the_verb_of_a_peer(method, dcmqrscp, files, move_port, tmp_path):
+    wanted = of_study(files, 1)
+
+    async def use():
+        peer = nd.AsyncPeer(dcmqrscp.address, calling="NBDICOM")
+        keys = {"StudyInstanceUID": corpus.study_uid(1), "to": tmp_path}
+        result = await peer.pull(**keys, method=method, listen=move_port)
+        assert result.ok and result.new == len(wanted), result
+        assert (await peer.pull(**keys, tries=0)).ok
+
+    asyncio.run(use())
+    corpus.assert_same(wanted, corpus.in_folder(tmp_path), bits=False)
+
+
+def test_store_by_the_verb_of_a_peer(storescp, files):
+    result = asyncio.run(nd.AsyncPeer(storescp.address).store(*files.values()))
+    assert result.ok and len(result) == len(files), result
+    corpus.assert_same(files, corpus.in_folder(storescp.folder), bits=True)
 
 
 # ------------------------------------------------------------------------------- SCP

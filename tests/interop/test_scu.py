@@ -333,9 +333,10 @@ def test_get_of_a_class_that_we_did_not_negotiate_fails_aloud(peer):
 
 
 @by_peer("get", *ARCHIVES)
-def test_pull(peer, files, tmp_path):
+@pytest.mark.parametrize("associations", [1, 3])
+def test_pull(peer, files, tmp_path, associations):
     cohort = peer.find("STUDY", PatientID="IT-*")
-    result = cohort.dicom.pull(tmp_path)
+    result = cohort.dicom.pull(tmp_path, associations=associations)
     assert result.ok, result
     corpus.assert_same(files, corpus.by_uid(result.paths), bits=False)
     result.paths[0].unlink()
@@ -368,11 +369,13 @@ def test_retrieve_by_move_in_one_call(peer, move_port, files, tmp_path):
 
 
 @by_peer("move", *ARCHIVES)
-def test_pull_by_move(peer, move_port, files, tmp_path):
-    keys, chosen = RETRIEVALS["a study"]
-    result = peer.pull(to=tmp_path, method="move", listen=f"127.0.0.1:{move_port}", **keys)
+@pytest.mark.parametrize("associations", [1, 3])
+def test_pull_by_move(peer, move_port, files, tmp_path, associations):
+    cohort = peer.find("STUDY", PatientID="IT-*").dicom.series()
+    listen = f"127.0.0.1:{move_port}"
+    result = peer.pull(cohort, to=tmp_path, method="move", listen=listen, associations=associations)
     assert result.ok, result
-    corpus.assert_same(wanted_of(files, chosen), corpus.by_uid(result.paths), bits=False)
+    corpus.assert_same(files, corpus.by_uid(result.paths), bits=False)
 
 
 @by_peer("move", *ARCHIVES)

@@ -1,4 +1,7 @@
-"""A peer to talk to: small SCPs with handlers of the tests' own, and raw sockets that are no DICOM at all."""
+"""A peer to talk to: small SCPs with handlers of the tests' own, and raw sockets that are no DICOM at all.
+
+What `Peer` and `AsyncPeer` have in common is tested once: a test that takes `peer_of`, or `scp_of_both`, runs with each.
+"""
 
 import socket
 import threading
@@ -10,6 +13,8 @@ from nbdicom.blocking import Server
 from nbdicom.config import Timeouts
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
+
+from .faces import Face
 
 MODELS = [
     f"{root}RootQueryRetrieveInformationModel{service}"
@@ -37,6 +42,25 @@ def scp():
     for peer in running:
         peer.close()
         peer.server.close()
+
+
+@pytest.fixture(params=[Peer, Face], ids=["Peer", "AsyncPeer"])
+def peer_of(request):
+    """The class of the peer: that which blocks, and that of an event loop."""
+    return request.param
+
+
+@pytest.fixture
+def scp_of_both(scp, peer_of):
+    """What `scp` does, for the peers of both drivers."""
+
+    def start(**options):
+        blocking = scp(**options)
+        peer = peer_of(blocking.ae_title, blocking.host, blocking.port, calling="TESTER", timeouts=PATIENT)
+        peer.server = blocking.server
+        return peer
+
+    return start
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def test_echo_and_what_is_on_an_association(peer: nd.AsyncPeer) -> None:
 
     run(work())
     assert repr(peer).startswith("AsyncPeer('NBPACS@")
+    assert "await pacs.studies(" in str(peer.table())
 
 
 def test_a_procedure_step(pacs: nd.Pacs, peer: nd.AsyncPeer) -> None:

@@ -54,10 +54,10 @@ def then(act, rows=ROWS, **changes):
 
 
 @contextmanager
-def playing(*acts, rows=ROWS):
+def playing(*acts, rows=ROWS, peer_of=Peer):
     timeouts = replace(TIMEOUTS, dimse=1) if is_silent in acts else TIMEOUTS
     with Scripted(*(then(act, rows) for act in acts)) as scripted:
-        yield Peer("SCP", *scripted.address, timeouts=timeouts)
+        yield peer_of("SCP", *scripted.address, timeouts=timeouts)
 
 
 def aborts(wire, asked):
@@ -109,8 +109,8 @@ def answers_another(wire, asked):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_had_come_is_kept(act, error, words):
-    with playing(act) as peer, pytest.raises(error, match=words) as caught:
+def test_what_had_come_is_kept(peer_of, act, error, words):
+    with playing(act, peer_of=peer_of) as peer, pytest.raises(error, match=words) as caught:
         peer.studies()
     kept = caught.value.results
     assert type(kept) is pd.DataFrame and kept.StudyInstanceUID.tolist() == ["1.2.0", "1.2.1", "1.2.2"]
@@ -122,19 +122,19 @@ def test_what_had_come_is_kept(act, error, words):
     assert "P1" not in str(caught.value) and "P1" not in str(caught.value.report())
 
 
-def test_nothing_is_kept_where_nothing_had_come():
-    with playing(aborts, rows=0) as peer, pytest.raises(AssociationAborted) as caught:
+def test_nothing_is_kept_where_nothing_had_come(peer_of):
+    with playing(aborts, rows=0, peer_of=peer_of) as peer, pytest.raises(AssociationAborted) as caught:
         peer.studies()
     assert caught.value.results is None and "had come" not in str(caught.value)
 
 
-def test_what_earlier_queries_brought_is_kept():
+def test_what_earlier_queries_brought_is_kept(peer_of):
     def goes_on(wire, asked):
         fails_next = then(fails(0xC000), rows=1)
         answer(wire, asked, 0)
         fails_next(wire)
 
-    with playing(goes_on) as peer, pytest.raises(OperationFailed) as caught:
+    with playing(goes_on, peer_of=peer_of) as peer, pytest.raises(OperationFailed) as caught:
         peer.series(StudyInstanceUID=["1.2.1", "1.2.2", "1.2.3"])
     kept = caught.value.results
     assert len(kept) == 4
@@ -150,8 +150,8 @@ def test_the_rows_lead_on_and_survive_a_file(tmp_path):
     assert "INCOMPLETE" in nd.read_table(tmp_path / "kept.parquet").dicom.caption
 
 
-def test_datasets_are_kept_as_datasets():
-    with playing(fails(0xC001)) as peer, pytest.raises(OperationFailed) as caught:
+def test_datasets_are_kept_as_datasets(peer_of):
+    with playing(fails(0xC001), peer_of=peer_of) as peer, pytest.raises(OperationFailed) as caught:
         peer.find("STUDY", raw=True)
     assert [one.StudyInstanceUID for one in caught.value.results] == ["1.2.0", "1.2.1", "1.2.2"]
 
@@ -177,7 +177,7 @@ def test_an_identifier_that_is_no_data_set_takes_no_other_with_it(raw):
     assert caught[0].filename == __file__
 
 
-def test_an_interrupt_keeps_what_had_come():
+def test_an_interrupt_keeps_what_had_come(peer_of):
     def is_whole(wire, asked):
         answer(wire, asked, 0)
         wire.rest()
@@ -185,7 +185,7 @@ def test_an_interrupt_keeps_what_had_come():
     def interrupted(done, total):
         raise KeyboardInterrupt
 
-    with playing(is_whole) as peer, pytest.raises(KeyboardInterrupt) as caught:
+    with playing(is_whole, peer_of=peer_of) as peer, pytest.raises(KeyboardInterrupt) as caught:
         peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=interrupted)
     assert "3 answers had come" in caught.value.__notes__[0] and ".results" in caught.value.__notes__[0]
     assert len(caught.value.results) == 3

@@ -1,4 +1,4 @@
-"""`Peer.find` against an SCP on loopback."""
+"""`find` of `Peer` and `AsyncPeer` against an SCP on loopback."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
 from nbdicom.peer import OptionalKeysNotSupported, Peer, Query, ResponseLimitReached, finding
+from nbdicom.peer.line import Waiting, run
 
 
 class Archive:
@@ -45,9 +46,9 @@ class Archive:
             raise Refuse(self.final)
 
 
-def test_studies(scp):
+def test_studies(scp_of_both):
     archive = Archive()
-    peer = scp(find=archive.find)
+    peer = scp_of_both(find=archive.find)
     df = peer.studies(PatientName="DOE*", StudyDate=("2024-01-01", None))
     assert type(df) is pd.DataFrame
     assert df.StudyInstanceUID.tolist() == ["1.2.1", "1.2.2", "1.2.3"]
@@ -64,23 +65,23 @@ def test_studies(scp):
     assert not df.dicom.truncated
 
 
-def test_levels_use_their_models(scp):
+def test_levels_use_their_models(scp_of_both):
     models = []
 
     def find(request):
         models.append(request.model.keyword)
         return iter(())
 
-    peer = scp(find=find)
+    peer = scp_of_both(find=find)
     peer.patients()
     peer.find("study")
     peer.find("STUDY", model="patient", PatientID="P1")
     assert models == [f"{root}RootQueryRetrieveInformationModelFind" for root in ("Patient", "Study", "Patient")]
 
 
-def test_one_step_down_for_all_rows_on_one_association(scp):
+def test_one_step_down_for_all_rows_on_one_association(scp_of_both):
     archive = Archive(count=2)
-    peer = scp(find=archive.find)
+    peer = scp_of_both(find=archive.find)
     studies = peer.studies()
     series = studies.dicom.series(Modality="CT")
     assert series.SeriesInstanceUID.tolist() == ["1.2.1.1", "1.2.1.2", "1.2.2.1", "1.2.2.2"]
@@ -93,15 +94,15 @@ def test_one_step_down_for_all_rows_on_one_association(scp):
     assert studies.dicom.find("SERIES", peer=peer).shape[0] == 4
 
 
-def test_instances_of_studies_need_the_series_first(scp):
-    studies = scp(find=Archive().find).studies()
+def test_instances_of_studies_need_the_series_first(scp_of_both):
+    studies = scp_of_both(find=Archive().find).studies()
     with pytest.raises(QueryError, match="SeriesInstanceUID"):
         studies.dicom.instances()
 
 
-def test_a_limit_cancels_and_says_truncated(scp):
+def test_a_limit_cancels_and_says_truncated(scp_of_both):
     archive = Archive(count=100_000)
-    peer = scp(find=archive.find)
+    peer = scp_of_both(find=archive.find)
     df = peer.studies(limit=5)
     assert len(df) == 5
     assert df.attrs["nbdicom"]["truncated"] is True
@@ -110,35 +111,35 @@ def test_a_limit_cancels_and_says_truncated(scp):
 
 
 @pytest.mark.parametrize("limit", [3, 4])
-def test_a_limit_that_is_not_exceeded_is_not_truncated(scp, limit):
-    df = scp(find=Archive(count=3).find).studies(limit=limit)
+def test_a_limit_that_is_not_exceeded_is_not_truncated(scp_of_both, limit):
+    df = scp_of_both(find=Archive(count=3).find).studies(limit=limit)
     assert len(df) == 3
     assert df.attrs["nbdicom"]["truncated"] is False
 
 
-def test_the_peers_own_limit_is_a_warning(scp):
-    peer = scp(find=Archive(final=0xB001).find)
+def test_the_peers_own_limit_is_a_warning(scp_of_both):
+    peer = scp_of_both(find=Archive(final=0xB001).find)
     with pytest.warns(ResponseLimitReached, match="more matches"):
         df = peer.studies()
     assert len(df) == 3
     assert df.dicom.truncated
 
 
-def test_unsupported_optional_keys_are_a_warning_once(scp):
-    peer = scp(find=Archive(pending=0xFF01).find)
+def test_unsupported_optional_keys_are_a_warning_once(scp_of_both):
+    peer = scp_of_both(find=Archive(pending=0xFF01).find)
     with pytest.warns(OptionalKeysNotSupported, match="StudyDescription") as caught:
         peer.studies()
     assert len(caught) == 1
 
 
-def test_a_key_that_is_not_supported_was_not_matched_either(scp):
-    peer = scp(find=Archive(pending=0xFF01).find)
+def test_a_key_that_is_not_supported_was_not_matched_either(scp_of_both):
+    peer = scp_of_both(find=Archive(pending=0xFF01).find)
     with pytest.warns(OptionalKeysNotSupported, match="not matched either: InstitutionName, so there may be too many"):
         peer.studies(InstitutionName="Nowhere")
 
 
-def test_a_key_that_is_empty_in_every_answer_was_not_matched_whatever_the_status_says(scp):
-    peer = scp(find=Archive().find)
+def test_a_key_that_is_empty_in_every_answer_was_not_matched_whatever_the_status_says(scp_of_both):
+    peer = scp_of_both(find=Archive().find)
     with pytest.warns(OptionalKeysNotSupported, match="does not match ModalitiesInStudy: empty in every answer"):
         peer.studies(ModalitiesInStudy="CT")
 
@@ -152,10 +153,10 @@ def test_a_key_that_is_empty_in_every_answer_was_not_matched_whatever_the_status
         ({}, True),
     ],
 )
-def test_what_is_not_asked_for_may_be_empty(scp, keys, silent):
+def test_what_is_not_asked_for_may_be_empty(scp_of_both, keys, silent):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        scp(find=Archive().find).studies(**keys)
+        scp_of_both(find=Archive().find).studies(**keys)
     assert (not caught) == silent
 
 
@@ -175,23 +176,23 @@ def test_what_is_not_asked_for_may_be_empty(scp, keys, silent):
     ],
 )
 @pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
-def test_a_list_of_values_is_asked_for_one_by_one_where_the_standard_knows_one(scp, level, keys, asked):
+def test_a_list_of_values_is_asked_for_one_by_one_where_the_standard_knows_one(scp_of_both, level, keys, asked):
     archive = Archive()
-    scp(find=archive.find).find(level, **keys)
+    scp_of_both(find=archive.find).find(level, **keys)
     name = next(name for name in reversed(keys) if name != "options")
     values = [identifier[name].value for identifier in archive.asked]
     assert [one if isinstance(one, str) else "\\".join(one) for one in values] == asked
 
 
-def test_a_long_list_of_uids_goes_in_parts(scp):
+def test_a_long_list_of_uids_goes_in_parts(scp_of_both):
     archive = Archive(count=0)
-    scp(find=archive.find).studies(StudyInstanceUID=[f"1.2.{number}" for number in range(250)])
+    scp_of_both(find=archive.find).studies(StudyInstanceUID=[f"1.2.{number}" for number in range(250)])
     assert [len(identifier.StudyInstanceUID) for identifier in archive.asked] == [100, 100, 50]
 
 
 @pytest.mark.filterwarnings("ignore::nbdicom.peer.PeerWarning")
-def test_what_matches_two_values_of_a_list_is_one_row(scp):
-    peer = scp(find=Archive().find)
+def test_what_matches_two_values_of_a_list_is_one_row(scp_of_both):
+    peer = scp_of_both(find=Archive().find)
     found = peer.studies(ModalitiesInStudy=["CT", "MR"], limit=3)
     assert found.StudyInstanceUID.tolist() == ["1.2.1", "1.2.2", "1.2.3"]
     assert not found.dicom.truncated
@@ -215,32 +216,32 @@ def test_a_warning_names_the_line_of_the_caller(scp, call):
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_warnings_can_be_made_errors(scp):
-    peer = scp(find=Archive(pending=0xFF01).find)
+def test_warnings_can_be_made_errors(scp_of_both):
+    peer = scp_of_both(find=Archive(pending=0xFF01).find)
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptionalKeysNotSupported)
         with pytest.raises(OptionalKeysNotSupported):
             peer.studies()
 
 
-def test_a_failure_status_is_raised(scp):
+def test_a_failure_status_is_raised(scp_of_both):
     def find(request):
         raise Refuse(0xA700, "no")
 
     with pytest.raises(OperationFailed, match="A700H"):
-        scp(find=find).studies()
+        scp_of_both(find=find).studies()
 
 
-def test_a_service_that_is_not_there(scp):
-    peer = scp(contexts=["Verification"])
+def test_a_service_that_is_not_there(scp_of_both):
+    peer = scp_of_both(contexts=["Verification"])
     with pytest.raises(NoPresentationContext, match="abstract-syntax-not-supported"):
         peer.studies()
 
 
-def test_no_association(scp):
+def test_no_association(scp, peer_of):
     peer = scp()
     with pytest.raises(AssociationRejected):
-        Peer("OTHER", peer.host, peer.port).studies()
+        peer_of("OTHER", peer.host, peer.port).studies()
 
 
 @pytest.mark.parametrize(
@@ -255,26 +256,26 @@ def test_no_association(scp):
         ("STUDY", {"AccessionNumber": pd.Series([1.0])}, "dtype=str"),
     ],
 )
-def test_nothing_is_sent_for_a_query_that_cannot_be(level, options, words):
-    peer = Peer("PACS@127.0.0.1:1")  # nobody is there to be asked
+def test_nothing_is_sent_for_a_query_that_cannot_be(peer_of, level, options, words):
+    peer = peer_of("PACS@127.0.0.1:1")  # nobody is there to be asked
     with pytest.raises(QueryError, match=words):
         peer.find(level, **options)
 
 
-def test_two_steps_down_at_once_says_which_comes_first(scp):
-    studies = scp(find=Archive().find).studies()
+def test_two_steps_down_at_once_says_which_comes_first(scp_of_both):
+    studies = scp_of_both(find=Archive().find).studies()
     with pytest.raises(QueryError, match="needs SeriesInstanceUID.*ask for the series first"):
         studies.dicom.instances()
 
 
-def test_a_key_given_twice(scp):
-    studies = scp(find=Archive().find).studies()
+def test_a_key_given_twice(scp_of_both):
+    studies = scp_of_both(find=Archive().find).studies()
     with pytest.raises(QueryError, match="given twice"):
         studies.dicom.series(StudyInstanceUID="1.2.9")
 
 
-def test_progress_is_told(scp):
-    peer = scp(find=Archive(count=2).find)
+def test_progress_is_told(scp_of_both):
+    peer = scp_of_both(find=Archive(count=2).find)
     seen = []
     peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
@@ -306,13 +307,14 @@ def test_sop_classes_of_studies(scp):
 
     from nbdicom.peer.selection import targets
 
-    found = finding.sop_classes_in_studies(scp(find=find), targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]}))
+    wanted = targets(None, {"StudyInstanceUID": ["1.2.1", "1.2.2"]})
+    found = run(finding.sop_classes_in_studies(Waiting(scp(find=find)), wanted))
     assert found == {"1.2.840.10008.5.1.4.1.1.2"}
 
 
-def test_a_query_that_was_made_before(scp):
+def test_a_query_that_was_made_before(scp_of_both):
     archive = Archive()
-    peer = scp(find=archive.find)
+    peer = scp_of_both(find=archive.find)
     df = peer.find(Query.of("STUDY", PatientName="DOE*"))
     assert len(df) == 3
     assert archive.asked[0].PatientName == "DOE*"
@@ -320,7 +322,7 @@ def test_a_query_that_was_made_before(scp):
         peer.find(Query.of("STUDY"), PatientID="P1")
 
 
-def test_ctrl_c_cancels_and_the_peer_is_there_again(scp):
+def test_ctrl_c_cancels_and_the_peer_is_there_again(scp_of_both):
     archive = Archive(count=100_000)
 
     def find(request):
@@ -329,15 +331,15 @@ def test_ctrl_c_cancels_and_the_peer_is_there_again(scp):
                 os.kill(os.getpid(), signal.SIGINT)
             yield answer
 
-    peer = scp(find=find)
+    peer = scp_of_both(find=find)
     with pytest.raises(KeyboardInterrupt):
         peer.studies()
     archive.count = 3
     assert len(peer.studies()) == 3
 
 
-def test_a_bar_is_shown_on_demand_and_closed(scp, capsys):
-    peer = scp(find=Archive(count=2).find)
+def test_a_bar_is_shown_on_demand_and_closed(scp_of_both, capsys):
+    peer = scp_of_both(find=Archive(count=2).find)
     peer.series(StudyInstanceUID=["1.2.1", "1.2.2"], progress=True)
     assert "2/2" in capsys.readouterr().err
     peer.series(StudyInstanceUID=["1.2.1", "1.2.2"])  # nobody watches a test

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from nbdicom import UID, Handlers, Peer, PresentationContext, Server
+from nbdicom import UID, Handlers, PresentationContext, Server
 from nbdicom.data import codec
 from nbdicom.data.part10 import part10_header, read_header
 from nbdicom.data.source import InstanceFile
@@ -66,19 +66,21 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "keys", [{"StudyInstanceUID": STUDY}, {"PatientID": "1", "model": "patient"}], ids=["", "patient"]
 )
-def test_a_study_of_140_sop_classes(pacs: Pacs, files: Path, tmp_path: Path, keys: dict[str, str]) -> None:
+def test_a_study_of_140_sop_classes(
+    pacs: Pacs, files: Path, tmp_path: Path, keys: dict[str, str], peer_of: Any
+) -> None:
     stored = [(uid, EXPLICIT) for uid in CLASSES]
     assert pacs.add(*written(files, stored)).stored == 140
-    result = Peer(pacs).get(**keys, to=tmp_path / "out")
+    result = peer_of(pacs).get(**keys, to=tmp_path / "out")
     assert result.ok and len(result) == 140, result
     assert counted(result.paths) == Counter(stored)
 
 
-def test_70_sop_classes_each_in_four_transfer_syntaxes(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_70_sop_classes_each_in_four_transfer_syntaxes(pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any) -> None:
     stored = [(uid, syntax) for uid in CLASSES[:70] for syntax in (EXPLICIT, RLE, JPEG, HEVC)]
     assert pacs.add(*written(files, stored)).stored == 280
     seen: list[tuple[int, int | None]] = []
-    result = Peer(pacs).get(
+    result = peer_of(pacs).get(
         StudyInstanceUID=STUDY, to=tmp_path / "out", progress=lambda done, total: seen.append((done, total))
     )
     assert result.ok and len(result) == 280, result
@@ -110,30 +112,30 @@ def without(pacs: Pacs, *keys: str) -> Any:
     return find
 
 
-def test_a_peer_that_does_not_name_transfer_syntaxes(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_a_peer_that_does_not_name_transfer_syntaxes(pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any) -> None:
     stored = [(uid, EXPLICIT) for uid in CLASSES[:70]] + [(uid, s) for uid in CLASSES[:3] for s in (RLE, HEVC)]
     pacs.add(*written(files, stored))
     server, asked = limited(pacs, find=without(pacs, "AvailableTransferSyntaxUID"))
     with server:
-        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert result.ok and counted(result.paths) == Counter(stored), result
     # A list of the three series for each of two associations: every syntax alone takes 63 contexts for each SOP Class.
     assert 1 < len(asked) <= 7
 
 
-def test_a_peer_that_names_no_sop_classes(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_a_peer_that_names_no_sop_classes(pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any) -> None:
     stored = [(uid, EXPLICIT) for uid in CLASSES[:100]]  # many are not commonly held
     pacs.add(*written(files, stored))
     find = without(pacs, "AvailableTransferSyntaxUID", "SOPClassUID", "SOPClassesInStudy")
     server, asked = limited(pacs, find=find)
     with server:
-        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert result.ok and counted(result.paths) == Counter(stored), result
     assert len(asked) > 1
 
 
 def test_a_compressed_instance_of_a_proposed_class_of_a_peer_that_names_nothing(
-    pacs: Pacs, files: Path, tmp_path: Path
+    pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any
 ) -> None:
     """Its SOP Class stood in two contexts, and of the compressed transfer syntaxes another one was chosen."""
     stored = [(uid, syntax) for uid in COMMON_STORAGE[8:10] for syntax in (EXPLICIT, JPEG, RLE)]
@@ -141,12 +143,12 @@ def test_a_compressed_instance_of_a_proposed_class_of_a_peer_that_names_nothing(
     find = without(pacs, "AvailableTransferSyntaxUID", "SOPClassUID", "SOPClassesInStudy")
     server, asked = limited(pacs, find=find)
     with server:
-        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert result.ok and counted(result.paths) == Counter(stored), result
     assert len(asked) > 1
 
 
-def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any) -> None:
     stored = [(uid, EXPLICIT) for uid in COMMON_STORAGE] + [(CLASSES[-1], RLE)]  # the last one is not commonly held
     pacs.add(*written(files, stored))
 
@@ -155,7 +157,7 @@ def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
 
     server, asked = limited(pacs, find=find)
     with server, pytest.warns(IncompleteTransfer, match=rf"1\.2\.3\.{len(COMMON_STORAGE) + 1}:"):
-        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     # Those that are commonly held, and what failed by name.
     assert sum(row.ok for row in result) >= 63 and not result.ok
     assert len(asked) == 1
@@ -163,7 +165,7 @@ def test_a_peer_without_c_find(pacs: Pacs, files: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named by C-FIND", "without C-FIND"])
-def test_a_role_that_was_turned_down_is_told(files: Path, tmp_path: Path, named: bool) -> None:
+def test_a_role_that_was_turned_down_is_told(files: Path, tmp_path: Path, named: bool, peer_of: Any) -> None:
     """The contexts are accepted, and still nothing can come by them."""
     stored = [
         InstanceFile(path) for path in written(files, [(COMMON_STORAGE[0], EXPLICIT), (COMMON_STORAGE[1], EXPLICIT)])
@@ -185,25 +187,27 @@ def test_a_role_that_was_turned_down_is_told(files: Path, tmp_path: Path, named:
     contexts = [GET, FIND, fine, PresentationContext(down, scp_role=False)]
     with Server(Handlers(find=find, get=lambda request: stored), ae_title="SCP", contexts=contexts) as server:
         with pytest.warns(IncompleteTransfer):
-            result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+            result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert [row.sop_instance_uid for row in result.failed] == ["1.2.3.1"]
     assert f"refused us the role of SCP, in which we would receive it, for {down.name}" in result.failed[0].message
 
 
-def test_what_fails_for_another_reason_is_not_asked_for_again(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_what_fails_for_another_reason_is_not_asked_for_again(
+    pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any
+) -> None:
     pacs.add(*written(files, [(uid, RLE) for uid in CLASSES[:2]]))
     for path in (tmp_path / "pacs").rglob("*"):
         if path.is_file() and path.read_bytes()[128:132] == b"DICM":
             path.unlink()  # the index still knows them
     server, asked = limited(pacs)
     with server, pytest.warns(IncompleteTransfer):
-        result = Peer("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *server.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert not result.ok and len(result.failed) == 2
     assert len(asked) == 1
     assert all("in the transfer syntax that the peer has it in (RLE Lossless)" in row.message for row in result.failed)
 
 
-def test_a_peer_that_refuses_further_associations(pacs: Pacs, files: Path, tmp_path: Path) -> None:
+def test_a_peer_that_refuses_further_associations(pacs: Pacs, files: Path, tmp_path: Path, peer_of: Any) -> None:
     pacs.add(*written(files, [(uid, EXPLICIT) for uid in CLASSES]))
     server: list[Server] = []
     own = pacs.handlers().find
@@ -218,6 +222,6 @@ def test_a_peer_that_refuses_further_associations(pacs: Pacs, files: Path, tmp_p
     one, _ = limited(pacs, find=find)
     server.append(one)
     with one, pytest.warns(IncompleteTransfer):
-        result = Peer("SCP", *one.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
+        result = peer_of("SCP", *one.address).get(StudyInstanceUID=STUDY, to=tmp_path / "out")
     assert sum(row.ok for row in result) == 127  # nothing that had arrived is lost
     assert sum(row.count for row in result.failed) == 13

@@ -79,13 +79,13 @@ def test_a_private_transfer_syntax_is_sent_as_it_is(tmp_path: Path) -> None:
     assert seen == [(PRIVATE, data_set(1, PRIVATE))]
 
 
-def test_every_transfer_syntax_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+def test_every_transfer_syntax_comes_back_as_it_was_stored(tmp_path: Path, peer_of: Any) -> None:
     """C-GET proposes each of them alone where the SOP Class is known, so nothing has to be converted."""
     # What the archive can read the header of; it takes no text formats and no private encodings.
     fit = [UID(str(uid)) for uid in AllTransferSyntaxes if not uid.endswith((".6.1", ".6.2", ".1.20"))]
     files = written(tmp_path, fit)
     with Pacs(tmp_path / "pacs", durability="none") as pacs:
-        peer = Peer(pacs)
+        peer = peer_of(pacs)
         assert peer.store(*files.values()).ok
         result = peer.get(StudyInstanceUID="1.2.3", to=tmp_path / "out")
         assert result.ok, result
@@ -117,11 +117,11 @@ def taking(folder: Path, *syntaxes: UID) -> tuple[Server, list[Dataset]]:
 
 @pytest.mark.parametrize("syntaxes", [(IMPLICIT,), (EXPLICIT, IMPLICIT)], ids=["implicit only", "both"])
 def test_decoded_for_a_peer_that_takes_native_pixels_only(
-    tmp_path: Path, compressed: Path, syntaxes: tuple[UID, ...]
+    tmp_path: Path, compressed: Path, syntaxes: tuple[UID, ...], peer_of: Any
 ) -> None:
     server, got = taking(tmp_path, *syntaxes)
     with server:
-        peer = Peer("SCP", *server.address)
+        peer = peer_of("SCP", *server.address)
         with pytest.warns(IncompleteTransfer):
             refused = peer.store(compressed)
         assert not refused.ok and not got  # never silently

@@ -1,4 +1,4 @@
-"""Get, move and store against an SCP on loopback."""
+"""Get, move and store against an SCP on loopback, by `Peer` and `AsyncPeer`."""
 
 import os
 import signal
@@ -57,7 +57,11 @@ def archive(make_ct):
 
 
 @pytest.fixture
-def pacs(scp, archive):
+def pacs(scp_of_both, archive):
+    return serving(scp_of_both, archive)
+
+
+def serving(scp, archive):
     contexts = ["Verification", CT, *(f"StudyRootQueryRetrieveInformationModel{s}" for s in ("Find", "Get", "Move"))]
     return scp(contexts=[role(c) for c in contexts], find=archive.find, get=archive.get)
 
@@ -82,7 +86,8 @@ def role(context):
     ids=["get", "retrieve", "retrieve in a job", "move", "pull", "a receiver"],
 )
 @pytest.mark.parametrize(("below", "words"), [("", "it is a file"), ("x", "Not a directory")])
-def test_a_folder_that_is_none_is_said_before_anything_is_asked(pacs, archive, tmp_path, call, below, words):
+def test_a_folder_that_is_none_is_said_before_anything_is_asked(scp, archive, tmp_path, call, below, words):
+    pacs = serving(scp, archive)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(NbdicomError, match=f"cannot be used: {words}") as caught:
         call(pacs, tmp_path / "notes.txt" / below)
@@ -116,7 +121,7 @@ def test_the_result_is_a_table_with_keys(pacs, tmp_path):
     assert df.SeriesInstanceUID.unique().tolist() == ["1.2.3.2"]
     assert df.status.unique().tolist() == ["0000H"]
     assert all(Path(path).exists() for path in df.path)
-    assert df.dicom.peer == pacs
+    assert df.dicom.peer == Peer(pacs, calling=pacs.calling)
 
 
 def test_the_table_has_the_series_that_was_not_asked_for(pacs, archive, tmp_path):
@@ -135,12 +140,12 @@ def test_get_instances_by_a_list_of_uids(pacs, archive, tmp_path):
     assert len(archive.asked) == 1
 
 
-def test_a_peer_that_does_not_understand_lists_is_asked_one_by_one(scp, archive, tmp_path):
+def test_a_peer_that_does_not_understand_lists_is_asked_one_by_one(scp_of_both, archive, tmp_path):
     def get(request):
         uid = request.identifier().SOPInstanceUID
         return archive.get(request) if isinstance(uid, str) else []
 
-    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
+    peer = scp_of_both(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
     uids = [f"1.2.3.1.{n}" for n in (1, 2, 3)]
     got = peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1", SOPInstanceUID=uids, to=tmp_path)
     assert got, got
@@ -178,39 +183,39 @@ def test_fewer_than_the_table_counts_is_a_failure(pacs, tmp_path):
     assert "6 of 8 instances" in got.summary
 
 
-def test_a_refused_request_does_not_stop_the_others(scp, archive, tmp_path):
+def test_a_refused_request_does_not_stop_the_others(scp_of_both, archive, tmp_path):
     def get(request):
         if request.identifier().SeriesInstanceUID == "1.2.3.1":
             raise Refuse(0xA701, "busy")
         return archive.get(request)
 
-    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
+    peer = scp_of_both(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
     with pytest.warns(IncompleteTransfer, match="A701H"):
         got = peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to=tmp_path)
     assert len(got.paths) == 3
     assert len(got.failed) == 1
 
 
-def test_classes_that_the_peer_does_not_send_are_named(scp, archive, make_ct, tmp_path):
+def test_classes_that_the_peer_does_not_send_are_named(scp_of_both, archive, make_ct, tmp_path):
     other = make_ct("1.2.3.5", 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.4")  # MR, for which no context is accepted
     archive.datasets = (*archive.datasets, other)
-    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=archive.get)
+    peer = scp_of_both(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=archive.get)
     with pytest.warns(IncompleteTransfer, match=r"1\.2\.3\.5\.1"):
         got = peer.get(StudyInstanceUID="1.2.3", to=tmp_path)
     assert len(got.paths) == 6
     assert got.answers[0].failed == 1
 
 
-def test_get_is_not_offered(scp, tmp_path):
-    peer = scp(contexts=["Verification"])
+def test_get_is_not_offered(scp_of_both, tmp_path):
+    peer = scp_of_both(contexts=["Verification"])
     with pytest.raises(NoPresentationContext):
         peer.get(StudyInstanceUID="1.2.3", to=tmp_path)
 
 
 @pytest.mark.parametrize("options", [{}, {"SeriesInstanceUID": "1.2"}, {"StudyInstanceUID": "1.2", "Modality": "CT"}])
-def test_nothing_is_asked_for_without_keys(options, tmp_path):
+def test_nothing_is_asked_for_without_keys(peer_of, options, tmp_path):
     with pytest.raises(QueryError):
-        Peer("PACS@127.0.0.1:1").get(to=tmp_path, **options)
+        peer_of("PACS@127.0.0.1:1").get(to=tmp_path, **options)
 
 
 def test_progress_and_interrupt(pacs, tmp_path):
@@ -222,20 +227,22 @@ def test_progress_and_interrupt(pacs, tmp_path):
         if done:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         pacs.get(StudyInstanceUID="1.2.3", to=tmp_path / "b", progress=interrupt)
     assert not [path for path in (tmp_path / "b").iterdir() if path.name.startswith(".")]
-    assert pacs.echo()
+    kept = caught.value.results
+    assert len(kept.paths) == 1 and not kept.ok and "1 instance had come" in caught.value.__notes__[0]
+    assert pacs.get(StudyInstanceUID="1.2.3", to=tmp_path / "b")
 
 
-def test_a_lost_association_keeps_what_has_arrived(scp, archive, tmp_path):
+def test_a_lost_association_keeps_what_has_arrived(scp_of_both, archive, tmp_path):
     def get(request):
         if request.identifier().SeriesInstanceUID == "1.2.3.2":
             for association in peer.server.associations:
                 association.abort()
         return archive.get(request)
 
-    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
+    peer = scp_of_both(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
     series = ["1.2.3.1", "1.2.3.2", "1.2.3.1"]
     with pytest.warns(IncompleteTransfer):
         got = peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=series[:2], to=tmp_path)
@@ -253,12 +260,12 @@ def test_contexts_fit_into_one_association(count):
     assert len({context.abstract_syntax for context in contexts}) == min(count or len(COMMON_STORAGE), 127)
 
 
-def test_ctrl_c_leaves_no_partial_file(scp, archive, tmp_path):
+def test_ctrl_c_leaves_no_partial_file(scp_of_both, archive, tmp_path):
     def get(request):
         os.kill(os.getpid(), signal.SIGINT)
         return archive.get(request)
 
-    peer = scp(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
+    peer = scp_of_both(contexts=[role(CT), "StudyRootQueryRetrieveInformationModelGet"], get=get)
     with pytest.raises(KeyboardInterrupt):
         peer.get(StudyInstanceUID="1.2.3", to=tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -276,11 +283,13 @@ def receiver(tmp_path):
 
 
 @pytest.fixture
-def mover(scp, archive, receiver):
+def mover(scp_of_both, archive, receiver):
     def destination(title):
         return ("127.0.0.1", int(receiver.address.rpartition(":")[2])) if title == "DEST" else None
 
-    return scp(contexts=["StudyRootQueryRetrieveInformationModelMove"], move=archive.get, destination=destination)
+    return scp_of_both(
+        contexts=["StudyRootQueryRetrieveInformationModelMove"], move=archive.get, destination=destination
+    )
 
 
 @pytest.mark.parity("A.10 storescp", "A.10 movescu")
@@ -302,9 +311,20 @@ def test_an_unknown_destination_is_told(mover):
     assert moved.completed == 0
 
 
-def test_what_a_destination_refuses_is_named(scp, archive):
+def test_an_interrupted_move_says_how_far_it_was(mover, receiver):
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        mover.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to=receiver, progress=interrupt)
+    first, second = caught.value.results.to_frame().message
+    assert first == second == "cancelled before it was done" and "instances had been moved" in caught.value.__notes__[0]
+
+
+def test_what_a_destination_refuses_is_named(scp_of_both, archive):
     with nd.Server(nd.Handlers(store=lambda request: 0), ae_title="DEST", contexts=["Verification"]) as refusing:
-        peer = scp(
+        peer = scp_of_both(
             contexts=["StudyRootQueryRetrieveInformationModelMove"], move=archive.get,
             destination=lambda title: refusing.address,
         )  # fmt: skip
@@ -318,9 +338,9 @@ def test_a_destination_is_a_title(mover):
         mover.move(StudyInstanceUID="1.2.3", to="127.0.0.1:11112 and more")
 
 
-def test_retrieve_by_move(scp, archive, tmp_path):
+def test_retrieve_by_move(scp_of_both, archive, tmp_path):
     port = free_port()
-    peer = scp(
+    peer = scp_of_both(
         contexts=["StudyRootQueryRetrieveInformationModelMove"],
         move=archive.get,
         destination=lambda title: ("127.0.0.1", port),
@@ -361,7 +381,7 @@ def test_retrieve_by_move_leaves_a_receiver_of_the_same_title_alone(scp, archive
 
 
 @pytest.fixture
-def storage(scp):
+def storage(scp_of_both):
     stored = []
 
     def store(request):
@@ -370,7 +390,7 @@ def storage(scp):
         stored.append(str(request.sop_instance_uid))
         return 0
 
-    peer = scp(contexts=[CT], store=store)
+    peer = scp_of_both(contexts=[CT], store=store)
     peer.stored = stored
     return peer
 
@@ -458,7 +478,7 @@ def test_failures_are_named(storage, make_ct, tmp_path):
         ({f"1.2.3.1.{number}" for number in range(2, 7)}, [1]),
     ],
 )
-def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp, make_ct, aborted_at, stored):
+def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp_of_both, make_ct, aborted_at, stored):
     seen, arrived = [], []
 
     def store(request):
@@ -471,7 +491,7 @@ def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp,
             arrived.append(uid)
         return 0
 
-    peer = scp(contexts=[CT], store=store)
+    peer = scp_of_both(contexts=[CT], store=store)
     with pytest.warns(IncompleteTransfer, match="abort"):
         sent = peer.store([make_ct(number=number) for number in range(1, 7)])
     assert arrived == [f"1.2.3.1.{number}" for number in stored]
@@ -483,6 +503,17 @@ def test_an_object_at_which_the_peer_aborts_is_not_in_the_way_of_the_others(scp,
 def test_nothing_to_store(storage, tmp_path):
     with pytest.warns(IncompleteTransfer, match="0 of 0"):
         assert not storage.store(tmp_path)
+
+
+def test_an_interrupted_store_says_what_was_stored(storage, make_ct):
+    def interrupt(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        storage.store([make_ct(number=number) for number in range(1, 5)], progress=interrupt)
+    assert [row.ok for row in caught.value.results] == [True, True, False, False]
+    assert "2 instances had been stored" in caught.value.__notes__[0]
 
 
 def test_a_complete_transfer_warns_of_nothing(storage, make_ct):

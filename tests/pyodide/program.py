@@ -37,6 +37,14 @@ async def echoes(address):
     return [int(first), int(second)]
 
 
+async def awaited(peer, folder):
+    """The same by the verbs of an `AsyncPeer`: how many were found, have come twice, and were stored."""
+    found = await peer.find("STUDY", raw=True, PatientName="Doe*")
+    result = await peer.get(StudyInstanceUID=str(found[0].StudyInstanceUID), to=folder)
+    pulled = await peer.pull(StudyInstanceUID="1.2.3", to=Path(folder, "pulled"))
+    return [len(found), len(result.paths), pulled.new, sum(row.ok for row in (await peer.store(result)).rows)]
+
+
 async def main():
     """All of it; the last line that is printed tells what came of it."""
     told = {"platform": sys.platform}
@@ -64,5 +72,6 @@ async def main():
         pacs.allow["WORKSTATION"] = ("memory", workstation.port)
         told["moved"] = [bool(peer.move(StudyInstanceUID="1.2.3", to=workstation)), len(workstation.files)]
         told["aio"] = await echoes(("memory", pacs.port))
+        told["awaited"] = await awaited(nd.AsyncPeer(pacs), got)
 
     print(json.dumps(told))

@@ -57,6 +57,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         ("files", 12),
         ("moved", [True, 12]),
         ("aio", [0, 0]),
+        ("awaited", [1, 12, 12, 12]),
         (
             "arrows",
             [

@@ -1,0 +1,238 @@
+"""Several associations share what one call asks for, by `Peer` and `AsyncPeer`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+import nbdicom as nd
+from nbdicom.data import instance
+from nbdicom.errors import AssociationRejected, NoPresentationContext, OperationCancelled, QueryError
+from nbdicom.operations.requests import Refuse
+from nbdicom.peer.line import Waiting, run
+from tests.peer.conftest import ct
+from tests.peer.test_transfer import CT, role
+
+SERIES = [f"1.2.3.{number}" for number in range(1, 8)]
+EACH = 2
+LIMIT = 60.0
+
+
+class Archive:
+    """Seven series of two instances; *meet* is called with each retrieval."""
+
+    def __init__(self, meet: Callable[[Any], object] = lambda request: None) -> None:
+        self.meet = meet
+        self.asked: list[str] = []
+
+    def get(self, request: Any) -> list[Any]:
+        series = str(request.identifier().SeriesInstanceUID)
+        self.asked.append(series)
+        self.meet(request)
+        return [instance(ct(series, number + 1)) for number in range(EACH)]
+
+    def find(self, request: Any) -> Iterator[dict[str, Any]]:
+        query = request.identifier()
+        series = str(query.get("SeriesInstanceUID", ""))
+        if query.QueryRetrieveLevel == "STUDY":
+            yield {"StudyInstanceUID": "1.2.3", "SOPClassesInStudy": CT}
+        elif query.QueryRetrieveLevel == "SERIES":
+            for one in [series] if series else SERIES:
+                yield {"SeriesInstanceUID": one, "Modality": "CT", "NumberOfSeriesRelatedInstances": EACH}
+        else:
+            for number in range(EACH):
+                yield {"SOPInstanceUID": str(ct(series, number + 1).SOPInstanceUID), "SOPClassUID": CT}
+
+
+def start(scp: Any, archive: Archive, services: tuple[str, ...] = ("Find", "Get", "Move"), **options: Any) -> Any:
+    """A peer that offers C-FIND, C-GET and C-MOVE."""
+    models = [f"StudyRootQueryRetrieveInformationModel{service}" for service in services]
+    contexts = [role(one) for one in ("Verification", CT, *models)]
+    return scp(contexts=contexts, find=archive.find, get=archive.get, move=archive.get, **options)
+
+
+@pytest.fixture
+def serving(scp_of_both: Any) -> Callable[..., Any]:
+    """``serving(archive)`` for `Peer` and `AsyncPeer`."""
+    return partial(start, scp_of_both)
+
+
+@pytest.fixture
+def blocking(scp: Any) -> Callable[..., Any]:
+    """The same for `Peer` alone."""
+    return partial(start, scp)
+
+
+def meeting(count: int) -> Callable[[Any], object]:
+    """So many retrievals go on at the same time, or fail."""
+    barrier = threading.Barrier(count, timeout=LIMIT)
+
+    def meet(request: Any) -> None:
+        try:
+            barrier.wait()
+        except threading.BrokenBarrierError:
+            raise Refuse(0xC001, "alone") from None
+
+    return meet
+
+
+def uids_in(folder: Path) -> list[str]:
+    return sorted(str(pydicom.dcmread(path).SOPInstanceUID) for path in folder.rglob("*.dcm"))
+
+
+def expected(series: list[str]) -> list[str]:
+    return sorted(str(ct(one, number + 1).SOPInstanceUID) for one in series for number in range(EACH))
+
+
+def test_requests_go_on_at_the_same_time(serving: Any, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    with nd.record() as wire:
+        result = serving(Archive(meeting(3))).get(
+            StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES[:3], to=tmp_path, associations=3,
+            progress=lambda done, total: seen.append((done, total)),
+        )  # fmt: skip
+    assert result.ok, str(result)
+    assert uids_in(tmp_path) == expected(SERIES[:3])
+    assert [row.series for row in result.rows] == [one for one in SERIES[:3] for _ in range(EACH)]  # in their order
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen) and seen[-1] == (6, 6)
+    stored = {one.number for one in wire.associations if one.role == "requestor"}
+    assert len(stored) >= 3  # those that were opened in other threads are recorded, too
+
+
+def test_moves_go_on_at_the_same_time(serving: Any, tmp_path: Path) -> None:
+    with nd.serve(to=tmp_path, ae_title="DEST") as receiver:
+        peer = serving(Archive(meeting(3)), destination=lambda title: ("127.0.0.1", receiver.port))
+        moved = peer.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES[:3], to="DEST", associations=3)
+    assert moved.ok and moved.completed == 6, str(moved)
+    assert uids_in(tmp_path) == expected(SERIES[:3])
+
+
+@pytest.mark.parametrize("associations", [1, 2, 5, 50])
+def test_each_takes_the_next(serving: Any, tmp_path: Path, associations: int) -> None:
+    archive = Archive()
+    result = serving(archive).get(
+        StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=associations
+    )
+    assert result.ok and len(result.answers) == 7
+    assert sorted(archive.asked) == SERIES  # each of them once
+    assert uids_in(tmp_path) == expected(SERIES)
+
+
+def test_a_peer_that_wants_one_association_has_one(serving: Any, tmp_path: Path) -> None:
+    archive = Archive()
+    peer = serving(archive, server={"limits": nd.Limits(associations=1)})
+    result = peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=4)
+    assert result.ok, str(result)
+    assert sorted(archive.asked) == SERIES
+
+
+def test_a_pull_from_a_peer_that_wants_one_association(blocking: Any, tmp_path: Path) -> None:
+    """Neither the questions nor what is fetched fail for it."""
+    peer = blocking(Archive(), server={"limits": nd.Limits(associations=1)})
+    pulled = peer.pull(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=3)
+    assert [row.state for row in pulled.rows] == ["complete"] * 7, str(pulled)
+
+
+def test_a_peer_that_wants_none(serving: Any, tmp_path: Path) -> None:
+    peer = serving(Archive(), accept=lambda rq, address: nd.operations.handlers.Reject(2, 3, 2))
+    with pytest.raises(AssociationRejected):
+        peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=4)
+
+
+def test_a_peer_without_the_service(serving: Any, tmp_path: Path) -> None:
+    peer = serving(Archive(), services=("Find", "Move"))
+    with pytest.raises(NoPresentationContext):
+        peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=3)
+
+
+@pytest.mark.parametrize("verb", ["get", "move", "retrieve", "pull"])
+def test_no_association_is_no_way(scp: Any, tmp_path: Path, verb: str) -> None:
+    with pytest.raises(QueryError, match="1 or more"):
+        getattr(scp(), verb)(StudyInstanceUID="1.2.3", to=tmp_path, associations=0)
+
+
+# ------------------------------------------------------------------------------- by a thread that waits
+
+
+@pytest.mark.parametrize("method", ["get", "move"])
+def test_a_pull_over_several_associations(blocking: Any, tmp_path: Path, method: str) -> None:
+    met = meeting(3)
+    archive = Archive(lambda request: met(request) if len(archive.asked) <= 3 else None)
+    peer = blocking(archive, destination=lambda title: ("127.0.0.1", port))
+    with nd.serve(to=tmp_path) as free:
+        port = free.port
+    pulled = peer.pull(
+        StudyInstanceUID="1.2.3", to=tmp_path / "cohort", method=method, listen=("127.0.0.1", port), associations=3
+    )
+    assert pulled.ok, str(pulled)
+    assert uids_in(tmp_path / "cohort") == expected(SERIES)
+    assert len((tmp_path / "cohort" / "manifest.jsonl").read_text().splitlines()) == 7 * EACH + 7
+    archive.asked.clear()
+    assert peer.pull(StudyInstanceUID="1.2.3", to=tmp_path / "cohort", associations=3).ok
+    assert archive.asked == []  # all of it is there
+
+
+def test_a_job_that_is_cancelled_stops_all_of_them(blocking: Any, tmp_path: Path) -> None:
+    begun = threading.Semaphore(0)
+    never = threading.Event()
+
+    def until_cancelled(request: Any) -> None:
+        begun.release()
+        while not request.cancelled and not never.wait(0.01):
+            pass
+
+    archive = Archive(until_cancelled)
+    job = blocking(archive).retrieve(
+        StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=3, wait=False
+    )
+    for _ in range(3):
+        assert begun.acquire(timeout=LIMIT)
+    job.cancel()
+    with pytest.warns(nd.peer.notices.IncompleteTransfer):
+        result = job.wait()
+    assert len(archive.asked) == 3  # nothing else was begun
+    assert len(result.answers) == 7 and all(isinstance(one.error, OperationCancelled) for one in result.answers)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_one_raises_stops_the_others(blocking: Any, tmp_path: Path, error: type[BaseException]) -> None:
+    def fail(done: int, total: int | None) -> None:
+        if done:
+            raise error
+
+    archive = Archive()
+    with pytest.raises(error):
+        blocking(archive).get(
+            StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=2, progress=fail
+        )
+    assert threading.active_count() < 50 and not [one for one in threading.enumerate() if "nbdicom-call" in one.name]
+
+
+def test_in_memory_one_comes_after_the_other(tmp_path: Path) -> None:
+    with nd.demo_pacs(host="memory") as pacs:
+        peer = nd.Peer(pacs)
+        studies = peer.studies(ModalitiesInStudy="CT")
+        assert studies.dicom.get(to=tmp_path, associations=3).ok
+
+
+def test_side_by_side_in_threads() -> None:
+    caller = Waiting(nd.Peer("SCP@127.0.0.1:1"))
+    barrier = threading.Barrier(3, timeout=LIMIT)
+
+    async def verb(number: int) -> int:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait()
+        return number
+
+    async def all_of_them() -> list[int]:
+        return await caller.together([verb(number) for number in range(3)])
+
+    assert run(all_of_them()) == [0, 1, 2] and not barrier.broken
