@@ -57,9 +57,9 @@ class AsyncPeer(Remote):
     ...     with nd.demo_pacs(host="memory") as pacs:
     ...         peer = nd.AsyncPeer(pacs, calling="CT1")
     ...         studies = await peer.studies(ModalitiesInStudy="MR")
-    ...         return await peer.echo(), len(studies), await peer.workitems.create(ProcedureStepLabel="read") is not None
+    ...         return await peer.echo() == 0, len(studies), bool(await peer.workitems.create(ProcedureStepLabel="read"))
     >>> asyncio.run(a_day())
-    (<Status 0000H Success>, 4, True)
+    (True, 4, True)
     """
 
     def associate(
