@@ -1,7 +1,8 @@
 """What runs in this process, at the level of a module: a notebook forgets its variables, but not its ports.
 
 Servers, so that a cell which is run again replaces what it started before; acceptors that listen, so that `nbdicom.record`
-finds them; associations that rest, and peers that a table leads back to; the ports of the host ``"memory"``.
+finds them; associations that rest, and peers that a table leads back to; the ports of the host ``"memory"``.  A process that
+is forked touches none of it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 `record` (or ``trace=True``) makes a `Recorder`; it and what `load` reads from a file are a `Recording`, which has the views:
 summary, ladder, dissection, state machine, table of events.  All of them are made from the declarations of `nbdicom.core`.
 `on` and `fan_out` make observers: functions that are called with events of some kinds.
+
+`observing` and `recorder` take events, `recording` keeps them; `arrows` makes messages of them, `pdvs` joins the fragments
+of one, `dissection` takes bytes apart and `words` says what they mean.  `ladder`, `states` (drawn by `diagram`) and `views`
+are what is seen, `page` is their HTML; `transcript`, `redact` and `capture` are about files.
 """
 
 from __future__ import annotations
