@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from nbdicom.tls import TLS
+
 _DAY = datetime.timedelta(days=1)
 
 
@@ -88,3 +90,14 @@ class Authority:
         at = self.folder / f"{name}.crl"
         at.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return at
+
+
+class Hospital:
+    """An authority, an acceptor's certificate and a requestor's, and an authority that it does not know."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = Authority(folder)
+        self.stranger = Authority(folder / "stranger", "Another CA")
+        self.pacs, self.modality = self.authority.issue("pacs"), self.authority.issue("modality")
+        self.server = TLS(ca=self.authority.certificate, **self.pacs.pair)
+        self.client = TLS(ca=self.authority.certificate, **self.modality.pair)

@@ -24,13 +24,14 @@ IN_MEMORY = ["blocking in memory", "asyncio in memory"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The memory network joins our drivers, and nobody else has a wire to it."""
+    """The memory network joins our drivers, nobody else has a wire to it, and what says ``ON_SOCKETS`` is about others."""
     items[:] = [item for item in items if _makes_sense(item)]
 
 
 def _makes_sense(item: pytest.Item) -> bool:
     values = getattr(getattr(item, "callspec", None), "params", {})
-    return values.get("scp_driver") not in IN_MEMORY or "scu_driver" in values
+    in_memory = values.get("scp_driver") in IN_MEMORY
+    return not in_memory or ("scu_driver" in values and not getattr(item.module, "ON_SOCKETS", False))
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,14 @@ def nothing_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         for association in list(DIALED):
             association._driver.transport.close()
         DIALED.clear()
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Certificates."""
+    from certificates import Hospital  # most tests have no use for them
+
+    return Hospital(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

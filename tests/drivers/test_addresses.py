@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scripted import FAST, LIMIT, Instance
+from scripted import FAST, LIMIT, Dial, Instance, Serve
 
 from nbdicom.address import join_address, split_address
 from nbdicom.errors import ConnectionFailed
@@ -19,13 +19,7 @@ from nbdicom.peer import Peer
 from nbdicom.receiver import Receiver
 from nbdicom.trace.recorder import Recorder
 
-Serve, Dial = Callable[..., Any], Callable[..., Any]
-
-
-@pytest.fixture(params=["blocking", "asyncio"])
-def scp_driver(request: pytest.FixtureRequest) -> str:
-    """Which driver the acceptor has; in memory there are no connections."""
-    return str(request.param)
+ON_SOCKETS = True  # in memory there are no connections
 
 
 def has_loopback_6() -> bool:

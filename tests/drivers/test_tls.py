@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import Authority, Files
-from scripted import FAST, FIND, LIMIT, Instance, Sink, Wire, Zeros, a_associate_rq, served
+from certificates import Files, Hospital
+from scripted import FAST, FIND, LIMIT, Dial, Instance, Serve, Sink, Wire, Zeros, a_associate_rq, served
 
 from nbdicom.blocking import Server
 from nbdicom.config import OperationsWindow
@@ -32,29 +32,7 @@ from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
 from nbdicom.tls import PROFILES, TLS, offered_protocols
 
-Serve, Dial = Callable[..., Any], Callable[..., Any]
-
-
-@pytest.fixture(params=["blocking", "asyncio"])
-def scp_driver(request: pytest.FixtureRequest) -> str:
-    """Which driver the acceptor has; in memory there are no connections."""
-    return str(request.param)
-
-
-class Hospital:
-    """An authority, a server's certificate and a client's."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder)
-        self.stranger = Authority(folder / "stranger", "Another CA")
-        self.pacs, self.modality = self.authority.issue("pacs"), self.authority.issue("modality")
-        self.server = TLS(ca=self.authority.certificate, **self.pacs.pair)
-        self.client = TLS(ca=self.authority.certificate, **self.modality.pair)
-
-
-@pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
-    return Hospital(tmp_path_factory.mktemp("certificates"))
+ON_SOCKETS = True  # in memory there are no connections
 
 
 @pytest.fixture

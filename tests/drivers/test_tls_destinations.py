@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import Authority
+from certificates import Hospital
 from scripted import CT, FAST, Dial, Instance, Serve
 
 import nbdicom as nd
@@ -16,26 +16,7 @@ from nbdicom.pacs import Pacs
 from nbdicom.peer import IncompleteTransfer, Peer
 from nbdicom.tls import TLS
 
-
-class Hospital:
-    """An authority, a certificate for the archive and one for the workstation."""
-
-    def __init__(self, folder: Path) -> None:
-        authority, stranger = Authority(folder), Authority(folder / "stranger", "Another CA")
-        self.archive = TLS(ca=authority.certificate, **authority.issue("archive").pair)
-        self.workstation = TLS(ca=authority.certificate, **authority.issue("workstation").pair)
-        self.stranger = TLS(ca=authority.certificate, **stranger.issue("stranger").pair)
-
-
-@pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
-    return Hospital(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(params=["blocking", "asyncio"])
-def scp_driver(request: pytest.FixtureRequest) -> str:
-    """Nothing is secured in memory."""
-    return str(request.param)
+ON_SOCKETS = True  # nothing is secured in memory
 
 
 def test_a_handler_names_a_secured_destination(serve: Serve, dial: Dial, hospital: Hospital) -> None:
@@ -46,25 +27,26 @@ def test_a_handler_names_a_secured_destination(serve: Serve, dial: Dial, hospita
         shown.extend(there.certificate.names[:1])
         return 0
 
-    with serve(Handlers(store=store), ae_title="STORE", tls=hospital.workstation) as destination:
+    with serve(Handlers(store=store), ae_title="STORE", tls=hospital.client) as destination:
         handlers = Handlers(
             move=lambda request: [Instance(number) for number in range(3)],
-            destination=lambda title: (*destination.address, hospital.archive),
+            destination=lambda title: (*destination.address, hospital.server),
         )
         with serve(handlers) as server, dial(server.address) as association:
             responses = association.move(b"keys", destination="STORE")
             assert [value.completed for value in responses] == [1, 2, 3]
             assert responses.status == 0
-    assert shown == ["archive"] * 3  # with the certificate that the handler gave
+    assert shown == ["pacs"] * 3  # with the certificate that the handler gave
 
 
 @pytest.mark.parametrize("how", ["plain", "stranger"])
 def test_a_destination_that_refuses_what_the_handler_names(
     serve: Serve, dial: Dial, hospital: Hospital, how: str
 ) -> None:
-    more = () if how == "plain" else (hospital.stranger,)
+    unknown = TLS(ca=hospital.authority.certificate, **hospital.stranger.issue("stranger").pair)
+    more = () if how == "plain" else (unknown,)
     stored: list[Any] = []
-    with serve(Handlers(store=stored.append), ae_title="STORE", tls=hospital.workstation) as destination:
+    with serve(Handlers(store=stored.append), ae_title="STORE", tls=hospital.client) as destination:
         handlers = Handlers(
             move=lambda request: [Instance(1), Instance(2)], destination=lambda title: (*destination.address, *more)
         )
@@ -88,15 +70,15 @@ def image() -> Any:
 
 @pytest.mark.parametrize("secured", [True, False], ids=["move_tls", "without it"])
 def test_the_pacs_moves_to_a_secured_destination(hospital: Hospital, tmp_path: Path, secured: bool) -> None:
-    with nd.serve(to=tmp_path / "in", ae_title="WORKSTATION", tls=hospital.workstation) as receiver:
+    with nd.serve(to=tmp_path / "in", ae_title="WORKSTATION", tls=hospital.client) as receiver:
         assert isinstance(receiver, nd.Receiver)
         pacs = Pacs(
             tmp_path / "pacs", durability="none", timeouts=FAST, allow={"WORKSTATION": ("127.0.0.1", receiver.port)},
-            tls=hospital.archive, move_tls=hospital.archive if secured else None,
+            tls=hospital.server, move_tls=hospital.server if secured else None,
         )  # fmt: skip
         with pacs:
             assert pacs.add(image()).stored == 1
-            peer = Peer(pacs.address, tls=hospital.workstation, timeouts=FAST)
+            peer = Peer(pacs.address, tls=hospital.client, timeouts=FAST)
             if secured:
                 assert peer.move(StudyInstanceUID="1.2.3", to=receiver).completed == 1
             else:
@@ -108,9 +90,9 @@ def test_the_pacs_moves_to_a_secured_destination(hospital: Hospital, tmp_path: P
 @pytest.mark.parametrize("handlers", [None, Handlers()], ids=["Receiver", "Server"])
 def test_a_server_made_by_one_call(hospital: Hospital, handlers: Handlers | None, tmp_path: Path) -> None:
     folder = {} if handlers is not None else {"to": tmp_path / "received"}
-    with nd.serve(handlers, ae_title="SCP", tls=hospital.archive, **folder) as server:
+    with nd.serve(handlers, ae_title="SCP", tls=hospital.server, **folder) as server:
         host, port = server.address if isinstance(server, nd.Server) else ("127.0.0.1", server.port)
-        secured = Peer("SCP", host, port, tls=hospital.workstation, timeouts=FAST)
+        secured = Peer("SCP", host, port, tls=hospital.client, timeouts=FAST)
         assert secured.echo().ok
         secured.close()
         with pytest.raises(AssociationError):
