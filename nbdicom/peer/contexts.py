@@ -53,15 +53,13 @@ _OTHERS: tuple[UID, ...] = tuple(
 )
 
 
-def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list[PresentationContext]:
-    """Storage contexts with the SCP role for us.
+def retrieve_contexts(classes: Iterable[str] = ()) -> list[PresentationContext]:
+    """Storage contexts with the SCP role for us, beside that of the retrieval.
 
     Parameters
     ----------
     classes : iterable of str
         The SOP Classes that are wanted; without any, those that archives commonly hold.
-    reserved : int
-        Contexts of the association that are needed for something else.
 
     Returns
     -------
@@ -69,7 +67,7 @@ def retrieve_contexts(classes: Iterable[str] = (), *, reserved: int = 1) -> list
         For each class as many contexts as there is room for; of more classes than fit, those that the standard knows.
     """
     wanted = sorted(set(map(UID, classes)), key=lambda uid: (sop_class(uid) is None, uid)) or list(COMMON_STORAGE)
-    room = MAX_CONTEXTS - reserved
+    room = MAX_CONTEXTS - 1
     wanted = wanted[:room]
     groups = _groups(room // len(wanted))
     return [PresentationContext(uid, group, scu_role=False, scp_role=True) for uid in wanted for group in groups]

@@ -47,10 +47,9 @@ class ColumnAccessor:
         values = [function(value) if isinstance(value, str) else pd.NA for value in self._column]
         return pd.Series(values, index=self._column.index, name=self._column.name, dtype="string")
 
-    def _component(self, number: int, group: int = 0) -> pd.Series[Any]:
+    def _component(self, number: int) -> pd.Series[Any]:
         def part(name: str) -> str:
-            groups = name.split("=")
-            parts = groups[group].split("^") if len(groups) > group else []
+            parts = name.partition("=")[0].split("^")
             return parts[number] if len(parts) > number else ""
 
         return self._mapped(part)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.errors import NbdicomError, QueryError
+from nbdicom.errors import NbdicomError, QueryError, system_reason
 from nbdicom.table import Table, Tabular
 
 if TYPE_CHECKING:
@@ -153,9 +153,8 @@ class Peers(Tabular):
             fresh.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", "utf-8")
             fresh.replace(self.path)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
             raise NbdicomError(
-                f"{self.path} cannot be written: {reason}", hint="NBDICOM_CONFIG names another folder"
+                f"{self.path} cannot be written: {system_reason(error)}", hint="NBDICOM_CONFIG names another folder"
             ) from error
 
 

@@ -24,6 +24,7 @@ from nbdicom.errors import (
     OperationTimeout,
     RemoteProtocolError,
     TLSFailed,
+    system_reason,
 )
 from nbdicom.memory import is_memory
 from nbdicom.table import Table, Tabular, printable
@@ -127,8 +128,7 @@ class _Examination:
         except NbdicomError as error:
             self._fail(self._steps_name(), error)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            self._fail(self._steps_name(), ConnectionFailed(f"the system says: {reason}"))
+            self._fail(self._steps_name(), ConnectionFailed(f"the system says: {system_reason(error)}"))
         return EchoReport(
             address=peer.address,
             calling=peer.calling,
