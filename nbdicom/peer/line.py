@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
@@ -61,27 +61,41 @@ def run(verb: Coroutine[Any, Any, T]) -> T:
 
 
 def side_by_side(verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """What several verbs give, each run in a thread of its own; see `Caller.together`."""
-    interrupts = [Interrupt() for _ in verbs]
+    """What several verbs give, each run in a thread of its own; see `Caller.together`.
 
-    def work(verb: Coroutine[Any, Any, T], interrupt: Interrupt) -> T:
-        with interrupt.listening():
-            return run(verb)
+    The threads are none of an executor: for those an interpreter that ends would wait, until the last instance is here.
+    """
+    interrupts, futures = [Interrupt() for _ in verbs], [Future[T]() for _ in verbs]
 
-    with ThreadPoolExecutor(len(verbs), thread_name_prefix="nbdicom-call") as threads:
+    def work(verb: Coroutine[Any, Any, T], interrupt: Interrupt, future: Future[T]) -> None:
         try:
-            futures = [
-                threads.submit(copy_context().run, work, verb, interrupt)
-                for verb, interrupt in zip(verbs, interrupts, strict=True)
-            ]
-            going, failed = set(futures), None
-            while going and failed is None:
-                ended, going = wait(going, PERIOD, FIRST_EXCEPTION)
-                failed = next((error for future in ended if (error := future.exception())), None)
-                look_up()
-        finally:  # where all have ended, this stops nobody
-            for interrupt in interrupts:
-                interrupt.request()
+            with interrupt.listening():
+                result = run(verb)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threads: list[threading.Thread] = []
+    try:
+        for number, given in enumerate(zip(verbs, interrupts, futures, strict=True)):
+            thread = threading.Thread(
+                target=copy_context().run, args=(work, *given), name=f"nbdicom-call {number}", daemon=True
+            )
+            thread.start()
+            threads.append(thread)
+        going, failed = set(futures), None
+        while going and failed is None:
+            ended, going = wait(going, PERIOD, FIRST_EXCEPTION)
+            failed = next((error for future in ended if (error := future.exception())), None)
+            look_up()
+    finally:  # where all have ended, this stops nobody
+        for verb in verbs[len(threads) :]:
+            verb.close()  # there was no thread for it
+        for interrupt in interrupts:
+            interrupt.request()
+        for thread in threads:
+            thread.join()
     if failed is not None:
         raise failed
     return [future.result() for future in futures]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -213,7 +215,40 @@ def test_what_one_raises_stops_the_others(blocking: Any, tmp_path: Path, error: 
         blocking(archive).get(
             StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=2, progress=fail
         )
-    assert threading.active_count() < 50 and not [one for one in threading.enumerate() if "nbdicom-call" in one.name]
+    assert not [one for one in threading.enumerate() if "nbdicom-call" in one.name]
+
+
+PROGRAM = """
+import sys
+import nbdicom as nd
+peer = nd.Peer("SCP", "127.0.0.1", int(sys.argv[1]))
+nd.Job(lambda job: peer.get(StudyInstanceUID=["1.2.3", "1.2.4"], to=sys.argv[2], associations=2, progress=job)).start()
+sys.stdin.readline()
+"""
+
+
+def test_an_interpreter_that_ends_waits_for_none(blocking: Any, tmp_path: Path) -> None:
+    """What a job retrieves over several associations ends with the process, as over one."""
+    begun, never = threading.Semaphore(0), threading.Event()
+
+    class Patient(Archive):
+        def get(self, request: Any) -> list[Any]:
+            begun.release()
+            while not request.cancelled and not never.wait(0.01):
+                pass
+            return []
+
+    peer = blocking(Patient())
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(peer.port), str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        try:
+            assert begun.acquire(timeout=LIMIT) and begun.acquire(timeout=LIMIT)
+            assert child.communicate("\n", LIMIT) == ("", "")
+        finally:
+            never.set()
+            child.kill()
 
 
 def test_in_memory_one_comes_after_the_other(tmp_path: Path) -> None:
