@@ -289,7 +289,10 @@ class Wire(asyncio.BufferedProtocol):
         """End our side of the connection; the peer may still be read."""
         if self.transport is not None and not self.transport.is_closing() and not self._finished:
             self._finished = True
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:
+                self.transport.abort()  # the peer has reset it, and the loop does not know it yet
 
     def _over(self) -> AssociationError:
         """Why the association is over, for the caller; nobody needs the connection any more."""

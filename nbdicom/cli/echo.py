@@ -11,14 +11,13 @@ import sys
 from nbdicom.cli.parser import settings_of
 from nbdicom.cli.records import write_records
 from nbdicom.peer.entity import RemoteEntity
-from nbdicom.peer.report import examine
 
 __all__ = ["run"]
 
 
 def run(options: argparse.Namespace) -> int:
     """Verify the peer and print the steps."""
-    report = examine(RemoteEntity(options.peer, **settings_of(options)))
+    report = RemoteEntity(options.peer, **settings_of(options)).echo()
     if options.shape is None:
         print(report)
     else:

@@ -30,10 +30,10 @@ from nbdicom.peer.pulled import PullResult
 from nbdicom.peer.pulling import check_tries, pull
 from nbdicom.peer.query import Query
 from nbdicom.peer.receiving import Plan, retrieve
+from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.results import CommitResult, MoveResult, RetrieveResult, StoreResult, told
 from nbdicom.peer.selection import each_item
 from nbdicom.peer.worklist import WorklistQuery
-from nbdicom.status import Status
 from nbdicom.table import Table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AsyncPeer(Remote):
     ...     with nd.demo_pacs(host="memory") as pacs:
     ...         peer = nd.AsyncPeer(pacs, calling="CT1")
     ...         studies = await peer.studies(ModalitiesInStudy="MR")
-    ...         return await peer.echo() == 0, len(studies), bool(await peer.workitems.create(ProcedureStepLabel="read"))
+    ...         return bool(await peer.echo()), len(studies), bool(await peer.workitems.create(ProcedureStepLabel="read"))
     >>> asyncio.run(a_day())
     (True, 4, True)
     """
@@ -91,15 +91,15 @@ class AsyncPeer(Remote):
             **self._settings(window),
         )
 
-    async def echo(self) -> Status:
-        """Verify the peer (C-ECHO, PS3.4 Annex A); what is wrong is raised.
+    async def echo(self) -> EchoReport:
+        """Verify the peer (C-ECHO), step by step; see `Peer.echo`.
 
-        Raises
-        ------
-        ConnectionFailed, AssociationRejected, AssociationAborted, OperationTimeout, OperationFailed
+        Returns
+        -------
+        EchoReport
+            True if the peer answered Success.  Nothing is raised but a cancellation: a failure is a row.
         """
-        async with self.associate(["Verification"]) as association:
-            return await association.echo()
+        return await examine(Awaiting(self))
 
     # ------------------------------------------------------------------------------- query
 
@@ -466,7 +466,7 @@ class AsyncPeer(Remote):
             f"AsyncPeer {self.address}, calling AE title {self.calling}",
             ("call", "what it does"),
             [
-                ("await pacs.echo()", "verify it"),
+                ("await pacs.echo()", "verify it, step by step"),
                 (
                     'await pacs.studies(PatientName="DOE*")',
                     "a table of studies; also patients(), series(), instances()",

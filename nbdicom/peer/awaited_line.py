@@ -6,7 +6,7 @@ None is kept for the next call: nobody would release it when the loop has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nbdicom import aio
 from nbdicom.aio.opening import Opening
-from nbdicom.core.negotiation import PresentationContext
+from nbdicom.config import OperationsWindow
+from nbdicom.core.negotiation import ContextLike, PresentationContext
 from nbdicom.core.streams import DataSink
+from nbdicom.core.trace import Tracer
 from nbdicom.errors import NbdicomError
 from nbdicom.memory import is_memory
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import StoreRequest
-from nbdicom.peer.calling import Caller, Inbox, Line
+from nbdicom.peer.calling import Caller, Calls, Inbox, Line
 from nbdicom.receiver import Receiver, StoredFile, storage_support
 
 if TYPE_CHECKING:
@@ -37,6 +39,17 @@ class Awaiting(Caller):
     stops = (asyncio.CancelledError, KeyboardInterrupt)  # they go on always: a timeout or a group of tasks waits for it
 
     peer: AsyncPeer
+
+    async def resolve(self) -> list[str]:
+        """By the loop, which asks the system in a thread."""
+        import socket
+
+        found = await asyncio.get_running_loop().getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    async def open(self, contexts: Iterable[ContextLike], *, window: OperationsWindow, trace: Tracer) -> Calls:
+        """One of its own, as always."""
+        return await self.peer.associate(contexts, window=window, trace=trace)
 
     def line(self, contexts: Sequence[PresentationContext]) -> Line:
         """A line to the peer."""

@@ -16,8 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
-from nbdicom.core.negotiation import Negotiation, PresentationContext
+from nbdicom.config import OperationsWindow
+from nbdicom.core.negotiation import ContextLike, Negotiation, PresentationContext
 from nbdicom.core.streams import DataSink
+from nbdicom.core.trace import Tracer
 from nbdicom.errors import WHERE_RESULTS_ARE, OperationCancelled
 from nbdicom.operations.requests import (
     Match,
@@ -69,6 +71,10 @@ class Calls(Protocol):
     @property
     def is_established(self) -> bool:
         """True while operations can be invoked."""
+        ...
+
+    async def echo(self) -> Status:
+        """C-ECHO."""
         ...
 
     def find(self, identifier: Any, *, model: str) -> Answers[Match]:
@@ -153,6 +159,26 @@ class Caller(ABC):
 
     def __init__(self, peer: Remote) -> None:
         self.peer = peer
+
+    @abstractmethod
+    async def resolve(self) -> list[str]:
+        """The addresses of the peer's host.
+
+        Raises
+        ------
+        OSError, UnicodeError
+            If there is none.
+        """
+
+    @abstractmethod
+    async def open(self, contexts: Iterable[ContextLike], *, window: OperationsWindow, trace: Tracer) -> Calls:
+        """A new association, for one who wants to see it from its beginning and releases it.
+
+        Raises
+        ------
+        AssociationError, OperationTimeout, ConnectionFailed
+            If it cannot be opened.
+        """
 
     @abstractmethod
     def line(self, contexts: Sequence[PresentationContext]) -> Line:

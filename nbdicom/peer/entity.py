@@ -24,6 +24,7 @@ from nbdicom.trace.observing import recorder_of
 
 if TYPE_CHECKING:
     from nbdicom.peer.query import InformationModel, Level
+    from nbdicom.peer.report import EchoReport
     from nbdicom.tls import TLS
 
 __all__ = ["DEFAULT_CONTEXTS", "Remote", "RemoteEntity"]
@@ -213,6 +214,20 @@ class RemoteEntity(Remote):
             trace=self.trace if trace is None else trace,
             **self._settings(window),
         )
+
+    def echo(self) -> EchoReport:
+        """Verify the peer (C-ECHO), step by step.
+
+        Returns
+        -------
+        EchoReport
+            True if the peer answered Success.  Nothing is raised: a failure is a row that says at which step, who says
+            so, and what to try.
+        """
+        from nbdicom.peer.line import Waiting, run
+        from nbdicom.peer.report import examine
+
+        return run(examine(Waiting(self)))
 
     def close(self) -> None:
         """Release at once what stays open for the next call (see `Timeouts.linger`); the peer can be called again."""

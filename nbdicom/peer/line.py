@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from nbdicom.blocking import Association, Responses
 from nbdicom.blocking.interrupt import PERIOD, Interrupt, Interrupted, look_up
-from nbdicom.core.negotiation import Negotiation, PresentationContext
+from nbdicom.config import OperationsWindow
+from nbdicom.core.negotiation import ContextLike, Negotiation, PresentationContext
 from nbdicom.core.streams import DataSink
+from nbdicom.core.trace import Tracer
 from nbdicom.errors import NbdicomError
 from nbdicom.memory import is_memory
 from nbdicom.operations.requests import (
@@ -29,7 +31,7 @@ from nbdicom.operations.requests import (
     StoreRequest,
     SubOperations,
 )
-from nbdicom.peer.calling import Caller, Inbox, Line
+from nbdicom.peer.calling import Caller, Calls, Inbox, Line
 from nbdicom.running import idle
 from nbdicom.status import Status
 
@@ -108,6 +110,17 @@ class Waiting(Caller):
     returning = (Interrupted,)  # who cancels a `Job` wants what it has
 
     peer: RemoteEntity
+
+    async def resolve(self) -> list[str]:
+        """By the system, while this thread waits."""
+        import socket
+
+        found = socket.getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    async def open(self, contexts: Iterable[ContextLike], *, window: OperationsWindow, trace: Tracer) -> Calls:
+        """None that is idle."""
+        return _Calls(self.peer.associate(contexts, window=window, trace=trace))
 
     def line(self, contexts: Sequence[PresentationContext]) -> Line:
         """A line to the peer."""
@@ -247,6 +260,9 @@ class _Calls:
     @property
     def is_established(self) -> bool:
         return self._association.is_established
+
+    async def echo(self) -> Status:
+        return self._association.echo()
 
     def find(self, identifier: Any, *, model: str) -> _Answers[Match]:
         return _Answers(self._association.find(identifier, model=model))

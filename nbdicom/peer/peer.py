@@ -13,7 +13,6 @@ from nbdicom.address import listening_address
 from nbdicom.core.extended import QueryOptions
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import Query
-from nbdicom.peer.report import EchoReport, examine
 from nbdicom.peer.selection import each_item
 from nbdicom.peer.transfers import Transfers
 from nbdicom.peer.worklist import WorklistQuery
@@ -76,19 +75,6 @@ class Peer(Transfers):
     >>> pacs.address
     'PACS@127.0.0.1:11112'
     """
-
-    # ------------------------------------------------------------------------------- verify
-
-    def echo(self) -> EchoReport:
-        """Verify the peer (C-ECHO), step by step.
-
-        Returns
-        -------
-        EchoReport
-            True if the peer answered Success.  Nothing is raised: a failure is a row that says at which step, who says
-            so, and what to try.
-        """
-        return examine(self)
 
     # ------------------------------------------------------------------------------- query
 

@@ -1,4 +1,4 @@
-"""`Peer.echo`: verify a peer step by step, and say at which step it fails, who says so and what to try.
+"""The verb behind `echo` of both peers: verify step by step, and say at which step it fails, who says so and what to try.
 
 The steps are those of the standard and of the network below it: name resolution, TCP connection, A-ASSOCIATE (PS3.8
 7.1), the presentation context for Verification, C-ECHO (PS3.4 Annex A), release.  One real association is made; its
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.address import join_address
-from nbdicom.blocking import Association
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Negotiation
 from nbdicom.core.trace import Connected, Secured, TraceEvent, fan_out
@@ -32,7 +31,8 @@ from nbdicom.table import Table, Tabular, printable
 if TYPE_CHECKING:
     import pandas
 
-    from nbdicom.peer.entity import RemoteEntity
+    from nbdicom.peer.calling import Caller, Calls
+    from nbdicom.peer.entity import Remote
 
 __all__ = ["EchoReport", "Step", "examine"]
 
@@ -104,16 +104,17 @@ class EchoReport(Tabular):
         return pandas.DataFrame(rows, columns=["step", "ok", "result", "ms"])
 
 
-def examine(peer: RemoteEntity) -> EchoReport:
-    """Verify *peer*; every failure is a row of the report, nothing but an interrupt is raised."""
-    return _Examination(peer).run()
+async def examine(caller: Caller) -> EchoReport:
+    """Verify the peer; every failure is a row of the report, nothing but an interrupt is raised."""
+    return await _Examination(caller).run()
 
 
 class _Examination:
     """The steps that were done, with the time that each took."""
 
-    def __init__(self, peer: RemoteEntity) -> None:
-        self._peer = peer
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._peer = caller.peer
         self._steps: list[Step] = []
         self._hints: list[str] = []
         self._error: NbdicomError | None = None
@@ -121,10 +122,10 @@ class _Examination:
         self._since = time.monotonic()
         self._events: list[TraceEvent] = []
 
-    def run(self) -> EchoReport:
+    async def run(self) -> EchoReport:
         peer = self._peer
         try:
-            self._examine()
+            await self._examine()
         except NbdicomError as error:
             self._fail(self._steps_name(), error)
         except OSError as error:
@@ -138,10 +139,10 @@ class _Examination:
             negotiation=self._negotiation,
         )
 
-    def _examine(self) -> None:
-        if not self._resolve():
+    async def _examine(self) -> None:
+        if not await self._resolve():
             return
-        association = self._associate()
+        association = await self._associate()
         if association is None:
             return
         try:
@@ -149,25 +150,23 @@ class _Examination:
             context = association.negotiation.context_for(_VERIFICATION)
             syntax = context.transfer_syntax.name if context.transfer_syntax else ""
             self._done("presentation context", f"Verification accepted, {syntax}")
-            status = association.echo()
+            status = await association.echo()
             self._done("C-ECHO", str(status))
             if not status.is_success:
                 self._hints.append("the peer answers, but not with Success: its log or its administrator knows why")
         finally:
-            association.release()
+            await association.release()
         self._done("release", "ok")
 
     # ------------------------------------------------------------------------------- steps
 
-    def _resolve(self) -> bool:
+    async def _resolve(self) -> bool:
         peer = self._peer
         if is_memory(peer.host):
             self._done(f"resolve {printable(peer.host)}", "the memory of this process")
             return True
-        import socket
-
         try:
-            found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+            addresses = await self._caller.resolve()
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "not a host name"
             self._fail(
@@ -177,15 +176,14 @@ class _Examination:
                 ),
             )
             return False
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         self._done(f"resolve {printable(peer.host)}", "ok" if addresses == [peer.host] else ", ".join(addresses))
         return True
 
-    def _associate(self) -> Association | None:
+    async def _associate(self) -> Calls | None:
         peer = self._peer
         tcp = f"TCP connect :{peer.port}"
         try:
-            association = peer.associate(
+            association = await self._caller.open(
                 [_VERIFICATION],
                 window=OperationsWindow(),  # one C-ECHO needs none
                 trace=fan_out(self._events.append, peer.trace),
@@ -278,7 +276,7 @@ _FIRST_BYTES = {
 }
 
 
-def _hints(error: NbdicomError, peer: RemoteEntity) -> list[str]:
+def _hints(error: NbdicomError, peer: Remote) -> list[str]:
     hints = [error.hint] if error.hint else []
     cause = error.__cause__
     if isinstance(error, AssociationRejected):

@@ -34,7 +34,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def test_echo_and_what_is_on_an_association(peer: nd.AsyncPeer) -> None:
     async def work() -> None:
-        assert await peer.echo() == 0
+        assert await peer.echo()
         async with peer.associate() as association:
             keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
             assert [match async for match in association.find(keys)] == []
