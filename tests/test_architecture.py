@@ -259,3 +259,10 @@ def test_nobody_sleeps() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "sleep":
                 assert ast.unparse(node.func) not in ("time.sleep", "sleep"), f"{path}:{node.lineno} sleeps"
+
+
+def test_nobody_changes_for_a_while_what_holds_for_the_process() -> None:
+    """Two threads that do so at once put back the wrong thing; `nbdicom.data.unseen` and `peer.notices` do without."""
+    for path in modules(ROOT):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert getattr(node, "attr", getattr(node, "id", "")) not in ("catch_warnings", "redirect_stdout"), path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
@@ -13,6 +12,7 @@ from nbdicom.config import Limits
 from nbdicom.core.streams import Buffer
 from nbdicom.data.elements import UNDEFINED
 from nbdicom.data.flat import encode_elements
+from nbdicom.data.unseen import unseen
 from nbdicom.data.values import encodings_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, TransferSyntax, transfer_syntax
@@ -176,16 +176,15 @@ def _encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
     file.is_little_endian = not facts.big_endian
     file.is_implicit_VR = facts.implicit_vr
     try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")  # taken and not shown: they quote the values, which may be a patient's
+        with unseen():
             write_dataset(file, _body(dataset, implicit_vr=facts.implicit_vr, big_endian=facts.big_endian))
-    except Exception as error:  # a value that does not fit its VR shows in many ways, and as soon as it is looked at
-        raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
-    if any(str(one.message).startswith("Failed to encode value") for one in told):
+    except Warning as lost:
         raise DataSetError(
             "the Dataset has text that is not in its Specific Character Set",
             hint="dataset.SpecificCharacterSet = 'ISO_IR 192' is UTF-8, which has everything",
-        )
+        ) from lost
+    except Exception as error:  # a value that does not fit its VR shows in many ways, and as soon as it is looked at
+        raise DataSetError(f"the Dataset cannot be encoded in {facts.name}: {type(error).__name__}") from error
     encoded = file.getvalue()
     return deflate(encoded) if facts.deflated else encoded
 

@@ -6,7 +6,6 @@ read and written by pydicom; pixel data are decoded and encoded by pydicom's cod
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.config import Limits
 from nbdicom.core.streams import Buffer, BytesSource, DataSource
 from nbdicom.data.codec import codec, inflated
+from nbdicom.data.unseen import unseen
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID, transfer_syntax
 
@@ -189,8 +189,7 @@ def transcoded(dataset: Dataset, source: str, target: str) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = PydicomUID(source)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote values
+        with unseen():
             if "PixelData" in dataset and dataset.file_meta.TransferSyntaxUID.is_compressed:
                 # YBR_FULL into RGB is rounded; the others are colours that only codecs have (PS3.3 C.7.6.3.1.2).
                 as_rgb = dataset.get("PhotometricInterpretation") != "YBR_FULL"

@@ -6,13 +6,14 @@ For identifiers and answers; `nbdicom.data.columns` reads them.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from struct import Struct
 from typing import Any
 
 from nbdicom.data.elements import CHARACTER_SET, EXPLICIT_HEAD, IMPLICIT_HEAD, LONG, LONG_VRS
+from nbdicom.data.unseen import unseen
 from nbdicom.data.values import GB_2312, encodings_of, extended_text, plan_of, tag_named
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
@@ -163,8 +164,7 @@ def _encode_extended(text: str, encodings: tuple[str, ...], vr: str) -> bytes:
     """
     from pydicom.charset import encode_string
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are answered by an error
+    with suppress(Warning), unseen():  # what is lost is answered by an error
         encoded = encode_string(text, list(encodings))
         for found in (encoded, GB_2312.encode() + encoded):
             if extended_text(found, encodings, vr) == text:

@@ -11,6 +11,7 @@ from struct import calcsize, unpack
 from typing import Any, NamedTuple
 
 from nbdicom.data.elements import CHARACTER_SET
+from nbdicom.data.unseen import unseen
 from nbdicom.errors import DataSetError
 from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
 
@@ -172,12 +173,9 @@ def extended_text(data: bytes, encodings: tuple[str, ...], vr: str) -> str:
 @lru_cache(maxsize=256)
 def encodings_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Python's names for the encodings of a Specific Character Set."""
-    import warnings
-
     from pydicom.charset import convert_encodings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an unknown name is read as the default repertoire
+    with unseen():  # an unknown name is read as the default repertoire
         try:
             return tuple(convert_encodings(list(names)))
         except (LookupError, ValueError):  # an unknown name, or no name at all

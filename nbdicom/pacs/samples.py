@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.core.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from nbdicom.data.unseen import unseen
 from nbdicom.pacs.phantoms import CT, ORIENTATIONS, Plane, Shape, abdomen, chest, head, pelvis, projection, render
 from nbdicom.uids import UID
 
@@ -332,15 +333,12 @@ def _real() -> Iterator[Dataset]:
 
 def _file(name: str) -> Iterator[Dataset]:
     """One of the files that are part of the pydicom package; another version of it may lack one."""
-    import warnings
-
     from pydicom import dcmread
     from pydicom.data import get_testdata_file
 
     path = get_testdata_file(name, download=False)
     if isinstance(path, str):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some of them are there because they are odd
+        with unseen():  # some of them are there because they are odd
             dataset = dcmread(path, force=True)
         yield dataset
 

@@ -21,6 +21,7 @@ from nbdicom.operations.requests import Refuse
 from nbdicom.peer.line import Waiting, run
 from tests.peer.conftest import ct
 from tests.peer.test_transfer import CT, role
+from tests.ports import free_port
 
 SERIES = [f"1.2.3.{number}" for number in range(1, 8)]
 EACH = 2
@@ -168,8 +169,7 @@ def test_a_pull_over_several_associations(blocking: Any, tmp_path: Path, method:
     met = meeting(3)
     archive = Archive(lambda request: met(request) if len(archive.asked) <= 3 else None)
     peer = blocking(archive, destination=lambda title: ("127.0.0.1", port))
-    with nd.serve(to=tmp_path) as free:
-        port = free.port
+    port = free_port()
     pulled = peer.pull(
         StudyInstanceUID="1.2.3", to=tmp_path / "cohort", method=method, listen=("127.0.0.1", port), associations=3
     )
