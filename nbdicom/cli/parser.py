@@ -143,6 +143,7 @@ def _move(sub: argparse.ArgumentParser) -> None:
 
 def _store(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
+    _associations(sub)
     sub.add_argument(
         "--transcode", action="store_true", help="decode or losslessly encode pixel data where the peer wants it so"
     )
@@ -173,7 +174,7 @@ def _keys(sub: argparse.ArgumentParser, text: str) -> None:
 def _associations(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--associations", type=_positive, default=1, metavar="N",
-        help="so many at once, each for the next study or series (default: %(default)s)",
+        help="so many at once, which share the work (default: %(default)s)",
     )  # fmt: skip
 
 

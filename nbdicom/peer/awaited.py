@@ -375,7 +375,12 @@ class AsyncPeer(Remote):
         return told(await pulling, raise_on_error)
 
     async def store(
-        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
+        self,
+        *items: Any,
+        transcode: bool = False,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
     ) -> StoreResult:
         """Send instances to the peer (C-STORE, PS3.4 Annex B); the parameters are those of `Peer.store`.
 
@@ -403,7 +408,12 @@ class AsyncPeer(Remote):
         True
         """
         return await storing.store(
-            Awaiting(self), items, transcode=transcode, progress=progress, raise_on_error=raise_on_error
+            Awaiting(self),
+            items,
+            transcode=transcode,
+            associations=associations,
+            progress=progress,
+            raise_on_error=raise_on_error,
         )
 
     # ------------------------------------------------------------------------------- workflow

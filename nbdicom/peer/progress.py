@@ -123,10 +123,10 @@ class Part:
 
     def __init__(self, whole: Progress) -> None:
         self._whole = whole
-        self._done = self._total = 0
+        self.done = self._total = 0
 
     def reach(self, done: int, total: int | None = None, *, size: int = 0) -> None:
         """So many are done, of so many; *size* more bytes have come."""
-        step, self._done = done - self._done, done
+        step, self.done = done - self.done, done
         told, self._total = (0, self._total) if total is None else (total - self._total, total)
         self._whole._reach_part(step, told, size)

@@ -1,60 +1,78 @@
 """Storing: the verb behind `store` of `Peer` and `AsyncPeer`.
 
-As many associations as the contexts need, one after the other.  Only if the first one cannot be opened that is an exception:
-everything later becomes rows of the result.
+As many associations as the contexts need, one after the other, or several that share what has the same contexts.  Only if
+none can be opened that is an exception: everything later becomes rows of the result.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import AssociationAborted, AssociationError, NbdicomError, OperationTimeout
 from nbdicom.operations.requests import StorableInstance, Stored
-from nbdicom.peer.calling import Caller, Calls, Line, cancelled
+from nbdicom.peer.asking import ask_each
+from nbdicom.peer.calling import Caller, Calls, cancelled
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.results import Sent, StoreResult, told
-from nbdicom.peer.selection import each_item
+from nbdicom.peer.selection import check_associations, each_item
 from nbdicom.table import counted
 
 __all__ = ["store"]
 
+_BUNDLES = 4  #: for each of several associations
 _ABORTS = 3  #: one after the other, and nothing stored in between: it is not the objects then
 
 
+@dataclass(slots=True, eq=False)
+class _Bundle:
+    """Instances that one association sends."""
+
+    waiting: list[StorableInstance]
+    patience: int = _ABORTS
+    broken: NbdicomError | None = None  #: why what still waits was not sent
+
+
 async def store(
-    caller: Caller, items: Iterable[Any], *, transcode: bool, progress: ProgressLike, raise_on_error: bool
+    caller: Caller,
+    items: Iterable[Any],
+    *,
+    transcode: bool,
+    associations: int,
+    progress: ProgressLike,
+    raise_on_error: bool,
 ) -> StoreResult:
     """Send files, folders and Datasets (PS3.4 Annex B); see `nbdicom.Peer.store`."""
     from nbdicom.data import codec
     from nbdicom.operations.contexts import group_by_association, storage_contexts
 
+    check_associations(associations)
     peer, started = caller.peer, time.monotonic()
     instances, rows = await _scanned(caller, items, transcode=transcode)
     stop: BaseException | None = None
     with Progress(progress, f"store to {peer.ae_title}", unit="instance", total=len(instances)) as bar:
+        storing = _Storing(bar)
         for number, group in enumerate(group_by_association(instances, codec)):
-            outcome: dict[int, Stored] = {}
-            association: Calls | None = None
-            broken: NbdicomError | None = cancelled()  # if it is stopped
+            bundles = _bundles(group, associations)
+            error: NbdicomError | None = cancelled()  # if it is stopped
             if stop is None:
-                line = caller.line(storage_contexts(group, codec))
                 try:
-                    association = await line.association()
-                    async with line:
-                        broken = await _store_group(line, association, group, outcome, bar)
+                    end = await ask_each(caller, storage_contexts(group, codec), bundles, storing.send, associations)
+                    error, stop = end.error, end.stop
                 except caller.stops as stopped:
-                    if number == 0 and association is None:
+                    if number == 0:
                         raise  # nothing is lost with it
                     stop = stopped
-                except (AssociationError, OperationTimeout) as error:
+                except (AssociationError, OperationTimeout) as failure:
                     if number == 0:
                         raise
-                    broken = error
-            rows += [_sent(outcome.get(id(instance)) or Stored(instance, error=broken)) for instance in group]
+                    error = failure
+            unsent = {id(one): bundle.broken or error for bundle in bundles for one in bundle.waiting}
+            rows += [_sent(storing.outcome.get(id(one)) or Stored(one, error=unsent[id(one)])) for one in group]
     result = StoreResult(
         rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
     )
@@ -62,6 +80,45 @@ async def store(
         caller.hand_over(result, stop, f"{counted(sum(row.ok for row in rows), 'instance')} had been stored"),
         raise_on_error,
     )
+
+
+def _bundles(group: Sequence[StorableInstance], associations: int) -> list[_Bundle]:
+    """All of it for one association; for several so many bundles that none has to wait long for the last."""
+    size = len(group) if associations == 1 else max(1, len(group) // (_BUNDLES * associations))
+    return [_Bundle(list(group[start : start + size])) for start in range(0, len(group), size)]
+
+
+@dataclass(slots=True)
+class _Storing:
+    """What became of the instances, by their identity."""
+
+    bar: Progress
+    outcome: dict[int, Stored] = field(default_factory=dict)
+
+    async def send(self, association: Calls, bundle: _Bundle) -> bool:
+        """Send a bundle; True if what is left of it is to be sent on another association.
+
+        A peer that aborts does so at an object that it cannot read, a truncated file for instance.  That one has failed,
+        and the others go on behind it: or else the same file would be in their way each time.
+        """
+        before, broken, part = len(bundle.waiting), None, self.bar.part()
+        try:
+            async with association.store(bundle.waiting) as answers:
+                async for stored in answers:
+                    self.outcome[id(stored.instance)] = stored
+                    part.reach(part.done + 1, size=_size_of(stored.instance))
+        except (AssociationError, OperationTimeout) as error:
+            broken = error
+        finally:
+            bundle.waiting = [instance for instance in bundle.waiting if id(instance) not in self.outcome]
+        bundle.broken = broken
+        bundle.patience = (_ABORTS if len(bundle.waiting) < before else bundle.patience) - 1
+        if not isinstance(broken, AssociationAborted) or len(bundle.waiting) < 2 or not bundle.patience:
+            return False
+        at_fault = bundle.waiting.pop(0)
+        self.outcome[id(at_fault)] = Stored(at_fault, error=broken)
+        await association.release()  # nothing happens where it is over already
+        return True  # if there is none, why this one was lost says more than that
 
 
 async def _scanned(
@@ -84,40 +141,6 @@ async def _scanned(
         else:
             instances.append(instance(found, transcode=transcode))
     return instances, rows
-
-
-async def _store_group(
-    line: Line, association: Calls, group: Sequence[StorableInstance], outcome: dict[int, Stored], bar: Progress
-) -> NbdicomError | None:
-    """Send a group on one association, and note the *outcome* by the identity of the instances.
-
-    A peer that aborts does so at an object that it cannot read, a truncated file for instance.  That one has failed, and
-    the others go on behind it, on a new association: or else the same file would be in their way each time.
-
-    Returns why the rest was not sent, if it broke.
-    """
-    waiting, patience = list(group), _ABORTS
-    while True:
-        broken: NbdicomError | None = None
-        before = len(outcome)
-        try:
-            async with association.store(waiting) as answers:
-                async for stored in answers:
-                    outcome[id(stored.instance)] = stored
-                    bar.reach(bar.done + 1, size=_size_of(stored.instance))
-        except (AssociationError, OperationTimeout) as error:
-            broken = error
-        waiting = [instance for instance in waiting if id(instance) not in outcome]
-        patience = (_ABORTS if len(outcome) > before else patience) - 1
-        if not isinstance(broken, AssociationAborted) or len(waiting) < 2 or not patience:
-            return broken
-        at_fault = waiting.pop(0)
-        outcome[id(at_fault)] = Stored(at_fault, error=broken)
-        await association.release()  # nothing happens where it is over already
-        try:
-            association = await line.association()
-        except (AssociationError, OperationTimeout):
-            return broken  # why it was lost says more than that it cannot be had again
 
 
 def _size_of(instance: StorableInstance) -> int:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from nbdicom.core.negotiation import Negotiation, PresentationContext, title_problem
 from nbdicom.core.streams import DataSink
@@ -27,6 +26,7 @@ from nbdicom.errors import (
     OperationTimeout,
 )
 from nbdicom.operations.requests import ReceivedInstance, StoreRequest, SubOperations
+from nbdicom.peer.asking import End, ask_each
 from nbdicom.peer.calling import Answers, Caller, Calls, cancelled
 from nbdicom.peer.content import Held, find_instances
 from nbdicom.peer.contexts import retrieve_contexts
@@ -51,62 +51,6 @@ from nbdicom.uids import UID
 __all__ = ["get", "get_asked", "move", "move_asked"]
 
 _log = logging.getLogger("nbdicom.peer")
-
-Wanted = TypeVar("Wanted")
-
-
-@dataclass(frozen=True, slots=True)
-class _End(Generic[Wanted]):
-    """How it ended: what was not asked and why not, and what stopped it (see `Caller.stops`)."""
-
-    left: Sequence[Wanted] = ()
-    error: NbdicomError | None = None
-    stop: BaseException | None = None
-
-
-async def _ask_each(
-    caller: Caller,
-    contexts: Sequence[PresentationContext],
-    wanted: Sequence[Wanted],
-    ask: Callable[[Calls, Wanted], Awaitable[object]],
-    associations: int = 1,
-) -> _End[Wanted]:
-    """Ask for each in turn, as long as there is an association and nobody stops it.
-
-    Of several associations each takes the next one when it is through with one; where the peer does not want so many,
-    those that there are do it all.
-
-    Raises
-    ------
-    AssociationError, OperationTimeout
-        If not even the first one can be asked.
-    """
-    left = deque(wanted)
-
-    async def on_one_association() -> NbdicomError | None:
-        async with caller.line(contexts) as line:
-            while left:
-                try:
-                    association = await line.association()
-                except (AssociationError, OperationTimeout) as error:
-                    return error
-                try:
-                    one = left.popleft()
-                except IndexError:
-                    break  # another association was faster
-                await ask(association, one)
-        return None
-
-    try:
-        lines = [on_one_association() for _ in range(min(associations, len(wanted)))]
-        errors = [error for error in await caller.together(lines) if error is not None]
-    except caller.stops as stop:
-        if len(left) == len(wanted):
-            raise
-        return _End(left, cancelled(), stop)
-    if errors and len(left) == len(wanted):
-        raise errors[0]
-    return _End(left, *errors[:1])
 
 
 async def _run(
@@ -236,7 +180,7 @@ async def get(
             await getting.get(association, outcome, outcome.target, known_total=total is not None)
 
         contexts = [PresentationContext(model.get), *storage]
-        end = await _ask_each(caller, contexts, outcomes, ask, associations)
+        end = await ask_each(caller, contexts, outcomes, ask, associations)
         for one in end.left:
             one.answers.append(Answer(target=one.target, error=end.error))
         stop = end.stop
@@ -388,11 +332,11 @@ class _Getting:
             await self.get(association, *one, known_total=True)
 
         try:
-            end = await _ask_each(self.caller, contexts, owned, ask)
+            end = await ask_each(self.caller, contexts, owned, ask)
         except self.caller.stops as stop:
-            end = _End(owned[:1], cancelled(), stop)
+            end = End(owned[:1], cancelled(), stop)
         except (AssociationError, OperationTimeout) as error:
-            end = _End(owned[:1], error)
+            end = End(owned[:1], error)
         for owner, target in end.left:
             owner.answers.append(Answer(target=target, error=end.error))
         return end.stop
@@ -507,7 +451,7 @@ async def move(
                 on_value,
             )
 
-        end = await _ask_each(caller, [PresentationContext(model.move)], answers, ask, associations)
+        end = await ask_each(caller, [PresentationContext(model.move)], answers, ask, associations)
     for answer in end.left:
         answer.error = end.error
     result = MoveResult(

@@ -276,7 +276,12 @@ class Transfers(RemoteEntity):
         return told(work(progress), raise_on_error) if wait else self._job("pull", work, raise_on_error)
 
     def store(
-        self, *items: Any, transcode: bool = False, progress: ProgressLike = None, raise_on_error: bool = False
+        self,
+        *items: Any,
+        transcode: bool = False,
+        associations: int = 1,
+        progress: ProgressLike = None,
+        raise_on_error: bool = False,
     ) -> StoreResult:
         """Send instances to the peer (C-STORE, PS3.4 Annex B).
 
@@ -288,6 +293,8 @@ class Transfers(RemoteEntity):
         transcode : bool
             Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
             result says in which transfer syntax each instance went.
+        associations : int
+            So many are open at once and share what is sent; see `get`.
         progress : bool or callable, optional
             None: a bar if somebody watches; see `nbdicom.peer.progress`.
         raise_on_error : bool
@@ -311,7 +318,16 @@ class Transfers(RemoteEntity):
         from nbdicom.peer.line import Waiting, run
         from nbdicom.peer.storing import store
 
-        return run(store(Waiting(self), items, transcode=transcode, progress=progress, raise_on_error=raise_on_error))
+        return run(
+            store(
+                Waiting(self),
+                items,
+                transcode=transcode,
+                associations=associations,
+                progress=progress,
+                raise_on_error=raise_on_error,
+            )
+        )
 
     def _job(self, verb: str, work: Callable[[ProgressLike], R], raise_on_error: bool) -> Job[R]:
         """The work in a thread of its own; what is not complete is raised, if it shall be, to who waits for it."""

@@ -117,6 +117,49 @@ def test_moves_go_on_at_the_same_time(serving: Any, tmp_path: Path) -> None:
     assert uids_in(tmp_path) == expected(SERIES[:3])
 
 
+def storing(scp: Any, store: Callable[[Any], int], **options: Any) -> Any:
+    return scp(contexts=["Verification", CT], store=store, **options)
+
+
+def test_instances_are_stored_at_the_same_time(scp_of_both: Any) -> None:
+    met, stored = meeting(3), []
+
+    def store(request: Any) -> int:
+        stored.append(str(request.sop_instance_uid))
+        if len(stored) <= 3:
+            met(request)
+        return 0x0000
+
+    images = [ct(one, number + 1) for one in SERIES for number in range(EACH)]
+    sent = storing(scp_of_both, store).store(images, associations=3)
+    assert sent.ok, str(sent)
+    assert [str(row.sop_instance_uid) for row in sent.rows] == [str(image.SOPInstanceUID) for image in images]
+    assert sorted(stored) == expected(SERIES)  # each of them once
+
+
+@pytest.mark.parametrize("associations", [1, 3])
+def test_an_object_at_which_the_peer_aborts(scp_of_both: Any, associations: int) -> None:
+    images = [ct(one, number + 1) for one in SERIES for number in range(EACH)]
+    bad = {str(images[number].SOPInstanceUID) for number in (1, 6)}
+    peers: list[Any] = []
+
+    def store(request: Any) -> int:
+        if str(request.sop_instance_uid) in bad:
+            ours = [one for one in peers[0].server.associations if one.peer == request.peer]
+            ours[0].abort()
+        return 0x0000
+
+    peers.append(storing(scp_of_both, store))
+    with pytest.warns(nd.peer.notices.IncompleteTransfer):
+        sent = peers[0].store(images, associations=associations)
+    assert {str(row.sop_instance_uid) for row in sent.failed} == bad, str(sent)
+
+
+def test_a_store_to_a_peer_that_wants_one_association(scp_of_both: Any) -> None:
+    peer = storing(scp_of_both, lambda request: 0x0000, server={"limits": nd.Limits(associations=1)})
+    assert peer.store([ct(one, 1) for one in SERIES], associations=4).ok
+
+
 @pytest.mark.parametrize("associations", [1, 2, 5, 50])
 def test_each_takes_the_next(serving: Any, tmp_path: Path, associations: int) -> None:
     archive = Archive()
@@ -155,10 +198,11 @@ def test_a_peer_without_the_service(serving: Any, tmp_path: Path) -> None:
         peer.get(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to=tmp_path, associations=3)
 
 
-@pytest.mark.parametrize("verb", ["get", "move", "retrieve", "pull"])
+@pytest.mark.parametrize("verb", ["get", "move", "retrieve", "pull", "store"])
 def test_no_association_is_no_way(scp: Any, tmp_path: Path, verb: str) -> None:
+    keys = {} if verb == "store" else {"StudyInstanceUID": "1.2.3", "to": tmp_path}
     with pytest.raises(QueryError, match="1 or more"):
-        getattr(scp(), verb)(StudyInstanceUID="1.2.3", to=tmp_path, associations=0)
+        getattr(scp(), verb)(**keys, associations=0)
 
 
 # ------------------------------------------------------------------------------- by a thread that waits
