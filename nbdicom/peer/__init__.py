@@ -1,9 +1,10 @@
 """One remote application entity as a person in a notebook sees it: verify, find, get, move, store.
 
 ``entity`` is where it is and how it is called, ``peer`` what can be asked of it; ``selection``, ``query`` and ``values``
-check what is asked before anything is sent; ``finding``, ``transfer``, ``receiving``, ``pulling`` and ``storing`` are the
-verbs, which stand once for `Peer` and ``awaited.AsyncPeer``, and ``calling`` is what they know of who waits; ``frames``
-makes tables of answers, ``results`` tables of transfers, ``report`` the table of a verification.
+check what is asked before anything is sent; ``report``, ``finding``, ``transfer``, ``receiving``, ``pulling`` and
+``storing`` are the verbs, which stand once for `Peer` and ``awaited.AsyncPeer``; ``calling`` is what they know of who
+waits, and ``asking`` shares many requests between associations; ``frames`` makes tables of answers, ``results`` tables of
+transfers.
 """
 
 from typing import TYPE_CHECKING
