@@ -222,8 +222,10 @@ class Connection:
         """Close the connection; the other side gets time to do so, too."""
         self.finish()
         self.driver = None
-        self.work = self.pass_time = lambda: None
+        work, self.work = self.work, lambda: None
+        self.pass_time = lambda: None
         self.other.work()
+        work()  # whoever does the work of this side sees that it is over
 
 
 #: What serves a connection: the end that is to be its own, and where the requestor is.

@@ -606,3 +606,17 @@ def test_a_report_is_delivered_once() -> None:
             peer.workitems.create(ProcedureStepLabel="to be watched")
             assert pacs.reports.wait(LIMIT)
     assert sorted(heard) == sorted(set(heard))
+
+
+@pytest.mark.parametrize("how", ["abort", "release"])
+def test_an_association_that_the_server_ends_is_served_no_more(how: str) -> None:
+    """Else each of them would take the place of another for ever."""
+    limits = nd.Limits(associations=1)
+    with nd.Server(Handlers(), ae_title="SCP", contexts=["Verification"], host="memory", limits=limits) as server:
+        for _ in range(3):
+            with nd.associate(server.address, called="SCP", contexts=["Verification"]) as association:
+                assert association.echo() == 0
+                (served,) = server.associations
+                getattr(served, how)()
+                assert not association.is_alive()
+            assert server.wait_until_left(0) and server.associations == []

@@ -99,7 +99,9 @@ class Attendant:
     def _step(self) -> None:
         driver = self._driver
         core = driver.core
-        if driver.closed:
+        if driver.closed:  # by other hands: whoever has the server may abort its associations
+            self._end()
+            self._over()
             return
         core.time_reached(time.monotonic())
         if core.associate_rq is not None and core.error is None:

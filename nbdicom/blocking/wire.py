@@ -139,9 +139,10 @@ class Wire:
 
     def close(self) -> None:
         """Send what is left to send, let the peer close first for a moment, close."""
-        if self.closed:
-            return
-        self.closed = True
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
         self._stop_reader()
         try:
             # Another thread may be writing, and have taken over our last PDU to write it after its own.
@@ -543,10 +544,12 @@ class Wire:
         more: bool,
     ) -> None:
         core = self.core
+        batches = None
         with self._lock:
-            if core.error is not None:
-                raise self._over()
-            batches = core.send(context_id, message, data, invocation)
+            if core.error is None:
+                batches = core.send(context_id, message, data, invocation)
+        if batches is None:
+            raise self._over()  # without the lock: it waits for who writes, and who writes needs it
         begun = False
         try:
             for batch in batches:

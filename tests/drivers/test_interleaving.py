@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -99,3 +100,30 @@ def test_a_fake_peer_waits_for_all_that_it_plays(seed: int) -> None:
 
     assert interleaved([fake.stop, call], seed, peers) == []
     assert not [thread for thread in fake._threads if thread.is_alive()]
+
+
+def test_who_finds_the_association_over_does_not_hold_up_who_writes() -> None:
+    """The one waits for the other to write its last PDU, and keeps nothing that the other one needs."""
+    writes, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with driver._write_lock:
+            writes.set()
+            until = time.monotonic() + LIMIT
+            while not driver.closed:
+                assert time.monotonic() < until
+            with driver._lock:
+                done.set()
+
+    with Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=scripted.FAST) as acceptor:
+        association = scripted.dial(acceptor.address)
+        driver = association._driver
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert writes.wait(LIMIT)
+        with driver._lock:
+            driver.core.abort()
+        with pytest.raises(AssociationError):
+            association.echo()
+        assert done.is_set()
+        writer.join(LIMIT)
