@@ -118,7 +118,8 @@ class Connection:
     @property
     def backlog(self) -> int:
         """How much waits here for our work, if that is too much."""
-        waiting = 0 if self.driver is None else len(self.driver.core.requests)
+        driver = self.driver
+        waiting = 0 if driver is None else len(driver.core.requests)
         return waiting if waiting >= _MOST_WAITING else 0
 
     @property
@@ -200,8 +201,9 @@ class Connection:
         """The other side will write nothing more."""
         if not self._ended:
             self._ended = True
-            if self.driver is not None:
-                self.driver.feed_end()
+            driver = self.driver  # another thread may be about to close this end
+            if driver is not None:
+                driver.feed_end()
             self._tell()
 
     def wake(self) -> None:

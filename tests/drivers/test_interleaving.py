@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 import scripted
-from scripted import CONTEXTS, LIMIT, Scripted, Wire, Zeros
+from scripted import CONTEXTS, LIMIT, Instance, Scripted, Wire, Zeros
 
 import nbdicom as nd
-from nbdicom.blocking import Server, server, wire
+from nbdicom import memory
+from nbdicom.blocking import Association, Server, attending, driver, listener, responses, server, wire
+from nbdicom.blocking import association as association_module
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Support
-from nbdicom.errors import AssociationError
+from nbdicom.errors import AssociationError, NbdicomError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.playback import FakePeer, peers
 from tests.interleaving import interleaved, pausing
@@ -107,23 +112,85 @@ def test_who_finds_the_association_over_does_not_hold_up_who_writes() -> None:
     writes, done = threading.Event(), threading.Event()
 
     def write() -> None:
-        with driver._write_lock:
+        with over._write_lock:
             writes.set()
             until = time.monotonic() + LIMIT
-            while not driver.closed:
+            while not over.closed:
                 assert time.monotonic() < until
-            with driver._lock:
+            with over._lock:
                 done.set()
 
     with Server(Handlers(), ae_title="SCP", contexts=CONTEXTS, timeouts=scripted.FAST) as acceptor:
         association = scripted.dial(acceptor.address)
-        driver = association._driver
+        over = association._driver
         writer = threading.Thread(target=write)
         writer.start()
         assert writes.wait(LIMIT)
-        with driver._lock:
-            driver.core.abort()
+        with over._lock:
+            over.core.abort()
         with pytest.raises(AssociationError):
             association.echo()
         assert done.is_set()
         writer.join(LIMIT)
+
+
+def echo(association: Association, acceptor: Server) -> None:
+    for _ in range(20):
+        association.echo()
+
+
+def find(association: Association, acceptor: Server) -> None:
+    for _ in range(3):
+        list(association.find(b"keys"))
+
+
+def find_some(association: Association, acceptor: Server) -> None:
+    for _ in range(3):
+        with association.find(b"keys") as matches:
+            next(matches, None)
+
+
+def store(association: Association, acceptor: Server) -> None:
+    list(association.store([Instance(number) for number in range(3)]))
+
+
+def look(association: Association, acceptor: Server) -> None:
+    for _ in range(10):
+        association.is_alive()
+        acceptor.table()
+
+
+def abort(association: Association, acceptor: Server) -> None:
+    association.abort()
+
+
+def release(association: Association, acceptor: Server) -> None:
+    association.release()
+
+
+def close(association: Association, acceptor: Server) -> None:
+    acceptor.close()
+
+
+def abort_there(association: Association, acceptor: Server) -> None:
+    for one in acceptor.associations:
+        one.abort()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "memory"])
+@pytest.mark.parametrize("end", [look, abort, release, close, abort_there])
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_ends_it_while_others_use_it(seed: int, end: Any, host: str) -> None:
+    """They are told by an error of ours if at all; nobody waits for ever, and nothing is left."""
+    chosen = random.Random(f"{seed} {end.__name__} {host}")
+    works = [*chosen.sample([echo, find, find_some, store, look], 2), end]
+    window = OperationsWindow(invoked=4, performed=4)
+    handlers = Handlers(find=lambda request: (b"match  %d" % number for number in range(10)), store=lambda request: 0)
+    options: dict[str, Any] = {"window": window, "timeouts": scripted.FAST}
+    with Server(handlers, ae_title="SCP", contexts=Support.of(CONTEXTS), host=host, **options) as acceptor:
+        association = scripted.dial(acceptor.address, **options)
+        modules = (association_module, attending, driver, listener, memory, responses, server, wire)
+        errors = interleaved([partial(work, association, acceptor) for work in works], seed, *modules)
+        assert [error for error in errors if not isinstance(error, NbdicomError)] == []
+        association.release()
+        assert acceptor.wait_until_left(LIMIT)
