@@ -129,7 +129,11 @@ class Waiting(Caller):
     async def together(self, verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """A thread for each, and this one waits; in memory one after the other, since there they are one thread's."""
         if len(verbs) == 1 or is_memory(self.peer.host):
-            return [await verb for verb in verbs]
+            try:
+                return [await verb for verb in verbs]
+            finally:
+                for verb in verbs:
+                    verb.close()  # those that have not begun
         return side_by_side(verbs)
 
     def inbox(self, folder: Path, listen: tuple[str, int], sink: Callable[[StoreRequest], DataSink]) -> Inbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -300,6 +301,15 @@ def test_in_memory_one_comes_after_the_other(tmp_path: Path) -> None:
         peer = nd.Peer(pacs)
         studies = peer.studies(ModalitiesInStudy="CT")
         assert studies.dicom.get(to=tmp_path, associations=3).ok
+
+
+def test_in_memory_what_has_not_begun_is_closed(recwarn: pytest.WarningsRecorder) -> None:
+    with nd.Server(nd.Handlers(), ae_title="SCP", contexts=["Verification"], host="memory") as server:
+        peer = nd.Peer("SCP", *server.address)
+        with pytest.raises(NoPresentationContext):
+            peer.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=SERIES, to="DEST", associations=3)
+    gc.collect()
+    assert not [str(one.message) for one in recwarn if "never awaited" in str(one.message)]
 
 
 def test_side_by_side_in_threads() -> None:
