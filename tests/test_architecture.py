@@ -194,7 +194,8 @@ for name in {names!r}:
         ),
         (
             "from nbdicom.cli import main; main(['echo', 'X@127.0.0.1:1'])",
-            HEAVY - {"tabulate"} | {"nbdicom.blocking.server", "nbdicom.peer.query", "nbdicom.trace.recorder"},
+            HEAVY - {"tabulate"}
+            | {"concurrent.futures", "nbdicom.blocking.server", "nbdicom.peer.query", "nbdicom.trace.recorder"},
         ),
     ],
     ids=["import nbdicom", "the driver", "what runs without sockets", "nbdicom echo"],

@@ -1,6 +1,6 @@
 """``nbdicom echo``: one verification, without what queries and retrievals need.
 
-Nothing takes as long in it as loading what it is made of: a whole `Peer` would add a fifth.
+Nothing takes as long in it as loading what it is made of; a whole `Peer` would add a twentieth.
 """
 
 from __future__ import annotations

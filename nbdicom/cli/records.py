@@ -10,7 +10,7 @@ __all__ = ["write_records"]
 
 
 def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
-    """Write what ``--json`` or ``--csv`` asks for; *columns* are those of records that all lack some, or of none."""
+    """Write what ``--json`` or ``--csv`` asks for; *columns* are named where there may be no record to tell them."""
     if shape == "json":
         import json
 

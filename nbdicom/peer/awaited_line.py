@@ -40,12 +40,12 @@ class Awaiting(Caller):
 
     peer: AsyncPeer
 
-    async def resolve(self) -> list[str]:
+    async def resolve(self) -> Sequence[Any]:
         """By the loop, which asks the system in a thread."""
         import socket
 
-        found = await asyncio.get_running_loop().getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
 
     async def open(self, contexts: Iterable[ContextLike], *, window: OperationsWindow, trace: Tracer) -> Calls:
         """One of its own, as always."""

@@ -152,17 +152,17 @@ class Inbox(ABC):
 class Caller(ABC):
     """Who calls *peer*, and how."""
 
-    stops: ClassVar[
-        tuple[type[BaseException], ...]
-    ]  #: what ends a verb before its end: Ctrl-C, a task that is cancelled
-    returning: ClassVar[tuple[type[BaseException], ...]] = ()  #: those after which what there is is the result
+    #: What ends a verb before its end: Ctrl-C, a task that is cancelled.
+    stops: ClassVar[tuple[type[BaseException], ...]]
+    #: Those after which what there is is the result.
+    returning: ClassVar[tuple[type[BaseException], ...]] = ()
 
     def __init__(self, peer: Remote) -> None:
         self.peer = peer
 
     @abstractmethod
-    async def resolve(self) -> list[str]:
-        """The addresses of the peer's host.
+    async def resolve(self) -> Sequence[Any]:
+        """The addresses of the peer, as `socket.getaddrinfo` tells them.
 
         Raises
         ------

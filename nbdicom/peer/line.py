@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +35,8 @@ from nbdicom.running import idle
 from nbdicom.status import Status
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from nbdicom.peer.entity import RemoteEntity
     from nbdicom.receiver import StoredFile
 
@@ -67,6 +68,8 @@ def side_by_side(verbs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
     The threads are none of an executor: for those an interpreter that ends would wait, until the last instance is here.
     """
+    from concurrent.futures import FIRST_EXCEPTION, Future, wait  # most calls are on one association
+
     interrupts, futures = [Interrupt() for _ in verbs], [Future[T]() for _ in verbs]
 
     def work(verb: Coroutine[Any, Any, T], interrupt: Interrupt, future: Future[T]) -> None:
@@ -111,12 +114,11 @@ class Waiting(Caller):
 
     peer: RemoteEntity
 
-    async def resolve(self) -> list[str]:
+    async def resolve(self) -> Sequence[Any]:
         """By the system, while this thread waits."""
         import socket
 
-        found = socket.getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        return socket.getaddrinfo(self.peer.host, self.peer.port, type=socket.SOCK_STREAM)
 
     async def open(self, contexts: Iterable[ContextLike], *, window: OperationsWindow, trace: Tracer) -> Calls:
         """None that is idle."""

@@ -166,7 +166,7 @@ class _Examination:
             self._done(f"resolve {printable(peer.host)}", "the memory of this process")
             return True
         try:
-            addresses = await self._caller.resolve()
+            found = await self._caller.resolve()
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "not a host name"
             self._fail(
@@ -176,6 +176,7 @@ class _Examination:
                 ),
             )
             return False
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         self._done(f"resolve {printable(peer.host)}", "ok" if addresses == [peer.host] else ", ".join(addresses))
         return True
 
