@@ -149,10 +149,12 @@ def store(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_at_once(options: dict[str, Any]) -> dict[str, Any]:
-    """Many associations; each stores its share of the files."""
+    """Many associations; each stores its share of the files, and before the clock runs, its share of the first ones."""
 
     def sender(number: int) -> Iterator[int | None]:
         with connect(options, storage()) as association:
+            for _ in association.store(options.get("first", [])[number :: options["associations"]]):
+                pass
             yield None
             for stored in association.store(options["files"][number :: options["associations"]]):
                 yield stored.status

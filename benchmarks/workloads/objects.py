@@ -98,12 +98,9 @@ def _durable(stage: Stage, name: str, where: str, each: int, slow: float) -> Wor
 
     def stored(at_once: int, durability: str = "full") -> Callable[[Path], dict]:
         def work(folder: Path) -> dict:
-            # An object is stored once: each round has an archive of its own, which some objects have warmed up.
+            # An object is stored once: each round has an archive of its own, which the first ones warm up.
             to = stage.python("nbdicom", "serve_pacs", root=str(folder), durability=durability, slow=slow)
-            stage.run("nbdicom", "store", files=first, **to.address)
-            if at_once == 1:
-                return stage.run("nbdicom", "store", files=files, **to.address)
-            return stage.run("nbdicom", "store_at_once", associations=at_once, files=files, **to.address)
+            return stage.run("nbdicom", "store_at_once", associations=at_once, files=files, first=first, **to.address)
 
         return work
 
