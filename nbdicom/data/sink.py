@@ -30,7 +30,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  #: Windo
 
 
 class FreeSpace:
-    """Sees to it that a store leaves room on its file system; asked now and then, not for every piece.
+    """Sees to it that a store leaves room on its file system.
 
     Parameters
     ----------
@@ -40,11 +40,25 @@ class FreeSpace:
         Bytes that have to stay free (`Limits.free_space`).
     """
 
-    EVERY = 8 << 20  #: bytes that may be written between two looks at the file system
+    EVERY = 8 << 20  #: bytes that all together may write between two looks at the file system
 
     def __init__(self, folder: Path, floor: int) -> None:
         self._folder = folder
         self._floor = floor
+        self._unseen = self.EVERY  #: bytes since the last look that found room
+
+    def take(self, size: int) -> None:
+        """So many bytes are going to be written: is there room, as far as that is looked at now?
+
+        Raises
+        ------
+        OSError
+            See `ask`.
+        """
+        self._unseen += size
+        if self._unseen >= self.EVERY:
+            self.ask()
+            self._unseen = 0
 
     def ask(self) -> None:
         """Is there room?
@@ -77,7 +91,6 @@ class PartFile:
         self.part = part
         self.size = 0  #: bytes of the data set so far
         self._free = free
-        self._next_look = 0
         self._header: memoryview | None = memoryview(header)
         self._digest = hashlib.sha256() if digest else None
         self._descriptor: int | None = os.open(part, _NEW, 0o640)
@@ -90,13 +103,12 @@ class PartFile:
     def write(self, views: Sequence[memoryview]) -> None:
         """Append the views, which are borrowed."""
         assert self._descriptor is not None
-        if self._free is not None and self.size >= self._next_look:
-            self._next_look = self.size + self._free.EVERY
-            self._free.ask()
+        size = sum(map(len, views))
+        if self._free is not None:
+            self._free.take(size)
         if self._digest is not None:
             for view in views:
                 self._digest.update(view)
-        size = sum(map(len, views))
         self.size += size
         if self._header is not None:
             views = [self._header, *views]

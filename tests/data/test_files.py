@@ -1,6 +1,7 @@
 """Files in and out: headers of odd files, streams that copy nothing, sinks that are whole or nothing."""
 
 import os
+import shutil
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +28,7 @@ from nbdicom.data import (
     scan,
 )
 from nbdicom.data.codec import deflate, inflate
-from nbdicom.data.sink import safe_name
+from nbdicom.data.sink import FreeSpace, PartFile, safe_name
 from nbdicom.errors import DataSetError
 from nbdicom.uids import UID
 
@@ -250,6 +251,31 @@ def test_what_arrives_is_written_bit_for_bit(tmp_path: Path) -> None:
     assert path.read_bytes()[header.data_offset :] == data and header.source_ae_title == "PACS"
     assert path.read_bytes()[:128] == bytes(128)
     assert sink.size == len(data) and sink.sha256
+
+
+def test_all_files_of_a_store_share_the_bytes_between_two_looks_at_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def disk_usage(folder: Path) -> SimpleNamespace:
+        looks.append(folder)
+        return SimpleNamespace(free=10_000 if len(looks) < 3 else 9_999)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    monkeypatch.setattr(FreeSpace, "EVERY", 1000)
+    free = FreeSpace(tmp_path, 10_000)
+    files = [PartFile(str(tmp_path / f"{number}"), b"", free=free) for number in range(10)]
+    piece = [memoryview(bytes(250))]
+    for number, file in enumerate(files[:8]):
+        file.write(piece)
+        assert len(looks) == 1 + number // 4
+    for file in files[8:]:  # once there is no room, nobody finds any until there is
+        with pytest.raises(OSError, match="not enough free space"):
+            file.write(piece)
+    assert len(looks) == 4
+    for file in files:
+        os.close(file._descriptor)  # type: ignore[arg-type]
 
 
 def test_what_does_not_arrive_whole_leaves_nothing(tmp_path: Path) -> None:
