@@ -107,6 +107,15 @@ def _find(sub: argparse.ArgumentParser) -> None:
     for name, text in _OPTIONS.items():
         sub.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
     sub.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
+    sub.add_argument(
+        "--complete",
+        type=_positive,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="N",
+        help="of studies: where the peer cuts its answer off (after N matches), ask again in parts, by StudyDate",
+    )
 
 
 def _get(sub: argparse.ArgumentParser) -> None:

@@ -68,7 +68,9 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
     parse = options.shape is None
     problem: NbdicomError | None = None
     try:
-        frame = peer.find(level, limit=options.limit, columns=columns, parse=parse, **keys)
+        frame = peer.find(
+            level, limit=options.limit, complete=options.complete, columns=columns, parse=parse, **keys
+        )
     except NbdicomError as error:
         if error.results is None:
             raise

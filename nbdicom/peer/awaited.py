@@ -126,6 +126,7 @@ class AsyncPeer(Remote):
         /,
         *,
         limit: int | None = None,
+        complete: bool | int = False,
         columns: Iterable[str] = (),
         defaults: bool = True,
         model: str | None = None,
@@ -163,8 +164,8 @@ class AsyncPeer(Remote):
         ['MR']
         """
         return await finding.find(  # type: ignore[no-any-return]
-            Awaiting(self), level, selection, keys, limit=limit, columns=columns, defaults=defaults, model=model,
-            relational=relational, options=options, parse=parse, raw=raw, progress=progress,
+            Awaiting(self), level, selection, keys, limit=limit, complete=complete, columns=columns,
+            defaults=defaults, model=model, relational=relational, options=options, parse=parse, raw=raw, progress=progress,
         )  # fmt: skip
 
     async def patients(self, **keys: Any) -> pandas.DataFrame:

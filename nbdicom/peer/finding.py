@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,10 +15,12 @@ from nbdicom.errors import (
     AssociationReleased,
     DataSetError,
     NbdicomError,
+    OperationCancelled,
+    OperationFailed,
     QueryError,
 )
-from nbdicom.operations.requests import Match
 from nbdicom.peer.calling import Caller, Line
+from nbdicom.peer.dividing import Division, divisible
 from nbdicom.peer.notices import (
     OptionalKeysNotSupported,
     OptionsNotAgreed,
@@ -93,6 +96,7 @@ async def find(
     keys: Mapping[str, Any],
     *,
     limit: int | None,
+    complete: bool | int,
     parse: bool,
     raw: bool,
     progress: ProgressLike,
@@ -100,8 +104,10 @@ async def find(
 ) -> Any:
     """See `nbdicom.Peer.find`; the *settings* are those of `Query.of`."""
     _check(limit, caller.peer.charset)
+    if not hasattr(complete, "__index__") or complete < 0:
+        raise QueryError("complete is True, or the number of matches after which the peer cuts off")
     questions = queries(level, selection, keys, settings, caller.peer.limits.queries)
-    return await ask(caller, questions, limit=limit, parse=parse, raw=raw, progress=progress)
+    return await ask(caller, questions, limit=limit, complete=complete, parse=parse, raw=raw, progress=progress)
 
 
 async def worklist(
@@ -141,13 +147,15 @@ async def ask(
     queries: Sequence[Question],
     *,
     limit: int | None = None,
+    complete: bool | int = False,
     parse: bool = True,
     progress: ProgressLike = None,
     raw: bool = False,
 ) -> Any:
     """Send the queries, which differ in nothing but their unique keys, and make the table; see `nbdicom.Peer.find`.
 
-    A key with several values becomes several requests where the standard knows one value; see `apart`.
+    A key with several values becomes several requests where the standard knows one value; see `apart`.  What shall be
+    complete is divided where its answer is cut off; see `nbdicom.peer.dividing`.
 
     Raises
     ------
@@ -158,8 +166,11 @@ async def ask(
     asked = _common_keys(queries)
     whole = len(queries)
     check_number(sum(number_apart(query.keys, query.options) for query in queries), peer.limits.queries)
+    if complete:
+        queries = [divisible(query) for query in queries]
     queries = [replace(query, keys=keys) for query in queries for keys in apart(query.keys, query.options)]  # type: ignore[type-var]
-    answers = _Answers(peer, queries, asked, seen=set() if len(queries) > whole else None)
+    division = Division(complete, room=peer.limits.queries - len(queries)) if complete else None
+    answers = _Answers(peer, queries, asked, division, seen=set() if len(queries) > whole else None)
     first = queries[0]
     single = len(queries) == 1
     watched = callable(progress) or isinstance(progress, Reporter)
@@ -172,12 +183,13 @@ async def ask(
     try:
         with bar:
             async with caller.line([PresentationContext(first.sop_class, extended=first.options)]) as line:
-                for query in queries:
-                    await answers.ask(query, line, limit=limit, advance=bar.advance if counting else None)
+                waiting = deque(queries)
+                while waiting and not answers.truncated:
+                    query = waiting.popleft()
+                    parts = await answers.ask(query, line, limit=limit, advance=bar.advance if counting else None)
+                    waiting.extendleft(reversed(parts))
                     if not counting:
-                        bar.reach(bar.done + 1, len(queries))
-                    if answers.truncated:
-                        break
+                        bar.reach(answers.asked, answers.asked + len(waiting))
     except NbdicomError as error:
         if answers.identifiers:  # what had come is not lost with what did not
             answers.broken = error.message
@@ -201,9 +213,11 @@ class _Answers:
     peer: Remote
     queries: Sequence[Question]
     keys: Mapping[str, Any]  #: that all queries share, as they were given
+    division: Division | None  #: of what is cut off, where that is wanted
     seen: set[object] | None = None  #: what has come, where the answers to two queries may be about the same thing
     started: float = field(default_factory=time.monotonic)
     identifiers: list[tuple[bytes, str]] = field(default_factory=list)
+    asked: int = 0  #: queries that were sent
     answered: int = 0  #: queries that were answered to their end
     status: Status | None = None
     truncated: bool = False
@@ -215,9 +229,11 @@ class _Answers:
 
     async def ask(
         self, query: Question, line: Line, *, limit: int | None, advance: Callable[[], object] | None
-    ) -> None:
-        """Send one query, and take its answers."""
+    ) -> Sequence[Question]:
+        """Send one query, and take its answers; the questions into which it was divided, if they were cut off."""
         before, asking = len(self.identifiers), True
+        self.asked += 1
+        answer: list[tuple[bytes, str]] = []  # all of it, if it may have to be divided
         new: set[object] = set()  # a peer that names one entity twice in its answer to one query is taken at its word
         while asking:
             asking = False
@@ -229,8 +245,10 @@ class _Answers:
                 try:
                     async with responses:
                         async for match in responses:
+                            if self.division is not None:
+                                answer.append((match.data, match.transfer_syntax))
                             if self.seen is not None:
-                                entity = self._entity(query, match)
+                                entity = _entity(query, match.data, match.transfer_syntax)
                                 if entity in self.seen:
                                     continue  # a study with CT and MR matches each of the two
                                 new.add(entity)
@@ -243,31 +261,41 @@ class _Answers:
                                 advance()
                 finally:
                     self.status = responses.status
+                    if self.seen is not None:
+                        self.seen |= new
             except (AssociationAborted, AssociationReleased):
                 # A query is safe to repeat as long as nothing has come of it.
                 asking = len(self.identifiers) == before and await line.repeat()
                 if not asking:
                     raise
-        if self.seen is not None:
-            self.seen |= new
-        self.capped = self.capped or self.status == 0xB001
+            except OperationCancelled:
+                pass  # we have not cancelled: it is how Orthanc ends an answer that is too long
+            except OperationFailed:
+                parts = self._parts(query, answer)
+                if not parts:
+                    raise
+                return parts
         self.answered += 1
+        return self._parts(query, answer)
+
+    def _parts(self, query: Question, answer: Sequence[tuple[bytes, str]]) -> Sequence[Question]:
+        """What is asked since the answer was cut off, or nothing."""
+        if self.truncated:
+            return ()  # by us
+        if self.division is None:
+            self.capped = self.capped or self.status in (0xB001, 0xFE00)
+            return ()
+        assert isinstance(query, Query)  # nothing else is divisible
+        parts = self.division.parts(query, self.status, answer)
+        self.capped = bool(self.division.stuck)
+        if parts and self.seen is None:
+            self.seen = {_entity(query, data, syntax) for data, syntax in self.identifiers}
+        return parts
 
     @property
     def counted(self) -> str:
         """How many have come, in words."""
         return counted(len(self.identifiers), "answer")
-
-    def _entity(self, query: Question, match: Match) -> object:
-        """What an answer is about, as far as it says so."""
-        from nbdicom.data import decode_columns
-
-        try:
-            values = decode_columns([(match.data, match.transfer_syntax)])
-            named = tuple(values[name][0] for name in query.unique)
-        except (DataSetError, KeyError):
-            named = ()
-        return named if named and named[-1] else match.data
 
     def table(self, *, parse: bool, raw: bool) -> Any:
         """What has come, as a DataFrame or as Datasets."""
@@ -284,26 +312,35 @@ class _Answers:
             **self.peer.provenance(None, None),
             **self.queries[0].about(),
             "keys": dict(self.keys),
-            "queries": len(self.queries),
+            "queries": max(self.asked, len(self.queries)),
             "responses": len(self.identifiers),
             "truncated": self.truncated or self.capped or bool(self.broken),
             "status": None if self.status is None else str(self.status),
             "seconds": round(time.monotonic() - self.started, 3),
         }
+        if self.division is not None:
+            about["divided"] = self.division.made
         if self.cancelled:
             about["cancelled"] = True
         if self.broken:
             about["incomplete"] = printable(self.broken)
-            if len(self.queries) > 1:
+            if about["queries"] > 1:
                 about["answered"] = self.answered
         return about
 
     def warn(self, frame: Any) -> None:
         """Tell what the reader of the table should know."""
         title = self.peer.ae_title
-        if self.capped:
-            message = f"{title} has more matches than it sends (status B001H): {len(self.identifiers)} came"
-            notify(ResponseLimitReached(f"{message}; ask for less at a time, by date for instance"))
+        if self.division is not None and self.division.stuck:
+            message = f"an answer of {title} may be cut off, and was not asked for in parts, since {self.division.stuck}"
+            notify(ResponseLimitReached(f"{message}: there may be more than the {len(self.identifiers)} that came"))
+        elif self.capped:
+            message = f"{title} has more matches than it sends (status B001H or FE00H): {len(self.identifiers)} came"
+            notify(ResponseLimitReached(f"{message}; ask for less at a time, studies with complete=True for instance"))
+        if self.division is not None and self.division.unmatched and not self.truncated:
+            without = " or ".join(sorted(self.division.unmatched))
+            message = f"{title} cuts its answers off and was asked in parts: studies without {without} may be missing"
+            notify(ResponseLimitReached(message))
         if self.refused:
             message = f"{title} did not agree to {', '.join(self.refused)}: its answers are those of a plain query"
             notify(OptionsNotAgreed(message))
@@ -324,6 +361,18 @@ class _Answers:
         elif ignored:
             message = f"{title} says nothing of it, but does not match {', '.join(ignored)}: empty in every answer"
             notify(OptionalKeysNotSupported(f"{message}, so there may be too many; filter the table"))
+
+
+def _entity(query: Question, data: bytes, transfer_syntax: str) -> object:
+    """What an answer is about, as far as it says so."""
+    from nbdicom.data import decode_columns
+
+    try:
+        values = decode_columns([(data, transfer_syntax)])
+        named = tuple(values[name][0] for name in query.unique)
+    except (DataSetError, KeyError):
+        named = ()
+    return named if named and named[-1] else data
 
 
 def _not_agreed(contexts: Sequence[NegotiatedContext]) -> list[str]:

@@ -389,6 +389,8 @@ class DicomAccessor(Tabular):
             text += f", {str(about.get('level') or 'table').lower()} level, from {about['peer']}"
         if about.get("seconds") is not None:
             text += f", {about['seconds']:.2f} s"
+        if about.get("divided"):
+            text += f", asked in {about['queries']} queries"
         if about.get("incomplete"):
             return f"{text}, INCOMPLETE: {about['incomplete']}"
         if about.get("status"):

@@ -43,7 +43,7 @@ class OptionsNotAgreed(PeerWarning):
 
 
 class ResponseLimitReached(PeerWarning):
-    """Final status B001H: the peer has more matches than it is willing to send (PS3.4 C.6.4)."""
+    """The peer has more matches than it sends (B001H, PS3.4 C.6.4), or may have; see ``complete=`` of `Peer.find`."""
 
 
 class UndecodableValues(PeerWarning):

@@ -101,6 +101,7 @@ class Peer(Transfers):
         /,
         *,
         limit: int | None = None,
+        complete: bool | int = False,
         columns: Iterable[str] = (),
         defaults: bool = True,
         model: str | None = None,
@@ -121,6 +122,10 @@ class Peer(Transfers):
             Whose children to find: the keys that lead to *level* are taken from it, one query for each parent.
         limit : int, optional
             At most so many rows; the rest is cancelled (C-CANCEL), and the table says that it is truncated.
+        complete : bool or int
+            Of studies: where the peer cuts its answer off, ask again for parts of it, by StudyDate and within a day by
+            StudyTime, until each is answered whole.  Many a PACS sends 200 or 500 matches and says Success: so an answer
+            with a round number of them (100, 150, ...) is divided, too; or, with a number here, one of that many or more.
         columns : iterable of str
             Further attributes to return, by keyword or as ``"gggg,eeee"``.
         defaults, model, relational, options : optional
@@ -160,14 +165,16 @@ class Peer(Transfers):
         Examples
         --------
         >>> pacs.find("STUDY", PatientName="DOE*", limit=200)  # doctest: +SKIP
+        >>> pacs.find("STUDY", StudyDate="2024", ModalitiesInStudy="MR", complete=True)  # doctest: +SKIP
         """
         from nbdicom.peer import finding
         from nbdicom.peer.line import Waiting, run
 
         return run(  # type: ignore[no-any-return]
             finding.find(
-                Waiting(self), level, selection, keys, limit=limit, columns=columns, defaults=defaults, model=model,
-                relational=relational, options=options, parse=parse, raw=raw, progress=progress,
+                Waiting(self), level, selection, keys, limit=limit, complete=complete, columns=columns,
+                defaults=defaults, model=model, relational=relational, options=options, parse=parse, raw=raw,
+                progress=progress,
             )
         )  # fmt: skip
 

@@ -110,9 +110,17 @@ def test_find_stops_at_its_limit(pacs: str) -> None:
     assert len(done.stdout.splitlines()) == 3
 
 
+def test_find_asks_in_parts_where_the_peer_cuts_off(pacs: str) -> None:
+    whole = nbdicom("find", pacs, "-k", "StudyDate=20000101-", "--csv")
+    parts = nbdicom("find", pacs, "-k", "StudyDate=20000101-", "--complete", 4, "--csv")
+    assert sorted(parts.stdout.splitlines()) == sorted(whole.stdout.splitlines())
+    assert parts.returncode == whole.returncode == 0 and len(whole.stdout.splitlines()) > 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--level", "PATIENT", "--complete"], "complete= divides"),
         (["-k", "PatentName=x"], "did you mean PatientName"),
         (["-k", "StudyDate=yesterday"], "StudyDate"),
         (["--level", "SERIES"], "StudyInstanceUID"),

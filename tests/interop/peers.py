@@ -306,9 +306,11 @@ def dcmqrscp(
 
 
 class Orthanc(Program):
-    """Orthanc, with its REST interface on a second port."""
+    """Orthanc, with its REST interface on a second port; with *matches* no answer to a C-FIND is longer."""
 
-    def __init__(self, folder: Path, *, modalities: Mapping[str, tuple[str, int]], ae_title: str = "ORTHANC") -> None:
+    def __init__(
+        self, folder: Path, *, modalities: Mapping[str, tuple[str, int]], ae_title: str = "ORTHANC", matches: int = 0
+    ) -> None:
         port, self.http = free_port(), free_port()
         folder.mkdir(parents=True, exist_ok=True)
         config = {
@@ -334,6 +336,7 @@ class Orthanc(Program):
             "SaveJobs": False,
             "HttpThreadsCount": 4,
             "OverwriteInstances": True,
+            "LimitFindResults": matches,
         }
         (folder / "orthanc.json").write_text(json.dumps(config))
         super().__init__([orthanc(), folder / "orthanc.json"], folder, port, ae_title)

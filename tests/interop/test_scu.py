@@ -8,9 +8,10 @@ import pytest
 
 import nbdicom as nd
 from nbdicom.errors import AssociationRejected, NoPresentationContext
-from nbdicom.peer.notices import IncompleteTransfer
+from nbdicom.peer.notices import IncompleteTransfer, ResponseLimitReached
 
-from . import corpus
+from . import corpus, peers
+from .conftest import started
 from .matrix import cell_mark
 
 ARCHIVES = ("dcmqrscp", "orthanc", "pynetdicom")
@@ -254,6 +255,20 @@ def test_a_query_that_is_left_is_cancelled_and_the_association_goes_on(peer):
 def test_a_limit_cuts_and_says_so(peer):
     found = peer.find("STUDY", PatientID="IT-*", limit=1)
     assert len(found) == 1 and found.attrs["nbdicom"]["truncated"]
+
+
+def test_an_archive_that_cuts_its_answers_off_is_asked_in_parts(files, tmp_path):
+    """Orthanc ends an answer that is too long as if somebody had cancelled it (FE00H)."""
+    with started(peers.Orthanc, tmp_path / "short", modalities={}, matches=2) as orthanc:
+        for path in files.values():
+            orthanc.rest("POST", "/instances", path.read_bytes())
+        peer = nd.Peer(orthanc.address, calling="NBDICOM")
+        with pytest.warns(ResponseLimitReached, match="complete=True"):
+            cut = peer.studies(StudyDate="1900-")
+        assert len(cut) == 2 and cut.dicom.truncated
+        whole = peer.studies(StudyDate="1900-", complete=True)
+    assert set(whole.StudyInstanceUID) == {corpus.study_uid(study) for study in corpus.STUDIES}
+    assert len(whole) == len(corpus.STUDIES) > 3 and not whole.dicom.truncated
 
 
 # ------------------------------------------------------------------------------- get
