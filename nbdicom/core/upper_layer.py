@@ -777,8 +777,9 @@ class UpperLayer:
     def _aa_6(self, _: object) -> None:
         """Ignored."""
 
-    def _aa_7(self, _: object) -> None:
-        self._send(p.AAbort(source=p.AbortSource.SERVICE_PROVIDER, reason_diag=p.AbortReason.UNEXPECTED_PDU))
+    def _aa_7(self, why: RemoteProtocolError | p.AAssociateRQ) -> None:
+        reason = why.reason_diag if isinstance(why, RemoteProtocolError) else p.AbortReason.UNEXPECTED_PDU
+        self._send(p.AAbort(source=p.AbortSource.SERVICE_PROVIDER, reason_diag=reason))
 
     def _aa_8(self, error: RemoteProtocolError) -> None:
         self._send(p.AAbort(source=p.AbortSource.SERVICE_PROVIDER, reason_diag=error.reason_diag))
