@@ -136,12 +136,15 @@ class Driver(Wire):
     async def release(self, timeout: float | None = None) -> None:
         """Release in order, or abort if the peer does not agree in time; nothing if it is over already.
 
-        *timeout* is in seconds, instead of `Timeouts.release`.
+        *timeout* is in seconds, instead of `Timeouts.release`; handlers that are at work have as long to end before.
         """
+        limit = self.timeouts.release if timeout is None else timeout
         try:
             if self.is_established:
                 await self.settle_abandoned()
-            limit = self.timeouts.release if timeout is None else timeout
+                # What the peer has asked can only be answered before (PS3.8 7.2.2).  A handler may be who releases.
+                me = asyncio.current_task()
+                await self.wait(lambda: not self._performing - {me}, None, until=self.loop.time() + limit, wants=False)
             until = self.loop.time() + limit
             with suppress(TimeoutError):
                 # What another task is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
@@ -341,9 +344,8 @@ class Driver(Wire):
 
     async def send_cancel(self, invocation: Invocation) -> None:
         """C-CANCEL for the last request of an operation."""
-        for message_id in invocation.message_ids[-1:]:
-            cancel = CCancelRQ(message_id_being_responded_to=message_id)
-            await self._transmit(invocation.context_id, cancel, None, None)
+        cancel = CCancelRQ(message_id_being_responded_to=invocation.message_id)
+        await self._transmit(invocation.context_id, cancel, None, None)
 
     def abandon(self, invocation: Invocation, cancellable: bool) -> None:
         """Nobody iterates any more: it is settled soon.  Safe in a destructor, whatever thread that runs in: no I/O."""

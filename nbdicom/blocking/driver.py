@@ -131,6 +131,7 @@ class Driver(Wire):
         try:
             if self.core.is_established:
                 self.settle_abandoned()
+                self._perform_requests()  # what the peer has asked can only be answered before (PS3.8 7.2.2)
             limit = self.timeouts.release if timeout is None else timeout
             until = time.monotonic() + limit
             # What another thread is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
@@ -337,8 +338,8 @@ class Driver(Wire):
 
     def send_cancel(self, invocation: Invocation) -> None:
         """C-CANCEL for the last request of an operation."""
-        for message_id in invocation.message_ids[-1:]:
-            self._transmit(invocation.context_id, CCancelRQ(message_id_being_responded_to=message_id), None, None)
+        cancel = CCancelRQ(message_id_being_responded_to=invocation.message_id)
+        self._transmit(invocation.context_id, cancel, None, None)
 
     def abandon(self, invocation: Invocation, cancellable: bool) -> None:
         """Nobody iterates any more; settled before the next operation.  Safe in a destructor: no I/O."""

@@ -52,7 +52,13 @@ from nbdicom.errors import (
 
 __all__ = ["AssociationCore", "Invocation"]
 
-_MOST_WAITING = 4096  #: requests, refused ones included, that wait for their turn: 256 KiB have room for 3 000
+_MOST_WAITING = 8192  #: requests, refused ones included, that wait for their turn: one read has room for 7 000
+_MOST_OUTSTANDING = 0xFFFF  #: requests: there are no more Message IDs
+#: Looked at with every message: in Python 3.11 a member of an enumeration takes 100 ns to be found.
+_STA1, _STA6, _STA7, _STA8, _STA13 = Sta.STA1, Sta.STA6, Sta.STA7, Sta.STA8, Sta.STA13
+#: We asked for the release: nothing but an A-ABORT may follow (PS3.8 7.2.2).
+_RELEASING = (Sta.STA7, Sta.STA9, Sta.STA10, Sta.STA11, Sta.STA12)
+_NO_ASSOCIATION = (Sta.STA1, Sta.STA2, Sta.STA4, Sta.STA13)
 
 _REJECT_HINTS = {
     (1, 2): "the peer does not speak the DICOM application context: is it a DICOM application?",
@@ -76,15 +82,14 @@ def _what_to_try(source: int, reason: int, *, identified: bool) -> str | None:
 
 
 class Invocation:
-    """An operation that we invoked: the Message IDs that it owns and the responses that wait for it."""
+    """An operation that we invoked, and the responses that wait for it."""
 
-    __slots__ = ("abandoned", "begins", "context_id", "inbox", "message_ids", "outstanding", "owner", "piled")
+    __slots__ = ("abandoned", "begins", "context_id", "inbox", "message_id", "outstanding", "owner", "piled")
 
     def __init__(self) -> None:
         self.inbox: deque[Any] = deque()
-        self.message_ids: list[int] = []
         self.outstanding = 0  # requests without their final response
-        self.context_id = 0  # of the last request, for C-CANCEL
+        self.message_id = self.context_id = 0  # of the last request, for C-CANCEL
         self.piled = 0  # bytes of data sets that came since the inbox was empty
         self.abandoned = False  # nobody waits any more: late responses are dropped
         self.owner: Any = None  # the thread or task that asked, for the driver
@@ -188,7 +193,7 @@ class AssociationCore:
     def is_over(self) -> bool:
         """True when nothing more is to be said, only to be sent and closed (an A-ABORT in Sta2 tells no user of it)."""
         upper_layer = self.upper_layer
-        return self.error is not None or upper_layer.close_transport or upper_layer.state is Sta.STA13
+        return self.error is not None or upper_layer.close_transport or upper_layer.state is _STA13
 
     # --------------------------------------------------------------------------- the association
 
@@ -205,7 +210,7 @@ class AssociationCore:
     @property
     def is_established(self) -> bool:
         """True while operations can be invoked."""
-        return self.upper_layer.state is Sta.STA6
+        return self.upper_layer.state is _STA6
 
     @property
     def receiving(self) -> bool:
@@ -253,23 +258,27 @@ class AssociationCore:
         """Request the release."""
         self.upper_layer.a_release()
 
-    def abort(self, error: AssociationError | None = None, *, because: RemoteProtocolError | None = None) -> None:
+    def abort(self, error: AssociationError | None = None) -> None:
         """Abort; *error* is what everybody who waits will be told."""
         if self.state in (Sta.STA1, Sta.STA2, Sta.STA13):
             return
         self.upper_layer.a_abort()
-        if because is not None and self.error is None:
-            error = _aborted_by_us(because)
         self._over(error or AssociationAborted("we aborted the association", source=0, reason_diag=0))
         self._listen()
+
+    def break_off(self, error: RemoteProtocolError) -> None:
+        """What the peer proposes or answers cannot be: we abort as the provider, and say what *error* says (Evt19)."""
+        if self.state not in _NO_ASSOCIATION:
+            self.upper_layer.a_p_abort(error)
+            self._listen()
 
     def give_up(self, silence: str) -> None:
         """The peer was silent for too long, as *silence* says: we abort as the provider, for no reason with a number.
 
         Whose timer it is decides (PS3.8 9.3.8): `abort` is for the user, who may have lost interest at any time.
         """
-        if self.state in (Sta.STA1, Sta.STA2, Sta.STA4, Sta.STA13):
-            return  # there is no association, or no more of it
+        if self.state in _NO_ASSOCIATION:
+            return
         self._over(
             AssociationAborted(
                 f"we aborted the association: {silence}",
@@ -293,7 +302,7 @@ class AssociationCore:
     def _listen(self) -> None:
         for said in self.upper_layer.indications():
             self._indicated(said)
-        if self._connected and self.state is Sta.STA1:  # every way there closes the connection
+        if self._connected and self.state is _STA1:  # every way there closes the connection
             self._connected = False
             self._tell(Disconnected)
 
@@ -321,7 +330,7 @@ class AssociationCore:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
             waiting = (self.requests or self._performing) and not self.invoked
-            if isinstance(said, ReleaseIndication) and self.state is Sta.STA8 and waiting:
+            if isinstance(said, ReleaseIndication) and self.state is _STA8 and waiting:
                 # What was asked before is answered before (AR-7), as far as it has an end: long answers are cut short.
                 # One that waits for an answer of the peer (of a C-GET) has none: in Sta7 the peer may send no P-DATA.
                 self._release_waits = True
@@ -341,7 +350,7 @@ class AssociationCore:
         try:
             negotiation = conclude(self._rq, answer)
         except RemoteProtocolError as error:
-            self.abort(because=error)
+            self.break_off(error)
             return
         if isinstance(answer, AAssociateAC):
             self._tell(Accepted, True, answer)
@@ -394,10 +403,11 @@ class AssociationCore:
             performed = self._performing.get(message.message_id_being_responded_to)
             if performed is not None:  # else it is over already: ignored (PS3.7 9.3.2.3)
                 performed.cancelled = True
+            self.dimse.taken(received)
         elif isinstance(message, Request):
-            state = self.upper_layer.state
-            if state is not Sta.STA6 and state is not Sta.STA8:
-                return  # we have asked for the release: it may still come (AR-6), but nothing can be answered (AR-7)
+            if self.upper_layer.state is _STA7:  # it may still come (AR-6), but nothing can be answered
+                self.dimse.taken(received)
+                return
             before = self._performing.get(message.message_id)
             if before is not None and not before.answered:
                 raise RemoteProtocolError(f"Message ID {message.message_id} is in use", rule="PS3.7 C.5.9", source=0)
@@ -415,6 +425,8 @@ class AssociationCore:
         Some peers negotiate a window and ignore the outcome.  That is put up with while it costs us nothing: requests
         are performed one after the other, and what waits is bounded by `Limits.operations`.
         """
+        if self.upper_layer.state is _STA7:
+            return 0x0110  # which nobody is told: see `_message_received`
         performing = self._performing
         if not performing:
             return None
@@ -477,11 +489,13 @@ class AssociationCore:
         Raises
         ------
         LocalProtocolError
-            If the state, the operations window or the presentation context does not allow it.
+            If the state or the operations window does not allow it.
+        AssociationReleased
+            If the release is under way.
         """
         upper_layer = self.upper_layer
-        if upper_layer.state is not Sta.STA6:
-            upper_layer.may_send()
+        if upper_layer.state is not _STA6:
+            self._may_send(message)
         if isinstance(message, Request):
             assert invocation is not None
             outstanding = self.invoked
@@ -502,7 +516,7 @@ class AssociationCore:
             self._next_message_id = message_id % 0xFFFF + 1
             message.message_id = message_id
             outstanding[message_id] = invocation, message.command_field | 0x8000
-            invocation.message_ids.append(message_id)
+            invocation.message_id = message_id
             invocation.outstanding += 1
             invocation.context_id = context_id
         elif isinstance(message, Response) and not message.status.is_pending:
@@ -516,6 +530,16 @@ class AssociationCore:
             return (upper_layer.p_command(context_id, self._writer.encode(message, data_set=False)),)
         return upper_layer.p_data(context_id, self._writer.encode(message, data_set=True), data)
 
+    def _may_send(self, message: Message) -> None:
+        """Raise what keeps a message from being sent in another state than Sta6."""
+        state = self.upper_layer.state
+        if state in _RELEASING:
+            raise AssociationReleased("we have asked for the release: nothing more can be sent", hint=_ANOTHER)
+        if state is _STA8 and isinstance(message, Request):
+            # Table 9-10 would let it pass (AR-7), but the peer, in Sta7, could not answer it.
+            raise AssociationReleased("the peer asks for the release: it would not answer", hint=_ANOTHER)
+        self.upper_layer.may_send()
+
     def withdraw(self, message: Message) -> None:
         """A request that `send` prepared never began to go out: forget it."""
         if isinstance(message, Request) and message.message_id in self.invoked:
@@ -525,7 +549,7 @@ class AssociationCore:
     def window_full(self) -> bool:
         """True while the operations window allows no further request."""
         window = self.negotiation.window.invoked if self.negotiation else 1
-        return window != 0 and len(self.invoked) >= window
+        return len(self.invoked) >= (window or _MOST_OUTSTANDING)
 
     def has_no_room(self, message: Message) -> bool:
         """True while this request has to wait: the window is full, or it is one of two C-GETs.
@@ -558,7 +582,7 @@ class AssociationCore:
             self.dimse.taken(received)
         if isinstance(received.message, Request) and self._performing.get(received.message.message_id) is received:
             del self._performing[received.message.message_id]
-        if self._release_waits and not self.requests and not self._performing and self.state is Sta.STA8:
+        if self._release_waits and not self.requests and not self._performing and self.state is _STA8:
             self._release_waits = False
             self.upper_layer.a_release_response()
             self._over(AssociationReleased("the peer released the association", hint=_ANOTHER))

@@ -574,7 +574,8 @@ def decode_command(raw: bytes | bytearray | memoryview) -> tuple[Message, bool]:
         if values.get(name) is None:
             if name in ("message_id_being_responded_to", "status"):
                 raise RemoteProtocolError(f"{cls.name} without {name}", rule="PS3.7 9.3", source=0)
-            values[name] = 0 if COMMAND_DICTIONARY[name][1] == "US" else UID("")
+            vr = COMMAND_DICTIONARY[name][1]
+            values[name] = 0 if vr == "US" else UID("") if vr == "UI" else ""
     if "status" in values:
         values["status"] = Status(values["status"], cls.service, values.get("error_comment"))
     return cls(**values), data_set_type not in (_NO_DATA_SET, None)

@@ -21,7 +21,7 @@ __all__ = ["Dimse", "OpenSink", "Received"]
 OpenSink = Callable[[NegotiatedContext, CStoreRQ], DataSink | None]
 
 _MOST_VIEWS = 500  #: pieces that a sink is given at once; of a whole window they are shorter than 500 bytes then
-_MOST_EMPTY = 1000  #: empty fragments in a row: legal (0 is even), but no reason for more
+_MOST_EMPTY = 1000  #: empty fragments of a command or a data set: legal (0 is even), but no reason for more
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ class _Numbered(IntEnum):
         return member
 
     meaning: str
+    __hash__ = int.__hash__  # that of an enumeration is not written in C, and every event looks into the table
 
 
 class Sta(_Numbered):
@@ -88,6 +89,7 @@ class Action(StrEnum):
         return member
 
     meaning: str
+    __hash__ = str.__hash__  # as above
     method: str  #: of `nbdicom.core.upper_layer.UpperLayer`, which does it
     AE_1 = "AE-1", "Issue TRANSPORT CONNECT request primitive to local transport service"
     AE_2 = "AE-2", "Send A-ASSOCIATE-RQ PDU"

@@ -254,6 +254,8 @@ def conclude(rq: AAssociateRQ, answer: AAssociateAC | AAssociateRJ) -> Negotiati
     quirks = concluded.quirks
     if (answer.called_ae_title, answer.calling_ae_title) != (called, calling):
         quirks += ("answers with other AE titles than it was called with, which are not tested (PS3.8 9.3.3)",)
+    if not answer.protocol_version & 1:
+        quirks += (f"accepts with the protocol version {answer.protocol_version}, without bit 0 (PS3.8 9.3.3)",)
     return replace(concluded, calling_ae_title=calling, called_ae_title=called, quirks=quirks)
 
 

@@ -152,13 +152,19 @@ class Support(OfFields):
         max_length_received: int = 131_072,
         window: OperationsWindow | None = None,
     ) -> Support:
-        """From a list of contexts; two entries of one abstract syntax are joined."""
+        """From a list of contexts; two entries of one abstract syntax are joined, and what the later one says holds."""
         by_syntax: dict[str, PresentationContext] = {}
         for context in contexts_of(contexts):
-            known = by_syntax.get(context.abstract_syntax)
-            syntaxes = dict.fromkeys((*(known.transfer_syntaxes if known else ()), *context.transfer_syntaxes))
-            extended = context.extended if known is None or context.extended is not None else known.extended
-            by_syntax[context.abstract_syntax] = replace(context, transfer_syntaxes=tuple(syntaxes), extended=extended)
+            known = by_syntax.get(context.abstract_syntax, context)
+            by_syntax[context.abstract_syntax] = replace(
+                known,
+                transfer_syntaxes=tuple(dict.fromkeys((*known.transfer_syntaxes, *context.transfer_syntaxes))),
+                **{
+                    name: value
+                    for name in ("scu_role", "scp_role", "extended")
+                    if (value := getattr(context, name)) is not None
+                },
+            )
         if window is None:
             return cls(contexts=by_syntax, max_length_received=max_length_received)
         return cls(contexts=by_syntax, max_length_received=max_length_received, window=window)

@@ -45,7 +45,7 @@ class Verdict:
     def give(self, core: AssociationCore) -> str:
         """Accept, reject or abort; the driver has to send it.  Returns what was done, for a log."""
         if isinstance(self.failure, RemoteProtocolError):
-            core.abort(because=self.failure)
+            core.break_off(self.failure)
             return f"aborted the request of {self.who}: {printable(self.failure)}"
         if isinstance(self.answer, AAssociateAC):
             assert self.negotiation is not None

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import Support
-from nbdicom.core.pdu import AAssociateRQ
+from nbdicom.core.pdu import AAssociateRQ, reject_in_words
 from nbdicom.core.streams import DataSink
 from nbdicom.operations.requests import (
     EchoRequest,
@@ -35,11 +35,27 @@ __all__ = ["Abort", "Handlers", "Reject", "known_users", "succeed"]
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """The triple of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
+    """The triple of an A-ASSOCIATE-RJ (PS3.8 Table 9-21).
+
+    Raises
+    ------
+    ValueError
+        If the table does not have it.
+
+    >>> Reject(1, 1, 9)
+    Traceback (most recent call last):
+    ...
+    ValueError: no rejection of PS3.8 Table 9-21: rejected-permanent (1) by the service-user (1): reserved value (9)
+    """
 
     result: int = 1
     source: int = 1
     reason_diag: int = 1
+
+    def __post_init__(self) -> None:
+        words = reject_in_words(self.result, self.source, self.reason_diag)
+        if "reserved value" in words:
+            raise ValueError(f"no rejection of PS3.8 Table 9-21: {words}")
 
 
 @dataclass(frozen=True, slots=True)

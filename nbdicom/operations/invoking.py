@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import Priority, Response
-from nbdicom.core.negotiation import NegotiatedContext, Negotiation
+from nbdicom.core.negotiation import NegotiatedContext, Negotiation, title_problem
 from nbdicom.core.streams import DataSink
-from nbdicom.errors import NoPresentationContext
+from nbdicom.errors import LocalProtocolError, NoPresentationContext
 from nbdicom.operations import scu
 from nbdicom.operations.effects import Operation
 from nbdicom.operations.handlers import Handlers, succeed
@@ -58,6 +58,8 @@ class Invoking:
         Where nothing was negotiated for the SOP Class in this role.
     DataSetError
         If what was given cannot be encoded.
+    LocalProtocolError
+        If a move destination is no AE title.
     """
 
     negotiation: Negotiation
@@ -99,6 +101,8 @@ class Invoking:
 
     def move(self, identifier: Any, destination: str, model: str, priority: Priority) -> Invoked:
         """C-MOVE."""
+        if problem := title_problem(destination):
+            raise LocalProtocolError(f"move destination {destination!r} {problem} [PS3.5 6.2]")
         context, data = self._encoded("C-MOVE", identifier, model)
         return Invoked("C-MOVE", scu.move(context, data, destination, self.codec, priority), cancellable=True)
 

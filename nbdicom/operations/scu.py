@@ -74,7 +74,6 @@ def find(
     context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM
 ) -> Operation:
     """C-FIND (PS3.7 9.1.2): delivers a `Match` for each pending response."""
-    assert context.transfer_syntax is not None
     request = CFindRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority)
     yield Send(context.context_id, request, BytesSource(identifier))
     while True:
@@ -82,7 +81,9 @@ def find(
         status = _response(received).status
         if not status.is_pending:
             return status
-        yield Deliver(Match(received.data or b"", context.transfer_syntax, status, codec))
+        syntax = received.context.transfer_syntax
+        assert syntax is not None
+        yield Deliver(Match(received.data or b"", syntax, status, codec))
 
 
 def store(
@@ -176,6 +177,12 @@ def _response(received: Received) -> Response:
     return received.message
 
 
+def _syntax(received: Received) -> UID:
+    """In which its data set is encoded: that of the context in which it came, which peers choose."""
+    assert received.context.transfer_syntax is not None
+    return received.context.transfer_syntax
+
+
 def get(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: Priority = Priority.MEDIUM) -> Operation:
     """C-GET (PS3.7 9.1.3): delivers `SubOperations` for responses and `ReceivedInstance` for instances that arrived.
 
@@ -184,7 +191,7 @@ def get(context: NegotiatedContext, identifier: bytes, codec: Codec, priority: P
     """
     request = CGetRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority)
     yield Send(context.context_id, request, BytesSource(identifier))
-    return (yield from _sub_operations(context, codec))
+    return (yield from _sub_operations(codec))
 
 
 def move(
@@ -197,10 +204,10 @@ def move(
     """C-MOVE (PS3.7 9.1.4): delivers `SubOperations` for each response."""
     request = CMoveRQ(affected_sop_class_uid=context.abstract_syntax, priority=priority, move_destination=destination)
     yield Send(context.context_id, request, BytesSource(identifier))
-    return (yield from _sub_operations(context, codec))
+    return (yield from _sub_operations(codec))
 
 
-def _sub_operations(context: NegotiatedContext, codec: Codec) -> Operation:
+def _sub_operations(codec: Codec) -> Operation:
     while True:
         received = yield Receive()
         if not isinstance(received, Received):
@@ -215,19 +222,19 @@ def _sub_operations(context: NegotiatedContext, codec: Codec) -> Operation:
                 response.number_of_completed_sub_operations,
                 response.number_of_failed_sub_operations,
                 response.number_of_warning_sub_operations,
-                () if response.status.is_pending else _failed_uids(received, context, codec),
+                () if response.status.is_pending else _failed_uids(received, codec),
             )
         )
         if not response.status.is_pending:
             return response.status
 
 
-def _failed_uids(received: Received, context: NegotiatedContext, codec: Codec) -> tuple[UID, ...]:
+def _failed_uids(received: Received, codec: Codec) -> tuple[UID, ...]:
     """Failed SOP Instance UID List (0008,0058) of a final response; peers leave it out or send rubbish."""
-    if not received.data or context.transfer_syntax is None:
+    if not received.data:
         return ()
     try:
-        value = codec.decode(received.data, context.transfer_syntax).get("FailedSOPInstanceUIDList")
+        value = codec.decode(received.data, _syntax(received)).get("FailedSOPInstanceUIDList")
     except NbdicomError:
         return ()
     values = [value] if isinstance(value, str) else list(value or ())
@@ -293,12 +300,11 @@ def n_delete(context: NegotiatedContext, sop_class: UID, sop_instance: UID, code
 def _normalized(
     context: NegotiatedContext, request: Request, sop_instance: UID | None, data: bytes | None, codec: Codec
 ) -> Operation:
-    assert context.transfer_syntax is not None
     yield Send(context.context_id, request, None if data is None else BytesSource(data))
     received: Received = yield Receive()
     response = _response(received)
     told: UID | None = getattr(response, "affected_sop_instance_uid", None)
     yield Deliver(
-        Reply(response.status, told or sop_instance or UID(""), received.data, context.transfer_syntax, codec, response)
+        Reply(response.status, told or sop_instance or UID(""), received.data, _syntax(received), codec, response)
     )
     return response.status

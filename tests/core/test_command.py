@@ -177,6 +177,14 @@ def test_any_type_but_0101_means_that_a_data_set_follows(raw: bytes, data_set: b
     assert c.decode_command(whole)[1] is data_set
 
 
+def test_a_text_that_is_missing_is_an_empty_one_of_its_kind() -> None:
+    message, _ = c.decode_command(
+        c.encode_command(c.CMoveRQ(message_id=1, affected_sop_class_uid=UID(""), move_destination=""), data_set=True)
+    )
+    assert isinstance(message, c.CMoveRQ)
+    assert type(message.affected_sop_class_uid) is UID and type(message.move_destination) is str
+
+
 @pytest.mark.parity("A.11 command elements")
 def test_what_peers_send_beside_the_standard() -> None:
     """Unknown and empty elements, a wrong group length, UIDs padded with blanks, counters with two values: all readable."""

@@ -216,6 +216,9 @@ def test_every_cell(event: Evt, state: Sta, role: Role) -> None:
     if action is Action.AA_8:
         reason = 1 if event is Evt.EVT19 else 2
         assert sent[0][8:] == bytes((2, reason))
+    if action is Action.AA_7:
+        reason = 1 if event is Evt.EVT19 else 2
+        assert sent[0][8:] == bytes((2, reason))
 
 
 def test_a_version_that_we_do_not_speak_is_rejected() -> None:

@@ -1,6 +1,7 @@
 """Negotiation: proposals against policies, roles, windows, lengths, and the table that shows them."""
 
 import gc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,14 @@ def test_the_acceptors_preference(proposed: Any, supported: Any, result: int, sy
         (one,) = negotiation.contexts
         assert (one.result, one.transfer_syntax, one.accepted) == (result, syntax, result == 0)
         assert one.proposed == proposed
+
+
+def test_two_entries_of_one_abstract_syntax_are_one() -> None:
+    """What one of them says of the roles holds, whichever comes first."""
+    plain, taken = context(CT, IMPLICIT), context(CT, EXPLICIT, scu=False, scp=True)
+    for entries in ((plain, taken), (taken, plain)):
+        one = n.Support.of(entries).contexts[CT]
+        assert set(one.transfer_syntaxes) == {IMPLICIT, EXPLICIT} and (one.scu_role, one.scp_role) == (False, True)
 
 
 @pytest.mark.parity("A.4 promiscuous storage")
@@ -368,6 +377,8 @@ def test_what_is_said_under_another_title_is_negotiated_anew_but_for_the_context
         assert not requestor.quirks
     changed = p.AAssociateAC(called_ae_title="X", calling_ae_title="Y", items=ac.items)
     assert ["other AE titles" in quirk for quirk in n.conclude(rq, changed).quirks] == [True]
+    (quirk,) = n.conclude(rq, replace(ac, protocol_version=2)).quirks
+    assert "protocol version 2" in quirk
 
 
 def test_no_passcode_stays_in_memory() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -229,6 +230,36 @@ def test_what_follows_the_end_in_the_same_segment_is_not_read(end: p.PDU, after:
     assert pair.a.state is Sta.STA1 and pair.a.close_transport and not pair.a.receiving
     assert isinstance(pair.a.error, AssociationReleased if isinstance(end, p.AReleaseRP) else AssociationAborted)
     assert pair.a.data_to_send() == []
+
+
+@pytest.mark.parametrize("announces", ["requestor", "acceptor"])
+def test_a_negotiation_that_leaves_nothing_is_aborted_for_what_it_is(announces: str) -> None:
+    """What the peer is told in the A-ABORT is what we are told ourselves (PS3.8 Table 9-26, AA-8)."""
+    pair = Pair()
+    tiny = p.MaximumLength(maximum_length_received=3)
+
+    def changed(pdu: Any) -> bytes:
+        return p.encode_pdu(replace(pdu, items=(*pdu.items[:-1], p.UserInformation(items=(tiny,)))))
+
+    pair.a.request(pair.rq)
+    pair.a.connected()
+    pair.b.connected()
+    if announces == "requestor":
+        core = pair.b
+        feed(core, changed(pair.rq))
+        assert core.associate_rq is not None
+        with pytest.raises(RemoteProtocolError) as caught:
+            negotiate(core.associate_rq, pair.support)
+        core.break_off(caught.value)
+    else:
+        core = pair.a
+        core.data_to_send()
+        feed(core, changed(negotiate(pair.rq, pair.support)[0]))
+    assert core.data_to_send() == [p.encode_pdu(p.AAbort(source=2, reason_diag=6))]
+    assert isinstance(core.error, AssociationAborted) and "maximum length 3" in str(core.error)
+    assert (core.error.source, core.error.reason_diag) == (2, 6) and core.state is Sta.STA13
+    core.break_off(RemoteProtocolError("too late", rule="PS3.8 9.3"))
+    assert core.data_to_send() == []
 
 
 def test_a_rejection() -> None:
@@ -475,6 +506,16 @@ def test_a_cancel_reaches_its_request() -> None:
     assert pair.b.requests[0].cancelled
 
 
+def test_a_cancel_with_a_data_set_costs_nothing() -> None:
+    """It has none (PS3.7 Table 9.3-5); what comes with it all the same is nobody's, and counts for nothing."""
+    pair = Pair(association_memory=1000).associate()
+    cancel = c.encode_command(c.CCancelRQ(message_id_being_responded_to=9), data_set=True)
+    for _ in range(5):
+        feed(pair.b, pdv(FIND_ID, 3, cancel) + pdv(FIND_ID, 2, bytes(600)))
+    pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), bytes(600))
+    assert pair.b.requests[0].sink_error is None and pair.b.requests[0].data == bytes(600)
+
+
 def test_late_responses_of_an_abandoned_operation_are_dropped() -> None:
     pair = Pair().associate()
     invocation = pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), b"")
@@ -488,8 +529,30 @@ def test_message_ids_wrap_and_avoid_those_in_use() -> None:
     pair = Pair(window=0).associate()
     pair.invoke(ECHO_ID, c.CEchoRQ())
     pair.a._next_message_id = 0xFFFF
-    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_ids == [0xFFFF]
-    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_ids == [2]
+    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_id == 0xFFFF
+    assert pair.invoke(ECHO_ID, c.CEchoRQ()).message_id == 2
+
+
+def test_a_window_without_limit_ends_with_the_message_ids() -> None:
+    pair = Pair(window=0).associate()
+    pair.a.invoked = dict.fromkeys(range(1, 0x10000), (Invocation(), 0x8030))
+    with pytest.raises(LocalProtocolError, match="65535"):
+        pair.a.send(ECHO_ID, c.CEchoRQ(), None, Invocation())
+    del pair.a.invoked[77]
+    pair.write(pair.a, pair.a.send(ECHO_ID, one := c.CEchoRQ(), None, Invocation()))
+    assert one.message_id == 77
+
+
+def test_a_window_without_limit_has_room_for_what_one_read_brings() -> None:
+    pair = Pair(window=0).associate()
+    feed(pair.b, pdv(STORE_ID, 3, COMMAND) + pdv(STORE_ID, 0, bytes(100_000)) * 20 + pdv(STORE_ID, 2, b""))
+    pair.b.performed(pair.b.requests.popleft())
+    assert len(pair.b.get_buffer()) == WINDOW
+    most = WINDOW // len(pdv(ECHO_ID, 3, ECHO))
+    echoes = (c.encode_command(c.CEchoRQ(message_id=number + 1), data_set=False) for number in range(most))
+    feed(pair.b, b"".join(pdv(ECHO_ID, 3, echo) for echo in echoes))
+    assert pair.b.is_established and len(pair.b.requests) == most
+    assert {received.refused for received in pair.b.requests} == {None, 0x0213}
 
 
 def test_a_message_id_in_use_is_an_error_of_the_peer() -> None:
@@ -567,6 +630,49 @@ def test_a_request_that_crosses_our_release_is_not_performed() -> None:
     assert not pair.a.requests and not pair.a.performing
     pair.exchange()
     assert isinstance(pair.a.error, AssociationReleased) and isinstance(pair.b.error, AssociationReleased)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after", "before"])
+def test_a_data_set_that_crosses_our_release_goes_nowhere(before: bool) -> None:
+    """The object will not be acknowledged: where its command comes after the release, nothing is written for it."""
+    pair = Pair().associate()
+    sent = [b"".join(map(bytes, batch)) for batch in pair.a.send(STORE_ID, store(), BytesSource(b"data"), Invocation())]
+    if before:
+        feed(pair.b, b"".join(sent)[:-8])
+    pair.b.release()
+    feed(pair.b, b"".join(sent)[-8:] if before else b"".join(sent))
+    assert [sink.closed for sink in pair.sinks] == ([[True]] if before else [])
+    assert not pair.b.requests and not pair.b.performing
+    pair.exchange()
+    assert isinstance(pair.b.error, AssociationReleased)
+
+
+def test_who_has_asked_for_the_release_says_nothing_more() -> None:
+    """Neither a request nor an answer (PS3.8 7.2.2)."""
+    pair = Pair().associate()
+    feed(pair.b, pdv(ECHO_ID, 3, ECHO))
+    pair.b.release()
+    for message, invocation in (
+        (c.CEchoRQ(), Invocation()),
+        (c.CEchoRSP(message_id_being_responded_to=1, status=Status(0)), None),
+    ):
+        with pytest.raises(AssociationReleased, match="we have asked for the release"):
+            pair.b.send(ECHO_ID, message, None, invocation)
+    assert not pair.b.outstanding
+
+
+def test_who_is_asked_for_the_release_answers_and_asks_nothing() -> None:
+    """A request would never be answered, and a sub-operation of a C-GET would wait for that (PS3.8 Table 9-10, Sta7)."""
+    pair = Pair().associate()
+    pair.invoke(ECHO_ID, c.CEchoRQ())
+    pair.a.release()
+    pair.exchange()
+    with pytest.raises(AssociationReleased, match="the peer asks for the release"):
+        pair.b.send(STORE_ID, store(), BytesSource(b"data"), Invocation())
+    assert pair.b.state is Sta.STA8 and not pair.b.outstanding
+    pair.answer()
+    pair.exchange()
+    assert isinstance(pair.a.error, AssociationReleased) and not pair.a.outstanding
 
 
 def test_what_is_out_is_out() -> None:

@@ -37,12 +37,13 @@ from scripted import (
     Wire,
     Zeros,
     a_associate_rq,
+    echo_rq,
     message,
 )
 
 from nbdicom import aio
 from nbdicom.config import Limits, OperationsWindow
-from nbdicom.core.command import CCancelRQ, CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
+from nbdicom.core.command import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
 from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
 from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, LocalProtocolError, OperationFailed
@@ -337,6 +338,33 @@ def test_while_it_is_released() -> None:
         association = await dial(address)
         await cancelled(association.release(), lambda: asyncio.to_thread(asked.wait, LIMIT))
         await over(association)
+
+    with Scripted(script) as acceptor:
+        run(test(acceptor.address))
+
+
+def test_what_the_peer_has_asked_is_answered_before_the_release() -> None:
+    """Afterwards nothing can be: the peer would never hear that its report has arrived (PS3.8 7.2.2)."""
+
+    def script(wire: Wire) -> None:
+        wire.send(echo_rq(9))
+        assert wire.request(CEchoRSP).message.message_id_being_responded_to == 9
+        wire.released()
+
+    async def test(address: tuple[str, int]) -> None:
+        asked, answers = asyncio.Event(), asyncio.Event()
+
+        async def echo(request: EchoRequest) -> int:
+            asked.set()
+            await answers.wait()
+            return 0x0000
+
+        association = await dial(address, handlers=Handlers(echo=echo))
+        await asked.wait()
+        releasing = asyncio.create_task(association.release())
+        await until(lambda: association._driver._waiters)
+        answers.set()
+        await releasing
 
     with Scripted(script) as acceptor:
         run(test(acceptor.address))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
-from scripted import FAST, dial, when_waiting
+from scripted import FAST, LIMIT, Scripted, Wire, dial, echo_rq, when_waiting
 
 from nbdicom.blocking import Server
-from nbdicom.errors import AssociationAborted, OperationFailed
+from nbdicom.core.command import CEchoRSP
+from nbdicom.errors import AssociationAborted, AssociationReleased, OperationFailed
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import EchoRequest, Refuse
 
@@ -42,6 +45,25 @@ def test_a_failure_is_told_in_the_words_of_its_service() -> None:
                 association.n_action("UnifiedProcedureStepPush", "1.2.3", 1)
             with pytest.raises(OperationFailed, match="Unable to process"):
                 list(association.find({"PatientID": ""}, model=find))
+
+
+def test_what_the_peer_has_asked_is_answered_before_the_release() -> None:
+    """It was read by somebody who only looked whether the association is alive (PS3.8 7.2.2)."""
+    established = threading.Event()
+
+    def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
+        wire.send(echo_rq(9))
+        assert wire.request(CEchoRSP).message.message_id_being_responded_to == 9
+        wire.released()
+
+    with Scripted(script) as acceptor:
+        association = dial(acceptor.address)
+        established.set()
+        while not association._driver.core.requests:
+            assert association.is_alive()
+        association.release()
+        assert isinstance(association._driver.core.error, AssociationReleased)
 
 
 def test_an_interrupt_while_listening_leaves_the_association_usable() -> None:

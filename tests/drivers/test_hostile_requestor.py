@@ -287,6 +287,14 @@ def test_accept_decides(serve: Serve) -> None:
                 wire.release()
 
 
+def test_a_rejection_that_the_standard_does_not_have_is_a_mistake_of_ours(serve: Serve) -> None:
+    """The caller is still answered, instead of a connection that ends without a word."""
+    with serve(Handlers(accept=lambda rq, peer: Reject(300, 1, 1))) as server:
+        with Wire.connect(server.address) as wire:
+            wire.send(a_associate_rq())
+            assert wire.rest() == a_associate_rj(2, 1, 1)
+
+
 # ------------------------------------------------------------------------------- odd requests
 
 

@@ -744,6 +744,14 @@ def test_a_store_request_outside_a_get_is_refused(serve: Serve, dial: Dial) -> N
 # ------------------------------------------------------------------------------- C-MOVE
 
 
+@pytest.mark.parametrize("title", ["", "A" * 17, "A\\B", "Ä"])
+def test_a_move_to_what_is_no_title_is_not_asked_for(serve: Serve, dial: Dial, title: str) -> None:
+    with serve(Handlers()) as server, dial(server.address) as association:
+        with pytest.raises(LocalProtocolError, match="move destination"):
+            association.move(b"keys", destination=title)
+        assert association.outstanding == 0 and association.echo() == 0
+
+
 def test_move(serve: Serve, dial: Dial) -> None:
     arrived: list[tuple[str, str | None, int | None]] = []
 

@@ -96,7 +96,7 @@ class Acceptor:
             try:
                 core.accept(*negotiate(core.associate_rq, Support.of(CONTEXTS)))  # type: ignore[arg-type]
             except RemoteProtocolError as error:
-                core.abort(because=error)
+                core.break_off(error)
         while core.requests:
             received: Received = core.requests.popleft()
             if core.state in (Sta.STA6, Sta.STA8) and core.error is None:

@@ -110,10 +110,10 @@ class Hand:
         self.answer(message_id)
         return sent
 
-    def receives(self, message: Message | object, data: bytes | None = None) -> None:
-        """The operation waits; it gets *message*."""
+    def receives(self, message: Message | object, data: bytes | None = None, *, syntax: UID = IMPLICIT) -> None:
+        """The operation waits; it gets *message*, in a context of this transfer syntax."""
         assert isinstance(self.effect, Receive), self.effect
-        self.answer(Received(context(), message, data) if isinstance(message, Message) else message)
+        self.answer(Received(context(syntax=syntax), message, data) if isinstance(message, Message) else message)
 
     def delivers(self) -> object:
         assert isinstance(self.effect, Deliver), self.effect

@@ -94,6 +94,15 @@ def test_find_delivers_a_match_for_each_pending_response(pending: int, final: in
     assert hand.ended and hand.result == final
 
 
+def test_a_match_is_read_in_the_transfer_syntax_in_which_it_came() -> None:
+    """A peer may answer in another context than it was asked in, and its data set is encoded as that one says."""
+    hand = Hand(scu.find(context(STUDY_FIND, syntax=IMPLICIT), b"keys", CODEC))
+    hand.sends(CFindRQ)
+    hand.receives(find_rsp(0xFF00), b"match", syntax=EXPLICIT)
+    match = hand.delivers()
+    assert isinstance(match, Match) and match.transfer_syntax == EXPLICIT
+
+
 def test_find_takes_a_pending_response_without_identifier_as_an_empty_match() -> None:
     hand = Hand(scu.find(context(STUDY_FIND), b"keys", CODEC))
     hand.sends(CFindRQ)
