@@ -419,18 +419,30 @@ class AsyncPeer(Remote):
     # ------------------------------------------------------------------------------- workflow
 
     async def commit(
-        self, items: Any, *, listen: str | int | tuple[str, int] | None = None, timeout: float = 60.0
+        self,
+        *items: Any,
+        listen: str | int | tuple[str, int] | None = None,
+        timeout: float = 60.0,
+        raise_on_error: bool = False,
     ) -> CommitResult:
-        """Ask the peer to commit storage, and wait for its report (PS3.4 Annex J); see `Peer.commit`.
+        """Ask the peer to commit storage, and wait for its report (PS3.4 Annex J).
 
-        Parameters
-        ----------
-        items : rows, a StoreResult, files, Datasets, or an iterable of these
-            What shall be kept.
-        listen : str, int or (str, int), optional
-            Where we are to be reached, for a peer that reports on an association of its own.
-        timeout : float
-            Seconds to wait for the report.
+        The parameters are those of `Peer.commit`.
+
+        Returns
+        -------
+        CommitResult
+            One row for each instance: committed, or the Failure Reason, or that no report came.
+
+        Raises
+        ------
+        QueryError, OperationFailed, NoPresentationContext, AssociationError
+            See `Peer.commit`.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything is committed.
         """
         request = commitment.Request(each_item(items))
         arrived = asyncio.Event()
@@ -457,7 +469,7 @@ class AsyncPeer(Remote):
                     await asyncio.wait_for(arrived.wait(), timeout)
             except (TimeoutError, AssociationError):
                 pass  # the result says that nothing came
-        return request.result(self)
+        return told(request.result(self), raise_on_error)
 
     def mpps(self, entry: Any = None, /, **attributes: Any) -> AsyncPerformedProcedureStep:
         """A performed procedure step (PS3.4 Annex F) for an ``async with`` block; the arguments are those of `Peer.mpps`."""
