@@ -1,0 +1,56 @@
+"""The pages lead somewhere: each is in the index, and each link ends at a file, and at the heading that it names."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((ROOT / "tests").glob("*.md"))]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def text_of(path: Path) -> str:
+    """The prose of a page or lesson, without its examples."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text())["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    else:
+        text = path.read_text()
+    return re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+
+
+def links_of(path: Path) -> list[str]:
+    """Where its links lead that stay in this repository."""
+    found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text_of(path)))
+    return [link for link in found if not re.match(r"\w+:", link)]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """Its headings as GitHub and JupyterLab make anchors of them: the latter keeps capitals."""
+    headings = re.findall(r"^#+ (.+)$", text_of(path), flags=re.M)
+    plain = [heading.replace("`", "").strip() for heading in headings]
+    github = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in plain}
+    return github | {one.replace(" ", "-") for one in plain}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *LESSONS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in links_of(path):
+        where, _, anchor = link.partition("#")
+        target = (path.parent / where).resolve() if where else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = set(links_of(DOCS / "README.md"))
+    assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} <= listed
+
+
+def test_every_folder_of_tests_is_in_their_map() -> None:
+    told = (ROOT / "tests" / "README.md").read_text()
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("*.py"))}
+    assert not [name for name in folders if f"`{name}/`" not in told]
