@@ -158,6 +158,21 @@ def test_the_ground_floor_stands_alone() -> None:
         assert used <= GROUND, used
 
 
+def test_every_module_has_its_place_in_a_map() -> None:
+    """Whoever opens a folder is told what is in it: by its docstring, or by the page on architecture."""
+    page = (ROOT.parent / "docs" / "architecture.md").read_text()
+    for name in MODULES.keys() - PACKAGES - {"nbdicom.__main__"}:
+        package, _, word = name.rpartition(".")
+        if package == "nbdicom":
+            assert f"{word}.py" in page, f"docs/architecture.md does not say what {name} is"
+            continue
+        told = ast.get_docstring(ast.parse(MODULES[package].read_text())) or ""
+        floor = package.partition(".")[2]
+        tables = floor in ("core", "operations") and (f"`{word}`", f"{floor}.{word}", f"{floor}/{word}.py")
+        in_page = any(one in page for one in tables or ())
+        assert f"`{word}`" in told or in_page, f"the docstring of {package} does not say what {word} is"
+
+
 def test_pydicom_is_known_only_at_the_edge() -> None:
     """`data` is the edge; sample content, keyword checks and pictures may ask pydicom itself, inside functions."""
     for path in modules(ROOT):

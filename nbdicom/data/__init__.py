@@ -1,9 +1,11 @@
 """The edge to pydicom: data sets from bytes and back, Part 10 files, sources and sinks (PS3.5, PS3.10).
 
-`codec` is what operations are given.  `elements` finds elements in bytes and `values` says what theirs mean; from them
-`columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data sets,
-and `placed` tells where everything stands.  `part10` knows what a file begins with; `source` turns paths and Datasets into
-instances to be sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
+`codec` is what operations are given. `elements` finds elements in bytes and `values` says what theirs mean; from them
+`columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data
+sets, and `placed` tells where everything stands. `part10` knows what a file begins with; `source` turns paths and
+Datasets into instances to be sent, `convert` from one transfer syntax into another where nothing is lost; `sink`
+writes what arrives, and `identity` says which instance a file is. pydicom is loaded by the first function that needs
+it; `unseen` keeps its warnings to itself, since they quote values.
 """
 
 from __future__ import annotations
