@@ -1,6 +1,6 @@
 """`AsyncPeer`: a remote application entity for programs that run an event loop.
 
-What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `transfer`, `receiving`, `pulling`, `storing`), awaited.
+What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `getting`, `receiving`, `pulling`, `storing`), awaited.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nbdicom.core.trace import Trace, Tracer
 from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import NEventReportRequest
-from nbdicom.peer import commitment, finding, storing, transfer
+from nbdicom.peer import commitment, finding, getting, storing
 from nbdicom.peer.awaited_line import Awaiting
 from nbdicom.peer.awaited_workflow import AsyncPerformedProcedureStep, AsyncWorkitems
 from nbdicom.peer.entity import DEFAULT_CONTEXTS, Remote
@@ -244,7 +244,7 @@ class AsyncPeer(Remote):
         ...     asyncio.run(fetch(folder)).ok
         True
         """
-        return await transfer.get_asked(
+        return await getting.get_asked(
             Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
@@ -280,7 +280,7 @@ class AsyncPeer(Remote):
         --------
         >>> await peer.move(studies, to="WORKSTATION")  # doctest: +SKIP
         """
-        return await transfer.move_asked(
+        return await getting.move_asked(
             Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
