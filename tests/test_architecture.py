@@ -37,6 +37,7 @@ GROUND = {
     "nbdicom.address",
     "nbdicom.idle",
     "nbdicom.later",
+    "nbdicom.tls_handshake",
 }
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
