@@ -37,6 +37,7 @@ GROUND = {
     "nbdicom.address",
     "nbdicom.idle",
     "nbdicom.later",
+    "nbdicom.shell",
     "nbdicom.tls_handshake",
 }
 NO_IO = {
@@ -77,6 +78,19 @@ FLOORS = {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
         "nbdicom.pacs", "nbdicom.job", "nbdicom.shown", "nbdicom.buttons", "nbdicom.receiver", "nbdicom.running",
         "nbdicom.notebook",
+    },
+}  # fmt: skip
+
+#: The same for the modules that stand in no folder.
+ROOMS = {
+    "buttons": GROUND,
+    "shown": GROUND,
+    "tls": GROUND,
+    "memory": GROUND | {"nbdicom.core"},
+    "running": GROUND | {"nbdicom.core", "nbdicom.memory"},
+    "job": GROUND | {"nbdicom.blocking", "nbdicom.peer.notices", "nbdicom.shown", "nbdicom.buttons"},
+    "receiver": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.running", "nbdicom.tls",
     },
 }  # fmt: skip
 
@@ -126,12 +140,19 @@ def allowed(name: str, floor: set[str]) -> bool:
     return any(".".join(parts[:k]) in floor for k in range(2, len(parts) + 1)) or name in GROUND
 
 
-@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("floor", [*FLOORS, *ROOMS])
 def test_a_floor_imports_only_what_is_below_it(floor: str) -> None:
-    for path in modules(ROOT / floor):
+    for path in modules(ROOT / floor) if floor in FLOORS else [ROOT / f"{floor}.py"]:
         for name in imports(path):
             if name.split(".")[0] == "nbdicom":
-                assert allowed(name, FLOORS[floor]), f"{path.relative_to(ROOT)} imports {name}"
+                assert allowed(name, {**FLOORS, **ROOMS}[floor]), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    """The command line is above them all, and the ground floor below."""
+    for name in MODULES.keys() - {"nbdicom", "nbdicom.__main__"}:
+        first = name.split(".")[1]
+        assert first in FLOORS or first in ROOMS or f"nbdicom.{first}" in GROUND or first == "cli", name
 
 
 def test_circles_are_few_and_meant() -> None:
@@ -154,7 +175,7 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table", "privacy", "address", "tls", "idle"):
+    for name in sorted(name.partition(".")[2] for name in GROUND - {"nbdicom"}):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
 
