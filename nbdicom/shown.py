@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nbdicom.peer.progress import running_shell
+from nbdicom.shell import running_shell
 
 __all__ = ["Cells", "discard", "shown"]
 

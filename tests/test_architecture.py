@@ -37,6 +37,8 @@ GROUND = {
     "nbdicom.address",
     "nbdicom.idle",
     "nbdicom.later",
+    "nbdicom.shell",
+    "nbdicom.tls_handshake",
 }
 NO_IO = {
     "socket", "ssl", "threading", "asyncio", "select", "selectors", "time", "logging", "pydicom", "numpy", "pandas",
@@ -76,6 +78,19 @@ FLOORS = {
         "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.trace", "nbdicom.blocking", "nbdicom.peer",
         "nbdicom.pacs", "nbdicom.job", "nbdicom.shown", "nbdicom.buttons", "nbdicom.receiver", "nbdicom.running",
         "nbdicom.notebook",
+    },
+}  # fmt: skip
+
+#: The same for the modules that stand in no folder.
+ROOMS = {
+    "buttons": GROUND,
+    "shown": GROUND,
+    "tls": GROUND,
+    "memory": GROUND | {"nbdicom.core"},
+    "running": GROUND | {"nbdicom.core", "nbdicom.memory"},
+    "job": GROUND | {"nbdicom.blocking", "nbdicom.peer.notices", "nbdicom.shown", "nbdicom.buttons"},
+    "receiver": GROUND | {
+        "nbdicom.core", "nbdicom.operations", "nbdicom.data", "nbdicom.blocking", "nbdicom.running", "nbdicom.tls",
     },
 }  # fmt: skip
 
@@ -125,12 +140,19 @@ def allowed(name: str, floor: set[str]) -> bool:
     return any(".".join(parts[:k]) in floor for k in range(2, len(parts) + 1)) or name in GROUND
 
 
-@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("floor", [*FLOORS, *ROOMS])
 def test_a_floor_imports_only_what_is_below_it(floor: str) -> None:
-    for path in modules(ROOT / floor):
+    for path in modules(ROOT / floor) if floor in FLOORS else [ROOT / f"{floor}.py"]:
         for name in imports(path):
             if name.split(".")[0] == "nbdicom":
-                assert allowed(name, FLOORS[floor]), f"{path.relative_to(ROOT)} imports {name}"
+                assert allowed(name, {**FLOORS, **ROOMS}[floor]), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    """The command line is above them all, and the ground floor below."""
+    for name in MODULES.keys() - {"nbdicom", "nbdicom.__main__"}:
+        first = name.split(".")[1]
+        assert first in FLOORS or first in ROOMS or f"nbdicom.{first}" in GROUND or first == "cli", name
 
 
 def test_circles_are_few_and_meant() -> None:
@@ -153,9 +175,24 @@ def test_no_io_in_the_core_and_the_operations(floor: str) -> None:
 
 
 def test_the_ground_floor_stands_alone() -> None:
-    for name in ("errors", "status", "uids", "config", "table", "privacy", "address", "tls", "idle"):
+    for name in sorted(name.partition(".")[2] for name in GROUND - {"nbdicom"}):
         used = {n for n in imports(ROOT / f"{name}.py", typing_too=False) if n.startswith("nbdicom")}
         assert used <= GROUND, used
+
+
+def test_every_module_has_its_place_in_a_map() -> None:
+    """Whoever opens a folder is told what is in it: by its docstring, or by the page on architecture."""
+    page = (ROOT.parent / "docs" / "architecture.md").read_text()
+    for name in MODULES.keys() - PACKAGES - {"nbdicom.__main__"}:
+        package, _, word = name.rpartition(".")
+        if package == "nbdicom":
+            assert f"{word}.py" in page, f"docs/architecture.md does not say what {name} is"
+            continue
+        told = ast.get_docstring(ast.parse(MODULES[package].read_text())) or ""
+        floor = package.partition(".")[2]
+        tables = floor in ("core", "operations") and (f"`{word}`", f"{floor}.{word}", f"{floor}/{word}.py")
+        in_page = any(one in page for one in tables or ())
+        assert f"`{word}`" in told or in_page, f"the docstring of {package} does not say what {word} is"
 
 
 def test_pydicom_is_known_only_at_the_edge() -> None:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import nbdicom as nd
+from tests.drivers.certificates import Authority
 from tests.ports import free_port
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -58,3 +61,27 @@ def test_the_tests_of_a_page_pass(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_examples_of_the_page_on_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded first is played to a PACS that stands where the page says that one does."""
+    monkeypatch.chdir(tmp_path)
+    with nd.demo_pacs(ae_title="LIVE") as live:
+        names: dict[str, object] = {}
+        for number, (_, block) in enumerate(blocks_of("trace.md")):
+            exec(compile(block.replace("PACS@10.0.0.5:104", live.address), f"trace.md[{number}]", "exec"), names)
+    assert (tmp_path / "wire.jsonl").stat().st_size
+
+
+def test_the_examples_of_the_page_on_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path, "hospital-ca")
+    authority.issue("workstation")
+    pacs = authority.issue("pacs")
+    monkeypatch.chdir(tmp_path)
+    ((_, block),) = blocks_of("tls.md")
+    with nd.Pacs(ae_title="PACS", durability="none", tls=nd.TLS(ca=authority.certificate, **pacs.pair)) as secure:
+        there = block.replace("PACS@pacs.hospital.example:2762", secure.address).replace("2762", str(free_port()))
+        names: dict[str, Any] = {}
+        exec(compile(there, "tls.md", "exec"), names)
+        report = names["pacs"].echo()
+    assert report and any(step.name == "TLS" for step in report.steps), report

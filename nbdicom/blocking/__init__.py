@@ -2,6 +2,11 @@
 
 Whoever waits, reads.  A blocked writer reads, too.  A KeyboardInterrupt in a waiting call cancels the operation and leaves
 the association usable.
+
+From the wire up: `transport` (TCP) and `secure` (with TLS on it), `wire` (bytes between it and the core), `driver` (runs the
+operations), `responses` and `association` (what a person uses), `interrupt` (how one thread stops another).  `server` is an
+acceptor: `listener` has its threads, `turns` shares them out, `unserved` is for whom there is none, and `attending` does
+without.
 """
 
 from typing import TYPE_CHECKING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import tempfile
 import time
 from pathlib import Path
@@ -84,12 +83,8 @@ def _say(text: str) -> None:
 
 
 def _identical(pacs: Pacs, path: Path) -> bool:
-    from nbdicom.data import read_header
+    from nbdicom.data import data_set_digest, read_header
 
     header = read_header(path)
     archived = pacs.instance(header.sop_instance_uid)
-    if archived is None:
-        return False
-    with path.open("rb") as file:
-        file.seek(header.data_offset)
-        return hashlib.file_digest(file, "sha256").hexdigest() == archived.digest
+    return archived is not None and data_set_digest(path, header.data_offset) == archived.digest

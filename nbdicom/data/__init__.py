@@ -1,9 +1,11 @@
 """The edge to pydicom: data sets from bytes and back, Part 10 files, sources and sinks (PS3.5, PS3.10).
 
-`codec` is what operations are given.  `elements` finds elements in bytes and `values` says what theirs mean; from them
-`columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data sets,
-and `placed` tells where everything stands.  `part10` knows what a file begins with; `source` turns paths and Datasets into
-instances to be sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
+`codec` is what operations are given. `elements` finds elements in bytes and `values` says what theirs mean; from them
+`columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data
+sets, and `placed` tells where everything stands. `part10` knows what a file begins with; `source` turns paths and
+Datasets into instances to be sent, `convert` from one transfer syntax into another where nothing is lost; `sink`
+writes what arrives, and `identity` says which instance a file is, and whether it still is. pydicom is
+loaded by the first function that needs it; `unseen` keeps its warnings to itself, since they quote values.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from nbdicom.data.values import check_character_set, tag_of
 from nbdicom.later import later
 
 if TYPE_CHECKING:
+    from nbdicom.data.identity import data_set_digest
     from nbdicom.data.part10 import FileHeader, part10_header, read_header
     from nbdicom.data.sink import FolderSink, Part10Sink
     from nbdicom.data.source import DatasetInstance, FileSource, InstanceFile, Skipped, instance, scan
 
 #: Where each is that has to do with files, loaded when it is asked for: not every association carries any.
 _LATER = {
+    "data_set_digest": "nbdicom.data.identity",
     "FileHeader": "nbdicom.data.part10",
     "part10_header": "nbdicom.data.part10",
     "read_header": "nbdicom.data.part10",
@@ -48,6 +52,7 @@ __all__ = [
     "Skipped",
     "check_character_set",
     "codec",
+    "data_set_digest",
     "decode_columns",
     "decode_elements",
     "encode_elements",

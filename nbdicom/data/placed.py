@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nbdicom.config import Limits
-from nbdicom.data.elements import CHARACTER_SET, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, element_head, undefined_end
+from nbdicom.data.elements import (
+    CHARACTER_SET,
+    ITEM,
+    ITEM_END,
+    SEQUENCE_END,
+    UNDEFINED,
+    element_head,
+    tag_text,
+    undefined_end,
+)
 from nbdicom.data.values import Charset, plan_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
@@ -173,6 +182,4 @@ def _implicit_vr(tag: int, known: str) -> str:
 
 
 def _keyword(tag: int) -> str:
-    return {ITEM: "Item", ITEM_END: "ItemDelimitationItem", SEQUENCE_END: "SequenceDelimitationItem"}.get(
-        tag, f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
-    )
+    return {ITEM: "Item", ITEM_END: "ItemDelimitationItem", SEQUENCE_END: "SequenceDelimitationItem"}.get(tag, tag_text(tag))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
+from nbdicom.data.elements import tag_text
 from nbdicom.notebook.controls import Panel, html, text, widgets
 from nbdicom.table import Table, counted
 
@@ -49,7 +50,7 @@ def attributes(dataset: Dataset, search: str = "") -> Table:
 
 def _rows(dataset: Dataset, depth: int) -> Iterator[tuple[str, str, str, str]]:
     for tag in sorted(dataset.keys()):
-        name = f"{int(tag) >> 16:04x},{int(tag) & 0xFFFF:04x}"
+        name = tag_text(int(tag))
         if int(tag) == 0x7FE00010:
             continue
         try:

@@ -7,7 +7,6 @@ use is deleted or overwritten, and doing it twice changes nothing.  The same is 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import mmap
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nbdicom.blocking.interrupt import look_up
+from nbdicom.data.identity import data_set_digest
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.pacs.databases import set_database_aside
 from nbdicom.pacs.header import HeaderReader
@@ -181,7 +181,7 @@ def _changed(path: Path) -> float:
 def damage_of(store: ObjectStore, entry: Entry) -> str:
     """What is wrong with the file of an object, "" nothing."""
     try:
-        whole = _digest(store.path(entry.object), entry.offset) == entry.digest
+        whole = data_set_digest(store.path(entry.object), entry.offset) == entry.digest.hex()
     except FileNotFoundError:
         return "its file is gone"
     except OSError as error:
@@ -204,13 +204,6 @@ def withdraw(store: ObjectStore, index: Index, entry: Entry, damage: str) -> Non
     if store.has(entry.object):
         _set_aside(store, entry.object)
     index.remove([entry.id])
-
-
-def _digest(path: Path, offset: int) -> bytes:
-    """The SHA-256 of what follows *offset*; read, not mapped: pages that were looked at would count as our memory."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _adopt(store: ObjectStore, index: Index, names: Sequence[str]) -> int:
@@ -268,7 +261,7 @@ def _read_record(path: Path, name: str, reader: HeaderReader) -> Record:
         object=name,
         size=status.st_size,
         offset=header.data_offset,
-        digest=_digest(path, header.data_offset),
+        digest=bytes.fromhex(data_set_digest(path, header.data_offset)),
         received=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
         source=header.source_ae_title,
     )

@@ -1,10 +1,21 @@
 """One remote application entity as a person in a notebook sees it: verify, find, get, move, store.
 
-``entity`` is where it is and how it is called, ``peer`` what can be asked of it; ``selection``, ``query`` and ``values``
-check what is asked before anything is sent; ``report``, ``finding``, ``transfer``, ``receiving``, ``pulling`` and
-``storing`` are the verbs, which stand once for `Peer` and ``awaited.AsyncPeer``; ``calling`` is what they know of who
-waits, and ``asking`` shares many requests between associations; ``frames`` makes tables of answers, ``results`` tables of
-transfers.
+What is asked: `selection` (what a person points at), `query`, `worklist` and `values` check it before anything is
+sent.
+
+The verbs stand once for both peers: `report` (echo), `finding`, `getting` (get and move), `receiving` (retrieve),
+`pulling` and `storing`. `calling` is what they know of who waits, `asking` shares many requests between associations,
+and two know how: `line` in a thread, `awaited_line` in an event loop. `contexts`, `content` and `missing` are what a
+C-GET proposes, what a peer says that it has, and what did not come; `cohort` is the folder of a pull, `progress` the
+bar.
+
+The peers: `entity` is where one is and how it is called; `peer` and `transfers` are `Peer`, `awaited` is `AsyncPeer`;
+`commitment`, `procedure_step` and `workitems` are the workflow, `awaited_workflow` the same in an event loop;
+`registry` has the peers that a person has saved.
+
+What comes back: `results` and `pulled` of transfers, `frames` of queries: `columns` makes their values, `names` their
+parts, `rows` leads back from a table, to files, too; `notices` are the warnings, `plots`, `display` and `completing`
+are for notebooks.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """`AsyncPeer`: a remote application entity for programs that run an event loop.
 
-What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `transfer`, `receiving`, `pulling`, `storing`), awaited.
+What it does is what `nbdicom.Peer` does: the same verbs (`finding`, `getting`, `receiving`, `pulling`, `storing`), awaited.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nbdicom.core.trace import Trace, Tracer
 from nbdicom.errors import AssociationError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import NEventReportRequest
-from nbdicom.peer import commitment, finding, storing, transfer
+from nbdicom.peer import commitment, finding, getting, storing
 from nbdicom.peer.awaited_line import Awaiting
 from nbdicom.peer.awaited_workflow import AsyncPerformedProcedureStep, AsyncWorkitems
 from nbdicom.peer.entity import DEFAULT_CONTEXTS, Remote
@@ -245,7 +245,7 @@ class AsyncPeer(Remote):
         ...     asyncio.run(fetch(folder)).ok
         True
         """
-        return await transfer.get_asked(
+        return await getting.get_asked(
             Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
@@ -281,7 +281,7 @@ class AsyncPeer(Remote):
         --------
         >>> await peer.move(studies, to="WORKSTATION")  # doctest: +SKIP
         """
-        return await transfer.move_asked(
+        return await getting.move_asked(
             Awaiting(self), selection, keys, to=to, level=level, model=model, associations=associations, progress=progress,
             raise_on_error=raise_on_error,
         )  # fmt: skip
@@ -420,18 +420,30 @@ class AsyncPeer(Remote):
     # ------------------------------------------------------------------------------- workflow
 
     async def commit(
-        self, items: Any, *, listen: str | int | tuple[str, int] | None = None, timeout: float = 60.0
+        self,
+        *items: Any,
+        listen: str | int | tuple[str, int] | None = None,
+        timeout: float = 60.0,
+        raise_on_error: bool = False,
     ) -> CommitResult:
-        """Ask the peer to commit storage, and wait for its report (PS3.4 Annex J); see `Peer.commit`.
+        """Ask the peer to commit storage, and wait for its report (PS3.4 Annex J).
 
-        Parameters
-        ----------
-        items : rows, a StoreResult, files, Datasets, or an iterable of these
-            What shall be kept.
-        listen : str, int or (str, int), optional
-            Where we are to be reached, for a peer that reports on an association of its own.
-        timeout : float
-            Seconds to wait for the report.
+        The parameters are those of `Peer.commit`.
+
+        Returns
+        -------
+        CommitResult
+            One row for each instance: committed, or the Failure Reason, or that no report came.
+
+        Raises
+        ------
+        QueryError, OperationFailed, NoPresentationContext, AssociationError
+            See `Peer.commit`.
+
+        Warns
+        -----
+        IncompleteTransfer
+            If not everything is committed.
         """
         request = commitment.Request(each_item(items))
         arrived = asyncio.Event()
@@ -458,7 +470,7 @@ class AsyncPeer(Remote):
                     await asyncio.wait_for(arrived.wait(), timeout)
             except (TimeoutError, AssociationError):
                 pass  # the result says that nothing came
-        return request.result(self)
+        return told(request.result(self), raise_on_error)
 
     def mpps(self, entry: Any = None, /, **attributes: Any) -> AsyncPerformedProcedureStep:
         """A performed procedure step (PS3.4 Annex F) for an ``async with`` block; the arguments are those of `Peer.mpps`."""

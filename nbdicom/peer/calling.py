@@ -1,6 +1,6 @@
 """How a peer is called: all that the verbs of a peer know of a driver.
 
-What a verb does (`finding`, `transfer`, `receiving`, `pulling`, `storing`) is a coroutine that stands once.  It knows no
+What a verb does (`finding`, `getting`, `receiving`, `pulling`, `storing`) is a coroutine that stands once.  It knows no
 socket, no thread and no loop; it awaits a `Caller`, and the `Line`, `Calls` and `Answers` that come of it.  There are two:
 
 * `nbdicom.peer.awaited_line.Awaiting` in an event loop, where a verb is awaited like any coroutine;

@@ -11,7 +11,6 @@ whatever ends a pull, the next one finds what is there.  No value of a patient i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdicom.data.identity import identity_of
+from nbdicom.data.identity import data_set_digest, identity_of
 from nbdicom.data.part10 import read_header
 from nbdicom.data.sink import FreeSpace, Part10Sink, header_for, made_folder, safe_name
 from nbdicom.errors import DataSetError
@@ -132,7 +131,7 @@ class CohortFolder:
     def is_whole(self, kept: Kept) -> bool:
         """Whether the data set of a file still has its digest: every byte is read."""
         try:
-            return _digest(self.root / kept.path) == kept.sha256
+            return data_set_digest(self.root / kept.path) == kept.sha256
         except (OSError, DataSetError):
             return False
 
@@ -201,7 +200,7 @@ class CohortFolder:
     def _adopted(self, uid: str, path: Path) -> Kept | None:
         """A file that has its place and no line in the manifest."""
         try:
-            header, size, digest = read_header(path), path.stat().st_size, _digest(path)
+            header, size, digest = read_header(path), path.stat().st_size, data_set_digest(path)
         except (OSError, DataSetError):
             return None
         place, about = self.filed(uid, header.sop_class_uid, header.transfer_syntax, path)
@@ -264,11 +263,3 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of the data set of a file."""
-    offset = read_header(path).data_offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        return hashlib.file_digest(file, "sha256").hexdigest()

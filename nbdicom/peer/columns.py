@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbdicom.data.elements import tag_text
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import Attribute
 
@@ -220,11 +221,7 @@ def _decimal(value: Any) -> float:
     return number
 
 
-def _attribute_tag(value: Any) -> str:
-    return f"{value >> 16:04x},{value & 0xFFFF:04x}"
-
-
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name, "AT": _attribute_tag, "UV": _unsigned,
+    "DA": _day, "TM": _clock, "DT": _moment, "PN": _name, "AT": tag_text, "UV": _unsigned,
     **dict.fromkeys(_INTEGER_VRS, _integer), **dict.fromkeys(_FLOAT_VRS, _decimal), **dict.fromkeys(_RAW_VRS, _raw),
 }  # fmt: skip

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nbdicom.peer.progress import running_shell
 from nbdicom.peer.query import LEVEL_OF_KEY, UNIQUE_KEYS, Level
+from nbdicom.shell import running_shell
 
 __all__ = ["keywords_for", "register", "values_for"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from nbdicom import privacy
-from nbdicom.peer.progress import running_shell
+from nbdicom.shell import running_shell
 from nbdicom.table import printable
 
 __all__ = ["DOUBT", "WHAT_IS_DOUBTFUL", "doubtful_in", "mask_columns", "register", "shown_text"]

@@ -9,7 +9,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-__all__ = ["Part", "Progress", "ProgressLike", "Reporter", "is_interactive", "running_shell"]
+from nbdicom.shell import running_shell
+
+__all__ = ["Part", "Progress", "ProgressLike", "Reporter", "is_interactive"]
 
 _DELAY = 0.5  #: seconds before a bar is shown
 
@@ -27,11 +29,6 @@ class Reporter(Protocol):
 
 #: None: a bar if the session is interactive; a callable gets (done, total) and total may be None.
 ProgressLike = bool | None | Reporter | Callable[[int, int | None], object]
-
-
-def running_shell() -> Any:
-    """The IPython in which we run, or None; it is not loaded to find out."""
-    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
 def is_interactive() -> bool:

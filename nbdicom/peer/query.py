@@ -17,6 +17,8 @@ from typing import Any
 from nbdicom import privacy
 from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
+from nbdicom.data.elements import tag_text
+from nbdicom.data.placed import is_private_creator
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table, Tabular
@@ -199,9 +201,8 @@ def attribute(name: str) -> Attribute:
         )
     if not datadict.dictionary_has_tag(tag):
         # Without a dictionary, a private creator is LO (PS3.5 7.8.1) and everything else is unknown.
-        creator = (tag >> 16) % 2 == 1 and 0x10 <= tag & 0xFFFF <= 0xFF
-        return Attribute(f"{tag >> 16:04x},{tag & 0xFFFF:04x}", "LO" if creator else "UN", False)
-    keyword = datadict.dictionary_keyword(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+        return Attribute(tag_text(tag), "LO" if is_private_creator(tag) else "UN", False)
+    keyword = datadict.dictionary_keyword(tag) or tag_text(tag)
     vr = datadict.dictionary_VR(tag).split(" or ")[0]
     return Attribute(keyword, vr, datadict.dictionary_VM(tag) not in ("1", "0-1"))
 

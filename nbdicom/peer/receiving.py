@@ -17,11 +17,11 @@ from nbdicom.core.streams import DataSink
 from nbdicom.errors import NoPresentationContext, QueryError
 from nbdicom.peer.calling import Caller
 from nbdicom.peer.finding import sop_classes_in_studies
+from nbdicom.peer.getting import get, move
 from nbdicom.peer.progress import ProgressLike
 from nbdicom.peer.query import InformationModel
 from nbdicom.peer.results import MoveResult, Retrieved, RetrieveResult
 from nbdicom.peer.selection import Target, asked, check_associations, sop_classes
-from nbdicom.peer.transfer import get, move
 from nbdicom.status import Status
 from nbdicom.table import counted
 

@@ -79,8 +79,8 @@ class Transfers(RemoteEntity):
         IncompleteTransfer
             If not everything arrived.
         """
+        from nbdicom.peer.getting import get_asked
         from nbdicom.peer.line import Waiting, run
-        from nbdicom.peer.transfer import get_asked
 
         return run(
             get_asked(
@@ -121,8 +121,8 @@ class Transfers(RemoteEntity):
         QueryError, NoPresentationContext, AssociationError
             See `get`.
         """
+        from nbdicom.peer.getting import move_asked
         from nbdicom.peer.line import Waiting, run
-        from nbdicom.peer.transfer import move_asked
 
         return run(
             move_asked(

@@ -5,6 +5,8 @@ in the recorded order, at the speed of the peer.  The bytes are the recorded one
 and the lengths of fragments follow the live peer where it does otherwise than the recorded one.  A peer that departs from
 the script ends it, and the report says where.
 
+`script` is what one side says and hears, `player` follows it, `peers` has the two roles.
+
 Uses: a bug of a peer that is not at hand becomes a test; an SCU is developed without its SCP.
 """
 

@@ -1,5 +1,6 @@
 """Files in and out: headers of odd files, streams that copy nothing, sinks that are whole or nothing."""
 
+import hashlib
 import os
 import shutil
 import zlib
@@ -22,6 +23,7 @@ from nbdicom.data import (
     InstanceFile,
     Skipped,
     codec,
+    data_set_digest,
     instance,
     part10_header,
     read_header,
@@ -69,6 +71,23 @@ def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------- headers
+
+
+def test_a_data_set_has_one_digest_whoever_wrote_the_file(tmp_path: Path) -> None:
+    offset = read_header(CT).data_offset
+    body = CT.read_bytes()[offset:]
+    other = tmp_path / "other.dcm"
+    header = part10_header(
+        sop_class_uid="1.2", sop_instance_uid="1.3", transfer_syntax=EXPLICIT, source_ae_title="SOMEBODY"
+    )
+    other.write_bytes(header + body)
+    digest = hashlib.sha256(body).hexdigest()
+    assert data_set_digest(CT) == data_set_digest(str(other)) == data_set_digest(other, len(header)) == digest
+    other.write_bytes(header + body[:-1] + b"x")
+    assert data_set_digest(other) != digest
+    other.write_text("no DICOM")
+    with pytest.raises(DataSetError):
+        data_set_digest(other)
 
 
 def test_a_usual_file() -> None:

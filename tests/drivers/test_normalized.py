@@ -1,4 +1,4 @@
-"""DIMSE-N of the blocking driver over loopback, both roles, and requests that reach a requestor (PS3.7 section 10)."""
+"""DIMSE-N by each driver, in both roles, and requests that reach a requestor (PS3.7 section 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SCU and SCP of the blocking driver against each other, over loopback: every DIMSE-C service (PS3.7 9.1)."""
+"""SCU and SCP of each driver against each other, over loopback and in memory: every DIMSE-C service (PS3.7 9.1)."""
 
 from __future__ import annotations
 

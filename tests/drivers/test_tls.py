@@ -30,7 +30,8 @@ from nbdicom.errors import (
 )
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer import Peer
-from nbdicom.tls import PROFILES, TLS, offered_protocols
+from nbdicom.tls import PROFILES, TLS
+from nbdicom.tls_handshake import offered_protocols
 
 ON_SOCKETS = True  # in memory there are no connections
 

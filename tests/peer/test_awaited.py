@@ -109,14 +109,6 @@ def test_workitems(pacs: nd.Pacs, peer: nd.AsyncPeer) -> None:
     run(work())
 
 
-def test_commitment_on_the_association_that_asked(tmp_path: Any) -> None:
-    images = [next(sample_instances())]
-    with nd.Pacs(durability="none") as pacs:
-        pacs.add(images)
-        committed = run(nd.AsyncPeer(pacs, calling="CT1").commit(images, timeout=30))
-        assert committed.ok and committed.event_type == 1 and len(committed) == 1
-
-
 def test_commitment_on_an_association_of_the_peer() -> None:
     images = [next(sample_instances())]
     model = nd.UID.of("StorageCommitmentPushModel")

@@ -36,54 +36,60 @@ def peer(pacs):
 # ------------------------------------------------------------------------------- commit
 
 
+@pytest.fixture
+def asking(pacs, peer_of):
+    """Who asks for commitment: a `Peer`, or an `AsyncPeer`."""
+    return peer_of(pacs, calling="CT1")
+
+
 @pytest.mark.parametrize("what", ["result", "table", "data sets"])
-def test_commit_on_the_same_association(pacs, peer, images, what):
-    stored = peer.store(images)
+def test_commit_on_the_same_association(pacs, asking, images, what):
+    stored = asking.store(images)
     given = {"result": stored, "table": stored.to_frame(), "data sets": images}[what]
-    committed = peer.commit(given)
+    committed = asking.commit(given)
     assert committed.ok and committed.event_type == 1 and len(committed) == 2
     assert set(committed.to_frame()["RetrieveAETitle"]) == {"NBPACS"}
     assert "2 of 2 instances committed" in str(committed)
 
 
-def test_commit_on_a_new_association(pacs, peer, images):
+def test_commit_on_a_new_association(pacs, asking, images):
     """The PACS reports on an association of its own, since ours has no room for a report."""
     port = free_port()
     pacs.allow["CT1"] = ("127.0.0.1", port)
     associations = pacs.reports._associations
     pacs.reports._associations = lambda: ()  # as a PACS that always reports on a new association
     try:
-        committed = peer.commit(peer.store(images), listen=("127.0.0.1", port))
+        committed = asking.commit(asking.store(images), listen=("127.0.0.1", port))
     finally:
         pacs.reports._associations = associations
     assert committed.ok
     assert not [thread for thread in threading.enumerate() if "commitment" in thread.name]
 
 
-def test_commit_says_what_is_not_kept(pacs, peer, images):
-    peer.store(images)
+def test_commit_says_what_is_not_kept(pacs, asking, images):
+    asking.store(images)
     missing = {"SOPClassUID": CT, "SOPInstanceUID": "1.2.3"}
     with pytest.warns(IncompleteTransfer, match="no such object instance"):
-        committed = peer.commit(images, missing)
+        committed = asking.commit(images, missing)
     assert not committed.ok and committed.event_type == 2
     frame = committed.to_frame().set_index("SOPInstanceUID")
     assert frame.loc["1.2.3", "status"] == "0112H"
     assert frame["ok"].sum() == 2
     with pytest.raises(OperationFailed, match="no such object instance"):
-        peer.commit(missing, raise_on_error=True)
+        asking.commit(missing, raise_on_error=True)
 
 
-def test_commit_without_a_report(pacs, peer, images):
+def test_commit_without_a_report(pacs, asking, images):
     pacs.reports.stop()
     with pytest.warns(IncompleteTransfer, match="no report came"):
-        committed = peer.commit(images, timeout=0.05)
+        committed = asking.commit(images, timeout=0.05)
     assert committed.event_type is None and "listen=" in str(committed)
 
 
 @pytest.mark.parametrize("items", [(), ({"SOPInstanceUID": "1.2"},)])
-def test_nothing_to_commit(peer, items):
+def test_nothing_to_commit(asking, items):
     with pytest.raises(QueryError):
-        peer.commit(*items)
+        asking.commit(*items)
 
 
 # ------------------------------------------------------------------------------- mpps

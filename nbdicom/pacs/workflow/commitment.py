@@ -8,14 +8,13 @@ the same: event type 2 (J.3.3).  What was promised is never deleted by this PACS
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import os
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from nbdicom.data.identity import data_set_digest
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import NActionRequest, Refuse
 from nbdicom.pacs.durability import sync_folder
@@ -63,12 +62,11 @@ def read_back(instance: StoredInstance, *, sync: bool) -> bool:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             if os.fstat(file.fileno()).st_size != instance.size:
                 return False
-            file.seek(instance.offset)
-            digest = hashlib.file_digest(file, "sha256")
+        digest = data_set_digest(instance.path, instance.offset)
     except OSError as error:
         _log.error("commitment: an object cannot be read back: %s", error.strerror)
         return False
-    return hmac.compare_digest(digest.hexdigest(), instance.digest)
+    return digest == instance.digest
 
 
 class Commitments(Service):

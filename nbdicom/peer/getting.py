@@ -1,4 +1,4 @@
-"""Retrieving and moving: the verbs behind `get` and `move` of `Peer` and `AsyncPeer`.
+"""Getting and moving: the verbs behind `get` and `move` of `Peer` and `AsyncPeer`.
 
 One association serves all requests, or several share them.  If one breaks, what has arrived is kept, and the next request
 opens another one.  Only an association that cannot be opened at all is an exception: everything later becomes rows of the
