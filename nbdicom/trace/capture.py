@@ -21,9 +21,9 @@ from nbdicom.core.command import decode_command
 from nbdicom.core.trace import Connected, MessageReceived, PDUReceived, TraceEvent
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import RemoteProtocolError, TranscriptError
+from nbdicom.trace.files import opened
 from nbdicom.trace.pdvs import fragments
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
-from nbdicom.trace.transcript import opened
 
 __all__ = ["load_capture"]
 
@@ -233,7 +233,8 @@ class _Recorded:
 
     def made(self) -> Recording:
         in_order = sorted(self._events, key=lambda told: told[0])
-        return Recording(self._associations, (Entry(n, number, event) for n, (_, number, event) in enumerate(in_order)))
+        entries = (Entry(n, number, event) for n, (_, number, event) in enumerate(in_order))
+        return Recording(self._associations, entries, epoch=0.0)
 
 
 @dataclass(slots=True)
