@@ -259,7 +259,7 @@ class AssociationCore:
             return
         self.upper_layer.a_abort()
         if because is not None and self.error is None:
-            error = _aborted_by_us(because)
+            error = _aborted_by_us(because, self.negotiation is not None)
         self._over(error or AssociationAborted("we aborted the association", source=0, reason_diag=0))
         self._listen()
 
@@ -310,13 +310,13 @@ class AssociationCore:
                     f"the peer aborted the association: {words}",
                     source=said.source,
                     reason_diag=said.reason_diag,
-                    hint="the peer's log should say why; trace=True records what led to it",
+                    hint="the peer's log should say why; trace=True (--record) records what led to it",
                 ),
                 by_peer=True,
             )
         elif isinstance(said, PAbortIndication):
             if said.error:
-                self._over(_aborted_by_us(said.error))
+                self._over(_aborted_by_us(said.error, self.negotiation is not None))
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
@@ -564,12 +564,13 @@ class AssociationCore:
             self._over(AssociationReleased("the peer released the association", hint=_ANOTHER))
 
 
-def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
+def _aborted_by_us(error: RemoteProtocolError, established: bool) -> AssociationAborted:
+    usual = "trace=True (--record) records it: the peer's maker will want to see that"
     aborted = AssociationAborted(
-        f"we aborted the association because the peer broke the protocol: {error}",
+        f"we aborted the association because the peer broke the protocol: {error.message}",
         source=error.source,
         reason_diag=error.reason_diag,
-        hint="trace=True records it: the peer's maker will want to see that",
+        hint=usual if established or not error.hint else error.hint,  # a first answer tells who gives it
     )
     aborted.__cause__ = error
     return aborted

@@ -327,7 +327,7 @@ class UpperLayer:
                     # An unknown type is refused from its first byte (a browser or a TLS client, say).
                     if end - position and window[position] not in p.PDU_TYPES:
                         self._tell_strange(window[position], end - position, view[position:end])
-                        self._invalid(_unknown_pdu(window[position]))
+                        self._invalid(p.unknown_pdu(window[position]))
                     return end if self._deaf else position
                 if end - position > 12 and self._begin_fragment(*_DATA_HEADER.unpack_from(window, position)):
                     position += 12
@@ -406,7 +406,7 @@ class UpperLayer:
                 self._tell_kept()
                 self._unexpected(Evt.EVT10, "P-DATA-TF")
         elif pdu_type not in p.PDU_TYPES:
-            self._invalid(_unknown_pdu(pdu_type))
+            self._invalid(p.unknown_pdu(pdu_type))
         elif (length != 4) if pdu_type in p.FIXED_LENGTH_TYPES else (length > self._limits.associate_pdu):
             if self._trace is not None:
                 header = _PDU_HEADER.pack(pdu_type, length)
@@ -788,7 +788,3 @@ class UpperLayer:
 
 def _invalid_pdv() -> RemoteProtocolError:
     return RemoteProtocolError("a PDV that does not fit its P-DATA-TF", rule="PS3.8 9.3.5.1", reason_diag=6)
-
-
-def _unknown_pdu(pdu_type: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"PDU of unknown type {pdu_type:02X}H", rule="PS3.8 9.3.1", reason_diag=1)

@@ -46,7 +46,7 @@ class Verdict:
         """Accept, reject or abort; the driver has to send it.  Returns what was done, for a log."""
         if isinstance(self.failure, RemoteProtocolError):
             core.abort(because=self.failure)
-            return f"aborted the request of {self.who}: {printable(self.failure)}"
+            return f"aborted the request of {self.who}: {printable(self.failure.message)}"
         if isinstance(self.answer, AAssociateAC):
             assert self.negotiation is not None
             core.accept(self.answer, self.negotiation)

@@ -266,31 +266,14 @@ def _association(error: NbdicomError) -> str:
     return error.message
 
 
-#: What the first byte of an answer says about whoever sent it (no PDU type of PS3.8 9.3 is above 07H).
-_FIRST_BYTES = {
-    0x48: "the answer begins like HTTP: this is the port of a web server (of a DICOMweb interface, perhaps)",
-    0x3C: "the answer begins like a web page: this is the port of a web server",
-    0x15: "the answer is a TLS alert: this port expects TLS",
-    0x16: "the answer is a TLS handshake: this port expects TLS",
-    0x53: "the answer begins like SSH: this is another service's port",
-    0x32: "the answer begins like FTP or SMTP: this is another service's port",
-}
-
-
 def _hints(error: NbdicomError, peer: Remote) -> list[str]:
     hints = [error.hint] if error.hint else []
-    cause = error.__cause__
     if isinstance(error, AssociationRejected):
         reason = (error.source, error.reason_diag)
         if reason == (1, 7):
             hints.append(f"the called AE title was {peer.ae_title!r}: try Peer('<title>@{peer.host}:{peer.port}')")
         elif reason == (1, 3):
             hints.append(f"the calling AE title was {peer.calling!r}: try Peer(..., calling='<title>')")
-    elif isinstance(cause, RemoteProtocolError):
-        words = cause.message.split(" of unknown type ")
-        code = words[1][:2] if len(words) == 2 else ""
-        first = _FIRST_BYTES.get(int(code, 16)) if code else None
-        hints.append(first or "check that this is the port of the DICOM service")
     elif isinstance(error, OperationTimeout):
         hints.append("something listens there and says nothing: another service, or one that waits for TLS")
     elif isinstance(error, AssociationAborted) and not hints:
