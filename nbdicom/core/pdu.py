@@ -733,7 +733,7 @@ _STRANGERS = {
     0x32: ("FTP or SMTP", _ANOTHER_PORT),
     0x3C: ("a web page", _ANOTHER_PORT),
     0x47: ("a request of HTTP", _ANOTHER_PORT),
-    0x48: ("an answer of HTTP", "this is the port of a web server, of a DICOMweb interface perhaps: check the port"),
+    0x48: ("an answer of HTTP", "this is the port of a web server (HTTP), of a DICOMweb interface perhaps: check the port"),
     0x50: ("a request of HTTP", _ANOTHER_PORT),
     0x53: ("SSH", _ANOTHER_PORT),
 }

@@ -200,6 +200,7 @@ class UpperLayer:
         self._control: bytearray | None = None  # a control PDU that is longer than what has arrived
         self._control_type = self._control_length = 0
         self._deaf = False  # after an invalid PDU nothing more can be framed, and after the end nothing is meant for us
+        self.fault: RemoteProtocolError | None = None  #: why what came first was answered by an A-ABORT (AA-1)
         self.between = True  #: the last read ended with a PDU
 
     # --------------------------------------------------------------------------- bytes in
@@ -757,7 +758,9 @@ class UpperLayer:
     def _ar_10(self, _: object) -> None:
         self._indications.append(ReleaseConfirmation())
 
-    def _aa_1(self, _: object) -> None:
+    def _aa_1(self, error: object) -> None:
+        if isinstance(error, RemoteProtocolError):
+            self.fault = error
         self._send(p.AAbort(source=p.AbortSource.SERVICE_USER))
         self._start_artim()
 
