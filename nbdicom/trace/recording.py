@@ -166,6 +166,7 @@ class Recording:
     """
 
     epoch: float | None = None
+    left_out: int = 0  #: connections of a capture that say something, and do not begin with an A-ASSOCIATE-RQ
 
     def __init__(
         self,

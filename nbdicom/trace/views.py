@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["DissectedArrow", "Mermaid", "dissect_arrow", "events", "mermaid", "summary"]
 
 _MOST_PDUS = 3  #: of one message are shown; the others look alike
+_LEFT_OUT = "{} of the capture left out: under TLS, of another service, or without the beginning"
 
 
 def summary(recording: Recording) -> Table:
@@ -66,6 +67,7 @@ def summary(recording: Recording) -> Table:
         rows,
         notes=[
             *quirks,
+            *([_LEFT_OUT.format(counted(recording.left_out, "connection"))] if recording.left_out else []),
             *([f"began {recording.began:%Y-%m-%d %H:%M:%S.%f} UTC"] if recording.began else []),
             "PDUs, bytes and messages: sent / received",
             "look: .ladder()  .states()  [3] takes arrow 3 apart  .to_frame()  .to_mermaid()  .save(path)",
