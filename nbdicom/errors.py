@@ -273,10 +273,14 @@ class RemoteProtocolError(ProtocolError):
         The rule that it broke, as a section of the standard, such as ``"PS3.8 9.3.5"``.
     source, reason_diag : int
         What our A-ABORT says about it (PS3.8 Table 9-26).
+    hint : str, optional
+        What to try, where that can be told from what was received.
     """
 
-    def __init__(self, message: str, *, rule: str, source: int = 2, reason_diag: int = 0) -> None:
-        super().__init__(f"{message} [{rule}]")
+    def __init__(
+        self, message: str, *, rule: str, source: int = 2, reason_diag: int = 0, hint: str | None = None
+    ) -> None:
+        super().__init__(f"{message} [{rule}]", hint=hint)
         self.rule = rule
         self.source = source
         self.reason_diag = reason_diag

@@ -161,7 +161,7 @@ A.10 findscu|program|`nbdicom find`, `Peer.find`
 A.10 getscu|program|`nbdicom get`, `Peer.get`
 A.10 movescu|program|`nbdicom move`, `Peer.move`
 A.10 storescu|program|`nbdicom store`, `Peer.store`
-A.10 storescp|program|`nd.serve`, `Receiver`
+A.10 storescp|program|`nbdicom receive`, `nd.serve`, `Receiver`
 A.10 qrscp|program, 12 attributes, one response per instance|`nbdicom pacs`: all attributes, one answer per entity
 A.10 TLS of programs|none|`--tls`
 A.11 empty transfer syntax in a refused context|an A-ASSOCIATE-AC was rejected|not looked at

@@ -290,6 +290,8 @@ class Server(Acceptor):
         core = driver.core
         await driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         if core.associate_rq is None or core.error is not None:
+            if (fault := core.upper_layer.fault) is not None:
+                _log.info("%s: no association with %s: %s", self.ae_title, driver.peer, printable(fault.message))
             await driver.close()
             return
         titles = None if self.tls is None else self.tls.titles_of(driver.certificate)

@@ -344,7 +344,7 @@ class Wire(asyncio.BufferedProtocol):
                     self.changed()
                     self._close()
                     raise OperationTimeout(
-                        silence_was, hint="the peer may be busy or stuck; Timeouts sets how long to wait"
+                        silence_was, hint="the peer may be busy or stuck; Timeouts (--timeout) sets how long to wait"
                     )
                 await self._news(until if patience is None else min(since + patience, until or since + patience))
         finally:

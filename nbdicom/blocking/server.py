@@ -380,6 +380,8 @@ class Server(Acceptor):
         driver.connected()
         driver.wait(lambda: core.associate_rq is not None, None, what="A-ASSOCIATE-RQ")
         if core.associate_rq is None or core.error is not None:
+            if (fault := core.upper_layer.fault) is not None:
+                _log.info("%s: no association with %s: %s", self.ae_title, driver.peer, printable(fault.message))
             driver.close()
             return
         self._answer(served, address, titles)

@@ -289,7 +289,7 @@ class Wire:
                         core.give_up(silence_was)
                 self.close()
                 raise OperationTimeout(
-                    silence_was, hint="the peer may be busy or stuck; Timeouts sets how long to wait"
+                    silence_was, hint="the peer may be busy or stuck; Timeouts (--timeout) sets how long to wait"
                 )
 
     def _read_once(self, deadline: float | None, *, prompt: bool) -> bool:

@@ -12,12 +12,17 @@ import os
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from nbdicom.cli.parser import make_parser
 from nbdicom.errors import NbdicomError, system_reason
 from nbdicom.table import printable
+
+if TYPE_CHECKING:
+    from nbdicom.trace.recording import Recording
 
 __all__ = ["main"]
 
@@ -27,13 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, run = _load(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:  # this process is the command: what is loaded stays, and its end need not look through it
         gc.freeze()
-    if options.debug:
+    if options.debug or getattr(options, "verbose", False):
         import logging
 
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+        logging.basicConfig(level=logging.DEBUG if options.debug else logging.INFO, format="%(name)s: %(message)s")
     warnings.showwarning = _show_warning
     try:
-        status = run(options)
+        with _recording(options):
+            status = run(options)
         sys.stdout.flush()
     except NbdicomError as error:
         if options.debug:
@@ -66,6 +72,27 @@ def _load(arguments: Sequence[str]) -> tuple[Namespace, Callable[[Namespace], in
     finally:
         if collecting:
             gc.enable()
+
+
+@contextmanager
+def _recording(options: Namespace) -> Iterator[None]:
+    """Record what the command does, where that is asked for; it is written also where the command fails."""
+    path, ladder = getattr(options, "record", None), getattr(options, "ladder", False)
+    if path is None and not ladder:
+        yield
+        return
+    from nbdicom.trace.recorder import record
+
+    with ExitStack() as last, record(payload=None) if options.with_values else record() as wire:
+        last.callback(_recorded, wire, path, ladder, options.with_values)
+        yield
+
+
+def _recorded(wire: Recording, path: str | None, ladder: bool, with_values: bool) -> None:
+    if ladder:
+        print(wire.ladder(), file=sys.stderr)
+    if path is not None:
+        print(f"nbdicom: recorded in {printable(wire.save(path, redact=not with_values))}", file=sys.stderr)
 
 
 def _fail(text: str) -> int:

@@ -18,7 +18,7 @@ from nbdicom.errors import PacsError
 if TYPE_CHECKING:
     from nbdicom.tls import TLS
 
-__all__ = ["run"]
+__all__ = ["ended", "run", "served_tls"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         any_host=options.any_host,
         allow=dict(map(_allowed, options.allow)),
         durability=options.durability,
-        tls=_served(tls_of(options)),
+        tls=served_tls(options),
         limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
     )
     if options.scrub:
@@ -43,31 +43,32 @@ def run(options: argparse.Namespace) -> int:
         pacs.stop()
         print(scrubbed)
         return 0 if scrubbed else 1
-    with _ended() as ended, pacs:
+    with ended() as over, pacs:
         if options.sample:
             from nbdicom.pacs.samples import sample_instances
 
             pacs.add(sample_instances())
         print(f"nbdicom pacs: {pacs.address} is ready, archive in {pacs.root}", flush=True)
-        ended.wait()
+        over.wait()
     print("nbdicom pacs: stopped", file=sys.stderr)
     return 0
 
 
 @contextmanager
-def _ended() -> Iterator[threading.Event]:
+def ended() -> Iterator[threading.Event]:
     """Set by SIGTERM and SIGINT; whoever runs this inside a program of its own gets its handlers back."""
-    ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    over = threading.Event()
+    before = {number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield ended
+        yield over
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _served(tls: TLS | None) -> TLS | None:
-    """Without certificates to trust every caller is served, with or without one of its own."""
+def served_tls(options: argparse.Namespace) -> TLS | None:
+    """What the TLS options of an acceptor say: without certificates to trust, callers need none of their own."""
+    tls = tls_of(options)
     if tls is None:
         return None
     if tls.certificate is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import nbdicom
+from nbdicom.config import Timeouts
 from nbdicom.errors import ConnectionFailed, NbdicomError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _OPTIONS = {
     "timezone": "timezone adjustment",
     "enhanced-conversion": "enhanced multi-frame conversion",
 }
+#: of `nbdicom.config.Timeouts`, those of a requestor
+_TIMEOUTS = ("connect", "association", "network", "dimse", "pdu", "cancel", "release")
 _PEER = "AET@HOST:PORT of the peer, for instance PACS@127.0.0.1:11112"
 
 
@@ -65,15 +68,10 @@ def _lab(sub: argparse.ArgumentParser) -> None:
 
 
 def _pacs(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    sub.add_argument(
-        "--port", type=_port, default=11112, help="port to listen on, 0 for a free one (default: %(default)s)"
-    )
-    sub.add_argument("--ae-title", default="NBPACS", metavar="T", help="our AE title (default: %(default)s)")
+    _acceptor(sub, "NBPACS")
     sub.add_argument(
         "--root", required=True, metavar="DIR", help="folder of the archive; it is made if it is not there"
     )
-    sub.add_argument("--any-called", action="store_true", help="serve requests for other AE titles, too")
     sub.add_argument(
         "--any-calling",
         action="store_true",
@@ -98,12 +96,13 @@ def _pacs(sub: argparse.ArgumentParser) -> None:
         "--scrub", action="store_true", help="read every object back, print what is damaged, and end; nothing is served"
     )
     _max_pdu(sub)
+    _record(sub)
     _served_tls(sub)
 
 
 def _find(sub: argparse.ArgumentParser) -> None:
     _peer(sub)
-    _keys(sub, "attribute to match, or only to return where there is no value; may be repeated")
+    _keys(sub, "attribute to match, or only to return where there is no value; may be repeated", "; WORKLIST")
     for name, text in _OPTIONS.items():
         sub.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
     sub.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
@@ -159,6 +158,48 @@ def _store(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("paths", nargs="+", metavar="PATH", help="a DICOM file, or a folder with all that is below it")
 
 
+def _negotiate(sub: argparse.ArgumentParser) -> None:
+    _peer(sub)
+    sub.add_argument(
+        "-c", "--context", action="append", default=[], metavar="SOPClass[=TransferSyntax,...]",
+        help="what to propose, by keyword or UID; may be repeated (default: query/retrieve, workflow and usual storage)",
+    )  # fmt: skip
+    sub.add_argument("--scp", action="store_true", help="ask for the SCP role, too, as a C-GET does for storage")
+
+
+def _receive(sub: argparse.ArgumentParser) -> None:
+    _acceptor(sub, "NBDICOM")
+    sub.add_argument("--to", default=".", metavar="DIR", help="the folder (default: the current one)")
+    sub.add_argument(
+        "--allow-calling", action="append", metavar="AET", help="receive from this title only; may be repeated"
+    )
+    sub.add_argument("--json", action="store_true", help="print a line of JSON for each object")
+    _max_pdu(sub)
+    _record(sub)
+    _served_tls(sub)
+
+
+def _trace(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("file", metavar="FILE", help="what --record wrote, or a capture of tcpdump or Wireshark")
+    sub.add_argument("arrows", nargs="*", type=int, metavar="ARROW", help="take this arrow of the ladder apart")
+    sub.add_argument("--port", type=_port, metavar="N", help="only connections to this port")
+    sub.add_argument(
+        "--save", metavar="FILE", help="write it as a transcript, or as a capture where the name ends in .pcap"
+    )
+    _with_values(sub)
+    _shape(sub)
+
+
+def _acceptor(sub: argparse.ArgumentParser, title: str) -> None:
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    sub.add_argument(
+        "--port", type=_port, default=11112, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
+    sub.add_argument("--ae-title", default=title, metavar="T", help="our AE title (default: %(default)s)")
+    sub.add_argument("--any-called", action="store_true", help="serve requests for other AE titles, too")
+    sub.add_argument("-v", "--verbose", action="store_true", help="log who associates, and who is refused and why")
+
+
 def _peer(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("peer", metavar="PEER", help=_PEER)
     sub.add_argument("--calling", default="NBDICOM", metavar="AET", help="our AE title (default: %(default)s)")
@@ -168,16 +209,28 @@ def _peer(sub: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="show this user name to the peer; the password is asked for, or taken from the environment: NBDICOM_PASSWORD",
     )
+    sub.add_argument(
+        "--timeout", action="append", default=[], type=_timeout, metavar="NAME=SECONDS",
+        help=f"how long to wait: {', '.join(_TIMEOUTS)}; may be repeated",
+    )  # fmt: skip
     _max_pdu(sub)
+    _record(sub)
     _tls(sub)
+    _shape(sub)
+
+
+def _shape(sub: argparse.ArgumentParser) -> None:
     shape = sub.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", const="json", dest="shape", help="print JSON")
     shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="print CSV")
 
 
-def _keys(sub: argparse.ArgumentParser, text: str) -> None:
+def _keys(sub: argparse.ArgumentParser, text: str, more: str = "") -> None:
     sub.add_argument("-k", "--key", action="append", default=[], metavar="Keyword=value", help=text)
-    sub.add_argument("--level", metavar="LEVEL", help="PATIENT, STUDY, SERIES or IMAGE")
+    sub.add_argument("--level", metavar="LEVEL", help=f"PATIENT, STUDY, SERIES or IMAGE{more}")
+    sub.add_argument(
+        "--model", choices=("patient", "study"), help="root of the information model (default: what suits the level)"
+    )
 
 
 def _associations(sub: argparse.ArgumentParser) -> None:
@@ -190,6 +243,20 @@ def _associations(sub: argparse.ArgumentParser) -> None:
 def _max_pdu(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--max-pdu", type=_length, metavar="N", help="maximum length of a P-DATA-TF that we announce; 0 is no limit"
+    )
+
+
+def _record(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--record", metavar="FILE", help="what went over the wire, for nbdicom trace; a .pcap is one for Wireshark, too"
+    )
+    sub.add_argument("--ladder", action="store_true", help="print in the end what went over the wire (stderr)")
+    _with_values(sub)
+
+
+def _with_values(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--with-values", action="store_true", help="write values of patients, too, which are overwritten otherwise"
     )
 
 
@@ -243,6 +310,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "tls": tls_of(options),
         "identity": identity_of(options),
         "bind": options.bind,
+        "timeouts": Timeouts(**dict(options.timeout)),
     }
 
 
@@ -277,6 +345,17 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
 
 
+def _timeout(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if name in _TIMEOUTS and 0 < seconds < 1e6:
+        return name, seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS, with one of {', '.join(_TIMEOUTS)}")
+
+
 def _positive(text: str) -> int:
     if text.isdigit() and int(text) > 0:
         return int(text)
@@ -295,9 +374,12 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], object], str
     "lab": ("lab", _lab, "open the notebooks in JupyterLab, with a sample PACS beside them"),
     "pacs": ("pacs", _pacs, "run the embedded PACS until it is stopped"),
     "echo": ("echo", _peer, "verify a peer step by step (C-ECHO)"),
+    "negotiate": ("negotiate", _negotiate, "ask a peer what it accepts, and for nothing else (A-ASSOCIATE)"),
     "find": ("peer", _find, "query a peer (C-FIND)"),
     "get": ("peer", _get, "retrieve from a peer into a folder (C-GET)"),
     "pull": ("peer", _pull, "bring a cohort into a folder, with proof that it is complete; resumes"),
     "move": ("peer", _move, "have a peer send to another one (C-MOVE)"),
     "store": ("peer", _store, "send files and folders to a peer (C-STORE)"),
+    "receive": ("receive", _receive, "receive objects into a folder, and print what comes (C-STORE)"),
+    "trace": ("trace", _trace, "show a recording or a capture: summary, ladder, single messages"),
 }

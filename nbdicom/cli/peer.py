@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbdicom.cli.parser import settings_of
-from nbdicom.cli.records import write_records
+from nbdicom.cli.records import plain, write_records
 from nbdicom.core.extended import QueryOptions
 from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, QueryError
 from nbdicom.peer.notices import IncompleteTransfer
@@ -31,6 +31,10 @@ _TEXT_COLUMNS = {
     "STUDY": ("PatientName", "PatientID", "StudyDate", "ModalitiesInStudy", "StudyDescription", "StudyInstanceUID"),
     "SERIES": ("SeriesNumber", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances", "SeriesInstanceUID"),
     "IMAGE": ("InstanceNumber", "SOPInstanceUID"),
+    "WORKLIST": (
+        "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime", "Modality", "ScheduledStationAETitle",
+        "PatientName", "PatientID", "AccessionNumber", "ScheduledProcedureStepDescription",
+    ),
 }
 
 
@@ -64,13 +68,18 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
         timezone=options.timezone,
         enhanced_conversion=options.enhanced_conversion,
     )
-    keys |= {"relational": asked.relational, "options": asked if asked != QueryOptions() else None}
     parse = options.shape is None
     problem: NbdicomError | None = None
     try:
-        frame = peer.find(
-            level, limit=options.limit, complete=options.complete, columns=columns, parse=parse, **keys
-        )
+        if level.strip().upper() == "WORKLIST":
+            if asked != QueryOptions() or options.model or options.complete:
+                raise QueryError("a worklist has one information model, and is asked without options")
+            frame = peer.worklist(limit=options.limit, columns=columns, parse=parse, **keys)
+        else:
+            frame = peer.find(
+                level, limit=options.limit, complete=options.complete, columns=columns, parse=parse, model=options.model,
+                relational=asked.relational, options=asked if asked != QueryOptions() else None, **keys,
+            )  # fmt: skip
     except NbdicomError as error:
         if error.results is None:
             raise
@@ -81,7 +90,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
     else:
         several = {str(name) for name in frame.columns if attribute(str(name)).multiple}
         records = [
-            {str(name): _listed(value) if str(name) in several else _plain(value) for name, value in row.items()}
+            {str(name): _listed(value) if str(name) in several else plain(value) for name, value in row.items()}
             for row in frame.astype(object).to_dict("records")
         ]
         write_records(records, options.shape, list(map(str, frame.columns)))
@@ -96,7 +105,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
 
 def _get(peer: Peer, options: argparse.Namespace) -> int:
     keys = _unique_keys(options.key)
-    return _result(peer.get(to=options.to, level=options.level, associations=options.associations, **keys), options)
+    return _result(peer.get(to=options.to, **_how(options), **keys), options)
 
 
 def _pull(peer: Peer, options: argparse.Namespace) -> int:
@@ -111,10 +120,9 @@ def _pull(peer: Peer, options: argparse.Namespace) -> int:
         to=options.to,
         method="move" if options.move else "auto",
         listen=options.listen,
-        level=options.level,
         tries=0 if options.check else 3,
         recheck=options.recheck,
-        associations=options.associations,
+        **_how(options),
         **keys,
     )
     return _result(result, options)
@@ -122,7 +130,12 @@ def _pull(peer: Peer, options: argparse.Namespace) -> int:
 
 def _move(peer: Peer, options: argparse.Namespace) -> int:
     keys = _unique_keys(options.key)
-    return _result(peer.move(to=options.to, level=options.level, associations=options.associations, **keys), options)
+    return _result(peer.move(to=options.to, **_how(options), **keys), options)
+
+
+def _how(options: argparse.Namespace) -> dict[str, Any]:
+    """What all retrievals are told."""
+    return {"level": options.level, "model": options.model, "associations": options.associations}
 
 
 def _store(peer: Peer, options: argparse.Namespace) -> int:
@@ -137,7 +150,7 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
         print(result)
     else:
         frame = result.to_frame().astype(object)
-        records = [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+        records = [{str(k): plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
         write_records(records, options.shape, list(map(str, frame.columns)))
     if result:
         return 0
@@ -146,19 +159,26 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
 
 
 def _keys(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """``Keyword=value`` as matching keys, ``Keyword`` alone as columns to return."""
+    """``Keyword=value`` as matching keys, ``Keyword`` alone as columns to return.
+
+    ``Sequence.Keyword`` is an attribute of the one item of a sequence (PS3.4 C.2.2.2.6); ``Sequence[0].Keyword`` is, too.
+    """
     keys: dict[str, Any] = {}
     columns: list[str] = []
     for text in given:
-        keyword, equals, value = text.partition("=")
-        if not keyword.strip():
+        name, equals, value = text.partition("=")
+        *above, keyword = (word.strip().removesuffix("[0]") for word in name.split("."))
+        if not all((*above, keyword)):
             raise QueryError(f"{text!r} is no key", hint="write Keyword=value")
-        if keyword.strip() in keys:
-            raise QueryError(f"{keyword.strip()} is given twice", hint=f"write -k '{keyword.strip()}=a\\b'")
-        if equals and value:
-            keys[keyword.strip()] = value
+        item: Any = keys
+        for sequence in above:
+            item = item.setdefault(sequence, [{}])[0] if isinstance(item, dict) else item
+        if not isinstance(item, dict) or keyword in item:
+            raise QueryError(f"{name.strip()} is given twice", hint=f"write -k '{name.strip()}=a\\b'")
+        if above or (equals and value):
+            item[keyword] = value
         else:
-            columns.append(keyword.strip())
+            columns.append(keyword)
     return keys, columns
 
 
@@ -166,21 +186,10 @@ def _unique_keys(given: Sequence[str]) -> dict[str, Any]:
     keys, columns = _keys(given)
     if columns:
         raise QueryError(f"{columns[0]} has no value", hint=f"write -k {columns[0]}=...")
-    return {key: value.split("\\") if "\\" in value else value for key, value in keys.items()}
-
-
-def _plain(value: Any) -> Any:
-    """A cell as JSON knows it; what is missing is None."""
-    if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
-        return None
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
+    return {key: value.split("\\") if isinstance(value, str) and "\\" in value else value for key, value in keys.items()}
 
 
 def _listed(value: Any) -> Any:
     """The values of an attribute that may have several: a list, also of one or none; what is missing is None."""
-    plain = _plain(value)
-    return plain if plain is None or isinstance(plain, list) else str(plain).split("\\") if plain != "" else []
+    found = plain(value)
+    return found if found is None or isinstance(found, list) else str(found).split("\\") if found != "" else []

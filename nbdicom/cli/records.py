@@ -6,7 +6,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["write_records"]
+__all__ = ["plain", "write_records"]
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON knows it; what is missing is None."""
+    if isinstance(value, (tuple, list)):
+        return [plain(one) for one in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or value != value or str(value) in ("<NA>", "NaT"):
+        return None
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:

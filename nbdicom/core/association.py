@@ -69,13 +69,16 @@ _REJECT_HINTS = {
     (3, 2): "the peer has too many associations: close some or try again later",
 }
 _NO_REASON = ((1, 1), (2, 1))
+_ASK = "the peer's log should say why"
+_ABORTED = f"{_ASK}; trace=True (--record) records what led to it"
+_UNWELCOME = f"some peers abort for callers that they do not know: check both AE titles; {_ASK}"
 _ANOTHER = "open a new association for what is left to do"
 
 
-def _what_to_try(source: int, reason: int, *, identified: bool) -> str | None:
+def _what_to_try(source: int, reason: int, *, identified: bool) -> str:
     """Advice for who was rejected; user identities are refused without a reason (PS3.7 D.3.3.7)."""
     if (source, reason) not in _NO_REASON:
-        return _REJECT_HINTS.get((source, reason))
+        return _REJECT_HINTS.get((source, reason), _ASK)
     if identified:
         return "the peer may not accept the user identity that we sent; its log should say"
     return "the peer may want a user identity (identity=...), or have a rule of its own; its log should say"
@@ -284,7 +287,7 @@ class AssociationCore:
                 f"we aborted the association: {silence}",
                 source=2,
                 reason_diag=0,
-                hint="the peer may be busy or stuck; Timeouts sets how long to wait",
+                hint="the peer may be busy or stuck; Timeouts (--timeout) sets how long to wait",
             )
         )
         self.upper_layer.a_p_abort(RemoteProtocolError(silence, rule="Timeouts"))
@@ -319,13 +322,13 @@ class AssociationCore:
                     f"the peer aborted the association: {words}",
                     source=said.source,
                     reason_diag=said.reason_diag,
-                    hint="the peer's log should say why; trace=True records what led to it",
+                    hint=_ABORTED if self.negotiation is not None else _UNWELCOME,
                 ),
                 by_peer=True,
             )
         elif isinstance(said, PAbortIndication):
             if said.error:
-                self._over(_aborted_by_us(said.error))
+                self._over(_aborted_by_us(said.error, self.negotiation is not None))
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
         else:
@@ -588,12 +591,13 @@ class AssociationCore:
             self._over(AssociationReleased("the peer released the association", hint=_ANOTHER))
 
 
-def _aborted_by_us(error: RemoteProtocolError) -> AssociationAborted:
+def _aborted_by_us(error: RemoteProtocolError, established: bool) -> AssociationAborted:
+    usual = "trace=True (--record) records it: the peer's maker will want to see that"
     aborted = AssociationAborted(
-        f"we aborted the association because the peer broke the protocol: {error}",
+        f"we aborted the association because the peer broke the protocol: {error.message}",
         source=error.source,
         reason_diag=error.reason_diag,
-        hint="trace=True records it: the peer's maker will want to see that",
+        hint=usual if established or not error.hint else error.hint,  # a first answer tells who gives it
     )
     aborted.__cause__ = error
     return aborted

@@ -85,6 +85,7 @@ __all__ = [
     "pdu_name",
     "reject_in_words",
     "reject_reason",
+    "unknown_pdu",
     "user_information",
     "without_secrets",
 ]
@@ -723,6 +724,34 @@ def pdu_name(pdu_type: int) -> str:
     return cls.name if cls else f"PDU of unknown type {pdu_type:02X}H"
 
 
+_ANOTHER_PORT = "another service listens there: check the port"
+_SECURED = "this port expects TLS: give tls= (on the command line --tls)"
+#: What begins with a byte that begins no PDU, and what its reader can do about it.
+_STRANGERS = {
+    0x15: ("a TLS alert", _SECURED),
+    0x16: ("a TLS handshake", _SECURED),
+    0x32: ("FTP or SMTP", _ANOTHER_PORT),
+    0x3C: ("a web page", _ANOTHER_PORT),
+    0x47: ("a request of HTTP", _ANOTHER_PORT),
+    0x48: ("an answer of HTTP", "this is the port of a web server (HTTP), of a DICOMweb interface perhaps: check the port"),
+    0x50: ("a request of HTTP", _ANOTHER_PORT),
+    0x53: ("SSH", _ANOTHER_PORT),
+}
+
+
+def unknown_pdu(pdu_type: int) -> RemoteProtocolError:
+    """What to say of bytes that are no PDU: their first one often tells whose they are.
+
+    >>> unknown_pdu(0x48).message
+    'PDU of unknown type 48H, as an answer of HTTP begins [PS3.8 9.3.1]'
+    """
+    like, hint = _STRANGERS.get(pdu_type, ("", "check that this is the port of the DICOM service"))
+    begins = f", as {like} begins" if like else ""
+    return RemoteProtocolError(
+        f"PDU of unknown type {pdu_type:02X}H{begins}", rule="PS3.8 9.3.1", reason_diag=1, hint=hint
+    )
+
+
 def encode_pdu(pdu: PDU) -> bytes:
     """The whole PDU as bytes.
 
@@ -743,7 +772,7 @@ def decode_pdu(pdu_type: int, body: bytes | bytearray) -> PDU:
     """
     cls = PDU_TYPES.get(pdu_type)
     if cls is None:
-        raise RemoteProtocolError(f"PDU of unknown type {pdu_type:02X}H", rule="PS3.8 9.3.1", reason_diag=1)
+        raise unknown_pdu(pdu_type)
     return decode_fields(cls, memoryview(body), 0, len(body))
 
 

@@ -219,6 +219,7 @@ class NegotiatedContext(OfFields):
         return _WHAT_TO_TRY.get(int(self.result), "")
 
 
+_ITS_SYNTAX = "have it transcoded (transcode=True, --transcode), or propose a context with a transfer syntax of the peer's"
 _WHAT_TO_TRY: dict[int, str] = {
     ContextResult.USER_REJECTION: "the peer's configuration does not allow it",
     ContextResult.NO_REASON: "the peer gives no reason; ask its administrator",
@@ -311,7 +312,7 @@ class Negotiation(Tabular):
                 f"{name}: accepted only with {syntaxes}, the data set is {UID(transfer_syntax or '').name}{verdict}",
                 abstract_syntax=abstract_syntax,
                 refused=syntaxes,
-                hint="propose a context with the transfer syntax of the data set, or transcode it first",
+                hint=_ITS_SYNTAX,
             )
         if any(c.accepted for c in candidates):
             raise NoPresentationContext(
@@ -322,11 +323,12 @@ class Negotiation(Tabular):
             )
         if candidates:
             refused = candidates[0]
+            encoding = refused.result == ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
             raise NoPresentationContext(
                 f"{name}: refused by {printable(self.called_ae_title)}: {refused.result_in_words}",
                 abstract_syntax=abstract_syntax,
                 refused=refused.result_in_words,
-                hint=refused.what_to_try or None,
+                hint=_ITS_SYNTAX if encoding and transfer_syntax else refused.what_to_try or None,
             )
         raise NoPresentationContext(
             f"{name}: not among the {len(self.contexts)} presentation contexts of this association",

@@ -203,6 +203,7 @@ class UpperLayer:
         self._control: bytearray | None = None  # a control PDU that is longer than what has arrived
         self._control_type = self._control_length = 0
         self._deaf = False  # after an invalid PDU nothing more can be framed, and after the end nothing is meant for us
+        self.fault: RemoteProtocolError | None = None  #: why what came first was answered by an A-ABORT (AA-1)
         self.between = True  #: the last read ended with a PDU
 
     # --------------------------------------------------------------------------- bytes in
@@ -330,7 +331,7 @@ class UpperLayer:
                     # An unknown type is refused from its first byte (a browser or a TLS client, say).
                     if end - position and window[position] not in p.PDU_TYPES:
                         self._tell_strange(window[position], end - position, view[position:end])
-                        self._invalid(_unknown_pdu(window[position]))
+                        self._invalid(p.unknown_pdu(window[position]))
                     return end if self._deaf else position
                 if end - position > 12 and self._begin_fragment(*_DATA_HEADER.unpack_from(window, position)):
                     position += 12
@@ -409,7 +410,7 @@ class UpperLayer:
                 self._tell_kept()
                 self._unexpected(Evt.EVT10, "P-DATA-TF")
         elif pdu_type not in p.PDU_TYPES:
-            self._invalid(_unknown_pdu(pdu_type))
+            self._invalid(p.unknown_pdu(pdu_type))
         elif (length != 4) if pdu_type in p.FIXED_LENGTH_TYPES else (length > self._limits.associate_pdu):
             if self._trace is not None:
                 header = _PDU_HEADER.pack(pdu_type, length)
@@ -760,7 +761,9 @@ class UpperLayer:
     def _ar_10(self, _: object) -> None:
         self._indications.append(ReleaseConfirmation())
 
-    def _aa_1(self, _: object) -> None:
+    def _aa_1(self, error: object) -> None:
+        if isinstance(error, RemoteProtocolError):
+            self.fault = error
         self._send(p.AAbort(source=p.AbortSource.SERVICE_USER))
         self._start_artim()
 
@@ -792,7 +795,3 @@ class UpperLayer:
 
 def _invalid_pdv() -> RemoteProtocolError:
     return RemoteProtocolError("a PDV that does not fit its P-DATA-TF", rule="PS3.8 9.3.5.1", reason_diag=6)
-
-
-def _unknown_pdu(pdu_type: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"PDU of unknown type {pdu_type:02X}H", rule="PS3.8 9.3.1", reason_diag=1)

@@ -20,7 +20,7 @@ from nbdicom.core.pdu import (
 )
 from nbdicom.errors import RemoteProtocolError
 from nbdicom.operations.handlers import Abort, Reject
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 
 __all__ = ["Admission", "Verdict"]
 
@@ -36,6 +36,7 @@ class Verdict:
     answer: AAssociateAC | AAssociateRJ | Abort
     negotiation: Negotiation | None = None
     failure: Exception | SystemExit | None = None
+    called: str = ""  #: the title that was called
 
     @property
     def is_mistake(self) -> bool:
@@ -46,10 +47,13 @@ class Verdict:
         """Accept, reject or abort; the driver has to send it.  Returns what was done, for a log."""
         if isinstance(self.failure, RemoteProtocolError):
             core.break_off(self.failure)
-            return f"aborted the request of {self.who}: {printable(self.failure)}"
+            return f"aborted the request of {self.who}: {printable(self.failure.message)}"
         if isinstance(self.answer, AAssociateAC):
             assert self.negotiation is not None
             core.accept(self.answer, self.negotiation)
+            accepted, proposed = len(self.negotiation.accepted), len(self.negotiation.contexts)
+            if accepted < proposed:
+                return f"accepted {self.who}, {accepted} of {counted(proposed, 'presentation context')}"
             return f"accepted {self.who}"
         if isinstance(self.answer, Abort):
             core.abort()
@@ -58,7 +62,7 @@ class Verdict:
         if self.failure is not None:
             # Its kind only: the text of an error may quote a patient's data.
             return f"the check of {self.who} failed: {type(self.failure).__name__}"
-        return f"rejected {self.who}: {core.error}"
+        return f"rejected {self.who}, which called {printable(self.called)!r}: {core.error}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ class Admission:
         """`decide`, and what becomes of its failures: a check of the user that fails rejects for the time being (2/1/1)."""
         who = f"{printable(rq.calling_ae_title)} ({join_address(*peer)})"
         try:
-            return Verdict(who, *self.decide(rq, peer, full=full, titles=titles))
+            return Verdict(who, *self.decide(rq, peer, full=full, titles=titles), called=rq.called_ae_title)
         except (Exception, SystemExit) as error:
             return Verdict(who, _reject(_TRANSIENT, _USER, 1), failure=error)
 

@@ -7,7 +7,7 @@ from nbdicom.core.command import Message, Response
 from nbdicom.errors import OperationCancelled, OperationFailed, OperationTimeout
 from nbdicom.status import Status, StatusCategory
 
-__all__ = ["is_pending", "raise_for_status", "raise_unless_established"]
+__all__ = ["is_pending", "raise_for_status", "raise_unless_established", "what_to_try"]
 
 #: By status, and by the service where it says something else in each.
 _HINTS = {
@@ -15,6 +15,9 @@ _HINTS = {
     (0xA701, ""): "ask for less, for instance one series at a time",
     (0xA702, "C-MOVE"): "the peer could send none of them: the destination may be away, or refuse these SOP Classes",
     (0xA702, "C-GET"): "the peer could send none of them: propose a context with scp_role=True for each SOP Class",
+    (0xA900, "C-STORE"): "file meta information and data set may name different SOP Classes or instances: compare the two",
+    (0xC000, "C-STORE"): "the object may be damaged, or lack what the peer needs; its log should say why",
+    (0x0111, "C-STORE"): "the peer has another object of this SOP Instance UID: what is changed needs a new one",
     (0x0122, ""): "the peer does not offer this service for this SOP Class",
     (0x0124, ""): "the peer does not allow it to our AE title",
     (0x0211, ""): "the peer does not perform this operation for this SOP Class",
@@ -42,8 +45,20 @@ def raise_unless_established(core: AssociationCore, seconds: float | None) -> No
     if not core.is_established:
         raise OperationTimeout(
             f"the peer did not answer the association request (A-ASSOCIATE-RQ) within {seconds:g} s",
-            hint="something listens there, but is it a DICOM application? Timeouts sets how long to wait",
+            hint="something listens there: another service, one that waits for TLS, or one that is stuck? "
+            "Timeouts (--timeout) sets how long to wait",
         )
+
+
+def what_to_try(status: Status, service: str) -> str:
+    """Advice for a *status* that is a Failure of *service*, such as "C-FIND".
+
+    >>> what_to_try(Status(0xA701), "C-MOVE")
+    'ask for less, for instance one series at a time'
+    """
+    if status == 0xA900 and service != "C-STORE":
+        return f"the peer does not accept this identifier for {service}: check level and keys"
+    return _HINTS.get((int(status), service)) or _HINTS.get((int(status), ""), _ELSE)
 
 
 def raise_for_status(status: Status, service: str, *, cancelling: bool = False) -> None:
@@ -66,9 +81,6 @@ def raise_for_status(status: Status, service: str, *, cancelling: bool = False) 
         For a Cancel that nobody asked for.
     """
     if status.category is StatusCategory.FAILURE:
-        hint = _HINTS.get((int(status), service)) or _HINTS.get((int(status), ""), _ELSE)
-        if status == 0xA900:
-            hint = f"the peer does not accept this identifier for {service}: check level and keys"
-        raise OperationFailed(f"{service} failed: {status}", status=status, hint=hint)
+        raise OperationFailed(f"{service} failed: {status}", status=status, hint=what_to_try(status, service))
     if status.category is StatusCategory.CANCEL and not cancelling:
         raise OperationCancelled(f"{service}: the peer cancelled the operation ({status})")

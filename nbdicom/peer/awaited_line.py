@@ -40,6 +40,12 @@ class Awaiting(Caller):
 
     peer: AsyncPeer
 
+    def load(self) -> None:
+        """The loop's transport, too, where it is used."""
+        super().load()
+        if not is_memory(self.peer.host):
+            import nbdicom.aio.transport  # noqa: F401
+
     async def resolve(self) -> Sequence[Any]:
         """By the loop, which asks the system in a thread."""
         import socket

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
@@ -20,7 +21,7 @@ from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import ContextLike, Negotiation, PresentationContext
 from nbdicom.core.streams import DataSink
 from nbdicom.core.trace import Tracer
-from nbdicom.errors import WHERE_RESULTS_ARE, OperationCancelled
+from nbdicom.errors import WHERE_RESULTS_ARE, NbdicomError, OperationCancelled
 from nbdicom.operations.requests import (
     Match,
     ReceivedInstance,
@@ -159,6 +160,14 @@ class Caller(ABC):
 
     def __init__(self, peer: Remote) -> None:
         self.peer = peer
+
+    def load(self) -> None:
+        """Load what an association takes, for one who measures it."""
+        import nbdicom.data.codec  # noqa: F401
+
+        if self.peer.tls is not None:
+            with suppress(NbdicomError):  # a file that is missing is said when the association is opened
+                self.peer.tls.client_context  # noqa: B018  # 100 ms, with the authorities that the system trusts
 
     @abstractmethod
     async def resolve(self) -> Sequence[Any]:

@@ -114,6 +114,14 @@ class Waiting(Caller):
 
     peer: RemoteEntity
 
+    def load(self) -> None:
+        """Sockets and OpenSSL, too, where they are used."""
+        super().load()
+        if not is_memory(self.peer.host):
+            import nbdicom.blocking.transport
+        if self.peer.tls is not None:
+            import nbdicom.blocking.secure  # noqa: F401
+
     async def resolve(self) -> Sequence[Any]:
         """By the system, while this thread waits."""
         import socket

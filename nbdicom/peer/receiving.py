@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nbdicom.address import listening_address
+from nbdicom.address import join_address, listening_address
 from nbdicom.core.streams import DataSink
 from nbdicom.errors import NoPresentationContext, QueryError
 from nbdicom.peer.calling import Caller
@@ -173,6 +173,7 @@ async def _move_here(
         seconds=time.monotonic() - started,
         folder=plan.folder,
         answers=answers,
+        listened=f"{peer.calling}@{join_address(*plan.listen)}",
         provenance=moved.provenance,
     )
     return result, stop

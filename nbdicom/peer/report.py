@@ -2,7 +2,7 @@
 
 The steps are those of the standard and of the network below it: name resolution, TCP connection, A-ASSOCIATE (PS3.8
 7.1), the presentation context for Verification, C-ECHO (PS3.4 Annex A), release.  One real association is made; its
-trace tells when each step was done.
+trace tells when each step was done.  What is loaded for it is loaded before: its time is not the network's.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nbdicom.address import join_address
 from nbdicom.config import OperationsWindow
 from nbdicom.core.negotiation import Negotiation
-from nbdicom.core.trace import Connected, Secured, TraceEvent, fan_out
+from nbdicom.core.trace import Connected, PDUReceived, PDUSent, Secured, TraceEvent, fan_out
 from nbdicom.errors import (
-    AssociationAborted,
     AssociationRejected,
     ConnectionFailed,
     NbdicomError,
@@ -119,11 +118,14 @@ class _Examination:
         self._hints: list[str] = []
         self._error: NbdicomError | None = None
         self._negotiation: Negotiation | None = None
-        self._since = time.monotonic()
+        self._since = 0.0
         self._events: list[TraceEvent] = []
+        self._seen = 0  # of them, those of the steps that are done
 
     async def run(self) -> EchoReport:
         peer = self._peer
+        self._caller.load()
+        self._since = time.monotonic()
         try:
             await self._examine()
         except NbdicomError as error:
@@ -151,12 +153,12 @@ class _Examination:
             syntax = context.transfer_syntax.name if context.transfer_syntax else ""
             self._done("presentation context", f"Verification accepted, {syntax}")
             status = await association.echo()
-            self._done("C-ECHO", str(status))
+            self._answered("C-ECHO", str(status))
             if not status.is_success:
                 self._hints.append("the peer answers, but not with Success: its log or its administrator knows why")
         finally:
             await association.release()
-        self._done("release", "ok")
+        self._answered("release", "ok")
 
     # ------------------------------------------------------------------------------- steps
 
@@ -204,7 +206,7 @@ class _Examination:
         self._connected(tcp)
         negotiation = association.negotiation
         name = negotiation.peer_implementation_version_name or negotiation.peer_implementation_class_uid or "unnamed"
-        self._done("A-ASSOCIATE", f"accepted; the peer's implementation is {printable(name)}{_user(negotiation)}")
+        self._answered("A-ASSOCIATE", f"accepted; the peer's implementation is {printable(name)}{_user(negotiation)}")
         return association
 
     def _connected(self, tcp: str) -> None:
@@ -225,8 +227,16 @@ class _Examination:
         self._steps.append(Step(name, True, result, max(0.0, now - self._since) * 1000))
         self._since = now
 
+    def _answered(self, name: str, result: str, *, ok: bool = True) -> None:
+        """A step whose time is that of the wire: from the PDU that asked to the last one, be it our A-ABORT."""
+        new, self._seen = self._events[self._seen :], len(self._events)
+        times = [event.time for event in new if isinstance(event, PDUSent | PDUReceived)]
+        begun = times[0] if times else self._since
+        self._since = times[-1] if len(times) > 1 else time.monotonic()  # alone it is the one that asked
+        self._steps.append(Step(name, ok, result, max(0.0, self._since - begun) * 1000))
+
     def _fail(self, name: str, error: NbdicomError, *, result: str | None = None) -> None:
-        self._steps.append(Step(name, False, result or error.message, (time.monotonic() - self._since) * 1000))
+        self._answered(name, result or error.message, ok=False)
         self._error = error
         self._hints += _hints(error, self._peer)
 
@@ -266,33 +276,12 @@ def _association(error: NbdicomError) -> str:
     return error.message
 
 
-#: What the first byte of an answer says about whoever sent it (no PDU type of PS3.8 9.3 is above 07H).
-_FIRST_BYTES = {
-    0x48: "the answer begins like HTTP: this is the port of a web server (of a DICOMweb interface, perhaps)",
-    0x3C: "the answer begins like a web page: this is the port of a web server",
-    0x15: "the answer is a TLS alert: this port expects TLS",
-    0x16: "the answer is a TLS handshake: this port expects TLS",
-    0x53: "the answer begins like SSH: this is another service's port",
-    0x32: "the answer begins like FTP or SMTP: this is another service's port",
-}
-
-
 def _hints(error: NbdicomError, peer: Remote) -> list[str]:
     hints = [error.hint] if error.hint else []
-    cause = error.__cause__
     if isinstance(error, AssociationRejected):
         reason = (error.source, error.reason_diag)
         if reason == (1, 7):
             hints.append(f"the called AE title was {peer.ae_title!r}: try Peer('<title>@{peer.host}:{peer.port}')")
         elif reason == (1, 3):
             hints.append(f"the calling AE title was {peer.calling!r}: try Peer(..., calling='<title>')")
-    elif isinstance(cause, RemoteProtocolError):
-        words = cause.message.split(" of unknown type ")
-        code = words[1][:2] if len(words) == 2 else ""
-        first = _FIRST_BYTES.get(int(code, 16)) if code else None
-        hints.append(first or "check that this is the port of the DICOM service")
-    elif isinstance(error, OperationTimeout):
-        hints.append("something listens there and says nothing: another service, or one that waits for TLS")
-    elif isinstance(error, AssociationAborted) and not hints:
-        hints.append("some peers abort for callers that they do not know: check both AE titles and the peer's log")
     return hints

@@ -149,6 +149,7 @@ class Sent:
     ok: bool = False
     skipped: bool = False
     message: str = ""
+    hint: str = ""  #: what to try
 
     def row(self) -> tuple[object, ...]:
         """The row of the table."""
@@ -368,6 +369,7 @@ class RetrieveResult(TransferResult[Retrieved]):
 
     folder: Path
     answers: tuple[Answer, ...] = ()
+    listened: str = ""  #: of a C-MOVE: where the peer had to send to, as AE title, host and port
 
     _columns: ClassVar[tuple[str, ...]] = (
         "SOP Instance UID", "SOP Class", "transfer syntax", "bytes", "status", "message",
@@ -390,6 +392,13 @@ class RetrieveResult(TransferResult[Retrieved]):
         return sum(row.size or 0 for row in self.rows if row.ok)
 
     def _hints(self) -> list[str]:
+        if self.listened:
+            if self.ok or self.paths:
+                return []
+            return [
+                f"nothing arrived at {self.listened}: {self.peer} must have this AE title with the address of this machine "
+                "and this port in its configuration, and no firewall may be between"
+            ]
         if self.ok or not any(answer.failed or answer.failed_uids for answer in self.answers):
             return []
         return [
@@ -431,7 +440,12 @@ class MoveResult(TransferResult[Moved]):
 
     def _hints(self) -> list[str]:
         if not any(row.status == 0xA801 for row in self.rows):
-            return []
+            if self.completed or all(row.status is None or not row.status.is_failure for row in self.rows):
+                return []
+            return [
+                f"{self.peer} may not know the AE title {self.destination!r}, not reach it, or be refused there: its log "
+                "should say which"
+            ]
         return [
             f"{self.peer} must have the AE title {self.destination!r} with its host and port in its configuration; "
             "titles are case-sensitive"
@@ -455,6 +469,9 @@ class StoreResult(TransferResult[Sent]):
     """A C-STORE of many: one row for each file or Dataset, those that were skipped included."""
 
     _columns: ClassVar[tuple[str, ...]] = ("file", "SOP Class", "sent as", "status", "message")
+
+    def _hints(self) -> list[str]:
+        return list(dict.fromkeys(row.hint for row in self.failed if row.hint))[:_REASONS]
 
     @property
     def failed(self) -> tuple[Sent, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdicom.errors import AssociationAborted, AssociationError, NbdicomError, OperationTimeout
+from nbdicom.operations.outcome import what_to_try
 from nbdicom.operations.requests import StorableInstance, Stored
 from nbdicom.peer.asking import ask_each
 from nbdicom.peer.calling import Caller, Calls, cancelled
@@ -154,12 +155,14 @@ def _size_of(instance: StorableInstance) -> int:
 
 def _sent(stored: Stored) -> Sent:
     instance = stored.instance
+    hint = ""
     if stored.error is not None:
-        message = stored.error.message
+        message, hint = stored.error.message, stored.error.hint or ""
     elif stored.status is None:
         message = "not sent"
     else:
         message = "stored" if stored.status.is_success else str(stored.status)
+        hint = what_to_try(stored.status, "C-STORE") if stored.status.is_failure else ""
     return Sent(
         source=str(getattr(instance, "path", None) or "Dataset"),
         sop_instance_uid=instance.sop_instance_uid,
@@ -168,6 +171,7 @@ def _sent(stored: Stored) -> Sent:
         status=stored.status,
         ok=stored.ok,
         message=message,
+        hint=hint,
     )
 
 

@@ -18,12 +18,13 @@ from typing import Any
 from nbdicom.address import join_address
 from nbdicom.core import pdu as p
 from nbdicom.core.command import decode_command
-from nbdicom.core.trace import Connected, MessageReceived, PDUReceived, TraceEvent
+from nbdicom.core.machine import Sta
+from nbdicom.core.trace import Connected, MessageReceived, MessageSent, PDUReceived, PDUSent, TraceEvent
 from nbdicom.core.upper_layer import Role
 from nbdicom.errors import RemoteProtocolError, TranscriptError
+from nbdicom.trace.files import opened
 from nbdicom.trace.pdvs import fragments
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
-from nbdicom.trace.transcript import opened
 
 __all__ = ["load_capture"]
 
@@ -68,12 +69,16 @@ def load_capture(path: str | os.PathLike[str], *, port: int | None = None) -> Re
             one = live[ends] = _Conversation()
             every.append(one)
         one.take(packet)
-    recording = _Recorded()
+    recording, left_out = _Recorded(), 0
     for one in every:
         requestor = one.requestor
         if requestor is not None and (port is None or one.ends[requestor].endswith(f":{port}")):
             recording.add(one, requestor)
-    return recording.made()
+        elif requestor is None and one.says_something and (port is None or any(e.endswith(f":{port}") for e in one.ends)):
+            left_out += 1
+    made = recording.made()
+    made.left_out = left_out
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class _Packet:
     sequence: int
     opens: bool  #: SYN without ACK
     begins: bool  #: SYN: its sequence number is that of the byte before the first
+    ends: bool  #: FIN or RST
     data: bytes
 
 
@@ -110,7 +116,8 @@ def _packets(path: str | os.PathLike[str]) -> Iterator[_Packet]:
                     ip, tcp = packet
                     source, target = _end(ip.src, tcp.sport), _end(ip.dst, tcp.dport)
                     syn, ack = bool(tcp.flags & dpkt.tcp.TH_SYN), bool(tcp.flags & dpkt.tcp.TH_ACK)
-                    yield _Packet(float(time), source, target, tcp.seq, syn and not ack, syn, bytes(tcp.data))
+                    ends = bool(tcp.flags & (dpkt.tcp.TH_FIN | dpkt.tcp.TH_RST))
+                    yield _Packet(float(time), source, target, tcp.seq, syn and not ack, syn, ends, bytes(tcp.data))
         except dpkt.dpkt.Error:
             return  # the capture was stopped in the middle of a packet
 
@@ -191,11 +198,19 @@ class _Conversation:
     ends: dict[str, str] = field(default_factory=dict)  #: each end and its other end
     directions: dict[str, _Direction] = field(default_factory=dict)  #: by who sends
     pdus: list[tuple[float, str, bytes]] = field(default_factory=list)  #: when it was whole, who sent it
+    ended: float | None = None  #: when the first side closed it
 
     def take(self, packet: _Packet) -> None:
         self.ends[packet.source], self.ends[packet.target] = packet.target, packet.source
         direction = self.directions.setdefault(packet.source, _Direction())
         self.pdus += [(packet.time, packet.source, pdu) for pdu in direction.take(packet)]
+        if packet.ends and self.ended is None:
+            self.ended = packet.time
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any bytes went over it."""
+        return bool(self.pdus) or any(one.buffer or one.waiting for one in self.directions.values())
 
     @property
     def requestor(self) -> str | None:
@@ -221,11 +236,18 @@ class _Recorded:
             sides[peer] = side
         messages = {source: _Messages() for source in sides}
         for time, source, pdu in conversation.pdus:
-            side = sides[source]
-            self._told(side, PDUReceived(time, pdu[0], len(pdu), p.without_secrets(pdu)))
+            side, sender = sides[source], sides[conversation.ends[source]]
+            shown = p.without_secrets(pdu)
+            self._told(side, PDUReceived(time, pdu[0], len(pdu), shown))
+            sender.note(PDUSent(time, pdu[0], len(pdu), shown))  # counted, and not told twice
             if pdu[0] == _P_DATA_TF:
                 for event in messages[source].take(time, pdu):
                     self._told(side, event)
+                    sender.note(MessageSent(time, event.context_id, event.message))
+        for side in sides.values():
+            side.ended = conversation.ended
+            if side.ended is None:  # there is no more in the capture
+                side.state = Sta.STA6 if isinstance(side.answer, p.AAssociateAC) else Sta.STA5
 
     def _told(self, side: TracedAssociation, event: TraceEvent) -> None:
         side.note(event)
@@ -233,7 +255,8 @@ class _Recorded:
 
     def made(self) -> Recording:
         in_order = sorted(self._events, key=lambda told: told[0])
-        return Recording(self._associations, (Entry(n, number, event) for n, (_, number, event) in enumerate(in_order)))
+        entries = (Entry(n, number, event) for n, (_, number, event) in enumerate(in_order))
+        return Recording(self._associations, entries, epoch=0.0)
 
 
 @dataclass(slots=True)

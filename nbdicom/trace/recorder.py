@@ -7,6 +7,7 @@ which side of it, an event belongs to, also where both sides are in this process
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class Recorder(Recording):
     harmless = True  #: it cannot fail, so `recorder_of` gives it as it is
 
     def __init__(self, *, events: int = 100_000, size: int = 64 << 20, payload: int | None = 4096) -> None:
+        self.epoch = time.time() - time.monotonic()
         self.payload = _EVERYTHING if payload is None else payload
         self._most_events = events
         self._most_bytes = size

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nbdicom.core import pdu as p
@@ -160,9 +161,21 @@ class Recording:
         Whose events these are.
     entries : iterable of Entry
         In the order in which they happened.
+    epoch : float, optional
+        When the clock of the events was 0, in seconds since 1970 (UTC); by default that is not known.
     """
 
-    def __init__(self, associations: Iterable[TracedAssociation], entries: Iterable[Entry]) -> None:
+    epoch: float | None = None
+    left_out: int = 0  #: connections of a capture that say something, and do not begin with an A-ASSOCIATE-RQ
+
+    def __init__(
+        self,
+        associations: Iterable[TracedAssociation],
+        entries: Iterable[Entry],
+        *,
+        epoch: float | None = None,
+    ) -> None:
+        self.epoch = epoch
         self._associations = tuple(associations)
         self._entries = tuple(entries)
 
@@ -213,9 +226,16 @@ class Recording:
         if sides is None:
             raise IndexError(f"there is no association {association}; summary() lists them")
         numbers = {side.number for side in sides}
-        return Recording(sides, (entry for entry in self.entries if entry.association in numbers))
+        entries = (entry for entry in self.entries if entry.association in numbers)
+        return Recording(sides, entries, epoch=self.epoch)
 
     # --------------------------------------------------------------------------- views
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first event was, in UTC; None where there is none, or no more is known than the order."""
+        first = min((entry.event.time for entry in self.entries), default=None)
+        return None if first is None or self.epoch is None else datetime.fromtimestamp(self.epoch + first, UTC)
 
     def summary(self) -> Table:
         """One row for each side of an association: who, how much, how it ended."""
@@ -259,7 +279,10 @@ class Recording:
         return redacted(self)
 
     def save(self, path: str | os.PathLike[str], *, redact: bool = True) -> Path:
-        """Write it to a file that `load` reads; with *redact* without patient values (see `nbdicom.trace.redact`)."""
+        """Write it to a file that `load` reads; with *redact* without patient values (see `nbdicom.trace.redact`).
+
+        Where the name ends in ``.pcap`` it is a capture, which Wireshark and tcpdump read (see `nbdicom.trace.packets`).
+        """
         from nbdicom.trace.transcript import save
 
         return save(self, path, redact=redact)

@@ -75,7 +75,7 @@ def redacted(recording: Recording) -> Recording:
         replace(side, associate_rq=_control(side.associate_rq), associate_answer=_control(side.associate_answer))
         for side in recording.associations
     ]
-    return Recording(associations, entries)
+    return Recording(associations, entries, epoch=recording.epoch)
 
 
 def _event(event: TraceEvent, buffer: bytearray | None) -> TraceEvent:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -27,15 +26,19 @@ from nbdicom.core.trace import (
     Secured,
     Transition,
 )
-from nbdicom.errors import NbdicomError, TranscriptError, system_reason
+from nbdicom.errors import NbdicomError, TranscriptError
 from nbdicom.table import printable
+from nbdicom.trace.files import opened, replaced
 from nbdicom.trace.recording import Entry, Recording, TracedAssociation
 from nbdicom.trace.redact import redacted
 
-__all__ = ["VERSION", "load", "opened", "save"]
+__all__ = ["VERSION", "load", "save"]
 
 VERSION = 1  #: of the format; a reader refuses what is newer
 _MAGIC = "nbdicom transcript"
+#: How captures begin: pcap in both orders of bytes, with micro- and nanoseconds, and pcapng.
+_CAPTURES = {bytes.fromhex(magic) for magic in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a")}
+_MOST_EPOCH = 9e9  #: seconds since 1970: the year 2255
 #: What a file has.  Notifications of an association's life are not in it: the PDUs and transitions say the same.
 _WRITTEN = (Connected, Secured, PDUSent, PDUReceived, Transition, MessageSent, MessageReceived, Quirk, Disconnected)
 _KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in _WRITTEN}
@@ -54,7 +57,8 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
     recording : Recording
         What was recorded, or loaded.
     path : path
-        The file; it is replaced when the new one is whole.
+        The file; it is replaced when the new one is whole.  One whose name ends in ``.pcap`` is a capture
+        (`nbdicom.trace.packets`), any other one a transcript.
     redact : bool
         Overwrite patient values in place; False writes what was recorded, patients and all.
 
@@ -68,36 +72,34 @@ def save(recording: Recording, path: str | os.PathLike[str], *, redact: bool = T
     TranscriptError
         If it cannot be written.
     """
-    target = Path(path)
+    if Path(path).suffix.lower() == ".pcapng":  # a reader that goes by the name would be told something else
+        raise TranscriptError(f"{printable(path)}: captures are written as pcap", hint="end the name in .pcap")
     what = redacted(recording) if redact else recording
+    if Path(path).suffix.lower() == ".pcap":
+        from nbdicom.trace.packets import write_capture
+
+        return replaced(path, lambda file: write_capture(what, file))
     head = {
         "format": _MAGIC,
         "version": VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epoch": what.epoch,
         "redacted": redact,
         "associations": [_written(side) for side in what.associations],
     }
-    part = target.with_name(target.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(head) + "\n")
-            for entry in what.entries:
-                if not isinstance(entry.event, _WRITTEN):
-                    continue
+
+    def write(file: IO[bytes]) -> None:
+        file.write(json.dumps(head).encode() + b"\n")
+        for entry in what.entries:
+            if isinstance(entry.event, _WRITTEN):
                 line = {"n": entry.number, "a": entry.association, "kind": type(entry.event).__name__}
-                file.write(json.dumps(line | _written(entry.event)) + "\n")
-        return part.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        reason = system_reason(error).lower()
-        raise TranscriptError(
-            f"{printable(path)} cannot be written: {reason}", hint="give the path of a file in a folder that is there"
-        ) from error
+                file.write(json.dumps(line | _written(entry.event)).encode() + b"\n")
+
+    return replaced(path, write)
 
 
 def load(path: str | os.PathLike[str]) -> Recording:
-    """Read a transcript.
+    """Read a recording: a transcript, or a capture as `load_capture` reads it.
 
     Raises
     ------
@@ -115,13 +117,18 @@ def load(path: str | os.PathLike[str]) -> Recording:
     ['A-ASSOCIATE-RQ', 'A-ASSOCIATE-AC']
     """
     name = Path(path).name
+    with opened(path, "rb") as start:
+        if start.read(4) in _CAPTURES:
+            from nbdicom.trace.capture import load_capture
+
+            return load_capture(path)
     with opened(path, encoding="utf-8") as file:
         try:
             head = json.loads(file.readline())
             assert head["format"] == _MAGIC
             version = int(head["version"])
         except (ValueError, KeyError, TypeError, AssertionError):
-            raise TranscriptError(f"{name} is no transcript", hint="Recording.save writes them") from None
+            raise TranscriptError(f"{name} is no transcript and no capture", hint="Recording.save writes them") from None
         if version > VERSION:
             raise TranscriptError(
                 f"{name} is a transcript of version {version}; this nbdicom reads up to {VERSION}",
@@ -130,6 +137,9 @@ def load(path: str | os.PathLike[str]) -> Recording:
         number = 1  # of the line
         try:
             associations = [_read(TracedAssociation, side) for side in head["associations"]]
+            epoch = None if head.get("epoch") is None else float(head["epoch"])
+            if epoch is not None and not abs(epoch) < _MOST_EPOCH:
+                raise ValueError
             entries = []
             for line in file:
                 number += 1
@@ -138,24 +148,7 @@ def load(path: str | os.PathLike[str]) -> Recording:
                 entries.append(Entry(int(told["n"]), int(told["a"]), event))
         except (ValueError, KeyError, TypeError, AttributeError, NbdicomError) as error:
             raise TranscriptError(f"{name}, line {number}: damaged ({type(error).__name__})") from error
-    return Recording(associations, entries)
-
-
-def opened(path: str | os.PathLike[str], mode: str = "r", encoding: str | None = None) -> IO[Any]:
-    """A file with a recording, to be read.
-
-    Raises
-    ------
-    TranscriptError
-        If it cannot be opened.
-    """
-    try:
-        return Path(path).open(mode, encoding=encoding)
-    except OSError as error:
-        reason = system_reason(error).lower()
-        raise TranscriptError(
-            f"{printable(path)} cannot be read: {reason}", hint="give the path of a file that a recording was saved to"
-        ) from error
+    return Recording(associations, entries, epoch=epoch)
 
 
 def _written(value: Any) -> dict[str, Any]:

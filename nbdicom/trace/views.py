@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["DissectedArrow", "Mermaid", "dissect_arrow", "events", "mermaid", "summary"]
 
 _MOST_PDUS = 3  #: of one message are shown; the others look alike
+_LEFT_OUT = "{} of the capture left out: under TLS, of another service, or without the beginning"
 
 
 def summary(recording: Recording) -> Table:
@@ -66,6 +67,8 @@ def summary(recording: Recording) -> Table:
         rows,
         notes=[
             *quirks,
+            *([_LEFT_OUT.format(counted(recording.left_out, "connection"))] if recording.left_out else []),
+            *([f"began {recording.began:%Y-%m-%d %H:%M:%S.%f} UTC"] if recording.began else []),
             "PDUs, bytes and messages: sent / received",
             "look: .ladder()  .states()  [3] takes arrow 3 apart  .to_frame()  .to_mermaid()  .save(path)",
         ],
@@ -81,18 +84,21 @@ def events(recording: Recording) -> pandas.DataFrame:
 
     entries = sorted(recording.entries, key=lambda entry: entry.event.time)  # threads tell a little out of turn
     start = entries[0].event.time if entries else 0.0
+    epoch = float("nan") if recording.epoch is None else recording.epoch
     roles = {side.number: str(side.role) for side in recording.associations}
     rows = [
         {
             "event": entry.number,
             "seconds": entry.event.time - start,
+            "time": (epoch + entry.event.time) * 1e9,
             "association": entry.association,
             "role": roles.get(entry.association, ""),
             **_columns(entry.event),
         }
         for entry in entries
     ]
-    frame = pandas.DataFrame(rows, columns=["event", "seconds", "association", "role", *_COLUMNS])
+    frame = pandas.DataFrame(rows, columns=["event", "seconds", "time", "association", "role", *_COLUMNS])
+    frame["time"] = pandas.to_datetime(frame["time"].astype(float), unit="ns", utc=True)
     integers = {"bytes": "Int64", "context_id": "Int64", "message_id": "Int64"}
     texts = dict.fromkeys(("role", "kind", "name", "status", "state", "detail"), "string")
     return frame.astype({**integers, **texts})

@@ -17,7 +17,9 @@ from nbdicom.pacs.samples import sample_instances
 
 from .conftest import LIMIT, from_scratch, nbdicom, pacs_process
 
-COMMANDS = ["demo", "lab", "pacs", "echo", "find", "get", "pull", "move", "store"]
+COMMANDS = [
+    "demo", "lab", "pacs", "echo", "negotiate", "find", "get", "pull", "move", "store", "receive", "trace",
+]  # fmt: skip
 
 
 def one_line(stderr: str) -> str:

@@ -8,6 +8,7 @@ next association as if nothing had been.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -852,3 +853,40 @@ def test_who_is_gone_before_the_answer_to_its_release_keeps_no_thread() -> None:
             assert server.wait_until_left(LIMIT)
             seconds.append(time.monotonic() - since)
     assert min(seconds) < 1, seconds
+
+
+# ------------------------------------------------------------------------------- what the acceptor's log says
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "no association with .*as a request of HTTP begins"),
+        (bytes.fromhex("16 03 01 00 c8 01 00"), "no association with .*as a TLS handshake begins"),
+        (A_RELEASE_RQ, "no association with .*A-RELEASE-RQ in Sta2"),
+        (a_associate_rq(called="OTHER"), r"rejected SCU .*, which called 'OTHER': .*called-AE-title-not-recognized"),
+    ],
+    ids=["HTTP", "TLS", "a release", "another title"],
+)
+def test_why_there_is_no_association_is_in_the_log(
+    serve: Serve, said: Any, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nbdicom.server")
+    with serve() as server:
+        with Wire.connect(server.address) as wire:
+            wire.send(said)
+            wire.rest()
+        served(server.address)
+    assert re.search(words, "\n".join(record.getMessage() for record in caplog.records))
+
+
+def test_contexts_that_are_refused_are_counted_in_the_log(
+    serve: Serve, dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nbdicom.server")
+    with serve() as server:
+        with dial(server.address, contexts=[VERIFICATION, "1.2.3.4", "1.2.3.5"]):
+            pass
+        served(server.address)
+    first, second = (r.getMessage() for r in caplog.records if "accepted" in r.getMessage())
+    assert first.endswith(", 1 of 3 presentation contexts") and "presentation" not in second

@@ -5,11 +5,14 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from nbdicom.config import Timeouts
+from nbdicom.errors import AssociationAborted
 from nbdicom.operations.requests import Refuse
+from nbdicom.peer.calling import Caller
 from nbdicom.peer.report import EchoReport
 
 
@@ -168,3 +171,99 @@ def test_it_needs_neither_pydicom_nor_pandas(scp):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_no_dicom_is_named_by_every_verb(raw_server, peer_of):
+    def tls(connection):
+        connection.sendall(bytes.fromhex("15 03 01 00 02 02 46"))
+        read_request(connection)
+
+    with raw_server(tls) as port:
+        assert "expects TLS" in peer_of("PACS", "127.0.0.1", port).echo().hints[0]
+    with raw_server(tls) as port:
+        with pytest.raises(AssociationAborted, match="as a TLS alert begins.*expects TLS"):
+            peer_of("PACS", "127.0.0.1", port).studies()
+
+
+def test_only_a_first_answer_is_taken_for_another_service(raw_server, peer_of):
+    """Later it is an application that has gone wrong, whatever its bytes look like."""
+
+    def behave(connection):
+        said = connection.recv(6, socket.MSG_WAITALL)
+        request = said + connection.recv(struct.unpack(">BxI", said)[1], socket.MSG_WAITALL)
+        accepted = bytearray(request)
+        accepted[0] = 2
+        items = 74 + 4 + int.from_bytes(request[76:78], "big")  # behind the application context
+        connection.sendall(a_associate_ac(bytes(accepted[:items])))
+        connection.recv(1)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with raw_server(behave) as port:
+        report = peer_of("PACS", "127.0.0.1", port).echo()
+    assert steps(report)[-1] == ("C-ECHO", False)
+    assert "48H" in report.failed.result and "port" not in " ".join(report.hints)
+
+
+def a_associate_ac(head):
+    """An A-ASSOCIATE-AC whose only context is accepted, behind *head*: everything before the contexts of the request."""
+    syntax = b"1.2.840.10008.1.2"
+    item = b"\x40\0" + struct.pack(">H", len(syntax)) + syntax
+    context = b"\x21\0" + struct.pack(">H", 4 + len(item)) + b"\1\0\0\0" + item
+    user = b"\x50\0\0\x08\x51\0\0\4\0\0\x40\0"
+    body = head[6:] + context + user
+    return b"\2\0" + struct.pack(">I", len(body)) + body
+
+
+def test_who_is_silent_after_the_association_is_no_other_service(scp_of_both, peer_of):
+    over = threading.Event()
+    try:
+        peer = scp_of_both(echo=lambda request: over.wait(30) and 0)
+        report = peer_of("SCP", peer.host, peer.port, timeouts=Timeouts(dimse=0.2, artim=0.2)).echo()
+    finally:
+        over.set()
+    assert steps(report)[-1] == ("C-ECHO", False)
+    assert "silent for 0.2 s" in report.failed.result
+    assert len(report.hints) == 1 and "busy or stuck" in report.hints[0] and "TLS" not in report.hints[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("07 00 00000004 00 00 00 00", "callers that they do not know"),
+        ("03 00 00000004 00 01 03 63", "log should say"),
+    ],
+    ids=["an abort", "a reserved reason"],
+)
+def test_a_refusal_without_a_reason_has_a_hint(raw_server, peer_of, answer, words):
+    def refuse(connection):
+        read_request(connection)
+        connection.sendall(bytes.fromhex(answer))
+        connection.recv(1)
+
+    with raw_server(refuse) as port:
+        report = peer_of("PACS", "127.0.0.1", port).echo()
+    assert words in report.hints[0]
+
+
+def test_times_are_those_of_the_wire(raw_server, peer_of, monkeypatch):
+    """Neither loading the driver nor waiting for somebody who does not close is the network's time."""
+    load = Caller.load
+
+    def slowly(self):
+        load(self)
+        threading.Event().wait(0.3)
+
+    monkeypatch.setattr(Caller, "load", slowly)
+
+    def ssh(connection):
+        read_request(connection)
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        while connection.recv(1000):
+            pass
+
+    with raw_server(ssh) as port:
+        began = time.monotonic()
+        report = peer_of("PACS", "127.0.0.1", port, timeouts=Timeouts(artim=0.4)).echo()
+        assert time.monotonic() - began > 0.3
+    assert "as SSH begins" in report.failed.result
+    assert report.ms < 250

@@ -92,3 +92,10 @@ def test_numbers_of_a_pull(rows, words):
     series = tuple(PulledSeries(study="1", **row) for row in rows)
     summary = PullResult(rows=series, folder=Path("to"), manifest=Path("to/m"), **ROWS).summary
     assert all(word in summary for word in words), summary
+
+
+def test_what_to_try_is_said_once():
+    hints = ["compare them", "", "ask", "compare them", "never seen: it was stored"]
+    rows = tuple(Sent(source=str(k), message="m", hint=hint, ok=k == 4) for k, hint in enumerate(hints))
+    shown = str(StoreResult(rows=rows, **ROWS))
+    assert shown.count("→") == 2 and "→ compare them" in shown and "→ ask" in shown and "never seen" not in shown

@@ -125,6 +125,7 @@ def test_decoded_for_a_peer_that_takes_native_pixels_only(
         with pytest.warns(IncompleteTransfer):
             refused = peer.store(compressed)
         assert not refused.ok and not got  # never silently
+        assert "transcode=True, --transcode" in str(refused)
         result = peer.store(compressed, transcode=True)
         assert result.ok and next(iter(result)).transfer_syntax == syntaxes[0]
     (ds,) = got

@@ -309,6 +309,8 @@ def test_an_unknown_destination_is_told(mover):
         moved = mover.move(StudyInstanceUID="1.2.3", to="NOWHERE")
     assert not moved
     assert moved.completed == 0
+    assert "must have the AE title 'NOWHERE'" in str(moved)
+    assert "must have the AE title 'NOWHERE'" in str(moved)
 
 
 def test_an_interrupted_move_says_how_far_it_was(mover, receiver):
@@ -331,6 +333,19 @@ def test_what_a_destination_refuses_is_named(scp_of_both, archive):
         with pytest.warns(IncompleteTransfer):
             moved = peer.move(StudyInstanceUID="1.2.3", SeriesInstanceUID=["1.2.3.1", "1.2.3.2"], to="DEST")
     assert len(set(moved.failed_uids)) == len(moved.failed_uids) == 6
+    assert "may not know the AE title 'DEST', not reach it, or be refused there" in str(moved)
+
+
+def test_a_peer_that_sends_elsewhere_is_told_to_know_us(scp_of_both, archive, tmp_path):
+    elsewhere, port = free_port(), free_port()
+    peer = scp_of_both(
+        contexts=["StudyRootQueryRetrieveInformationModelMove"],
+        move=archive.get,
+        destination=lambda title: ("127.0.0.1", elsewhere),
+    )
+    with pytest.warns(IncompleteTransfer):
+        got = peer.retrieve(StudyInstanceUID="1.2.3", to=tmp_path, listen=f"127.0.0.1:{port}", method="move")
+    assert f"nothing arrived at {peer.calling}@127.0.0.1:{port}: " in str(got) and "compressed" not in str(got)
 
 
 def test_a_destination_is_a_title(mover):

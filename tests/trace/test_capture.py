@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import nbdicom as nd
+from nbdicom.core.machine import Sta
 from nbdicom.errors import TranscriptError
 from nbdicom.trace import Recorder, load, load_capture
 
@@ -92,6 +93,8 @@ def test_several_connections_other_traffic_and_a_cut(found: Recorder, tmp_path: 
     path = write(tmp_path / "wire.pcap", [*mixed, *web, *again])
     captured = load_capture(path)
     assert len(captured.connections) == 3
+    assert captured.left_out == 1 and "1 connection of the capture left out" in str(captured)
+    assert load_capture(path, port=11_112).left_out == 0 and load_capture(path, port=80).left_out == 1
     assert len(load_capture(path, port=11_112).connections) == 3 and not load_capture(path, port=104).connections
     raw = path.read_bytes()
     (tmp_path / "cut.pcap").write_bytes(raw[: len(raw) - 100])
@@ -112,3 +115,19 @@ def test_what_is_no_capture(tmp_path: Path) -> None:
     (tmp_path / "x.pcap").write_bytes(b"hello, this is text")
     with pytest.raises(TranscriptError, match="no pcap or pcapng"):
         load_capture(tmp_path / "x.pcap")
+
+
+def test_both_sides_are_told_apart_and_how_it_ended(found: Recorder, tmp_path: Path) -> None:
+    packets = segments(found, 1460)
+    open_ = load_capture(write(tmp_path / "open.pcap", packets[:-2]))  # without A-RELEASE
+    assert [side.ended for side in open_.associations] == [None, None]
+    assert {side.outcome for side in open_.associations} == {Sta.STA6.meaning}
+    fin = packet(SERVER, CLIENT, packets[-1][1].data.seq, dpkt.tcp.TH_FIN | dpkt.tcp.TH_ACK, b"")
+    cut = load_capture(write(tmp_path / "cut.pcap", [*packets[:-2], (9.0, fin)]))
+    assert {side.outcome for side in cut.associations} == {"closed without release or abort"}
+    whole = load_capture(write(tmp_path / "whole.pcap", [*packets, (9.0, fin)]))
+    assert {side.outcome for side in whole.associations} == {"released"} and whole.associations[1].ended == 9.0
+    for mine, theirs in zip(whole.associations, found.associations, strict=True):
+        for name in ("pdus_sent", "pdus_received", "bytes_sent", "messages_sent", "messages_received"):
+            assert getattr(mine, name) == getattr(theirs, name), name
+    assert "made room" not in str(whole) and len(whole.arrows) == len(found.arrows)
