@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from nbdicom.peer.query import UNIQUE_KEYS
 from nbdicom.uids import UID
 
 __all__ = ["ColumnAccessor", "readable"]
@@ -39,6 +40,10 @@ class ColumnAccessor:
     """
 
     def __init__(self, column: pd.Series[Any]) -> None:
+        if any(key in column.index for key in UNIQUE_KEYS.values()):
+            raise AttributeError(
+                "a row has no .dicom: df.iloc[[0]] is a table of one row; pacs.series(row), pacs.get(row, to=...) take a row"
+            )
         if not (pd.api.types.is_string_dtype(column.dtype) or column.dtype == object):
             raise AttributeError("no .dicom here: it is for columns of person names and of UIDs")
         self._column = column

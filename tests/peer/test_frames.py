@@ -233,6 +233,18 @@ def test_other_tables_have_no_dicom():
         _ = foreign.dicom
 
 
+def test_a_row_says_how_it_leads_on(studies):
+    with pytest.raises(AttributeError, match=r"df.iloc\[\[0\]\] is a table"):
+        _ = studies.iloc[0].dicom
+    assert studies.iloc[[0]].dicom.peer == studies.dicom.peer
+
+
+def test_a_table_whose_labels_are_keys_leads_on(studies):
+    by_uid = studies.set_index(["PatientID", "StudyInstanceUID"])
+    assert by_uid.dicom.peer.address == "PACS@127.0.0.1:104"
+    assert [one.StudyInstanceUID for one in by_uid.dicom.datasets()] == ["1.2.3", "1.2.4"]
+
+
 def test_a_table_of_no_columns_says_what_made_it():
     """The mask of an empty table that is made by `map` holds objects, and pandas looks for columns in it."""
     nothing = frame_of()
