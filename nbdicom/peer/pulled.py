@@ -85,6 +85,7 @@ class PullResult(TransferResult[PulledSeries]):
     folder: Path
     manifest: Path
     answers: tuple[Answer, ...] = ()  #: what the peer said to each request
+    beside: int = 0  #: instances in the folder that are not of this cohort, of an earlier pull for instance
 
     _columns: ClassVar[tuple[str, ...]] = (
         "Series Instance UID", "modality", "named", "counted", "here", "new", "state", "message",
@@ -124,9 +125,11 @@ class PullResult(TransferResult[PulledSeries]):
         return plain_frame(records, integers=("bytes",), provenance={**self.provenance, "level": "IMAGE"})
 
     def _hints(self) -> list[str]:
-        if self.ok:
-            return []
-        return ["the same call again fetches what is missing, and nothing else"]
+        hints = [] if self.ok else ["the same call again fetches what is missing, and nothing else"]
+        if self.beside:
+            others = "1 instance in the folder is" if self.beside == 1 else f"{self.beside} instances in the folder are"
+            hints.append(f"{others} not of this cohort: .paths and .instances() have what is")
+        return hints
 
     @property
     def summary(self) -> str:
