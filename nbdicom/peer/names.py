@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from nbdicom.errors import NotDicom
 from nbdicom.peer.query import UNIQUE_KEYS
 from nbdicom.uids import UID
 
@@ -41,11 +42,12 @@ class ColumnAccessor:
 
     def __init__(self, column: pd.Series[Any]) -> None:
         if any(key in column.index for key in UNIQUE_KEYS.values()):
-            raise AttributeError(
-                "a row has no .dicom: df.iloc[[0]] is a table of one row; pacs.series(row), pacs.get(row, to=...) take a row"
+            raise NotDicom(
+                "a row has no .dicom",
+                hint="df.iloc[[0]] is a table of one row; pacs.series(row), pacs.get(row, to=...) take a row",
             )
         if not (pd.api.types.is_string_dtype(column.dtype) or column.dtype == object):
-            raise AttributeError("no .dicom here: it is for columns of person names and of UIDs")
+            raise NotDicom("no .dicom here: it is for columns of person names and of UIDs")
         self._column = column
 
     def _mapped(self, function: Callable[[str], str]) -> pd.Series[Any]:

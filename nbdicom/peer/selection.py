@@ -17,6 +17,7 @@ from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
 
 __all__ = [
+    "FIND_BY_NUMBER",
     "Target",
     "asked",
     "check_associations",
@@ -28,6 +29,9 @@ __all__ = [
     "sop_classes",
     "targets",
 ]
+
+#: What to try with a list from elsewhere, which has numbers and no UIDs.
+FIND_BY_NUMBER = "find the studies by their numbers first: pacs.studies(AccessionNumber=table['AccessionNumber'])"
 
 _KEYS = tuple(UNIQUE_KEYS.values())
 _ROWS = dict(zip(_KEYS, ("patients", "studies", "series", "instances"), strict=True))  #: of which a key is unique
@@ -290,10 +294,10 @@ def _deepest(rows: list[dict[str, Any]]) -> Level:
 
 
 def _by_number(record: Mapping[str, Any]) -> str:
-    """What to try with a list from elsewhere, which has numbers and no UIDs."""
+    """`FIND_BY_NUMBER`, if that is what a row is."""
     if any(_has(record.get(key)) for key in _KEYS) or "AccessionNumber" not in record:
         return ""
-    return "find the studies by their numbers first: pacs.studies(AccessionNumber=table['AccessionNumber'])"
+    return FIND_BY_NUMBER
 
 
 def _has(value: Any) -> bool:

@@ -11,7 +11,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from nbdicom import privacy
-from nbdicom.errors import QueryError
+from nbdicom.errors import NotDicom, QueryError
 from nbdicom.peer import Peer, UndecodableValues
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.frames import answer_frame
@@ -228,9 +228,11 @@ def test_lost_provenance_says_what_to_type(studies):
 
 def test_other_tables_have_no_dicom():
     foreign = pd.DataFrame({"a": [1]})
-    assert not hasattr(foreign, "dicom")
+    assert not hasattr(foreign, "dicom") and not hasattr(foreign["a"], "dicom")
     with pytest.raises(AttributeError, match="StudyInstanceUID"):
         _ = foreign.dicom
+    with pytest.raises(NotDicom, match=r"pacs.studies\(AccessionNumber="):
+        _ = pd.DataFrame({"AccessionNumber": ["A1"]}).dicom
 
 
 def test_a_row_says_how_it_leads_on(studies):
