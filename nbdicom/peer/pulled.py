@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdicom.peer.cohort import Kept
-from nbdicom.peer.results import Answer, Failure, TransferResult, named, sized
+from nbdicom.peer.results import Answer, Failure, TransferResult, named, not_registered, sized
 from nbdicom.status import Status
 from nbdicom.table import counted
 
@@ -125,7 +125,8 @@ class PullResult(TransferResult[PulledSeries]):
         return plain_frame(records, integers=("bytes",), provenance={**self.provenance, "level": "IMAGE"})
 
     def _hints(self) -> list[str]:
-        hints = [] if self.ok else ["the same call again fetches what is missing, and nothing else"]
+        hints = [] if self.ok else not_registered(self.answers, self.peer, self.provenance.get("calling"))
+        hints += [] if self.ok else ["the same call again fetches what is missing, and nothing else"]
         if self.beside:
             others = "1 instance in the folder is" if self.beside == 1 else f"{self.beside} instances in the folder are"
             hints.append(f"{others} not of this cohort: .paths and .instances() have what is")
