@@ -18,6 +18,7 @@
     ├─ DataSetError                 a data set that cannot be encoded or decoded
     ├─ TranscriptError              a recording in a file that cannot be read, or not be replayed
     ├─ QueryError                   a query that is refused before it is sent (also a ValueError)
+    ├─ NotDicom                     ``.dicom`` of a table or column that is not one of DICOM (also an AttributeError)
     └─ PacsError                    the embedded PACS cannot use its folder or port, or what it was given
 
 The text of an error is one line and carries no patient value.  ``hint`` says what to try; ``str()`` shows both.
@@ -49,6 +50,7 @@ __all__ = [
     "LocalProtocolError",
     "NbdicomError",
     "NoPresentationContext",
+    "NotDicom",
     "OperationCancelled",
     "OperationError",
     "OperationFailed",
@@ -318,17 +320,21 @@ class QueryError(NbdicomError, ValueError):
     """A query that cannot be sent: an unknown keyword, an impossible value, a missing key of an upper level."""
 
 
+class NotDicom(NbdicomError, AttributeError):
+    """``.dicom`` of a table without unique keys, of a row, or of a column of numbers; `hasattr` is False there."""
+
+
 class PacsError(NbdicomError):
     """The embedded PACS cannot start (folder, port, TLS, a database of a newer version), or not take what it was given."""
 
 
 def _where(error: BaseException) -> str:
-    """The line of the caller's own code that led to *error*: the last one that is not ours."""
+    """The line of the caller's own code that led to *error*: the last one of neither us nor pandas."""
     found = ""
     step = error.__traceback__
     while step is not None:
         frame = step.tb_frame
-        if not str(frame.f_globals.get("__name__", "")).startswith("nbdicom"):
+        if not str(frame.f_globals.get("__name__", "")).startswith(("nbdicom", "pandas.")):
             line = linecache.getline(frame.f_code.co_filename, step.tb_lineno, frame.f_globals).strip()
             found = f"line {step.tb_lineno}: {line}" if line else f"line {step.tb_lineno}"
         step = step.tb_next

@@ -30,6 +30,7 @@ __all__ = [
     "detach",
     "hold",
     "idle",
+    "in_loop",
     "listening",
     "network",
     "recalled",
@@ -37,6 +38,7 @@ __all__ = [
     "replace_running",
     "running",
     "running_table",
+    "served_by_this_thread",
     "stop_all",
     "stopped",
 ]
@@ -85,6 +87,14 @@ class Listener(Held, Protocol):
     tracers: tuple[Tracer, ...]  #: who records its associations; read anew for each
 
 
+class InLoop(Protocol):
+    """A server in an event loop."""
+
+    def is_served_by(self, thread: int) -> bool:
+        """Whether it needs *thread* to answer."""
+        ...
+
+
 class Remembered(Protocol):
     """A peer, of which no more is known here than where it is and who calls."""
 
@@ -102,6 +112,7 @@ _lock = threading.RLock()
 _running: dict[str, Runnable] = {}
 _listening: list[Listener] = []
 _held: weakref.WeakSet[Held] = weakref.WeakSet()
+_in_loops: weakref.WeakValueDictionary[int, InLoop] = weakref.WeakValueDictionary()  # by port
 network = Network()  #: the ports of the host "memory" in this process
 _peers: weakref.WeakValueDictionary[tuple[str, str], Remembered] = weakref.WeakValueDictionary()
 
@@ -170,6 +181,18 @@ def deaf(server: Listener) -> None:
             _listening.remove(server)
 
 
+def in_loop(server: InLoop, port: int) -> None:
+    """*server* listens at *port* in the event loop of this thread."""
+    with _lock:
+        _in_loops[port] = server
+
+
+def served_by_this_thread(port: int) -> bool:
+    """Whether the server at a port of this machine is one that cannot answer as long as this thread waits for it."""
+    server = _in_loops.get(port)
+    return server is not None and server.is_served_by(threading.get_ident())
+
+
 def hold(thing: Held) -> None:
     """*thing* opens what no forked process may touch."""
     with _lock:
@@ -224,6 +247,7 @@ def _forget() -> None:
     _running.clear()
     _listening.clear()
     _held.clear()
+    _in_loops.clear()
     network.forget()
     idle.forget()
 

@@ -44,6 +44,7 @@ def test_a_cause_is_named() -> None:
         errors.NoPresentationContext("CT: refused", abstract_syntax="1.2.3", refused="reason"),
         errors.OperationFailed("C-FIND failed", status=Status(0xA700), hint="ask for less"),
         errors.QueryError("no such keyword"),
+        errors.NotDicom("no .dicom here"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -74,6 +75,13 @@ def test_in_a_cell_it_is_short_and_whole_on_demand() -> None:
     assert "Traceback" not in short and len(short.splitlines()) <= 6
     whole = in_ipython("%xmode Verbose", cell)
     assert "Traceback" in whole and "transport.py" in whole
+
+
+def test_what_pandas_raises_for_us_is_short_too() -> None:
+    pytest.importorskip("IPython")
+    cell = "import pandas as pd, nbdicom as nd\nnd.Peer('PACS@127.0.0.1:1')\npd.DataFrame({'a': [1]}).dicom"
+    short = in_ipython(cell)
+    assert "NotDicom: no .dicom here" in short and "in line 3:" in short and "Traceback" not in short
 
 
 def test_associations_and_servers_are_tables() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import TracebackType
@@ -27,7 +28,7 @@ from nbdicom.memory import is_memory
 from nbdicom.operations.accepting import Acceptor, Served
 from nbdicom.operations.handlers import Handlers
 from nbdicom.privacy import trace_of
-from nbdicom.running import deaf, listening
+from nbdicom.running import deaf, in_loop, listening
 from nbdicom.table import printable
 from nbdicom.trace.observing import recorder_of
 
@@ -121,6 +122,8 @@ class Server(Acceptor):
         self._requested = (host, port)
         self._listener: asyncio.Server | Listener | None = None
         self._address: tuple[str, int] = self._requested
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0  # of the loop
         self._served: dict[asyncio.Task[None], Served[Driver]] = {}  # in the order of their coming
 
     # --------------------------------------------------------------------------- life
@@ -160,7 +163,14 @@ class Server(Acceptor):
             sock=listening_socket(host, port),
             backlog=BACKLOG,
         )
-        return server, server.sockets[0].getsockname()[:2]
+        address: tuple[str, int] = server.sockets[0].getsockname()[:2]
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        in_loop(self, address[1])
+        return server, address
+
+    def is_served_by(self, thread: int) -> bool:
+        """Whether it needs *thread*, in which its event loop runs, to answer."""
+        return self._listener is not None and thread == self._thread and not (self._loop and self._loop.is_closed())
 
     @property
     def address(self) -> tuple[str, int]:

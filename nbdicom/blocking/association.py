@@ -35,7 +35,7 @@ from nbdicom.operations.requests import (
     SubOperations,
 )
 from nbdicom.operations.scu import echo_request
-from nbdicom.running import network
+from nbdicom.running import network, served_by_this_thread
 from nbdicom.status import Status
 from nbdicom.trace.observing import recorder_of
 
@@ -157,6 +157,12 @@ def _dial(
 
         tls.client_context  # noqa: B018  # a file that is missing is said before a connection is opened
     plain = connect(host, port, timeouts.connect, bind)
+    if served_by_this_thread(port) and plain.is_within_this_machine:
+        plain.close()
+        raise ConnectionFailed(
+            f"{join_address(host, port)} is a server in the event loop of this thread, and serves nobody while a call waits",
+            hint="await AsyncPeer(...) or aio.associate(...), or call from another thread: asyncio.to_thread(...)",
+        )
     connected = plain.since
     until = None if timeouts.association is None else connected + timeouts.association
     if tls is None:

@@ -118,6 +118,14 @@ class Transport:
         self._owes = False  # something was read since the last write, so an acknowledgement may be due
         self._reader: select.poll | None = None  # made when it is needed
 
+    @property
+    def is_within_this_machine(self) -> bool:
+        """Whether both ends have the same address."""
+        try:
+            return bool(self._socket.getpeername()[0] == self._socket.getsockname()[0])
+        except OSError:
+            return False  # it is over already
+
     def connect(self, address: object, deadline: float | None) -> None:
         """Connect until *deadline*.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.errors import DataSetError
-from nbdicom.table import printable
+from nbdicom.table import counted, printable
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,7 +22,7 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _LONG = 1024  #: bytes of a value from which on the header keeps it in the file
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Frame:
     """One frame of one object; ``header`` has everything but the pixel data."""
 
@@ -41,6 +41,9 @@ class Frame:
             text += f", instance {printable(header.InstanceNumber)}"
         return text + (f", frame {self.number + 1} of {self.count}" if self.count > 1 else "")
 
+    def __repr__(self) -> str:
+        return f"<Frame: {self.name}>"
+
     @property
     def is_colour(self) -> bool:
         """Whether it has colours, and so no window."""
@@ -53,7 +56,7 @@ class Frame:
         return bool(self.header.get("PhotometricInterpretation") == "MONOCHROME1")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Series:
     """The frames of one series, in order."""
 
@@ -66,6 +69,9 @@ class Series:
         header = self.frames[0].header
         words = [header.get("SeriesNumber"), header.get("Modality"), header.get("SeriesDescription")]
         return printable(" ".join(str(word) for word in words if word not in (None, "")) or "series")
+
+    def __repr__(self) -> str:
+        return f"<Series: {self.name}, {counted(len(self.frames), 'frame')}>"
 
 
 def series_of(source: Any) -> list[Series]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,6 +127,11 @@ class CohortFolder:
         else:
             known = [one for one in self._kept.values() if study and one.study == study]
         return [one for one in known if study in (None, one.study) and self.find(one.sop_instance_uid)]
+
+    def beside(self, uids: Collection[str]) -> int:
+        """How many instances are there that are none of these."""
+        others = (kept for uid, kept in self._kept.items() if uid not in uids)
+        return sum(_size(self.root / kept.path) == kept.bytes for kept in others)
 
     def is_whole(self, kept: Kept) -> bool:
         """Whether the data set of a file still has its digest: every byte is read."""

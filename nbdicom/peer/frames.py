@@ -14,11 +14,12 @@ import pandas as pd
 
 import nbdicom.peer.names  # noqa: F401  registers .dicom of columns
 from nbdicom import privacy
-from nbdicom.errors import DataSetError, QueryError
+from nbdicom.errors import DataSetError, NotDicom, QueryError
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.display import DOUBT, WHAT_IS_DOUBTFUL, doubtful_in, mask_columns, register, shown_text
 from nbdicom.peer.notices import UndecodableValues, notify, unreadable
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
+from nbdicom.peer.selection import FIND_BY_NUMBER, keys_as_columns
 from nbdicom.table import Table, Tabular, counted
 
 if TYPE_CHECKING:
@@ -199,10 +200,15 @@ class DicomAccessor(Tabular):
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        if not any(key in frame.columns for key in _KEYS):
-            # `frame[mask]` with a mask of an empty table: without rows `map` gives objects, and pandas looks for columns.
-            hint = "" if len(frame.columns) else " (there are no columns: a mask that chooses rows is .astype(bool))"
-            raise AttributeError(f"no .dicom here: none of the columns is {', '.join(_KEYS)}{hint}")
+        if not any(key in frame.columns or key in frame.index.names for key in _KEYS):
+            if not len(frame.columns):
+                # `frame[mask]` of an empty table: without rows `map` gives objects, and pandas looks for columns.
+                hint = "there are no columns: a mask that chooses rows is .astype(bool)"
+            elif "AccessionNumber" in frame.columns:
+                hint = FIND_BY_NUMBER
+            else:
+                hint = "keep the key columns of an answer, or name a column as DICOM does: df.rename(columns=...)"
+            raise NotDicom(f"no .dicom here: none of the columns is {', '.join(_KEYS)}", hint=hint)
         self._frame = frame
 
     # ------------------------------------------------------------------------------- where it comes from
@@ -266,10 +272,9 @@ class DicomAccessor(Tabular):
 
     def datasets(self) -> list[Dataset]:
         """The rows as pydicom Datasets, made from what the table has; ``find(raw=True)`` gives those that came."""
-        from nbdicom.peer.rows import dataset_of
+        from nbdicom.peer.rows import datasets_of
 
-        names = [str(name) for name in self._frame.columns]
-        return [dataset_of(dict(zip(names, row, strict=True))) for row in self._frame.itertuples(index=False)]
+        return datasets_of(keys_as_columns(self._frame))
 
     def save(self, path: str | Path) -> None:
         """Save the table as CSV or Parquet, by the ending of *path*; `nbdicom.read_table` reads it again.

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from nbdicom.errors import NotDicom
+from nbdicom.peer.query import UNIQUE_KEYS
 from nbdicom.uids import UID
 
 __all__ = ["ColumnAccessor", "readable"]
@@ -39,8 +41,13 @@ class ColumnAccessor:
     """
 
     def __init__(self, column: pd.Series[Any]) -> None:
+        if any(key in column.index for key in UNIQUE_KEYS.values()):
+            raise NotDicom(
+                "a row has no .dicom",
+                hint="df.iloc[[0]] is a table of one row; pacs.series(row), pacs.get(row, to=...) take a row",
+            )
         if not (pd.api.types.is_string_dtype(column.dtype) or column.dtype == object):
-            raise AttributeError("no .dicom here: it is for columns of person names and of UIDs")
+            raise NotDicom("no .dicom here: it is for columns of person names and of UIDs")
         self._column = column
 
     def _mapped(self, function: Callable[[str], str]) -> pd.Series[Any]:

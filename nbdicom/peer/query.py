@@ -157,6 +157,9 @@ _COLUMNS = {
     Level.IMAGE: "InstanceNumber SOPClassUID NumberOfFrames Rows Columns",
 }
 
+#: What may stand beside the keys of a query, and is as easily misspelt.
+_PARAMETERS = ("columns", "defaults", "limit", "model", "options", "parse", "progress", "raw", "relational")
+
 LIST_OF_UIDS = 100  #: UIDs in one request; the list is short enough for any peer's buffers
 
 _INSTEAD = {("Modality", Level.STUDY): "ModalitiesInStudy", ("SOPClassUID", Level.STUDY): "SOPClassesInStudy"}
@@ -239,7 +242,7 @@ def _nearest(name: str) -> str:
 
     from pydicom.datadict import keyword_dict
 
-    keywords = {keyword.lower(): keyword for keyword in keyword_dict if keyword}
+    keywords = {keyword.lower(): keyword for keyword in (*keyword_dict, *_PARAMETERS) if keyword}
     near = difflib.get_close_matches(name.lower(), keywords, n=3, cutoff=0.75)
     if near:
         return f"did you mean {' or '.join(keywords[one] for one in near)}?"

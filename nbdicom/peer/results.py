@@ -6,7 +6,7 @@ only if everything that was asked for is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -34,6 +34,7 @@ __all__ = [
     "StoreResult",
     "TransferResult",
     "named",
+    "not_registered",
     "sized",
     "told",
 ]
@@ -392,9 +393,11 @@ class RetrieveResult(TransferResult[Retrieved]):
         return sum(row.size or 0 for row in self.rows if row.ok)
 
     def _hints(self) -> list[str]:
+        if self.listened and (self.ok or self.paths):
+            return []
+        if hints := not_registered(self.answers, self.peer, self.provenance.get("calling")):
+            return hints
         if self.listened:
-            if self.ok or self.paths:
-                return []
             return [
                 f"nothing arrived at {self.listened}: {self.peer} must have this AE title with the address of this machine "
                 "and this port in its configuration, and no firewall may be between"
@@ -439,16 +442,13 @@ class MoveResult(TransferResult[Moved]):
         return tuple(uid for row in self.rows for uid in row.answer.failed_uids)
 
     def _hints(self) -> list[str]:
-        if not any(row.status == 0xA801 for row in self.rows):
-            if self.completed or all(row.status is None or not row.status.is_failure for row in self.rows):
-                return []
-            return [
-                f"{self.peer} may not know the AE title {self.destination!r}, not reach it, or be refused there: its log "
-                "should say which"
-            ]
+        if hints := not_registered([row.answer for row in self.rows], self.peer, self.destination):
+            return hints
+        if self.completed or all(row.status is None or not row.status.is_failure for row in self.rows):
+            return []
         return [
-            f"{self.peer} must have the AE title {self.destination!r} with its host and port in its configuration; "
-            "titles are case-sensitive"
+            f"{self.peer} may not know the AE title {self.destination!r}, not reach it, or be refused there: its log "
+            "should say which"
         ]
 
     @property
@@ -525,6 +525,22 @@ class CommitResult(TransferResult[Committed]):
             "the report may come on a new association: give listen='host:port', and register our AE title there with the "
             "peer"
         ]
+
+
+def not_registered(answers: Iterable[Answer], peer: str, title: object) -> list[str]:
+    """What to try if a peer has moved nothing, perhaps because it does not know where *title* is.
+
+    The standard has a status for that (PS3.4 C.4.2.1.5). Orthanc, for one, says that it is unable to process.
+    """
+    for answer in answers:
+        status = answer.status
+        if status is None or status.service != "C-MOVE" or answer.completed or answer.failed:
+            continue
+        if status == 0xA801 or 0xC000 <= status <= 0xCFFF:
+            where = f"{peer} must have the AE title {str(title)!r} with its host and port in its configuration"
+            unclear = "" if status == 0xA801 else "; some say no more than this where it is not"
+            return [f"{where}, and titles are case-sensitive{unclear}"]
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
     from nbdicom.peer.peer import Peer
 
-__all__ = ["dataset_of", "read_table", "save"]
+__all__ = ["datasets_of", "read_table", "save"]
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_ITEM = re.compile(r"'[^']*'|[-+.\de]+")  # of a tuple, as pandas writes it to CSV
 _WHOLE_NUMBERS = frozenset({"IS", "US", "UL", "SS", "SL", "SV", "UV"})
 
 
-def dataset_of(row: Mapping[str, Any]) -> Dataset:
-    """One row as a Dataset: what is missing is left out, ``""`` is an attribute without a value.
+def datasets_of(frame: pd.DataFrame) -> list[Dataset]:
+    """The rows as Datasets: what is missing is left out, ``""`` is an attribute without a value.
 
     Raises
     ------
@@ -35,12 +37,18 @@ def dataset_of(row: Mapping[str, Any]) -> Dataset:
     """
     from nbdicom.data import codec, encode_elements
 
-    values: dict[str, Any] = {}
-    for name, value in row.items():
-        known = attribute(name)
-        if not _is_missing(value):
-            values[known.keyword] = _wire(known, value)
-    return codec.decode(encode_elements(values, _EXPLICIT), _EXPLICIT)
+    known = [attribute(str(name)) for name in frame.columns]
+    columns = [frame.iloc[:, place].tolist() for place in range(len(known))]
+    return [
+        codec.decode(
+            encode_elements(
+                {one.keyword: _wire(one, value) for one, value in zip(known, row, strict=True) if not _is_missing(value)},
+                _EXPLICIT,
+            ),
+            _EXPLICIT,
+        )
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def _wire(known: Attribute, value: Any) -> Any:
@@ -67,8 +75,9 @@ def _is_missing(value: Any) -> bool:
 
 def save(frame: pd.DataFrame, path: str | Path) -> None:
     """See `DicomAccessor.save`."""
-    target = Path(path)
-    copy = frame.copy()
+    target = Path(path).expanduser()
+    labels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    copy = frame.reset_index(level=labels) if labels else frame.copy()  # a label that has a name is a column, too
     kind = _kind(target)
     for name in copy.columns:
         known = _known(str(name))
@@ -112,7 +121,7 @@ def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
     """
     import nbdicom.peer.frames  # noqa: F401  registers .dicom
 
-    source = Path(path)
+    source = Path(path).expanduser()
     if _kind(source) == "csv":
         frame = _read_csv(source)
     else:
@@ -129,7 +138,14 @@ def read_table(path: str | Path, *, peer: Peer | None = None) -> pd.DataFrame:
 
 def _read_csv(source: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(source, dtype="string", keep_default_na=False)
+        names = [str(name) for name in pd.read_csv(source, nrows=0, index_col=False).columns]
+        # Half of the world has a decimal comma, and its spreadsheets put semicolons between the columns of a CSV file.
+        between = next((one for one in ";\t" if len(names) == 1 and one in names[0]), ",")
+        # Without index_col a comma too many at the end of the lines would move every value one column on.
+        frame = pd.read_csv(
+            source, sep=between, dtype="string", keep_default_na=False, skipinitialspace=True, index_col=False
+        )
+        return frame.rename(columns=str.strip)
     except UnicodeDecodeError:
         problem, hint = (
             "is not text in UTF-8",
@@ -143,9 +159,10 @@ def _read_csv(source: Path) -> pd.DataFrame:
 
 
 def _kind(path: Path) -> str:
-    if ".csv" in path.suffixes:
+    endings = [one.lower() for one in path.suffixes]
+    if ".csv" in endings:
         return "csv"
-    if path.suffix in (".parquet", ".pq"):
+    if endings[-1:] in ([".parquet"], [".pq"]):
         return "parquet"
     raise QueryError(f"a table is saved as .csv or .parquet, and this ends in {path.suffix!r}")
 
@@ -171,12 +188,24 @@ def _stored(known: Attribute, value: Any) -> Any:
     if value is None or value is pd.NA:
         return None
     if known.vr == "SQ":
-        return _tuples(json.loads(value)) if value else ""
+        return _sequence(known, value) if value else ""
     if isinstance(value, str):
+        if known.multiple and value[:1] + value[-1:] == "()":
+            items = _ITEM.findall(value)
+            if ", ".join(items) == value[1:-1].removesuffix(","):
+                value = "\\".join(one.strip("'") for one in items)
         if known.multiple and "\\" in value:
             return tuple(as_sent(known.vr, one) for one in value.split("\\"))
         return as_sent(known.vr, value)
     return tuple(as_sent(known.vr, one) for one in value) if hasattr(value, "__iter__") else value
+
+
+def _sequence(known: Attribute, text: str) -> Any:
+    try:
+        return _tuples(json.loads(text))
+    except ValueError:
+        hint = "save the table by df.dicom.save: what pandas writes of a sequence cannot be read again"
+        raise QueryError(f"{known.keyword} has values that are no sequence in JSON", hint=hint) from None
 
 
 def _tuples(value: Any) -> Any:

@@ -17,16 +17,21 @@ from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
 
 __all__ = [
+    "FIND_BY_NUMBER",
     "Target",
     "asked",
     "check_associations",
     "each_item",
     "keys_above",
+    "keys_as_columns",
     "queries",
     "records",
     "sop_classes",
     "targets",
 ]
+
+#: What to try with a list from elsewhere, which has numbers and no UIDs.
+FIND_BY_NUMBER = "find the studies by their numbers first: pacs.studies(AccessionNumber=table['AccessionNumber'])"
 
 _KEYS = tuple(UNIQUE_KEYS.values())
 _ROWS = dict(zip(_KEYS, ("patients", "studies", "series", "instances"), strict=True))  #: of which a key is unique
@@ -69,21 +74,37 @@ class Target:
         return f"{len(self.instances)} instances" if len(self.instances) > 1 else f"instance {self.instances[0]}"
 
 
+def keys_as_columns(frame: Any) -> Any:
+    """A DataFrame whose unique keys are columns: `groupby` and `set_index` make labels of rows of what was a column."""
+    labels = [name for name in frame.index.names if name in _KEYS and name not in frame.columns]
+    return frame.reset_index(level=labels) if labels else frame
+
+
 def records(selection: Any) -> list[dict[str, Any]]:
     """The rows of a selection as mappings: of a DataFrame, a row, a column of UIDs, a mapping, or a list of these.
 
     Raises
     ------
     QueryError
-        If it is none of them.
+        If it is none of them, or does not say which of two columns is the key.
     """
     if hasattr(selection, "columns") and hasattr(selection, "to_dict"):
-        wanted = [name for name in selection.columns if isinstance(name, str)]
-        return [dict(zip(wanted, row, strict=True)) for row in zip(*(selection[name] for name in wanted), strict=True)]
+        table = keys_as_columns(selection)
+        names = list(table.columns)
+        if twice := next((key for key in _KEYS if names.count(key) > 1), None):
+            raise QueryError(
+                f"the table has {names.count(twice)} columns {twice}", hint="df.loc[:, ~df.columns.duplicated()] has one"
+            )
+        # As lists: to take the values of a column one by one costs several times as much.
+        columns = {name: table.iloc[:, place].tolist() for place, name in enumerate(names) if isinstance(name, str)}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if hasattr(selection, "index") and hasattr(selection, "to_dict"):
         if not any(key in selection.index for key in _KEYS) and selection.name in _KEYS:
             return [{selection.name: value} for value in selection]
-        return [selection.to_dict()]
+        return [_labelled(selection.name, selection.to_dict())]
+    if hasattr(selection, "_asdict"):
+        row = selection._asdict()  # of itertuples
+        return [_labelled(row.pop("Index", None), row)]
     if isinstance(selection, Mapping):
         return [dict(selection)]
     if hasattr(selection, "to_frame"):
@@ -242,15 +263,41 @@ def sop_classes(selection: Any) -> set[UID]:
     return found
 
 
+def _labelled(label: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table, unless its label is a UID that nothing else of it names: of what, only its table knew."""
+    labels = label if isinstance(label, tuple) else (label,)
+    named = [row.get(key) for key in _KEYS]
+    if any(isinstance(one, str) and "." in one and UID(one).is_valid and one not in named for one in labels):
+        raise QueryError(
+            "the label of this row is a UID, and the row does not say of what",
+            hint="df.reset_index() makes a column of the labels: take the row of that table",
+        )
+    return row
+
+
 def _deepest(rows: list[dict[str, Any]]) -> Level:
     for one in reversed(Level):
-        if all(_has(row.get(one.unique_key)) for row in rows):
+        key = one.unique_key
+        missing = sum(not _has(row.get(key)) for row in rows)
+        if not missing:
             return one
-    for one in reversed(Level):
-        if any(_has(row.get(one.unique_key)) for row in rows):
-            missing = sum(not _has(row.get(one.unique_key)) for row in rows)
-            raise QueryError(f"{missing} of {len(rows)} rows have no {one.unique_key}")
-    raise QueryError("none of the key columns is there", hint=f"the keys are {', '.join(_KEYS)}")
+        if missing < len(rows):  # one level up it would be more than was meant, for every row
+            raise QueryError(
+                f"{missing} of {len(rows)} rows have no {key}",
+                hint="leave these rows out, or say by level= that something larger is meant",
+            )
+        if names := [str(name) for name in rows[0] if str(name).startswith(f"{key}_")]:
+            raise QueryError(
+                f"there is no {key}, but {' and '.join(names)}", hint="rename the column that is meant: merge made two of it"
+            )
+    raise QueryError("none of the key columns is there", hint=_by_number(rows[0]) or f"the keys are {', '.join(_KEYS)}")
+
+
+def _by_number(record: Mapping[str, Any]) -> str:
+    """`FIND_BY_NUMBER`, if that is what a row is."""
+    if any(_has(record.get(key)) for key in _KEYS) or "AccessionNumber" not in record:
+        return ""
+    return FIND_BY_NUMBER
 
 
 def _has(value: Any) -> bool:
@@ -258,7 +305,9 @@ def _has(value: Any) -> bool:
         return False
     if isinstance(value, float):
         return value == value
-    return not (isinstance(value, (str, list, tuple)) and not value)
+    if isinstance(value, str):
+        return bool(value.strip())
+    return not (isinstance(value, (list, tuple)) and not value)
 
 
 def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dict[str, str]:
@@ -269,7 +318,8 @@ def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dic
         if not _has(value):
             raise QueryError(
                 f"{level.value} level needs {key} of everything above it, and a row has none [PS3.4 C.4.1.2.1]",
-                hint=f"ask for the {_ROWS[key]} first; their table has it as long as you keep its key columns",
+                hint=_by_number(record)
+                or f"ask for the {_ROWS[key]} first; their table has it as long as you keep its key columns",
             )
         found[key] = wire(key, "LO" if key == "PatientID" else "UI", value)
     return found

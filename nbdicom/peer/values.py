@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from nbdicom.errors import QueryError
@@ -65,6 +65,10 @@ def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
         return _temporal(keyword, vr, value, combined)
     if vr in SINGLE_TEXT and isinstance(value, str):
         return _text(keyword, vr, value)
+    if isinstance(value, tuple) and len(value) == 2 and (vr in INTEGERS or vr in ("IS", "DS", "FL", "FD")):
+        raise _refused(
+            keyword, vr, "has no ranges [PS3.4 C.2.2.2.5]", "filter the table by it; several values are written as a list"
+        )
     values = values_of(keyword, value)
     if vr in INTEGERS or vr in ("FL", "FD"):
         numbers = [_number(keyword, vr, item) for item in values]
@@ -94,9 +98,10 @@ def values_of(keyword: str, value: Any) -> list[Any]:
                 f"{keyword}: between backslashes a value is missing", hint="one backslash stands between two"
             )
         return items
-    if getattr(value, "ndim", 1) > 1:  # iterating over a table would give the names of its columns
+    dimensions = getattr(value, "ndim", 1)
+    if dimensions > 1:  # iterating over a table would give the names of its columns
         raise QueryError(f"{keyword} takes the values of one column, not a table", hint=f"pass table[{keyword!r}]")
-    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_name(value):
+    if dimensions and isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_name(value):
         items = [_plain(keyword, item, "leave it out, with .dropna() for instance") for item in value]
         if not items:
             raise QueryError(
@@ -104,7 +109,7 @@ def values_of(keyword: str, value: Any) -> list[Any]:
                 hint="as a key it would match everything; None says so on purpose",
             )
         if any(item is None or isinstance(item, str) and not item.strip() for item in items):
-            raise QueryError(f"{keyword}: a value is missing in the list", hint="leave it out")
+            raise QueryError(f"{keyword}: a value is missing in the list", hint="leave it out: column[column != '']")
         return items
     return [_plain(keyword, value)]
 
@@ -161,7 +166,8 @@ def _code(keyword: str, vr: str, value: Any) -> str:
 
 def _uid(keyword: str, vr: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise _refused(keyword, vr, f"takes a UID as text, not {type(value).__name__}")
+        as_text = "read the file with dtype=str: a UID that is read as a number has lost digits"
+        raise _refused(keyword, vr, f"takes a UID as text, not {type(value).__name__}", as_text)
     text = value.strip(" \0")
     instead = "give the whole UID, a list of UIDs, or None for all"
     _no_wildcards(keyword, vr, text, instead)
@@ -269,7 +275,7 @@ def _temporal(keyword: str, vr: str, value: Any, combined: bool) -> str:
     if kind == "Period":
         value = (value.start_time, value.end_time)
     elif kind == "Interval":
-        value = (value.left, value.right)
+        value = _ends(vr, value)
     if isinstance(value, tuple):
         if len(value) != 2:
             raise _refused(keyword, vr, "takes a range as a tuple of two: (first, last)", "None is an open end")
@@ -288,6 +294,17 @@ def _temporal(keyword: str, vr: str, value: Any, combined: bool) -> str:
             return _range(keyword, vr, both[1], both[2], combined)
     first, last = _span(keyword, vr, value)
     return first if first == last else f"{first}-{last}"
+
+
+def _ends(vr: str, interval: Any) -> tuple[Any, Any]:
+    """The first and the last of a pandas Interval: of an open end at midnight the day is not in it."""
+    one = timedelta(days=1) if vr == "DA" else timedelta()
+    left, right = interval.left, interval.right
+    if interval.open_left and isinstance(left, datetime) and left.time() == time():
+        left += one
+    if interval.open_right and isinstance(right, datetime) and right.time() == time():
+        right -= one
+    return left, right
 
 
 def _range(keyword: str, vr: str, first: Any, last: Any, combined: bool) -> str:

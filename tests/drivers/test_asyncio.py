@@ -42,7 +42,7 @@ from scripted import (
 )
 
 from nbdicom import aio
-from nbdicom.config import Limits, OperationsWindow
+from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.command import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
 from nbdicom.core.negotiation import Support
 from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
@@ -56,6 +56,7 @@ from nbdicom.operations.requests import (
     RetrieveRequest,
     StoreRequest,
 )
+from nbdicom.running import served_by_this_thread
 from nbdicom.uids import UID
 
 
@@ -878,3 +879,31 @@ def test_a_wire_of_another_kind() -> None:
             await asyncio.to_thread(play, server.address)
 
     run(test())
+
+
+# ------------------------------------------------------------------------------- a call that waits
+
+
+@pytest.mark.parametrize("in_loop", [True, False], ids=["in the loop", "beside it"])
+def test_a_call_that_waits_for_the_loop_of_its_own_thread_is_told(in_loop: bool) -> None:
+    """It would wait for its deadline, and be told that nothing at this port speaks DICOM."""
+    from nbdicom.blocking import associate
+
+    patient = Timeouts(association=20)
+
+    async def test() -> None:
+        server = await aio.serve(Handlers(), ae_title="SCP", contexts=["Verification"])
+
+        def call() -> bool:
+            with associate(server.address, called="SCP", contexts=["Verification"], timeouts=patient) as association:
+                return association.echo().is_success
+
+        if in_loop:
+            with pytest.raises(ConnectionFailed, match="event loop of this thread.*AsyncPeer"):
+                call()
+        assert await asyncio.to_thread(call)
+        port = server.address[1]
+        await server.close()
+        assert not served_by_this_thread(port)
+
+    asyncio.run(test())

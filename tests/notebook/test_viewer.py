@@ -56,6 +56,12 @@ def test_slices_are_in_the_order_of_space() -> None:
     assert [frame.header.InstanceNumber for frame in series_of(images)[0].frames] == [1, 2, 3]
 
 
+def test_a_series_is_one_line_without_a_patient() -> None:
+    (series,) = series_of([ct(k) for k in range(3)])
+    assert str(series.frames[0].header.PatientName) not in repr(series)
+    assert repr(series).endswith(", 3 frames>") and repr(series.frames[0]) == "<Frame: CT 8×8, instance 0>"
+
+
 def test_from_files_folders_and_results(tmp_path) -> None:
     for number in (1, 2):
         ct(number).save_as(tmp_path / f"{number}.dcm")

@@ -277,6 +277,48 @@ def test_what_pandas_itself_saves_leads_on(tmp_path) -> None:
     assert "CT, SR" in str(again.dicom.table()) and "CT Chest" in str(again.dicom.table())
 
 
+def test_labels_of_rows_that_have_a_name_are_saved(tmp_path) -> None:
+    df = frame_of({**FULL, "SpecificCharacterSet": "ISO_IR 192"}).set_index("StudyInstanceUID")
+    df.dicom.save(tmp_path / "LABELS.CSV")
+    again = read_table(tmp_path / "LABELS.CSV", peer=Peer("OTHER@127.0.0.1:104"))
+    assert again.StudyInstanceUID.tolist() == df.index.tolist()
+    assert again.dicom.datasets()[0] == df.dicom.datasets()[0]
+
+
+UID_1, UID_2 = "1.2.840.1", "1.2.840.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (f"StudyInstanceUID,PatientID\n{UID_1},007\n{UID_2},008\n", "utf-8"),
+        (f"StudyInstanceUID;PatientID\n{UID_1};007\n{UID_2};008\n", "utf-8-sig"),
+        (f"StudyInstanceUID\tPatientID\n{UID_1}\t007\n{UID_2}\t008\n", "utf-8"),
+        (f"StudyInstanceUID , PatientID\n{UID_1}, 007\n{UID_2}, 008\n", "utf-8"),
+        (f"StudyInstanceUID,PatientID\n{UID_1},007,\n{UID_2},008,\n", "utf-8"),
+    ],
+    ids=["commas", "semicolons", "tabs", "spaces", "a comma too many"],
+)
+@pytest.mark.filterwarnings("ignore:Length of header")  # a word of pandas on what is beyond the last column
+def test_files_as_spreadsheets_write_them(text, encoding, tmp_path) -> None:
+    path = tmp_path / "cohort.csv"
+    path.write_text(text, encoding=encoding)
+    table = read_table(path)
+    assert table.PatientID.tolist() == ["007", "008"] and table.StudyInstanceUID.tolist() == [UID_1, UID_2]
+
+
+def test_what_pandas_itself_writes_to_csv(tmp_path) -> None:
+    names = ["StudyInstanceUID", "StudyDate", "ModalitiesInStudy", "ProcedureCodeSequence"]
+    df = frame_of({**FULL, "SpecificCharacterSet": "ISO_IR 192"})[names]
+    df.to_csv(tmp_path / "plain.csv")
+    with pytest.raises(QueryError, match="ProcedureCodeSequence.*df.dicom.save"):
+        read_table(tmp_path / "plain.csv")
+    df.drop(columns="ProcedureCodeSequence").to_csv(tmp_path / "plain.csv")
+    again = read_table(tmp_path / "plain.csv")
+    assert again.ModalitiesInStudy[0] == df.ModalitiesInStudy[0] == ("CT", "SR")
+    assert again.StudyDate.equals(df.StudyDate)
+
+
 def test_an_ending_that_nobody_knows(tmp_path) -> None:
     with pytest.raises(QueryError, match="parquet"):
         frame_of(FULL).dicom.save(tmp_path / "studies.xlsx")
@@ -300,7 +342,10 @@ def test_a_uid_is_never_cut() -> None:
         (pd.Timestamp("2024-02-29"), "20240229"),
         (np.datetime64("2024-02-29"), "20240229"),
         (pd.Period("2024-02"), "20240201-20240229"),
-        (pd.Interval(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-29")), "20240101-20240229"),
+        (pd.Interval(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-29"), closed="both"), "20240101-20240229"),
+        (pd.Interval(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-03-01"), closed="left"), "20240101-20240229"),
+        (pd.Interval(pd.Timestamp("2023-12-31"), pd.Timestamp("2024-02-29")), "20240101-20240229"),
+        (pd.Interval(pd.Timestamp("2024-01-01 12:00"), pd.Timestamp("2024-02-29 12:00")), "20240101-20240229"),
         ((pd.Timestamp("2024-01-01"), None), "20240101-"),
         (slice("2024-01-01", "2024-02"), "20240101-20240229"),
         (pd.Series(["2024-01-01"]).astype("datetime64[s]")[0], "20240101"),

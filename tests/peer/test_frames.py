@@ -11,7 +11,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from nbdicom import privacy
-from nbdicom.errors import QueryError
+from nbdicom.errors import NotDicom, QueryError
 from nbdicom.peer import Peer, UndecodableValues
 from nbdicom.peer.columns import parse_column
 from nbdicom.peer.frames import answer_frame
@@ -228,9 +228,23 @@ def test_lost_provenance_says_what_to_type(studies):
 
 def test_other_tables_have_no_dicom():
     foreign = pd.DataFrame({"a": [1]})
-    assert not hasattr(foreign, "dicom")
+    assert not hasattr(foreign, "dicom") and not hasattr(foreign["a"], "dicom")
     with pytest.raises(AttributeError, match="StudyInstanceUID"):
         _ = foreign.dicom
+    with pytest.raises(NotDicom, match=r"pacs.studies\(AccessionNumber="):
+        _ = pd.DataFrame({"AccessionNumber": ["A1"]}).dicom
+
+
+def test_a_row_says_how_it_leads_on(studies):
+    with pytest.raises(AttributeError, match=r"df.iloc\[\[0\]\] is a table"):
+        _ = studies.iloc[0].dicom
+    assert studies.iloc[[0]].dicom.peer == studies.dicom.peer
+
+
+def test_a_table_whose_labels_are_keys_leads_on(studies):
+    by_uid = studies.set_index(["PatientID", "StudyInstanceUID"])
+    assert by_uid.dicom.peer.address == "PACS@127.0.0.1:104"
+    assert [one.StudyInstanceUID for one in by_uid.dicom.datasets()] == ["1.2.3", "1.2.4"]
 
 
 def test_a_table_of_no_columns_says_what_made_it():

@@ -141,6 +141,15 @@ def test_the_second_time_nothing_is_fetched(pacs: Peer, archive: Archive, tmp_pa
     assert len(archive.asked) == before
 
 
+def test_a_smaller_cohort_says_what_else_is_in_the_folder(pacs: Peer, tmp_path: Path) -> None:
+    assert pull(pacs, tmp_path).beside == 0
+    smaller = pacs.pull(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1", to=tmp_path)
+    assert smaller.ok and len(smaller.paths) == 3 and smaller.beside == 4
+    assert "4 instances in the folder are not of this cohort" in repr(smaller)
+    next(path for path in tmp_path.rglob("*.dcm") if path not in smaller.paths).unlink()
+    assert pacs.pull(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1", to=tmp_path).beside == 3
+
+
 def test_an_interrupted_pull_resumes(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
     def interrupt(done: int, total: int | None) -> None:
         if total == 7 and done == 2:

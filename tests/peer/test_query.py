@@ -87,6 +87,8 @@ def test_attributes_by_keyword_and_by_tag(name, found):
         ("patientname", "did you mean PatientName"),
         ("StudyInstanceUid", "did you mean StudyInstanceUID"),
         ("qqqqqqqq", "PS3.6"),
+        ("limt", "did you mean limit?"),
+        ("column", "did you mean columns?"),
         ("0008,0000", "group lengths"),
         ("TransferSyntaxUID", "groups 0000 and 0002"),
         ("CommandField", "groups 0000"),

@@ -74,6 +74,7 @@ def test_counts_of_the_table_are_expected():
         (None, {"StudyInstanceUID": []}, "empty|none of the key columns"),
         (None, {"StudyInstanceUID": "x"}, "not a UID"),
         (pd.DataFrame({"StudyInstanceUID": ["1", None]}), {}, "1 of 2 rows have no StudyInstanceUID"),
+        (pd.DataFrame({"StudyInstanceUID": ["1", " "]}), {}, "1 of 2 rows have no StudyInstanceUID"),
         (None, {"PatientID": "*"}, "stand for nothing"),
         (5, {}, "int says nothing"),
         ("1.2.3", {}, "str says nothing"),
@@ -120,3 +121,74 @@ def test_sop_classes_of_a_table():
     assert sop_classes(pd.DataFrame({"SOPClassesInStudy": [("1.2", "1.3"), ()]})) == set()
     assert sop_classes(STUDIES) == set()
     assert sop_classes(None) == set()
+
+
+# ------------------------------------------------------------------------------- what pandas makes of a table
+
+SERIES = pd.DataFrame(
+    {
+        "PatientID": ["P1", "P1", "P2"],
+        "StudyInstanceUID": ["1.1", "1.1", "1.2"],
+        "SeriesInstanceUID": ["1.1.1", "1.1.2", "1.2.1"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "count"),
+    [
+        (SERIES.set_index("SeriesInstanceUID"), "SeriesInstanceUID", 3),
+        (SERIES.set_index(["StudyInstanceUID", "SeriesInstanceUID"]), "SeriesInstanceUID", 3),
+        (SERIES.drop(columns="SeriesInstanceUID").groupby("StudyInstanceUID").first(), "StudyInstanceUID", 2),
+        (SERIES.set_index("SeriesInstanceUID", drop=False), "SeriesInstanceUID", 3),
+    ],
+)
+def test_a_key_that_labels_the_rows_is_a_key(table, key, count):
+    """Without it the table would be about something larger: all studies of a patient instead of one."""
+    assert [set(one) - {"QueryRetrieveLevel"} for one in identifiers(table)] == [
+        {"StudyInstanceUID", "SeriesInstanceUID"} if key == "SeriesInstanceUID" else {key}
+    ] * count
+
+
+def test_a_row_that_has_lost_its_key_is_refused():
+    table = SERIES.set_index("SeriesInstanceUID")
+    with pytest.raises(QueryError, match="reset_index"):
+        targets(table.iloc[0], {})
+    assert len(targets(SERIES.set_index("SeriesInstanceUID", drop=False).iloc[0], {})) == 1
+
+
+def test_rows_that_are_about_different_things_are_refused():
+    """A left join leaves the series of some studies out; the whole of all studies is not what it means."""
+    table = SERIES.assign(SeriesInstanceUID=["1.1.1", "1.1.2", None])
+    with pytest.raises(QueryError, match="1 of 3 rows have no SeriesInstanceUID"):
+        targets(table, {})
+    assert identifiers(table, level="STUDY") == [
+        {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": uid} for uid in ("1.1", "1.2")
+    ]
+
+
+def test_a_key_of_which_a_merge_made_two():
+    with pytest.raises(QueryError, match="no SeriesInstanceUID, but SeriesInstanceUID_x and SeriesInstanceUID_y"):
+        targets(SERIES.merge(SERIES, on="StudyInstanceUID"), {})
+
+
+def test_a_row_of_itertuples():
+    rows = list(SERIES.itertuples())
+    assert identifiers(rows) == identifiers(SERIES) and identifiers(rows[0]) == identifiers(SERIES.iloc[0])
+    with pytest.raises(QueryError, match="reset_index"):
+        targets(next(SERIES.set_index("SeriesInstanceUID").itertuples()), {})
+
+
+def test_two_columns_of_one_key():
+    table = pd.concat([SERIES, SERIES[["SeriesInstanceUID"]]], axis=1)
+    with pytest.raises(QueryError, match="2 columns SeriesInstanceUID"):
+        targets(table, {})
+    assert len(targets(pd.concat([SERIES.assign(n=1), SERIES.assign(n=2)[["n"]]], axis=1), {})) == 3
+
+
+def test_a_list_of_numbers_says_what_to_ask_first():
+    numbers = pd.DataFrame({"AccessionNumber": ["A1"]})
+    with pytest.raises(QueryError, match=r"pacs.studies\(AccessionNumber="):
+        targets(numbers, {})
+    with pytest.raises(QueryError, match=r"pacs.studies\(AccessionNumber="):
+        keys_above(numbers, Level.STUDY, InformationModel.STUDY_ROOT)

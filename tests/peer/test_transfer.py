@@ -310,7 +310,23 @@ def test_an_unknown_destination_is_told(mover):
     assert not moved
     assert moved.completed == 0
     assert "must have the AE title 'NOWHERE'" in str(moved)
-    assert "must have the AE title 'NOWHERE'" in str(moved)
+
+
+@pytest.mark.parametrize("verb", ["retrieve", "pull"])
+def test_a_peer_that_does_not_know_us_and_says_little(scp_of_both, archive, tmp_path, verb):
+    """Orthanc answers C000H, "unable to process", where A801H would be the word."""
+
+    def move(request):
+        raise nd.Refuse(0xC000)
+
+    peer = scp_of_both(
+        contexts=["StudyRootQueryRetrieveInformationModelMove"], move=move, destination=lambda title: ("127.0.0.1", 1)
+    )
+    with pytest.warns(IncompleteTransfer, match="C000H"):
+        result = getattr(peer, verb)(
+            StudyInstanceUID="1.2.3", to=tmp_path, listen=f"127.0.0.1:{free_port()}", method="move"
+        )
+    assert f"must have the AE title '{peer.calling}'" in repr(result) and "no more than this" in repr(result)
 
 
 def test_an_interrupted_move_says_how_far_it_was(mover, receiver):

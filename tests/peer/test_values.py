@@ -38,6 +38,7 @@ CASES = [
     ("CS", ["ct", "MR"], "CT\\MR"),
     ("IS", [1, 2], "1\\2"),
     ("UI", np.array(["1.2", "1.3"]), "1.2\\1.3"),
+    ("SH", np.array("A1"), "A1"),
     ("UI", (uid for uid in ["1.2"]), "1.2"),
     # numbers
     ("IS", 7, "7"),
@@ -134,6 +135,9 @@ REFUSED = [
     ("TM", "9:30", "takes a time"),
     ("TM", ("17:00", "09:00"), "ends before"),
     ("DT", "soon", "takes a date and time"),
+    ("IS", (1, 10), "no ranges"),
+    ("US", (1, 10), "no ranges"),
+    ("DS", (1.5, 10), "no ranges"),
     ("IS", "x", "whole number"),
     ("IS", 1.5, "whole number"),
     ("IS", True, "whole"),
