@@ -22,7 +22,7 @@ from nbdicom.data.elements import (
     elements_of,
     sequence_items,
 )
-from nbdicom.data.values import Charset, known_vr, plan_of, text_of, value_of
+from nbdicom.data.values import Charset, check_count, known_vr, plan_of, text_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 from nbdicom.vr import NUMBERS, TEXT
@@ -113,7 +113,8 @@ class _Columns:
     def _value(self, raw: memoryview, vr: str, implicit: bool, charset: Charset) -> Any:
         if self._sequences and vr == "SQ":
             return _read_items(raw, implicit, charset, self._limits, [self._limits.elements])
-        return text_of(bytes(raw), vr, charset) if vr in TEXT else value_of(raw, vr, charset)
+        check_count(raw, vr, self._limits)
+        return value_of(raw, vr, charset)
 
     def _doubt(self, tag: int) -> None:
         name = plan_of(tag).name
@@ -156,7 +157,7 @@ class _Columns:
                     if named is None:
                         break
                     charset = named
-                if vr in TEXT:
+                if vr in TEXT and length <= self._limits.items:
                     value = text_of(word, vr, charset)
                 else:
                     try:
