@@ -38,9 +38,12 @@ class Plan(NamedTuple):
 @lru_cache(maxsize=_MOST_PLANS)
 def plan_of(tag: int) -> Plan:
     """The plan of a tag; ``gggg,eeee`` is the name of one that the dictionary does not know."""
+    number = f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+    if tag >> 16 & 1:
+        return Plan(number, "UN")  # private: in no dictionary, and looking there takes 15 us
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-    name = keyword_for_tag(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+    name = keyword_for_tag(tag) or number
     try:
         return Plan(name, dictionary_VR(tag)[:2])  # "US or SS" is read as its first
     except KeyError:

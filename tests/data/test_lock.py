@@ -85,20 +85,23 @@ def test_a_forked_process_holds_nothing(tmp_path: Path) -> None:
     """It lives on when the parent lets go, or is gone; and what it does at its end is not done to the parent's lock."""
     path = tmp_path / "lock"
     goes_on, go_on = os.pipe()
+    ready, told = os.pipe()
     lock = FolderLock(path)
     child = os.fork()
     if not child:
         os.close(go_on)
         lock.release()
+        os.write(told, b".")
         os.read(goes_on, 1)
         os._exit(0)
-    os.close(goes_on)
     try:
+        assert os.read(ready, 1) == b"."
         assert path.exists() and "this process" in refused(path)
         lock.drop()  # as if the parent had been killed
         FolderLock(path).release()
     finally:
-        os.close(go_on)
+        for end in (go_on, goes_on, ready, told):
+            os.close(end)
         os.waitpid(child, 0)
 
 
