@@ -14,6 +14,7 @@ from nbdicom.data.elements import (
     CHARACTER_SET,
     ITEM,
     ITEM_END,
+    MOST_TOGETHER,
     SEQUENCE_END,
     UNDEFINED,
     Buffer,
@@ -77,6 +78,8 @@ class _Reader:
                 # Some encoders forget the end of an item; the end of the sequence closes both.
                 position = start if tag == until else position
                 break
+            if len(found) >= MOST_TOGETHER:
+                raise DataSetError(f"more than {MOST_TOGETHER} elements beside one another")
             self._room -= 1
             if self._room < 0:
                 raise DataSetError(f"a data set of more than {limits.elements} elements")

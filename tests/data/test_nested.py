@@ -202,3 +202,34 @@ def test_what_an_identifier_may_cost():
     assert len(decode_columns([(data, IMPLICIT)])) == 101
     with pytest.raises(DataSetError, match="more than 100 elements"):
         decode_columns([(data, IMPLICIT)], limits=Limits(elements=100))
+
+
+@pytest.mark.parametrize("read", [decode_nested, elements.decode_elements])
+def test_elements_beside_one_another(read, monkeypatch):
+    """Of eight bytes each takes 300 of memory; in sequences, which are stepped over, there may be more of them."""
+    monkeypatch.setattr(elements, "MOST_TOGETHER", 100)
+    monkeypatch.setattr(nested, "MOST_TOGETHER", 100)
+    data = [element(0x00090010 + k) for k in range(101)]
+    assert len(read(b"".join(data[:100]), IMPLICIT)) == 100
+    with pytest.raises(DataSetError, match="more than 100 elements beside one another"):
+        read(b"".join(data), IMPLICIT)
+    inside = [sequence(b"".join(data[:60]))[8:-8] for _ in range(10)]
+    assert read(element(0x0040A730, length=UNDEFINED) + b"".join(inside) + element(SEQUENCE_END), IMPLICIT)
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_big_endian_without_end(undefined, monkeypatch):
+    """It goes through pydicom, which takes 30 us for each element of eight bytes."""
+    inner, outer = Dataset(), Dataset()
+    inner.CodeValue, inner.CodeMeaning = "1", "two"
+    outer.PatientID, outer.Rows = "7", 3
+    outer.ContentSequence = [inner] * 10
+    outer["ContentSequence"].is_undefined_length = inner.is_undefined_length_sequence_item = undefined
+    data = codec.encode(outer, BIG)
+    monkeypatch.setattr(elements, "_MOST_CONVERTED", 23)
+    assert decode_nested(data, BIG)["Rows"] == 3
+    monkeypatch.setattr(elements, "_MOST_CONVERTED", 22)
+    with pytest.raises(DataSetError, match="more than 22 elements in big endian"):
+        decode_nested(data, BIG)
+    with pytest.raises(DataSetError, match="undefined length in big endian"):
+        decode_nested(struct.pack(">HH2sHI", 0x0009, 0x1001, b"UN", 0, UNDEFINED) + data, BIG)
