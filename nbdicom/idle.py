@@ -5,13 +5,18 @@ Nobody polls: one thread sleeps until the first of them is due, and ends with th
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nbdicom.privacy import trace_of, words_of
+
 __all__ = ["Idle", "Resting"]
+
+_log = logging.getLogger("nbdicom.peer")
 
 
 class Resting(Protocol):
@@ -120,4 +125,8 @@ class Idle:
                     self._news.wait(left)
                     continue
                 self._entries.remove(first)
-            first.thing.release()
+            try:
+                first.thing.release()
+            except Exception as error:  # the next ones wait for this thread
+                _log.warning("an association that rested cannot be released: %s", words_of(error))
+                _log.debug("%s", trace_of(error))

@@ -20,7 +20,8 @@ SECTION = re.compile(r"PS3\.\d+ [A-Z0-9]|PS3\.\d+ (?:Annex|Table|section)|RFC \d
 SPEAKING = ("core", "operations", "blocking", "aio")
 #: What the standard has no word for: how bytes flow, and who runs whom.
 OURS = {
-    "nbdicom.aio.driver", "nbdicom.aio.memory", "nbdicom.aio.opening", "nbdicom.aio.wire", "nbdicom.blocking.attending",
+    "nbdicom.aio.driver", "nbdicom.aio.memory", "nbdicom.aio.opening", "nbdicom.aio.wire", "nbdicom.aio.worker",
+    "nbdicom.blocking.attending",
     "nbdicom.blocking.driver", "nbdicom.blocking.interrupt", "nbdicom.blocking.listener", "nbdicom.blocking.turns",
     "nbdicom.blocking.wire",
     "nbdicom.core.streams", "nbdicom.operations.effects", "nbdicom.operations.requests.Codec",

@@ -12,12 +12,12 @@ import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.aio.memory import MemoryTransport
 from nbdicom.aio.wire import Wire
+from nbdicom.aio.worker import Worker
 from nbdicom.config import Limits, Timeouts
 from nbdicom.core.association import AssociationCore, Invocation
 from nbdicom.core.command import CCancelRQ, Request
@@ -91,7 +91,7 @@ class Driver(Wire):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._performing: set[asyncio.Task[None]] = set()
         self._abandoned: list[tuple[Invocation, bool]] = []
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread: Worker | None = None
         self.serving = Serving(
             core, peer=peer, codec=codec, handlers=handlers, associate=self._associate, failed=self._handler_failed
         )
@@ -313,7 +313,7 @@ class Driver(Wire):
         if isinstance(self.transport, MemoryTransport):
             return _guarded(function, args)
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"nbdicom {self.peer}")
+            self._thread = Worker(f"nbdicom {self.peer}")
         run = contextvars.copy_context().run
         return await self.loop.run_in_executor(self._thread, run, _guarded, function, args)
 

@@ -16,12 +16,14 @@ from collections.abc import Callable
 
 from nbdicom.address import listening_socket, socket_address
 from nbdicom.blocking.unserved import Unserved
+from nbdicom.privacy import trace_of
 
 __all__ = ["SocketListener"]
 
 _log = logging.getLogger("nbdicom.server")
 _MOST_UNSERVED = 64  #: connections that wait for their rejection; one more, and the oldest is closed
 _MOST_IDLE = 4  #: threads without a connection, the leader among them; one more ends
+_PAUSE = 0.1  #: seconds after what went wrong before the next connection is accepted
 
 
 class SocketListener:
@@ -135,42 +137,59 @@ class SocketListener:
 
     def _accept(self) -> tuple[socket.socket, tuple[str, int]] | None:
         """The next connection, and somebody who will lead; None when we are closing."""
-        while not self._closing.is_set():
-            until = min((one.until for one in self._unserved), default=None)
-            left = None if until is None else max(0.0, until - time.monotonic())
-            ready = self._selector.select(left)
-            if self._closing.is_set():
-                break
-            for one in [one for one in self._unserved if one.step()]:
-                self._forget(one)
-            if not any(key.fileobj is self._listener for key, _ in ready):
-                continue
+        accepted = None
+        while accepted is None and not self._closing.is_set():
             try:
-                connection, address = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                continue
-            except OSError as error:
-                # Out of descriptors, say: the connections wait in the backlog; a moment later there may be room.
-                _log.warning("%s: cannot accept a connection: %s", self._name, error.strerror)
-                self._closing.wait(0.1)
-                continue
-            if self._full():
-                self._turn_away(connection)
-                continue
-            with self._lock:
-                self._idle -= 1
-                alone = not self._idle
-            try:
-                if alone:
-                    self._start_thread()
-            except (RuntimeError, MemoryError) as error:  # nobody else can lead: we go on
-                with self._lock:
-                    self._idle += 1
-                _log.warning("%s: no thread for a connection: %s", self._name, type(error).__name__)
-                self._turn_away(connection)
-                continue
-            return connection, socket_address(address)
+                accepted = self._accept_one()
+            except Exception as error:  # whatever it is: if who leads ended, nobody would be let in any more
+                _log.error("%s: cannot accept a connection: %s", self._name, type(error).__name__)
+                _log.debug("%s", trace_of(error))
+                self._closing.wait(_PAUSE)
+        return accepted
+
+    def _accept_one(self) -> tuple[socket.socket, tuple[str, int]] | None:
+        """Wait for what comes next; None if it was no connection to be served."""
+        until = min((one.until for one in self._unserved), default=None)
+        left = None if until is None else max(0.0, until - time.monotonic())
+        ready = self._selector.select(left)
+        if self._closing.is_set():
+            return None
+        for one in [one for one in self._unserved if one.step()]:
+            self._forget(one)
+        if not any(key.fileobj is self._listener for key, _ in ready):
+            return None
+        try:
+            connection, address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return None
+        except OSError as error:
+            # Out of descriptors, say: the connections wait in the backlog; a moment later there may be room.
+            _log.warning("%s: cannot accept a connection: %s", self._name, error.strerror)
+            self._closing.wait(_PAUSE)
+            return None
+        try:
+            if not self._full() and self._is_followed():
+                return connection, socket_address(address)
+            self._turn_away(connection)
+        except BaseException:
+            connection.close()
+            raise
         return None
+
+    def _is_followed(self) -> bool:
+        """Whether somebody leads when this thread serves: one who is idle, or a new one."""
+        with self._lock:
+            self._idle -= 1
+            alone = not self._idle
+        try:
+            if alone:
+                self._start_thread()
+        except (RuntimeError, MemoryError) as error:  # nobody else can lead: we go on
+            with self._lock:
+                self._idle += 1
+            _log.warning("%s: no thread for a connection: %s", self._name, type(error).__name__)
+            return False
+        return True
 
     def _turn_away(self, connection: socket.socket) -> None:
         unserved = self._reject(connection)
@@ -189,6 +208,7 @@ class SocketListener:
     def _served(self, connection: socket.socket, address: tuple[str, int]) -> None:
         try:
             self._serve(connection, address)
-        except (OSError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # of the system nearly always
             _log.warning("%s: cannot serve a connection: %s", self._name, type(error).__name__)
+            _log.debug("%s", trace_of(error))
             connection.close()

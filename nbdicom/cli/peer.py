@@ -141,7 +141,7 @@ def _how(options: argparse.Namespace) -> dict[str, Any]:
 def _store(peer: Peer, options: argparse.Namespace) -> int:
     result = peer.store(options.paths, transcode=options.transcode, associations=options.associations)
     for row in result.skipped:
-        print(f"nbdicom: skipped {row.source}: {row.message}", file=sys.stderr)
+        print(printable(f"nbdicom: skipped {row.source}: {row.message}"), file=sys.stderr)
     return _result(result, options)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nbdicom.table import printable
+
 __all__ = ["plain", "write_records"]
+
+#: What JSON may have as it is, and a terminal obeys: control characters beyond ASCII, and what turns the direction of text.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def plain(value: Any) -> Any:
@@ -21,17 +27,22 @@ def plain(value: Any) -> Any:
 
 
 def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Sequence[str] | None = None) -> None:
-    """Write what ``--json`` or ``--csv`` asks for; *columns* are named where there may be no record to tell them."""
+    """Write what ``--json`` or ``--csv`` asks for; *columns* are named where there may be no record to tell them.
+
+    CSV has the values as they are, for programs; on a terminal what a peer sent is escaped.
+    """
     if shape == "json":
         import json
 
-        json.dump(list(records), sys.stdout, ensure_ascii=False, indent=2)
-        print()
+        text = json.dumps(list(records), ensure_ascii=False, indent=2)
+        print(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
         return
     import csv
 
     names = list(columns or (records[0] if records else []))
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    seen = printable if sys.stdout.isatty() else str
+    writer = csv.DictWriter(sys.stdout, list(map(seen, names)), lineterminator="\n")
     writer.writeheader()
     for record in records:
-        writer.writerow({name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()})
+        cells = {name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()}
+        writer.writerow({seen(name): seen(cell) if isinstance(cell, str) else cell for name, cell in cells.items()})

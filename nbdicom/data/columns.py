@@ -22,7 +22,7 @@ from nbdicom.data.elements import (
     elements_of,
     sequence_items,
 )
-from nbdicom.data.values import Charset, known_vr, plan_of, text_of, value_of
+from nbdicom.data.values import Charset, check_count, known_vr, plan_of, text_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
 from nbdicom.vr import NUMBERS, TEXT
@@ -32,6 +32,7 @@ __all__ = ["decode_columns"]
 _MOST_HEADS = 10_000  #: heads of elements that are remembered: which there are is for peers to say
 _MOST_WORDS = 4_096  #: values of a column that are remembered: one with more of them hardly repeats any
 _ESCAPE = b"\x1b"
+_LIMITS = Limits()
 
 
 def decode_columns(
@@ -40,6 +41,7 @@ def decode_columns(
     fallback_charset: str | None = None,
     sequences: bool = False,
     doubtful: dict[str, list[int]] | None = None,
+    limits: Limits = _LIMITS,
 ) -> dict[str, list[Any]]:
     """Many data sets as columns: keyword -> one value for each data set.
 
@@ -54,6 +56,8 @@ def decode_columns(
     doubtful : dict, optional
         Takes for each keyword the data sets, by their positions, whose value is not in its character set.  What cannot
         be decoded has U+FFFD in its place; where no character set is named, UTF-8 and then Latin-1 are a guess.
+    limits : Limits, optional
+        What each may cost.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def decode_columns(
     DataSetError
         If a data set cannot be read.
     """
-    table = _Columns(fallback_charset, sequences, {} if doubtful is None else doubtful)
+    table = _Columns(fallback_charset, sequences, {} if doubtful is None else doubtful, limits)
     for data, syntax in identifiers:
         if not table.take_alike(data, syntax):
             table.take(data, syntax)
@@ -76,11 +80,13 @@ def decode_columns(
 class _Columns:
     """Columns that grow by one value with each data set."""
 
-    def __init__(self, fallback: str | None, sequences: bool, doubtful: dict[str, list[int]]) -> None:
+    def __init__(
+        self, fallback: str | None, sequences: bool, doubtful: dict[str, list[int]], limits: Limits = _LIMITS
+    ) -> None:
         self._fallback = fallback or ""
         self._sequences = sequences
         self._doubtful = doubtful
-        self._limits = Limits()
+        self._limits = limits
         self._count = 0
         self._columns: dict[int, list[Any]] = {}
         self._heads: tuple[dict[bytes, _Head], dict[bytes, _Head]] = ({}, {})  # of explicit and of implicit VR
@@ -113,7 +119,8 @@ class _Columns:
     def _value(self, raw: memoryview, vr: str, implicit: bool, charset: Charset) -> Any:
         if self._sequences and vr == "SQ":
             return _read_items(raw, implicit, charset, self._limits, [self._limits.elements])
-        return text_of(bytes(raw), vr, charset) if vr in TEXT else value_of(raw, vr, charset)
+        check_count(raw, vr, self._limits)
+        return value_of(raw, vr, charset)
 
     def _doubt(self, tag: int) -> None:
         name = plan_of(tag).name
@@ -156,7 +163,7 @@ class _Columns:
                     if named is None:
                         break
                     charset = named
-                if vr in TEXT:
+                if vr in TEXT and length <= self._limits.items:
                     value = text_of(word, vr, charset)
                 else:
                     try:

@@ -14,8 +14,9 @@ from nbdicom.table import printable
 from nbdicom.uids import transfer_syntax as registered
 
 __all__ = [
-    "CHARACTER_SET", "EXPLICIT_HEAD", "IMPLICIT_HEAD", "ITEM", "ITEM_END", "LONG", "LONG_VRS", "SEQUENCE_END", "UNDEFINED",
-    "Buffer", "decode_elements", "element_head", "elements_of", "opened", "sequence_items", "tag_text", "undefined_end",
+    "CHARACTER_SET", "EXPLICIT_HEAD", "IMPLICIT_HEAD", "ITEM", "ITEM_END", "LONG", "LONG_VRS", "MOST_TOGETHER",
+    "SEQUENCE_END", "UNDEFINED", "Buffer", "decode_elements", "element_head", "elements_of", "opened", "sequence_items",
+    "tag_text", "undefined_end",
 ]  # fmt: skip
 
 Buffer = bytes | bytearray | memoryview
@@ -24,8 +25,11 @@ UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 CHARACTER_SET = 0x00080005
 _PIXEL_DATA = 0x7FE00010
+MOST_TOGETHER = 100_000  #: elements of one level, of which each takes 300 bytes of memory; in sequences there may be more
+_MOST_CONVERTED = 50_000  #: elements of a data set that is read and written by pydicom, which takes 30 us for each
 IMPLICIT_HEAD = Struct("<HHI")
 EXPLICIT_HEAD = Struct("<HH2sH")
+_BIG_ENDIAN_HEAD = Struct(">HH2sH")
 LONG = Struct("<I")
 #: VRs with a length of four bytes (PS3.5 7.1.2)
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -116,6 +120,8 @@ def elements_of(
                 )
         elements[tag] = (vr.decode("latin-1") if vr else "", view[position:end])
         position = after
+        if len(elements) > MOST_TOGETHER:
+            raise DataSetError(f"more than {MOST_TOGETHER} elements beside one another")
         if len(elements) > room:
             raise DataSetError(f"a data set of more than {bounds.elements} elements")
     return elements
@@ -230,4 +236,33 @@ def _little_endian(data: Buffer, transfer_syntax: str, limits: Limits) -> bytes:
         return inflate(memoryview(data), limits)
     if len(data) > limits.inflated:
         raise DataSetError(f"a data set of more than {limits.inflated} bytes in {printable(transfer_syntax)}")
+    if facts is not None and facts.big_endian:
+        _count_big_endian(memoryview(data))
     return codec.encode(codec.decode(bytes(data), transfer_syntax), "1.2.840.10008.1.2.1")
+
+
+def _count_big_endian(view: memoryview) -> None:
+    """Step through a data set in Explicit VR Big Endian, into its sequences and items, and count.
+
+    Raises
+    ------
+    DataSetError
+        If there are too many elements, or what follows cannot be told.
+    """
+    position, stop, room = 0, len(view), _MOST_CONVERTED
+    while position + 8 <= stop:
+        group, _, vr, length = _BIG_ENDIAN_HEAD.unpack_from(view, position)
+        position += 8
+        if group == 0xFFFE:
+            continue  # the elements of an item follow
+        room -= 1
+        if room < 0:
+            raise DataSetError(f"a data set of more than {_MOST_CONVERTED} elements in big endian")
+        if vr in LONG_VRS:
+            length = int.from_bytes(view[position : position + 4], "big")
+            position += 4
+            if vr == b"SQ":
+                continue  # its items follow
+            if length == UNDEFINED:
+                raise DataSetError("a value of undefined length in big endian")
+        position += length

@@ -10,8 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from nbdicom.config import Limits
-from nbdicom.data.elements import CHARACTER_SET, Buffer, elements_of, opened, sequence_items
-from nbdicom.data.values import Charset, known_vr, plan_of, value_of
+from nbdicom.data.elements import (
+    CHARACTER_SET,
+    ITEM,
+    ITEM_END,
+    MOST_TOGETHER,
+    SEQUENCE_END,
+    UNDEFINED,
+    Buffer,
+    element_head,
+    opened,
+    undefined_end,
+)
+from nbdicom.data.values import Charset, check_count, known_vr, plan_of, value_of
 from nbdicom.errors import DataSetError
 
 __all__ = ["decode_nested"]
@@ -37,30 +48,107 @@ def decode_nested(data: Buffer, transfer_syntax: str, limits: Limits | None = No
     """
     bounds = limits or Limits()
     view, implicit = opened(data, transfer_syntax, bounds)
-    return _level(view, implicit, None, bounds, 0)
+    return _Reader(view, bounds).level(0, len(view), implicit, None, 0)[0]
 
 
-def _level(view: memoryview, implicit: bool, inherited: Charset | None, limits: Limits, depth: int) -> dict[str, Any]:
-    if depth > limits.sequence_depth:
-        raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
-    elements = elements_of(view, implicit, limits)
-    charset = Charset.of(elements, None) if inherited is None or CHARACTER_SET in elements else inherited
-    values: dict[str, Any] = {}
-    for tag in sorted(elements):
-        vr, raw = elements[tag]
-        if tag & 0xFFFF == 0 or tag == CHARACTER_SET:
-            continue  # group lengths are retired; text has no character set any more
-        name, known = plan_of(tag).name, known_vr(vr, tag)
-        if known == "SQ":
+class _Reader:
+    """Goes through the bytes once, however deep they are nested: where an item ends is known when it has been read."""
+
+    def __init__(self, view: memoryview, limits: Limits) -> None:
+        self._view = view
+        self._limits = limits
+        self._room = limits.elements
+
+    def level(
+        self, position: int, stop: int, implicit: bool, inherited: Charset | None, depth: int, until: int = 0
+    ) -> tuple[dict[str, Any], int]:
+        """The elements up to *stop*, or to the delimiter *until*, and where what follows begins."""
+        limits = self._limits
+        if depth > limits.sequence_depth:
+            raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
+        found: dict[int, tuple[str, Any]] = {}
+        charset = inherited
+        while True:
+            if position >= stop:
+                if until:
+                    raise DataSetError("a sequence is cut off")
+                break
+            tag, raw_vr, length, start = element_head(self._view, position, stop, implicit)
+            if until and tag in (until, SEQUENCE_END):
+                # Some encoders forget the end of an item; the end of the sequence closes both.
+                position = start if tag == until else position
+                break
+            if len(found) >= MOST_TOGETHER:
+                raise DataSetError(f"more than {MOST_TOGETHER} elements beside one another")
+            self._room -= 1
+            if self._room < 0:
+                raise DataSetError(f"a data set of more than {limits.elements} elements")
+            vr = raw_vr.decode("latin-1")
+            known = known_vr(vr, tag)
             # An unknown sequence is always encoded with implicit VR (PS3.5 6.2.2).
             inner = implicit or vr == "UN"
-            items = sequence_items(raw, inner, limits)
-            values[name] = [_level(item, inner, charset, limits, depth + 1) for item in items]
-        elif "," in name:
-            values[name] = bytes(raw)
-        else:
-            value = value_of(raw, known, charset)
-            if isinstance(value, memoryview):
-                value = bytes(value)
-            values[name] = list(value) if isinstance(value, tuple) else value
-    return values
+            end = start + length
+            if known == "SQ" and tag != CHARACTER_SET:
+                # What names its character set stands before all sequences (PS3.5 7.1).
+                here = Charset.of(found, None) if CHARACTER_SET in found or charset is None else charset
+                items, position = self._items(start, stop, length, inner, here, depth + 1)
+                found[tag] = known, items
+                continue
+            position = end
+            if length == UNDEFINED:
+                end, position, self._room = undefined_end(
+                    self._view, start, stop, inner, limits, self._room, limits.items
+                )
+            if end > stop:
+                raise DataSetError(
+                    f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {stop - start} are left"
+                )
+            found[tag] = known, self._view[start:end]
+        if CHARACTER_SET in found or charset is None:
+            charset = Charset.of(found, None)
+        kept = {plan_of(tag).name: self._value(tag, *found[tag], charset) for tag in sorted(found) if _is_kept(tag)}
+        return kept, position
+
+    def _items(
+        self, position: int, stop: int, length: int, implicit: bool, charset: Charset, depth: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The items of a sequence (PS3.5 7.5) of this *length*, and where what follows begins."""
+        items: list[dict[str, Any]] = []
+        end = stop if length == UNDEFINED else position + length
+        if end > stop:
+            raise DataSetError("a sequence is cut off")
+        while position < end:
+            tag, _, length_of_item, start = element_head(self._view, position, end, True)
+            if tag == SEQUENCE_END:
+                return items, start if length == UNDEFINED else end
+            if tag != ITEM:
+                raise DataSetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) where an item of a sequence is due")
+            if len(items) >= self._limits.items:
+                raise DataSetError(f"a sequence of more than {self._limits.items} items")
+            if length_of_item == UNDEFINED:
+                item, position = self.level(start, end, implicit, charset, depth, ITEM_END)
+            else:
+                position = start + length_of_item
+                if position > end:
+                    raise DataSetError("an item of a sequence is cut off")
+                item, _ = self.level(start, position, implicit, charset, depth)
+            items.append(item)
+        if length == UNDEFINED:
+            raise DataSetError("a sequence is cut off")
+        return items, end
+
+    def _value(self, tag: int, vr: str, raw: Any, charset: Charset) -> Any:
+        if vr == "SQ":
+            return raw
+        if "," in plan_of(tag).name:
+            return bytes(raw)
+        check_count(raw, vr, self._limits)
+        value = value_of(raw, vr, charset)
+        if isinstance(value, memoryview):
+            value = bytes(value)
+        return list(value) if isinstance(value, tuple) else value
+
+
+def _is_kept(tag: int) -> bool:
+    """Not group lengths, which are retired, nor the character set: text has none any more."""
+    return bool(tag & 0xFFFF) and tag != CHARACTER_SET

@@ -10,19 +10,22 @@ from functools import lru_cache
 from struct import calcsize, unpack
 from typing import Any, NamedTuple
 
+from nbdicom.config import Limits
 from nbdicom.data.elements import CHARACTER_SET, tag_text
 from nbdicom.data.unseen import unseen
 from nbdicom.errors import DataSetError
 from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
 
 __all__ = [
-    "GB_2312", "Charset", "Plan", "check_character_set", "dictionary_vr", "encodings_of", "extended_text", "known_vr",
-    "plan_of", "tag_named", "tag_of", "text_of", "value_of",
+    "GB_2312", "Charset", "Plan", "check_character_set", "check_count", "dictionary_vr", "encodings_of", "extended_text",
+    "known_vr", "plan_of", "tag_named", "tag_of", "text_of", "value_of",
 ]  # fmt: skip
 
 _MOST_PLANS = 10_000  #: plans that are remembered; which tags there are is for peers to say
 _DEFAULT_REPERTOIRE = "iso8859"  #: what pydicom calls ISO-IR 6
 GB_2312 = "\x1b$)A"  #: the escape sequence of ISO 2022 IR 58
+_MOST_TERMS = 64  #: defined terms of a character set; there are not as many
+_LONGEST_TERMS = 1024  #: characters that they have together
 
 
 class Plan(NamedTuple):
@@ -35,9 +38,12 @@ class Plan(NamedTuple):
 @lru_cache(maxsize=_MOST_PLANS)
 def plan_of(tag: int) -> Plan:
     """The plan of a tag; ``gggg,eeee`` is the name of one that the dictionary does not know."""
+    number = tag_text(tag)
+    if tag >> 16 & 1:
+        return Plan(number, "UN")  # private: in no dictionary, and looking there takes 15 us
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-    name = keyword_for_tag(tag) or tag_text(tag)
+    name = keyword_for_tag(tag) or number
     try:
         return Plan(name, dictionary_VR(tag)[:2])  # "US or SS" is read as its first
     except KeyError:
@@ -115,12 +121,31 @@ def value_of(raw: memoryview, vr: str, charset: Charset) -> Any:
     kind = NUMBERS.get(vr)
     if kind is None:
         return raw
-    size = calcsize("<" + kind)
-    numbers = [unpack("<" + kind, raw[k : k + size]) for k in range(0, len(raw) - size + 1, size)]
-    values = [pair[0] << 16 | pair[1] if vr == "AT" else pair[0] for pair in numbers]
+    count = len(raw) // calcsize("<" + kind)
+    values: tuple[Any, ...] = unpack(f"<{count * len(kind)}{kind[0]}", raw[: count * calcsize("<" + kind)])
+    if vr == "AT":
+        values = tuple(group << 16 | element for group, element in zip(values[::2], values[1::2], strict=True))
     if not values:
         return ""
-    return values[0] if len(values) == 1 else tuple(values)
+    return values[0] if count == 1 else values
+
+
+def check_count(raw: memoryview, vr: str, limits: Limits) -> None:
+    """Refuse an attribute of more values than anybody has a use for: each of two bytes becomes an object of sixty.
+
+    Raises
+    ------
+    DataSetError
+        If there are more than `Limits.items`.
+    """
+    if len(raw) <= limits.items:
+        return
+    if vr in NUMBERS:
+        count = len(raw) // calcsize("<" + NUMBERS[vr])
+    else:
+        count = bytes(raw).count(b"\\") if vr in TEXT and vr not in SINGLE_TEXT else 0
+    if count > limits.items:
+        raise DataSetError(f"an attribute of more than {limits.items} values")
 
 
 class Charset:
@@ -129,7 +154,8 @@ class Charset:
     __slots__ = ("doubted", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names  #: its defined terms
+        few = len(names) <= _MOST_TERMS and sum(map(len, names)) <= _LONGEST_TERMS
+        self.names = names if few else ("",)  #: its defined terms; what is no character set by its length alone is none
         self.doubted = False  #: whether a value was not in it
 
     @classmethod

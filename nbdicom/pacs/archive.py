@@ -27,7 +27,7 @@ from nbdicom.pacs.index import Entry, IndexFailed
 from nbdicom.pacs.query import select
 from nbdicom.pacs.repair import Checked, damage_of, open_index, repair, scrub, withdraw
 from nbdicom.pacs.rows import Attributes, Record
-from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, StoreLock, folder_unusable, object_name
+from nbdicom.pacs.storage import Incoming, ObjectStore, StoredInstance, folder_unusable, object_name, store_lock
 from nbdicom.table import printable
 from nbdicom.uids import UID
 from nbdicom.uids import transfer_syntax as registered
@@ -111,7 +111,7 @@ class Archive:
         self._queue: list[_Waiting] = []
         self._unsynced = Unsynced(root)
         self.store = ObjectStore(root, durable=durable, free_space=self._limits.free_space)
-        self._lock = StoreLock(root)
+        self._lock = store_lock(root)
         try:
             left = self.store.clear_incoming()
             if left:
@@ -123,7 +123,7 @@ class Archive:
                 if not durable:
                     self._unsynced.begin()
                 if durability == "batch":
-                    self._syncer = Syncer(self.index.path, self._unsynced)
+                    self._syncer = Syncer(self.index.path, self._unsynced, self._distrust)
             except BaseException:
                 self.index.close()
                 raise
@@ -136,11 +136,17 @@ class Archive:
 
     def close(self) -> None:
         """Close the index and let go of the folder."""
-        whole = self._syncer is None or self._syncer.close()
-        self.index.close()
-        if whole:
-            self._unsynced.end()
-        self._lock.release()
+        try:
+            whole = self._syncer is None or self._syncer.close()
+            self.index.close()
+            if whole:
+                self._unsynced.end()
+        finally:
+            self._lock.release()
+
+    def _distrust(self) -> None:
+        """What was answered did not reach the disk: from now on nobody hears Success before his object is there."""
+        self._durable = self.store.durable = True
 
     def _check_doubtful(self) -> None:
         """After an end out of order: what was answered but may not have reached the disk is read back."""

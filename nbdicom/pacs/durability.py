@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
+from nbdicom.errors import system_reason
+
 __all__ = ["Durability", "Syncer", "Unsynced", "sync_file", "sync_folder"]
 
 _log = logging.getLogger("nbdicom.pacs")
@@ -86,17 +88,24 @@ class Unsynced:
 class Syncer:
     """Brings objects to the disk a moment after they were answered, many at a time (``"batch"``).
 
+    What could not be synced stays doubtful until the next start, and with it all that comes after: that the disk takes a
+    later sync says nothing about an earlier one.
+
     Parameters
     ----------
     index : Path
         The index; its write-ahead log is synced with the objects that it records.
     unsynced : Unsynced
         Told how far it came.
+    failed : callable
+        Called when something could not be synced: nothing more should be answered in the hope of a sync that follows.
     """
 
-    def __init__(self, index: Path, unsynced: Unsynced) -> None:
+    def __init__(self, index: Path, unsynced: Unsynced, failed: Callable[[], object]) -> None:
         self._index = index
         self._unsynced = unsynced
+        self._tell = failed
+        self._has_failed = False
         self._waiting: list[Path] = []
         self._news = threading.Condition()
         self._ended = False
@@ -115,7 +124,7 @@ class Syncer:
             self._ended = True
             self._news.notify()
         self._thread.join()
-        return not self._waiting
+        return not self._has_failed
 
     def _run(self) -> None:
         while True:
@@ -124,32 +133,32 @@ class Syncer:
                 if not self._ended:
                     self._news.wait_for(lambda: self._ended, BATCH_SECONDS)  # others join this batch
                 batch, self._waiting = self._waiting, []
-            at = time.time()
-            if batch and not self._sync(batch):
-                with self._news:
-                    self._waiting += batch  # they stay doubtful, and the note in the store stays
-                    return
-            if batch:
-                self._unsynced.synced(at)
-            if self._ended and not self._waiting:
+            if not batch:
                 return
+            try:
+                at = time.time()
+                self._sync(batch)
+                if not self._has_failed:
+                    self._unsynced.synced(at)
+            except Exception as error:  # of the disk or not: they were answered, and are not known to be there
+                _log.error(
+                    "%d objects could not be synced (%s): they are checked at the next start, and from now on each is synced"
+                    " before it is answered",
+                    len(batch),
+                    system_reason(error),
+                )
+                self._has_failed = True
+                self._tell()
 
-    def _sync(self, batch: list[Path]) -> bool:
+    def _sync(self, batch: list[Path]) -> None:
         wal = self._index.with_name(f"{self._index.name}-wal")
-        try:
-            for path in batch:
-                _if_there(sync_file, path)
-            for folder in {path.parent for path in batch}:
-                sync_folder(folder)
-            # A commit is valid as soon as its frames are in the log, by their checksums.
-            _if_there(sync_file, wal)
-            _if_there(sync_file, self._index)
-        except OSError as error:
-            _log.error(
-                "%d objects could not be synced (%s): they are checked at the next start", len(batch), error.strerror
-            )
-            return False
-        return True
+        for path in batch:
+            _if_there(sync_file, path)
+        for folder in {path.parent for path in batch}:
+            sync_folder(folder)
+        # A commit is valid as soon as its frames are in the log, by their checksums.
+        _if_there(sync_file, wal)
+        _if_there(sync_file, self._index)
 
 
 def _if_there(sync: Callable[[Path], None], path: Path) -> None:

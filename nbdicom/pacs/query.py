@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
 from nbdicom.data.values import dictionary_vr
 from nbdicom.errors import DataSetError
@@ -47,6 +48,8 @@ _NO_KEYS = frozenset(
 _ZONE = "TimezoneOffsetFromUTC"
 _MOST_IDENTIFIER = 4 << 20  #: bytes of an identifier; a list of 60 000 UIDs fits
 _MOST_INSTANCES = 0x10000  #: one more than the counters of a C-GET or C-MOVE can count
+#: What an identifier may cost: each of its elements is looked up, and there are 5 000 in PS3.6.
+_LIMITS = Limits(elements=5_000)
 _MOST_PATHS = 100  #: keywords that one call of an SQL function extracts from JSON
 _TOGETHER = 100  #: matches that are sent together at most
 _A_WHILE = 0.01  #: seconds after which what has been found is sent
@@ -503,7 +506,7 @@ def _identifier(request: FindRequest | RetrieveRequest) -> dict[str, Any]:
     if len(request.data) > _MOST_IDENTIFIER:
         raise Refuse(0xA700, f"identifier of more than {_MOST_IDENTIFIER} bytes")
     try:
-        columns = decode_columns([(request.data, request.transfer_syntax)])
+        columns = decode_columns([(request.data, request.transfer_syntax)], limits=_LIMITS)
     except DataSetError as error:
         raise Refuse(0xC000, "the identifier cannot be decoded") from error
     return {keyword: values[0] for keyword, values in columns.items()}

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbdicom.core.streams import DataSource
+from nbdicom.data.lock import FolderLock
 from nbdicom.data.sink import FreeSpace, PartFile
 from nbdicom.errors import PacsError
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.durability import sync_folder
+from nbdicom.table import printable
 from nbdicom.uids import UID
 
-__all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoreLock", "StoredInstance", "folder_unusable", "object_name"]
+__all__ = ["FOLDERS", "Incoming", "ObjectStore", "StoredInstance", "folder_unusable", "object_name", "store_lock"]
 
 _log = logging.getLogger("nbdicom.pacs")
 
@@ -170,7 +172,7 @@ class ObjectStore:
         self._prefix = os.path.join(self.objects, "")
         self._temporary = os.path.join(self.incoming, "")
         self.damaged = root / "damaged"
-        self._durable = durable
+        self.durable = durable  #: False: whoever answers has something else that brings folders to the disk
         self._free = FreeSpace(root, free_space)
         try:
             self.incoming.mkdir(parents=True, exist_ok=True)
@@ -217,7 +219,7 @@ class ObjectStore:
                 failed[name] = error
         for letters in {name[:2] for _, name in files if name not in failed}:
             try:
-                if self._durable:
+                if self.durable:
                     sync_folder(self._prefix + letters)
             except OSError as error:
                 failed.update({name: error for _, name in files if name[:2] == letters})
@@ -262,47 +264,26 @@ class ObjectStore:
         self.damaged.mkdir(exist_ok=True)
         target = self.damaged / f"{path.name}.{secrets.token_hex(4)}"
         path.rename(target)
-        if self._durable:  # else it could be back after a power cut
+        if self.durable:  # else it could be back after a power cut
             sync_folder(self.damaged)
             sync_folder(path.parent)
         return target
 
 
-class StoreLock:
-    """Keeps two servers from using one store: a lock on a file, which the system lets go when the process ends."""
+def store_lock(root: Path) -> FolderLock:
+    """Keeps two servers from using one store.
 
-    def __init__(self, root: Path) -> None:
-        try:
-            self._file = (root / "lock").open("a+b")
-        except OSError as error:
-            raise folder_unusable(error, root) from error
-        try:
-            _lock(self._file.fileno())
-        except OSError as error:
-            self._file.seek(0)
-            holder = self._file.read(32).decode("ascii", "replace").strip() or "unknown"
-            self._file.close()
-            raise PacsError(
-                f"the folder {root} is in use by another server (process {holder})",
-                hint="stop that one first, or choose another folder",
-            ) from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()).encode("ascii"))
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let go of the store."""
-        self._file.close()
-
-
-def _lock(descriptor: int) -> None:
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        import msvcrt
-
-        # Beyond the text, which others may want to read.
-        os.lseek(descriptor, 1024, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    Raises
+    ------
+    PacsError
+        If another one has it, or the folder cannot be used.
+    """
+    try:
+        return FolderLock(root / "lock")
+    except BlockingIOError as error:
+        raise PacsError(
+            f"the folder {root} is in use by another server ({printable(error.strerror)})",
+            hint="stop that one first, or choose another folder",
+        ) from error
+    except OSError as error:
+        raise folder_unusable(error, root) from error

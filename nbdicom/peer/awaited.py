@@ -445,7 +445,7 @@ class AsyncPeer(Remote):
         IncompleteTransfer
             If not everything is committed.
         """
-        request = commitment.Request(each_item(items))
+        request = commitment.Request(each_item([items]))
         arrived = asyncio.Event()
 
         async def take(report: NEventReportRequest) -> None:
@@ -458,8 +458,9 @@ class AsyncPeer(Remote):
                 host, port = listening_address(listen)
                 await stack.enter_async_context(
                     aio.serve(
-                        handlers, ae_title=self.calling, contexts=commitment.Request.listening(), host=host, port=port
-                    )
+                        handlers, ae_title=self.calling, contexts=commitment.Request.listening(), host=host, port=port,
+                        tls=self.listening_tls,
+                    )  # fmt: skip
                 )
             association = await stack.enter_async_context(self.associate([commitment.SOP_CLASS], handlers=handlers))
             await association.n_action(commitment.SOP_CLASS, commitment.INSTANCE, 1, request.information())

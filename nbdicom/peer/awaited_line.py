@@ -139,7 +139,8 @@ class _AwaitedInbox(Inbox):
         else:
             self._listening = aio.serve(
                 Handlers(sink=sink, store=self._take), ae_title=peer.calling, host=host, port=port,
-                contexts=storage_support(peer.limits.max_length_received), timeouts=peer.timeouts, limits=peer.limits,
+                contexts=storage_support(peer.limits.max_length_received), tls=peer.listening_tls, timeouts=peer.timeouts,
+                limits=peer.limits,
             )  # fmt: skip
 
     async def _take(self, request: StoreRequest) -> int:

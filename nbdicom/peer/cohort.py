@@ -11,25 +11,69 @@ whatever ends a pull, the next one finds what is there.  No value of a patient i
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdicom.data.identity import data_set_digest, identity_of
+from nbdicom.data.lock import FolderLock
 from nbdicom.data.part10 import read_header
 from nbdicom.data.sink import FreeSpace, Part10Sink, header_for, made_folder, safe_name
-from nbdicom.errors import DataSetError
+from nbdicom.errors import DataSetError, NbdicomError, system_reason
+from nbdicom.table import printable
 
 if TYPE_CHECKING:
     from nbdicom.operations.requests import StoreRequest
 
-__all__ = ["MANIFEST", "CohortFolder", "Kept"]
+__all__ = ["MANIFEST", "CohortFolder", "Kept", "alone_in"]
+
+_log = logging.getLogger("nbdicom.peer")
 
 MANIFEST = "manifest.jsonl"
+_LOCK = "manifest.lock"  #: there as long as somebody pulls into the folder
+
+#: What file systems say that know no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+
+
+@contextmanager
+def alone_in(folder: Path, *, looks: bool = False) -> Iterator[None]:
+    """Pull into *folder*, which nobody else does as long as this lasts.
+
+    Who only *looks* may do so where nothing can be written, and where the file system knows no locks nobody is kept out.
+
+    Raises
+    ------
+    NbdicomError
+        If another pull has it, or it cannot be used.
+    """
+    lock: FolderLock | None = None
+    try:
+        lock = FolderLock(folder / _LOCK)
+    except BlockingIOError as error:
+        raise NbdicomError(
+            f"another pull uses the folder {printable(folder)} ({printable(error.strerror)})",
+            hint="wait until that one has ended, or pull into another folder",
+        ) from error
+    except OSError as error:
+        if not looks and error.errno not in _NO_LOCKS:
+            raise NbdicomError(
+                f"the folder {printable(folder)} cannot be used: {system_reason(error)}",
+                hint="choose a folder that you may write to; tries=0 only looks at what is there",
+            ) from error
+        _log.info("the folder of a pull has no lock: %s", system_reason(error))
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +222,26 @@ class CohortFolder:
             self._append([kept.record()])
             self._know(kept)
 
-    def conclude(self, series: Iterable[Mapping[str, Any]]) -> None:
-        """Append what a pull came to, a line for each series."""
+    def note_beside(self, kept: Kept) -> None:
+        """Append an instance that is here already with other bytes: of these that line says where they are."""
+        line = kept.record()
+        line["beside"] = line.pop("path")
+        _log.warning("SOP Instance %s came with other bytes than are here: kept beside", printable(kept.sop_instance_uid))
         with self._lock:
-            self._append(series)
+            self._append([line])
+
+    def is_sound(self, uid: str, path: Path) -> bool:
+        """Whether *path* is what its line says of this instance: every byte is read."""
+        kept = self._kept.get(uid)
+        return kept is not None and not kept.problem and self.root / kept.path == path and self.is_whole(kept)
+
+    def conclude(self, series: Iterable[Mapping[str, Any]]) -> None:
+        """Append what a pull came to, a line for each series; where nothing can be written, its result says it alone."""
+        try:
+            with self._lock:
+                self._append(series)
+        except OSError as error:
+            _log.warning("the manifest of a pull cannot be written: %s", system_reason(error))
 
     def _know(self, kept: Kept) -> None:
         before = self._kept.get(kept.sop_instance_uid)
@@ -212,7 +272,11 @@ class CohortFolder:
         if place != path or about["problem"]:
             return None
         kept = Kept.of({**about, "bytes": size, "sha256": digest})
-        self.note(kept)
+        try:
+            self.note(kept)
+        except OSError as error:  # it is here all the same
+            _log.warning("the manifest of a pull cannot be written: %s", system_reason(error))
+            self._know(kept)
         return kept
 
 
@@ -241,8 +305,15 @@ class _Filed(Part10Sink):
         except BaseException:
             super().close(False)
             raise
+        place = self.path
+        # What is here already stays, as it came and under its own line: an archive may have an instance changed, or lie.
+        self._overwrite = not self._folder.is_sound(str(request.sop_instance_uid), place)
         super().close(True)
-        self._folder.note(Kept.of({**about, "bytes": self.path.stat().st_size, "sha256": self.sha256}))
+        kept = Kept.of({**about, "bytes": self.path.stat().st_size, "sha256": self.sha256})
+        if self.path == place:
+            self._folder.note(kept)
+        else:
+            self._folder.note_beside(replace(kept, path=str(self.path.relative_to(self._folder.root))))
 
 
 def _read(manifest: Path) -> Iterator[Kept]:
@@ -252,9 +323,17 @@ def _read(manifest: Path) -> Iterator[Kept]:
     with manifest.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
-                yield Kept.of(json.loads(line))
+                kept = Kept.of(json.loads(line))
             except (ValueError, KeyError, TypeError):
                 continue  # what a pull came to, or the end of a manifest that was torn off
+            if _is_below(kept.path):  # of others nothing is told
+                yield kept
+
+
+def _is_below(path: str) -> bool:
+    """Whether a path of the manifest stays in the folder: somebody else may have written it."""
+    parts = path.replace("\\", "/").split("/")
+    return bool(parts[0]) and ":" not in parts[0] and ".." not in parts
 
 
 def _ends_whole(manifest: Path) -> bool:

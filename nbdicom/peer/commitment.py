@@ -53,7 +53,10 @@ def commit(peer: RemoteEntity, items: Iterable[Any], *, listen: tuple[str, int] 
         if listen is not None:
             host, port = listen
             stack.enter_context(
-                Server(handlers, ae_title=peer.calling, contexts=request.listening(), host=host, port=port)
+                Server(
+                    handlers, ae_title=peer.calling, contexts=request.listening(), host=host, port=port,
+                    tls=peer.listening_tls,
+                )  # fmt: skip
             )
         association = stack.enter_context(peer.associate([SOP_CLASS], handlers=handlers))
         association.n_action(SOP_CLASS, INSTANCE, 1, request.information())

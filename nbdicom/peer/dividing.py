@@ -54,8 +54,8 @@ class Division:
     Parameters
     ----------
     complete : True or int
-        The number of matches after which the peer cuts off, if that is known.  Otherwise B001H, A700H and FE00H say that it did,
-        and an answer with a round number of matches is suspected: two more questions show what is in it.
+        The number of matches after which the peer cuts off, if that is known.  Otherwise B001H, A700H and FE00H say that it
+        did, and an answer with a round number of matches is suspected: two more questions show what is in it.
     room : int
         How many questions more there may be.
     """

@@ -16,7 +16,7 @@ from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.identity import UserIdentity
 from nbdicom.core.negotiation import ContextLike, title_problem
 from nbdicom.core.trace import Trace, Tracer, tracers
-from nbdicom.errors import LocalProtocolError
+from nbdicom.errors import LocalProtocolError, QueryError
 from nbdicom.operations.handlers import Handlers
 from nbdicom.running import idle, recalled, remember
 from nbdicom.table import Table, Tabular
@@ -94,6 +94,22 @@ class Remote(Tabular):
     def address(self) -> str:
         """The address in one string: ``"AET@host:port"``."""
         return f"{self.ae_title}@{join_address(self.host, self.port)}"
+
+    @property
+    def listening_tls(self) -> TLS | None:
+        """What secures a port of ours to which this peer sends: what secures our calls to it.
+
+        Raises
+        ------
+        QueryError
+            If there is no certificate of ours in it, which an acceptor needs.
+        """
+        if self.tls is not None and self.tls.certificate is None:
+            raise QueryError(
+                "the port to which the peer sends is secured as our calls are, and a certificate of ours is missing",
+                hint="TLS(certificate=..., key=...); for a peer that sends without TLS start a Receiver, and move to it",
+            )
+        return self.tls
 
     def _settings(self, window: OperationsWindow | None = None) -> _Settings:
         """What every association with it is opened with, by whichever driver."""

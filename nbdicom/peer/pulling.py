@@ -17,7 +17,7 @@ from typing import TypeVar
 from nbdicom.core.negotiation import PresentationContext
 from nbdicom.errors import AssociationError, NoPresentationContext, OperationError, OperationTimeout, QueryError
 from nbdicom.peer.calling import Caller, Line
-from nbdicom.peer.cohort import CohortFolder, Kept
+from nbdicom.peer.cohort import CohortFolder, Kept, alone_in
 from nbdicom.peer.content import Held, instances_in, series_in
 from nbdicom.peer.missing import in_targets
 from nbdicom.peer.progress import Progress, ProgressLike
@@ -107,7 +107,14 @@ async def pull(caller: Caller, plan: Plan, *, tries: int, recheck: bool, progres
     ------
     AssociationError, OperationTimeout, ConnectionFailed
         If the peer cannot be asked at all; what happens later is told in the result.
+    NbdicomError
+        If another pull has the folder.
     """
+    with alone_in(plan.folder, looks=not tries):
+        return await _pull(caller, plan, tries, recheck, progress)
+
+
+async def _pull(caller: Caller, plan: Plan, tries: int, recheck: bool, progress: ProgressLike) -> PullResult:
     peer, started = caller.peer, time.monotonic()
     files = CohortFolder(plan.folder, source=peer.address, free_space=peer.limits.free_space)
     cohort = _Cohort(files)

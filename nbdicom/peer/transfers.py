@@ -168,7 +168,8 @@ class Transfers(RemoteEntity):
             AE title.  ``"auto"``: C-GET, and C-MOVE if the peer does not offer C-GET and *listen* is given.
         listen : str, int or (str, int), optional
             ``"host:port"`` of that storage SCP, or the port alone for all addresses of this machine.  The peer must
-            have our calling AE title registered with this port at an address of this machine.
+            have our calling AE title registered with this port at an address of this machine; with ``tls`` it must send
+            secured by it.
         wait : bool
             False returns a `Job` at once: displayed it is a bar with a Cancel button, ``job.wait()`` gives the result.
 
@@ -248,6 +249,8 @@ class Transfers(RemoteEntity):
         ------
         QueryError, NoPresentationContext, AssociationError, ConnectionFailed
             See `retrieve`.
+        NbdicomError
+            If another pull uses the folder, or it cannot be used.
 
         Warns
         -----

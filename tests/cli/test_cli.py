@@ -12,6 +12,7 @@ import pytest
 
 from nbdicom import Server, UserIdentity
 from nbdicom.cli.parser import identity_of, make_parser
+from nbdicom.cli.records import write_records
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs.samples import sample_instances
 
@@ -421,3 +422,23 @@ def test_the_page_knows_every_option() -> None:
 
 def test_version() -> None:
     assert from_scratch("--version").stdout.startswith("nbdicom ")
+
+
+NASTY = "Doe^\x1b]0;owned\x07Jane\x9b31m \u202edetrever\nnext"
+
+
+@pytest.mark.parametrize("shape", ["json", "csv"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_peer_sent_moves_no_terminal(shape: str, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs read it as it is: JSON says the same with escapes, CSV has none and goes as it is into files and pipes."""
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    write_records([{"PatientName": NASTY, "InstanceNumber": 7}], shape)
+    text = out.getvalue()
+    if shape == "json":
+        assert json.loads(text) == [{"PatientName": NASTY, "InstanceNumber": 7}]
+    elif not terminal:
+        assert list(csv.DictReader(io.StringIO(text, newline=""))) == [{"PatientName": NASTY, "InstanceNumber": "7"}]
+        return
+    assert text.replace("\n", "").isprintable()

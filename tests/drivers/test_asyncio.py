@@ -907,3 +907,32 @@ def test_a_call_that_waits_for_the_loop_of_its_own_thread_is_told(in_loop: bool)
         assert not served_by_this_thread(port)
 
     asyncio.run(test())
+
+
+STUCK = """
+import asyncio, threading
+from nbdicom import Handlers, aio
+
+async def work():
+    reached, stuck = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def echo(request):
+        loop.call_soon_threadsafe(reached.set)
+        stuck.wait()
+
+    server = await aio.serve(Handlers(echo=echo), ae_title="SCP", contexts=["Verification"])
+    async with aio.associate(server.address, called="SCP", contexts=["Verification"]) as association:
+        asked = asyncio.ensure_future(association.echo())
+        await reached.wait()
+        await server.close(0.1)
+        await asyncio.wait([asked])
+        print(type(asked.exception()).__name__)
+
+asyncio.run(work())
+"""
+
+
+def test_a_handler_that_blocks_for_ever_keeps_no_interpreter_from_ending() -> None:
+    run = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert (run.stdout, run.returncode) == ("AssociationAborted\n", 0), run.stderr

@@ -16,12 +16,14 @@ from nbdicom.blocking.listener import SocketListener
 
 
 @contextmanager
-def listening(serve: Callable[[socket.socket], object]) -> Iterator[SocketListener]:
+def listening(
+    serve: Callable[[socket.socket], object], *, full: Callable[[], bool] = lambda: False
+) -> Iterator[SocketListener]:
     def served(connection: socket.socket, address: tuple[str, int]) -> None:
         with connection:
             serve(connection)
 
-    listener = SocketListener("127.0.0.1", 0, served, full=lambda: False, reject=lambda connection: None, name="TEST")
+    listener = SocketListener("127.0.0.1", 0, served, full=full, reject=lambda connection: None, name="TEST")
     try:
         yield listener
     finally:
@@ -74,7 +76,7 @@ def test_what_is_set_in_the_context_is_for_one_connection() -> None:
 
 def test_who_fails_is_followed(caplog: pytest.LogCaptureFixture) -> None:
     """A connection that cannot be served is closed; its thread serves the next."""
-    failures = iter([OSError("out of it"), RuntimeError("and again")])
+    failures = iter([OSError("out of it"), RuntimeError("and again"), KeyError("and of no kind that is known")])
 
     def serve(connection: socket.socket) -> None:
         for error in failures:
@@ -82,8 +84,8 @@ def test_who_fails_is_followed(caplog: pytest.LogCaptureFixture) -> None:
         connection.send(b"served")
 
     with listening(serve) as listener:
-        assert [call(listener) for _ in range(3)] == [b"", b"", b"served"]
-    assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == ["OSError", "RuntimeError"]
+        assert [call(listener) for _ in range(4)] == [b"", b"", b"", b"served"]
+    assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == ["OSError", "RuntimeError", "KeyError"]
 
 
 def test_nobody_leads_any_more_after_the_end() -> None:
@@ -102,3 +104,19 @@ def test_nobody_leads_any_more_after_the_end() -> None:
             socket.create_connection(listener.address, 1)
         go.set()
         assert connection.recv(10) == b"served"
+
+
+def test_who_leads_may_fail(caplog: pytest.LogCaptureFixture) -> None:
+    """Else nobody would be let in any more, and nobody would know."""
+    failures = iter([KeyError("of no kind that is known"), MemoryError()])
+
+    def full() -> bool:
+        for error in failures:
+            raise error
+        return False
+
+    with listening(lambda connection: connection.send(b"served"), full=full) as listener:
+        assert [call(listener) for _ in range(3)] == [b"", b"", b"served"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "TEST: cannot accept a connection: KeyError", "TEST: cannot accept a connection: MemoryError",
+    ]  # fmt: skip

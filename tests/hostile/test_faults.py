@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,6 +63,7 @@ WHERE = {
     "F4": [
         "pacs/test_pacs_archive.py::test_disk_full_or_broken",
         "hostile/test_faults.py::test_f4_a_sync_that_fails_is_final",
+        "hostile/test_faults.py::test_f4_a_sync_that_fails_behind_an_answer",
     ],
     "F5": [
         "pacs/test_pacs_archive.py::test_same_bytes_again",
@@ -276,6 +278,10 @@ def test_f3_power_cut_with_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(durability, "BATCH_SECONDS", 0.0)
     disk = Disk(tmp_path / "root", monkeypatch)
     synced = threading.Event()
+
+    def cut(self: durability.Syncer, batch: list[Path]) -> None:
+        raise OSError(5, "Input/output error")
+
     original = durability.Unsynced.synced
 
     def tell(self: durability.Unsynced, at: float) -> None:
@@ -286,7 +292,7 @@ def test_f3_power_cut_with_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with Pacs(tmp_path / "root", durability="batch") as pacs, call(pacs) as wire:
         assert store(wire, 1) == 0
         assert synced.wait(LIMIT)
-        monkeypatch.setattr(durability.Syncer, "_sync", lambda self, batch: False)  # the power fails
+        monkeypatch.setattr(durability.Syncer, "_sync", cut)  # the power fails
         assert store(wire, 2) == 0
         found = disk.after_the_cut(tmp_path / "again")
         # The worst that file systems do: the name is there, the size is there, the bytes are zeros.
@@ -362,6 +368,62 @@ def test_f4_a_sync_that_fails_is_final(tmp_path: Path, monkeypatch: pytest.Monke
         assert pacs.counts()["instances"] == 0 and not list((tmp_path / "root" / "incoming").iterdir())
         assert store(wire, 1) == 0
         wire.release()
+
+
+@pytest.mark.parametrize("failure", [OSError(5, "Input/output error"), RuntimeError("nobody has thought of it")], ids=repr)
+def test_f4_a_sync_that_fails_behind_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    """``"batch"``: what was answered stays doubtful until the next start, and from now on each object is synced before."""
+    from nbdicom.pacs import durability
+
+    monkeypatch.setattr(durability, "BATCH_SECONDS", 0.0)
+    told = threading.Event()
+    original = durability.Syncer._sync
+
+    def fail(self: durability.Syncer, batch: list[Path]) -> None:
+        told.set()
+        raise failure
+
+    with Pacs(tmp_path / "root", durability="batch") as pacs, call(pacs) as wire:
+        archive = pacs._archive
+        assert archive is not None and archive._syncer is not None
+        with monkeypatch.context() as broken:
+            broken.setattr(durability.Syncer, "_sync", fail)
+            assert store(wire, 1) == 0
+            assert told.wait(LIMIT)
+            wait_until(lambda: archive._durable)
+        assert "1 objects could not be synced" in caplog.text and archive._syncer._thread.is_alive()
+        since = archive._unsynced.since()
+
+        synced: list[str] = []
+        monkeypatch.setattr(
+            durability.Syncer, "_sync", lambda self, batch: (original(self, batch), synced.extend(map(str, batch)))
+        )
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", _broken_fsync)
+            assert store(wire, 2) == 0xA700
+        assert store(wire, 3) == 0
+        wait_until(lambda: synced)  # it goes on
+        assert archive._unsynced.since() == since
+        wire.release()
+    assert (tmp_path / "root" / "unsynced").exists()
+    checked = []
+    monkeypatch.setattr("nbdicom.pacs.repair.damage_of", lambda store, entry: checked.append(entry.sop_instance_uid))
+    with Pacs(tmp_path / "root", ae_title="AGAIN") as pacs:
+        assert pacs.counts()["instances"] == 2
+    assert sorted(checked) == ["1.2.3.1", "1.2.3.3"]
+
+
+def _broken_fsync(descriptor: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def wait_until(ready: Callable[[], object]) -> None:
+    pause, deadline = threading.Event(), time.monotonic() + LIMIT
+    while not ready():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
 
 
 def test_f8_an_object_that_has_rotted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

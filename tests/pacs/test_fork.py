@@ -91,10 +91,26 @@ except ConnectionRefusedError:
     print("as it was")
 """
 
+# And none of the lock of a folder: else nobody could use it, although its PACS has stopped.
+FOLDER = """
+pacs = nd.Pacs(sys.argv[2], ae_title="PACS", host=sys.argv[1], durability="none").start()
+goes_on, go_on = os.pipe()
+child = forked(lambda: None if os.fork() else (os.close(go_on), os.read(goes_on, 1), os._exit(0)))
+pacs.stop()
+with nd.Pacs(sys.argv[2], ae_title="ANOTHER", host=sys.argv[1], durability="none"):
+    print("as it was")
+"""
 
-@pytest.mark.parametrize(("program", "host"), [(CHILDREN, "127.0.0.1"), (CHILDREN, "memory"), (PORT, "127.0.0.1")])
-def test_what_a_child_does_is_its_own_affair(program, host):
+
+@pytest.mark.parametrize(
+    ("program", "host"), [(CHILDREN, "127.0.0.1"), (CHILDREN, "memory"), (PORT, "127.0.0.1"), (FOLDER, "memory")]
+)
+def test_what_a_child_does_is_its_own_affair(program, host, tmp_path):
     run = subprocess.run(
-        [sys.executable, "-c", BEGIN + program, host], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", BEGIN + program, host, str(tmp_path / "root")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert (run.stdout, run.returncode) == ("as it was\n", 0), run.stderr

@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from nbdicom.operations.requests import Refuse
 from nbdicom.pacs.matching import fold_name, parse_key, plain_date_time
 
 # VR, key, values that match, values that do not
@@ -152,6 +153,15 @@ def test_backslash_is_text_in_text():
 def test_time_of_a_hostile_pattern_is_bounded():
     key = parse_key("LO", "*a" * 500 + "*b")
     assert not key.matches("a" * 2000)
+
+
+def test_time_of_a_hostile_name_is_bounded():
+    """Marks in the wrong order are put right in the square of their number: two minutes for this one, hours for 4 MB."""
+    name = "a" + "\u0316\u0301" * 200_000
+    assert fold_name(name) == (name,)
+    with pytest.raises(Refuse):
+        parse_key("PN", name)
+    assert fold_name("Ko\u0308hler") == ("k\xf6hler",)
 
 
 def test_index_is_used_by_prefix_and_range():

@@ -1,5 +1,7 @@
 """C-FIND and the selection of C-GET and C-MOVE (PS3.4 Annex C), asked of the handlers without a network."""
 
+import struct
+
 import pytest
 from pacs_requests import (
     EXPLICIT,
@@ -21,6 +23,7 @@ from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
 from nbdicom.operations.requests import Refuse
 from nbdicom.pacs import Pacs
+from nbdicom.pacs.workflow.attributes import read_identifier
 
 # Two patients; the first has two studies, the first of these two series with three and one instances.
 CONTENT = [
@@ -384,6 +387,16 @@ def test_identifier_that_cannot_be_decoded(handlers):
     request = find_request("STUDY")
     request.data = request.data[:-1]
     assert status_of(handlers.find, request) == 0xC000
+
+
+def test_identifier_of_too_many_elements(handlers):
+    """PS3.6 has 5 000 of them; each that it does not have would be looked up there, all the same."""
+    for request in (find_request("STUDY"), find_request(None)):
+        request.data += b"".join(struct.pack("<HH2sH", 0x0012, 0x1000 + k, b"LO", 0) for k in range(5_001))
+        assert status_of(handlers.find, request) == 0xC000
+    with pytest.raises(Refuse) as refusal:
+        read_identifier(request.data, request.transfer_syntax)
+    assert refusal.value.status == 0xC000
 
 
 def test_response_limit(tmp_path):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
+import os
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,11 +17,15 @@ import pandas as pd
 import pydicom
 import pytest
 
-from nbdicom import Job, Peer
+from nbdicom import AsyncPeer, Job, Peer
 from nbdicom.data import codec, instance
-from nbdicom.errors import AssociationError, OperationFailed, QueryError
+from nbdicom.data.lock import FolderLock
+from nbdicom.errors import AssociationError, NbdicomError, OperationFailed, QueryError
 from nbdicom.operations.requests import Refuse
+from nbdicom.peer import cohort
+from nbdicom.peer.cohort import CohortFolder
 from nbdicom.peer.notices import IncompleteTransfer
+from tests.data.test_lock import held_elsewhere
 from tests.peer.conftest import MODELS, ct
 from tests.peer.test_transfer import CT, role
 from tests.ports import free_port
@@ -394,3 +403,148 @@ def test_what_was_pulled_can_be_stored(pacs: Peer, scp: Any, tmp_path: Path) -> 
     assert result.instances().dicom.store(other).ok and len(stored) == 7
     with pytest.raises(QueryError, match="has no files"):
         pacs.studies(StudyInstanceUID="1.2.3").dicom.store(other)
+
+
+# ------------------------------------------------------------------------------- two at once
+
+
+def in_use(peer: Peer, to: Path, **options: Any) -> str:
+    with pytest.raises(NbdicomError) as caught:
+        pull(peer, to, **options)
+    return str(caught.value)
+
+
+def test_a_second_pull_into_a_folder_is_refused(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
+    """While the first one is at it, wherever; that one is not disturbed, and afterwards the folder is free."""
+    said: list[str] = []
+
+    def meanwhile(done: int, total: int | None) -> None:
+        if total == 7 and done == 2 and not said:
+            thread = threading.Thread(target=lambda: said.extend((in_use(pacs, tmp_path), in_use(pacs, tmp_path, tries=0))))
+            thread.start()
+            thread.join(60)
+
+    first = pull(pacs, tmp_path, progress=meanwhile)
+    assert first.ok and len(said) == 2
+    for words in said:
+        assert re.search(r"another pull uses the folder .*\(this process, since .*\) -> wait until that one", words)
+    lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert len(lines) == 9
+    again = pull(pacs, tmp_path)
+    assert again.ok and again.new == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.2.3", "manifest.jsonl"]
+
+
+def test_a_pull_of_another_process(pacs: Peer, tmp_path: Path) -> None:
+    """One that was killed left its file behind; it keeps nobody out."""
+    with held_elsewhere(tmp_path / "manifest.lock") as other:
+        words = in_use(pacs, tmp_path)
+        assert f"process {other.pid} on " in words and not (tmp_path / "manifest.jsonl").exists()
+        other.kill()
+        other.wait(60)
+    assert (tmp_path / "manifest.lock").exists()
+    assert pull(pacs, tmp_path).ok
+    assert not (tmp_path / "manifest.lock").exists()
+
+
+def test_a_pull_of_two_tasks(scp: Any, archive: Archive, tmp_path: Path) -> None:
+    peer = serving(scp, archive)
+    keys = {"StudyInstanceUID": "1.2.3"}
+
+    async def work() -> list[Any]:
+        asking = AsyncPeer(peer.ae_title, peer.host, peer.port)
+        pulls = [asking.pull(**keys, to=tmp_path / name) for name in ("one", "one", "two")]
+        return await asyncio.gather(*pulls, return_exceptions=True)
+
+    first, second, elsewhere = asyncio.run(work())
+    assert first.ok and elsewhere.ok
+    assert isinstance(second, NbdicomError) and "another pull uses the folder" in str(second)
+
+
+def test_an_interrupt_gives_the_folder_back(pacs: Peer, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            pull(pacs, tmp_path, progress=interrupt)
+        assert not (tmp_path / "manifest.lock").exists()
+    assert pull(pacs, tmp_path).ok
+
+
+def test_a_job_gives_the_folder_back(blocking: Peer, tmp_path: Path) -> None:
+    with FolderLock(tmp_path / "manifest.lock"):
+        job = blocking.pull(StudyInstanceUID="1.2.3", to=tmp_path, wait=False)
+        with pytest.raises(NbdicomError, match="another pull uses the folder"):
+            job.wait(timeout=60)
+    assert blocking.pull(StudyInstanceUID="1.2.3", to=tmp_path, wait=False).wait(timeout=60).ok
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_can_only_be_read(pacs: Peer, tmp_path: Path) -> None:
+    pull(pacs, tmp_path)
+    (tmp_path / "manifest.jsonl").chmod(0o400)
+    tmp_path.chmod(0o500)
+    try:
+        assert "tries=0" in in_use(pacs, tmp_path)
+        looked = pull(pacs, tmp_path, tries=0)
+        assert looked.ok and looked.new == 0
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_nothing_can_be_written(pacs: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that can only be read, or a disk that is full: who only looks hears what is there."""
+
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    pull(pacs, tmp_path)
+    (tmp_path / "manifest.jsonl").unlink()
+    monkeypatch.setattr(CohortFolder, "_append", full)
+    monkeypatch.setattr(cohort, "FolderLock", full)
+    assert "cannot be used: No space left on device" in in_use(pacs, tmp_path)
+    looked = pull(pacs, tmp_path, tries=0)
+    assert looked.ok and len(looked.paths) == 7
+
+
+def test_where_there_are_no_locks(pacs: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*args: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(cohort, "FolderLock", unknown)
+    assert pull(pacs, tmp_path).ok
+
+
+def test_what_is_here_is_not_written_over(pacs: Peer, archive: Archive, tmp_path: Path, caplog: Any) -> None:
+    """An archive sends what was not asked for, under the name of an instance that came before, of another archive say."""
+    result = pull(pacs, tmp_path)
+    (first,) = [path for path in result.paths if path.name == "1.2.3.1.1.dcm"]
+    data = first.read_bytes()
+    other = ct("1.2.3.1", 1, PatientComments="another one")
+    archive.images = {"1.2.3.2.9": ct("1.2.3.2", 9), "1.2.3.1.1": other}
+    archive.counts = {"1.2.3.2": 1, "1.2.3.1": 0}
+    archive.get = lambda request: [instance(image) for image in archive.images.values()]  # type: ignore[method-assign]
+    again = pacs.pull(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.2", to=tmp_path)
+    assert again.new == 1 and first.read_bytes() == data
+    (beside,) = first.parent.glob("1.2.3.1.1-*.dcm")
+    assert pydicom.dcmread(beside).PatientComments == "another one"
+    assert "1.2.3.1.1 came with other bytes than are here" in caplog.text
+    (line,) = [line for line in map(json.loads, result.manifest.read_text().splitlines()) if "beside" in line]
+    assert line["beside"] == str(beside.relative_to(tmp_path)) and "path" not in line
+    files = CohortFolder(tmp_path, source="test")
+    kept = files.find("1.2.3.1.1")
+    assert kept is not None and tmp_path / kept.path == first and files.is_whole(kept)
+
+
+def test_a_manifest_names_nothing_outside_of_its_folder(pacs: Peer, tmp_path: Path) -> None:
+    """Folders are passed on, and what is in them is stored elsewhere."""
+    result = pull(pacs, tmp_path / "cohort")
+    secret = tmp_path / "secret"
+    secret.write_bytes(result.paths[0].read_bytes())
+    lines = [json.loads(line) for line in result.manifest.read_text().splitlines()]
+    for line, path in zip(lines, (str(secret), "../secret"), strict=False):
+        line |= {"path": path, "bytes": secret.stat().st_size}
+    result.manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = pull(pacs, tmp_path / "cohort")
+    assert again.ok and secret not in [path.resolve() for path in again.paths] and len(again.paths) == 7

@@ -19,6 +19,7 @@ from nbdicom.blocking import Server
 from nbdicom.config import OperationsWindow, Timeouts
 from nbdicom.core.trace import PDUReceived
 from nbdicom.errors import AssociationAborted
+from nbdicom.idle import Idle
 from nbdicom.operations.handlers import Handlers
 from nbdicom.peer.notices import IncompleteTransfer
 from nbdicom.running import idle
@@ -363,3 +364,27 @@ def test_a_move_is_never_repeated(archive: Archive) -> None:
             with pytest.warns(IncompleteTransfer):
                 assert not peer.move(StudyInstanceUID="1.2.3", to="SOMEBODY").ok
     assert [what for what, _ in archive.requests].count("move") <= 2
+
+
+def test_one_that_cannot_be_released_keeps_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that are put to rest later are released all the same, and somebody hears of it."""
+    released = threading.Event()
+
+    class Resting:
+        def is_alive(self) -> bool:
+            return True
+
+        def release(self, timeout: float | None = None) -> None:
+            released.set()
+
+        def drop(self) -> None: ...
+
+    class Broken(Resting):
+        def release(self, timeout: float | None = None) -> None:
+            raise RuntimeError("Doe^Jane")
+
+    one = Idle()
+    one.put("there", None, Broken(), 0.0)
+    one.put("there", None, Resting(), 0.05)
+    assert released.wait(LIMIT)
+    assert "cannot be released: RuntimeError" in caplog.text and "Jane" not in caplog.text

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdicom.config import Limits
 from nbdicom.data.values import dictionary_vr
 from nbdicom.errors import DataSetError, PacsError
 from nbdicom.operations.requests import Refuse
@@ -36,6 +37,8 @@ _NEVER_MATCHED = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "AT"))
 _NO_KEYS = frozenset(("SpecificCharacterSet", "TimezoneOffsetFromUTC"))
 _LONGEST_KEPT = 32 << 20  #: characters of one that has been changed, as it is kept
 _LONGEST = 16 << 20  #: bytes of a data set; a commitment of 100 000 objects fits
+_KEPT = Limits(elements=500_000)  #: as many as such a commitment may have, and some more
+_ASKED = Limits(elements=5_000)  #: of an identifier, as in `nbdicom.pacs.query`
 
 _NOTHING: tuple[object, ...] = (None, "", [], b"")
 
@@ -77,7 +80,7 @@ def read(data: bytes | None, transfer_syntax: str) -> Attributes:
     """
     from nbdicom.data.flat import encode_elements
 
-    attributes = _decoded(data, transfer_syntax, undecodable=0x0110, too_long=0x0213)
+    attributes = _decoded(data, transfer_syntax, _KEPT, undecodable=0x0110, too_long=0x0213)
     try:
         encode_elements(attributes, _EXPLICIT)
     except DataSetError as error:
@@ -107,16 +110,18 @@ def read_identifier(data: bytes | None, transfer_syntax: str) -> Attributes:
     Refuse
         C000H if it cannot be decoded, A700H if it is too long.
     """
-    return _decoded(data, transfer_syntax, undecodable=0xC000, too_long=0xA700)
+    return _decoded(data, transfer_syntax, _ASKED, undecodable=0xC000, too_long=0xA700)
 
 
-def _decoded(data: bytes | None, transfer_syntax: str, *, undecodable: int, too_long: int) -> Attributes:
+def _decoded(
+    data: bytes | None, transfer_syntax: str, limits: Limits, *, undecodable: int, too_long: int
+) -> Attributes:
     from nbdicom.data.nested import decode_nested
 
     if data is not None and len(data) > _LONGEST:
         raise Refuse(too_long, f"a data set of more than {_LONGEST} bytes")
     try:
-        attributes = decode_nested(data or b"", transfer_syntax)
+        attributes = decode_nested(data or b"", transfer_syntax, limits)
     except DataSetError as error:
         raise Refuse(undecodable, "the data set cannot be decoded") from error
     for keyword in _misfits(attributes):
