@@ -1,8 +1,8 @@
 """The ``nbdicom`` command.
 
 `parser` knows the arguments of every sub-command and imports nothing heavy; the module that does the work is imported
-when its sub-command runs, so that ``nbdicom echo`` loads neither pydicom nor pandas: `demo`, `lab`, `pacs`, `echo`,
-and `peer` for all others. `records` prints for programs.
+when its sub-command runs, so that ``nbdicom echo`` loads neither pydicom nor pandas: `demo`, `lab`, `pacs`, `receive`,
+`echo`, `negotiate`, `trace`, and `peer` for all others. `records` prints for programs.
 """
 
 from __future__ import annotations
