@@ -27,7 +27,7 @@ from nbdicom.core.events import Aborted, Accepted, Disconnected, Established, Re
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
-from nbdicom.core.quirks import quirks_of_command
+from nbdicom.core.quirks import quirks_of_command, quirks_of_message
 from nbdicom.core.streams import Buffer, DataSource, MemoryBudget
 from nbdicom.core.trace import MessageReceived, MessageSent, Trace, TraceEvent
 from nbdicom.core.upper_layer import (
@@ -397,6 +397,8 @@ class AssociationCore:
         self.messages += 1
         if self._trace is not None:
             self._trace(MessageReceived(self._clock(), received.context.context_id, message))
+            for text in quirks_of_message(received, by_requestor=self.upper_layer.role is Role.ACCEPTOR):
+                self._quirk(text)
         if isinstance(message, Response):
             self._response_received(received, message)
         elif isinstance(message, CCancelRQ):

@@ -15,6 +15,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
 from nbdicom.core.streams import BytesSource
+from nbdicom.core.trace import Quirk
 from nbdicom.core.upper_layer import WINDOW, Role, UpperLayer
 from nbdicom.errors import (
     AssociationAborted,
@@ -64,10 +65,12 @@ def feed(core: AssociationCore | UpperLayer, data: bytes) -> None:
 class Pair:
     """A requestor and an acceptor; `exchange` carries their bytes until nobody has any."""
 
-    def __init__(self, *, window: int = 1, lengths: tuple[int, int] = (131_072, 131_072), **limits: int) -> None:
+    def __init__(
+        self, *, window: int = 1, lengths: tuple[int, int] = (131_072, 131_072), trace: Any = None, **limits: int
+    ) -> None:
         self.clock = Clock()
         self.sinks: list[Sink] = []
-        options: Any = {"clock": self.clock, "artim": 30.0}
+        options: Any = {"clock": self.clock, "artim": 30.0, "trace": trace}
         self.a = AssociationCore(Role.REQUESTOR, limits=Limits(max_length_received=lengths[0], **limits), **options)
         self.b = AssociationCore(
             Role.ACCEPTOR, limits=Limits(max_length_received=lengths[1], **limits), open_sink=self.sink, **options
@@ -514,6 +517,41 @@ def test_a_cancel_with_a_data_set_costs_nothing() -> None:
         feed(pair.b, pdv(FIND_ID, 3, cancel) + pdv(FIND_ID, 2, bytes(600)))
     pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), bytes(600))
     assert pair.b.requests[0].sink_error is None and pair.b.requests[0].data == bytes(600)
+
+
+@pytest.mark.parametrize(
+    ("context_id", "message", "data", "words"),
+    [
+        (ECHO_ID, c.CEchoRQ(message_id=1), None, ""),
+        (ECHO_ID, c.CEchoRQ(message_id=1), b"data", "a C-ECHO-RQ with a data set"),
+        (FIND_ID, c.CCancelRQ(message_id_being_responded_to=1), b"data", "a C-CANCEL-RQ with a data set"),
+        (FIND_ID, c.CFindRQ(message_id=1, affected_sop_class_uid=UID("1.2")), b"data", ""),
+        (FIND_ID, c.CFindRQ(message_id=1, affected_sop_class_uid=UID("1.2")), None, "a C-FIND-RQ without a data set"),
+        (STORE_ID, replace(store(), message_id=1), b"data", ""),
+        (STORE_ID, replace(store(), message_id=1), None, "a C-STORE-RQ without a data set"),
+        (STORE_ID, c.NEventReportRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2"),
+                                    event_type_id=1), None, "N-EVENT-REPORT-RQ as SCP of CT Image Storage, which was not"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_to_a_message_is_told(
+    context_id: int, message: c.Message, data: bytes | None, words: str
+) -> None:
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    sent = pdv(context_id, 3, c.encode_command(message, data_set=data is not None))
+    feed(pair.b, sent + (b"" if data is None else pdv(context_id, 2, data)))
+    told = [event.text for event in events if isinstance(event, Quirk)]
+    assert pair.b.is_established and len(told) == bool(words) and words in "".join(told)
+
+
+def test_a_request_in_a_role_that_was_not_agreed_is_told_and_served() -> None:
+    """An SCP of C-GET that did not answer the role selection, say, and sends its C-STOREs all the same."""
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    pair.write(pair.b, pair.b.send(STORE_ID, store(), BytesSource(b"data"), Invocation()))
+    pair.exchange()
+    (told,) = [event.text for event in events if isinstance(event, Quirk)]
+    assert "C-STORE-RQ as SCU of CT Image Storage, which was not agreed" in told and pair.a.requests
 
 
 def test_late_responses_of_an_abandoned_operation_are_dropped() -> None:
