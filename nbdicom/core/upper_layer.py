@@ -426,6 +426,8 @@ class UpperLayer:
         try:
             self._p_data(self._context_id, self._header, view, end)
         except RemoteProtocolError as error:
+            if self.state is _STA13:
+                return True  # what came before in this read had ended it, and was only heard now
             self._invalid(error)
             return False
         return True
@@ -581,9 +583,9 @@ class UpperLayer:
             self._indications.append(PAbortIndication(error))
 
     def a_p_abort(self, error: RemoteProtocolError) -> None:
-        """Abort as the service provider (source 2): the peer does not go on (PS3.8 7.4, 9.3.8).
+        """Abort as the service provider (source 2), which cannot go on (PS3.8 7.4, 9.3.8).
 
-        Table 9-10 knows no timer but ARTIM.  What it has for a provider that cannot go on is the action of Evt19.
+        Table 9-10 knows no timer but ARTIM, and no negotiation that leaves nothing.  What it has is the action of Evt19.
         """
         self._fire(Evt.EVT19, error)
 

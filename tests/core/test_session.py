@@ -257,7 +257,7 @@ def test_a_negotiation_that_leaves_nothing_is_aborted_for_what_it_is(announces: 
     else:
         core = pair.a
         core.data_to_send()
-        feed(core, changed(negotiate(pair.rq, pair.support)[0]))
+        feed(core, changed(negotiate(pair.rq, pair.support)[0]) + pdv(ECHO_ID, 3, ECHO))  # which is ignored (AA-6)
     assert core.data_to_send() == [p.encode_pdu(p.AAbort(source=2, reason_diag=6))]
     assert isinstance(core.error, AssociationAborted) and "maximum length 3" in str(core.error)
     assert (core.error.source, core.error.reason_diag) == (2, 6) and core.state is Sta.STA13
