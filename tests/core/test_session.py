@@ -15,7 +15,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
 from nbdicom.core.streams import BytesSource
-from nbdicom.core.trace import Quirk
+from nbdicom.core.trace import Quirk, Released
 from nbdicom.core.upper_layer import WINDOW, Role, UpperLayer
 from nbdicom.errors import (
     AssociationAborted,
@@ -263,6 +263,37 @@ def test_a_negotiation_that_leaves_nothing_is_aborted_for_what_it_is(announces: 
     assert (core.error.source, core.error.reason_diag) == (2, 6) and core.state is Sta.STA13
     core.break_off(RemoteProtocolError("too late", rule="PS3.8 9.3"))
     assert core.data_to_send() == []
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (p.encode_pdu(p.AAbort(source=2, reason_diag=2)), "the peer aborted the association: service-provider (2)"),
+        (p.encode_pdu(p.PDataTF(items=())), "P-DATA-TF in Sta8"),
+        (p.encode_pdu(p.AReleaseRQ()), "A-RELEASE-RQ in Sta8"),
+        (b"GET / HTTP/1.1", "unknown type 47H"),
+    ],
+    ids=["A-ABORT", "P-DATA-TF", "A-RELEASE-RQ", "no PDU"],
+)
+def test_a_release_that_is_disrupted_in_the_same_segment_is_none(after: bytes, words: str) -> None:
+    """It has not been answered when the next PDU ends it (PS3.8 7.2.2, Table 9-10, Sta8)."""
+    pair = Pair().associate()
+    feed(pair.a, p.encode_pdu(p.AReleaseRQ()) + after)
+    assert isinstance(pair.a.error, AssociationAborted) and words in str(pair.a.error)
+    assert not any(data[0] == p.AReleaseRP.pdu_type for data in pair.a.data_to_send())
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after an answer"])
+def test_a_trace_tells_who_released(waits: bool) -> None:
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    if waits:
+        pair.invoke(ECHO_ID, c.CEchoRQ())
+    events.clear()
+    feed(pair.b, p.encode_pdu(p.AReleaseRQ()))
+    if waits:
+        pair.b.performed(pair.b.requests.popleft())
+    assert [event.by_peer for event in events if isinstance(event, Released)] == [True]
 
 
 def test_a_rejection() -> None:
