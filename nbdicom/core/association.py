@@ -166,7 +166,6 @@ class AssociationCore:
         self.get_buffer = self.upper_layer.get_buffer
         self.buffer_updated = self.upper_layer.buffer_updated
         self.data_to_send = self.upper_layer.data_to_send
-        self.has_data_to_send = self.upper_layer.has_data_to_send
         self.deadline = self.upper_layer.deadline
 
     # --------------------------------------------------------------------------- bytes and time

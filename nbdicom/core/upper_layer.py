@@ -191,7 +191,7 @@ class UpperLayer:
         if self._payload:
             self._take_p_data, self._p_data = p_data, self._keep_p_data
         self._rq: p.AAssociateRQ | None = None
-        self.out: list[bytes] = []  #: what `data_to_send` will give
+        self.out: list[bytes] = []  #: what `data_to_send` will give; asked after every PDU, nearly always in vain
         self._indications: list[Indication] = []
         self._window = bytearray(_FIRST_WINDOW)
         self._view = memoryview(self._window)
@@ -528,10 +528,6 @@ class UpperLayer:
         """What the peer or the machine has said since the last call."""
         said, self._indications = self._indications, []
         return said
-
-    def has_data_to_send(self) -> bool:
-        """Whether `data_to_send` would give something; asked after every PDU, nearly always in vain."""
-        return bool(self.out)
 
     def data_to_send(self) -> list[bytes]:
         """Whole control PDUs to be sent now; they may go between two P-DATA-TF of a message, never inside one."""
