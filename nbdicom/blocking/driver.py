@@ -125,14 +125,20 @@ class Driver(Wire):
             self.close()
 
     def release(self, timeout: float | None = None) -> None:
-        """Release in order, or abort if the peer does not agree in time; nothing if it is over already."""
+        """Release in order, or abort if the peer does not agree in time; nothing if it is over already.
+
+        *timeout* is in seconds, instead of `Timeouts.release`; a handler at work in another thread has as long to end before.
+        """
         if self.closed:
             return
+        limit = self.timeouts.release if timeout is None else timeout
         try:
             if self.core.is_established:
                 self.settle_abandoned()
-                self._perform_requests()  # what the peer has asked can only be answered before (PS3.8 7.2.2)
-            limit = self.timeouts.release if timeout is None else timeout
+                # What the peer has asked can only be answered before (PS3.8 7.2.2).  Who reads performs.
+                self._perform_requests()
+                if self._depth and self._reader != threading.get_ident():
+                    self.wait_until_served(limit)
             until = time.monotonic() + limit
             # What another thread is sending is sent to its end: no data follow an A-RELEASE-RQ (PS3.8 7.2).
             if self._message_lock.acquire(timeout=limit):

@@ -71,8 +71,8 @@ class Unserved:
                     reason_diag=_LOCAL_LIMIT_EXCEEDED,
                 )
             )
-        if core.has_data_to_send():
-            self._connection.send(b"".join(core.data_to_send()))
+        if waiting := core.data_to_send():
+            self._connection.send(b"".join(waiting))
             self._connection.shutdown(socket.SHUT_WR)
             self._last_word, self.until = True, time.monotonic() + _LINGER
         return core.close_transport

@@ -27,7 +27,7 @@ from nbdicom.core.events import Aborted, Accepted, Disconnected, Established, Re
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Negotiation, conclude
 from nbdicom.core.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, abort_in_words, reject_in_words
-from nbdicom.core.quirks import quirks_of_command
+from nbdicom.core.quirks import quirks_of_command, quirks_of_message
 from nbdicom.core.streams import Buffer, DataSource, MemoryBudget
 from nbdicom.core.trace import MessageReceived, MessageSent, Trace, TraceEvent
 from nbdicom.core.upper_layer import (
@@ -37,7 +37,6 @@ from nbdicom.core.upper_layer import (
     Indication,
     PAbortIndication,
     ReleaseConfirmation,
-    ReleaseIndication,
     Role,
     UpperLayer,
 )
@@ -170,7 +169,6 @@ class AssociationCore:
         self.get_buffer = self.upper_layer.get_buffer
         self.buffer_updated = self.upper_layer.buffer_updated
         self.data_to_send = self.upper_layer.data_to_send
-        self.has_data_to_send = self.upper_layer.has_data_to_send
         self.deadline = self.upper_layer.deadline
 
     # --------------------------------------------------------------------------- bytes and time
@@ -331,22 +329,35 @@ class AssociationCore:
                 self._over(_aborted_by_us(said.error, self.negotiation is not None))
             else:
                 self._over(_connection_lost(self.negotiation is not None), by_peer=True)
-        else:
-            waiting = (self.requests or self._performing) and not self.invoked
-            if isinstance(said, ReleaseIndication) and self.state is _STA8 and waiting:
-                # What was asked before is answered before (AR-7), as far as it has an end: long answers are cut short.
-                # One that waits for an answer of the peer (of a C-GET) has none: in Sta7 the peer may send no P-DATA.
-                self._release_waits = True
-                for received in self._performing.values():
-                    received.cancelled = True
-                return
-            # Requestor's side of a collision answers first; the acceptor's waits for the confirmation (PS3.8 7.2.2).
-            if self.state in (Sta.STA8, Sta.STA9, Sta.STA12):
+        elif isinstance(said, ReleaseConfirmation):
+            if self.state is Sta.STA12:  # a collision: the acceptor's side answers last (PS3.8 7.2.2)
                 self.upper_layer.a_release_response()
-            if isinstance(said, ReleaseConfirmation):
-                self._over(AssociationReleased("the association is released", hint=_ANOTHER))
-            elif not said.collision:
-                self._over(AssociationReleased("the peer released the association", hint=_ANOTHER), by_peer=True)
+            elif self.state is not _STA1:
+                return  # what came in the same read has disrupted it, and is told next
+            self._over(AssociationReleased("the association is released", hint=_ANOTHER))
+        elif said.collision:
+            if self.state is Sta.STA9:  # the requestor's side answers first
+                self.upper_layer.a_release_response()
+        elif self.state is _STA8:  # else it has been disrupted, as above
+            self._release_indicated()
+
+    def _release_indicated(self) -> None:
+        """The peer asks for the release, and gets it when what it asked before is answered (AR-7).
+
+        That is as far as it has an end: long answers are cut short.  One that waits for an answer of the peer (of a C-GET)
+        has none: in Sta7 the peer may send no P-DATA.
+        """
+        if (self.requests or self._performing) and not self.invoked:
+            self._release_waits = True
+            for received in self._performing.values():
+                received.cancelled = True
+        else:
+            self._released()
+
+    def _released(self) -> None:
+        self._release_waits = False
+        self.upper_layer.a_release_response()
+        self._over(AssociationReleased("the peer released the association", hint=_ANOTHER), by_peer=True)
 
     def _confirmed(self, answer: AAssociateAC | AAssociateRJ) -> None:
         assert self._rq is not None
@@ -400,6 +411,8 @@ class AssociationCore:
         self.messages += 1
         if self._trace is not None:
             self._trace(MessageReceived(self._clock(), received.context.context_id, message))
+            for text in quirks_of_message(received, by_requestor=self.upper_layer.role is Role.ACCEPTOR):
+                self._quirk(text)
         if isinstance(message, Response):
             self._response_received(received, message)
         elif isinstance(message, CCancelRQ):
@@ -586,9 +599,7 @@ class AssociationCore:
         if isinstance(received.message, Request) and self._performing.get(received.message.message_id) is received:
             del self._performing[received.message.message_id]
         if self._release_waits and not self.requests and not self._performing and self.state is _STA8:
-            self._release_waits = False
-            self.upper_layer.a_release_response()
-            self._over(AssociationReleased("the peer released the association", hint=_ANOTHER))
+            self._released()
 
 
 def _aborted_by_us(error: RemoteProtocolError, established: bool) -> AssociationAborted:

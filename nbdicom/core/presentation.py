@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 MAX_CONTEXTS = 128  #: odd context IDs 1 to 255 (PS3.8 9.3.2.2)
+_ACCEPTANCE = ContextResult.ACCEPTANCE
 DEFAULT_MAXIMUM_LENGTH = 16_384  #: assumed where a peer does not say (it shall, PS3.8 D.1)
 
 
@@ -204,7 +205,7 @@ class NegotiatedContext(OfFields):
     @property
     def accepted(self) -> bool:
         """True if data may be exchanged in this context."""
-        return self.result == ContextResult.ACCEPTANCE and self.transfer_syntax is not None
+        return self.result == _ACCEPTANCE and self.transfer_syntax is not None
 
     @property
     def result_in_words(self) -> str:

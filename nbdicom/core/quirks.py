@@ -10,15 +10,36 @@ from collections.abc import Iterator
 from struct import Struct
 
 from nbdicom.core import pdu as p
-from nbdicom.core.command import COMMAND_ELEMENTS
+from nbdicom.core.command import (
+    COMMAND_ELEMENTS,
+    CCancelRQ,
+    CEchoRQ,
+    CEchoRSP,
+    CFindRQ,
+    CFindRSP,
+    CGetRQ,
+    CMoveRQ,
+    CStoreRQ,
+    CStoreRSP,
+    NDeleteRQ,
+    NDeleteRSP,
+    NEventReportRQ,
+    NGetRQ,
+    NSetRQ,
+    Request,
+)
+from nbdicom.core.dimse import Received
 from nbdicom.uids import UID
 
-__all__ = ["quirks_of_command", "quirks_of_pdu"]
+__all__ = ["quirks_of_command", "quirks_of_message", "quirks_of_pdu"]
 
 _ELEMENT = Struct("<HHI")
 #: Made by the codec itself.
 _OTHERS = {0x0000: ("group length", "UL"), 0x0100: ("Command Field", "US"), 0x0800: ("Command Data Set Type", "US")}
 _ONE = {"US": 2, "UL": 4}
+#: Messages that always have a data set, and those that never have one (PS3.7 9.3, 10.3).
+_WITH_DATA_SET = (CStoreRQ, CFindRQ, CGetRQ, CMoveRQ, NSetRQ)
+_WITHOUT = (CEchoRQ, CEchoRSP, CStoreRSP, CCancelRQ, NGetRQ, NDeleteRQ, NDeleteRSP)
 
 
 def quirks_of_command(raw: bytes | bytearray) -> Iterator[str]:
@@ -64,6 +85,24 @@ def _of_element(element: int, value: bytes) -> Iterator[str]:
 def _is_title(value: bytes) -> bool:
     text = value.decode("latin-1").strip(" ")
     return 0 < len(text) <= 16 and all(" " <= c <= "~" and c != "\\" for c in text)
+
+
+def quirks_of_message(received: Received, *, by_requestor: bool) -> Iterator[str]:
+    """The peculiarities of a message that has come whole, from the side that requested the association or from the other."""
+    message, context = received.message, received.context
+    if isinstance(message, Request):
+        as_scu = not isinstance(message, NEventReportRQ)
+        if not (context.scu_role if by_requestor is as_scu else context.scp_role):  # both are the requestor's
+            role = "SCU" if as_scu else "SCP"
+            yield (
+                f"sends a {message.name} as {role} of {context.abstract_syntax.name}, which was not agreed (PS3.7 D.3.3.4)"
+            )
+    has_data = received.data is not None or received.sink is not None or received.sink_error is not None
+    if has_data and isinstance(message, _WITHOUT):
+        yield f"sends a {message.name} with a data set"
+    pending = isinstance(message, CFindRSP) and message.status.is_pending
+    if not has_data and received.refused is None and (pending or isinstance(message, _WITH_DATA_SET)):
+        yield f"sends a {message.name} without a data set"
 
 
 def quirks_of_pdu(received: p.PDU, whole: bytes) -> Iterator[str]:

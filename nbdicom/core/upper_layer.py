@@ -191,7 +191,7 @@ class UpperLayer:
         if self._payload:
             self._take_p_data, self._p_data = p_data, self._keep_p_data
         self._rq: p.AAssociateRQ | None = None
-        self.out: list[bytes] = []  #: what `data_to_send` will give
+        self.out: list[bytes] = []  #: what `data_to_send` will give; asked after every PDU, nearly always in vain
         self._indications: list[Indication] = []
         self._window = bytearray(_FIRST_WINDOW)
         self._view = memoryview(self._window)
@@ -427,6 +427,8 @@ class UpperLayer:
         try:
             self._p_data(self._context_id, self._header, view, end)
         except RemoteProtocolError as error:
+            if self.state is _STA13:
+                return True  # what came before in this read had ended it, and was only heard now
             self._invalid(error)
             return False
         return True
@@ -528,10 +530,6 @@ class UpperLayer:
         said, self._indications = self._indications, []
         return said
 
-    def has_data_to_send(self) -> bool:
-        """Whether `data_to_send` would give something; asked after every PDU, nearly always in vain."""
-        return bool(self.out)
-
     def data_to_send(self) -> list[bytes]:
         """Whole control PDUs to be sent now; they may go between two P-DATA-TF of a message, never inside one."""
         out, self.out = self.out, []
@@ -582,9 +580,9 @@ class UpperLayer:
             self._indications.append(PAbortIndication(error))
 
     def a_p_abort(self, error: RemoteProtocolError) -> None:
-        """Abort as the service provider (source 2): the peer does not go on (PS3.8 7.4, 9.3.8).
+        """Abort as the service provider (source 2), which cannot go on (PS3.8 7.4, 9.3.8).
 
-        Table 9-10 knows no timer but ARTIM.  What it has for a provider that cannot go on is the action of Evt19.
+        Table 9-10 knows no timer but ARTIM, and no negotiation that leaves nothing.  What it has is the action of Evt19.
         """
         self._fire(Evt.EVT19, error)
 

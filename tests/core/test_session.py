@@ -15,6 +15,7 @@ from nbdicom.core.dimse import Received
 from nbdicom.core.machine import Sta
 from nbdicom.core.negotiation import Proposal, Support, context_of, negotiate, propose
 from nbdicom.core.streams import BytesSource
+from nbdicom.core.trace import Quirk, Released
 from nbdicom.core.upper_layer import WINDOW, Role, UpperLayer
 from nbdicom.errors import (
     AssociationAborted,
@@ -64,10 +65,12 @@ def feed(core: AssociationCore | UpperLayer, data: bytes) -> None:
 class Pair:
     """A requestor and an acceptor; `exchange` carries their bytes until nobody has any."""
 
-    def __init__(self, *, window: int = 1, lengths: tuple[int, int] = (131_072, 131_072), **limits: int) -> None:
+    def __init__(
+        self, *, window: int = 1, lengths: tuple[int, int] = (131_072, 131_072), trace: Any = None, **limits: int
+    ) -> None:
         self.clock = Clock()
         self.sinks: list[Sink] = []
-        options: Any = {"clock": self.clock, "artim": 30.0}
+        options: Any = {"clock": self.clock, "artim": 30.0, "trace": trace}
         self.a = AssociationCore(Role.REQUESTOR, limits=Limits(max_length_received=lengths[0], **limits), **options)
         self.b = AssociationCore(
             Role.ACCEPTOR, limits=Limits(max_length_received=lengths[1], **limits), open_sink=self.sink, **options
@@ -254,12 +257,43 @@ def test_a_negotiation_that_leaves_nothing_is_aborted_for_what_it_is(announces: 
     else:
         core = pair.a
         core.data_to_send()
-        feed(core, changed(negotiate(pair.rq, pair.support)[0]))
+        feed(core, changed(negotiate(pair.rq, pair.support)[0]) + pdv(ECHO_ID, 3, ECHO))  # which is ignored (AA-6)
     assert core.data_to_send() == [p.encode_pdu(p.AAbort(source=2, reason_diag=6))]
     assert isinstance(core.error, AssociationAborted) and "maximum length 3" in str(core.error)
     assert (core.error.source, core.error.reason_diag) == (2, 6) and core.state is Sta.STA13
     core.break_off(RemoteProtocolError("too late", rule="PS3.8 9.3"))
     assert core.data_to_send() == []
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (p.encode_pdu(p.AAbort(source=2, reason_diag=2)), "the peer aborted the association: service-provider (2)"),
+        (p.encode_pdu(p.PDataTF(items=())), "P-DATA-TF in Sta8"),
+        (p.encode_pdu(p.AReleaseRQ()), "A-RELEASE-RQ in Sta8"),
+        (b"GET / HTTP/1.1", "unknown type 47H"),
+    ],
+    ids=["A-ABORT", "P-DATA-TF", "A-RELEASE-RQ", "no PDU"],
+)
+def test_a_release_that_is_disrupted_in_the_same_segment_is_none(after: bytes, words: str) -> None:
+    """It has not been answered when the next PDU ends it (PS3.8 7.2.2, Table 9-10, Sta8)."""
+    pair = Pair().associate()
+    feed(pair.a, p.encode_pdu(p.AReleaseRQ()) + after)
+    assert isinstance(pair.a.error, AssociationAborted) and words in str(pair.a.error)
+    assert not any(data[0] == p.AReleaseRP.pdu_type for data in pair.a.data_to_send())
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after an answer"])
+def test_a_trace_tells_who_released(waits: bool) -> None:
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    if waits:
+        pair.invoke(ECHO_ID, c.CEchoRQ())
+    events.clear()
+    feed(pair.b, p.encode_pdu(p.AReleaseRQ()))
+    if waits:
+        pair.b.performed(pair.b.requests.popleft())
+    assert [event.by_peer for event in events if isinstance(event, Released)] == [True]
 
 
 def test_a_rejection() -> None:
@@ -514,6 +548,41 @@ def test_a_cancel_with_a_data_set_costs_nothing() -> None:
         feed(pair.b, pdv(FIND_ID, 3, cancel) + pdv(FIND_ID, 2, bytes(600)))
     pair.invoke(FIND_ID, c.CFindRQ(affected_sop_class_uid=UID("1.2")), bytes(600))
     assert pair.b.requests[0].sink_error is None and pair.b.requests[0].data == bytes(600)
+
+
+@pytest.mark.parametrize(
+    ("context_id", "message", "data", "words"),
+    [
+        (ECHO_ID, c.CEchoRQ(message_id=1), None, ""),
+        (ECHO_ID, c.CEchoRQ(message_id=1), b"data", "a C-ECHO-RQ with a data set"),
+        (FIND_ID, c.CCancelRQ(message_id_being_responded_to=1), b"data", "a C-CANCEL-RQ with a data set"),
+        (FIND_ID, c.CFindRQ(message_id=1, affected_sop_class_uid=UID("1.2")), b"data", ""),
+        (FIND_ID, c.CFindRQ(message_id=1, affected_sop_class_uid=UID("1.2")), None, "a C-FIND-RQ without a data set"),
+        (STORE_ID, replace(store(), message_id=1), b"data", ""),
+        (STORE_ID, replace(store(), message_id=1), None, "a C-STORE-RQ without a data set"),
+        (STORE_ID, c.NEventReportRQ(message_id=1, affected_sop_class_uid=CT, affected_sop_instance_uid=UID("1.2"),
+                                    event_type_id=1), None, "N-EVENT-REPORT-RQ as SCP of CT Image Storage, which was not"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_to_a_message_is_told(
+    context_id: int, message: c.Message, data: bytes | None, words: str
+) -> None:
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    sent = pdv(context_id, 3, c.encode_command(message, data_set=data is not None))
+    feed(pair.b, sent + (b"" if data is None else pdv(context_id, 2, data)))
+    told = [event.text for event in events if isinstance(event, Quirk)]
+    assert pair.b.is_established and len(told) == bool(words) and words in "".join(told)
+
+
+def test_a_request_in_a_role_that_was_not_agreed_is_told_and_served() -> None:
+    """An SCP of C-GET that did not answer the role selection, say, and sends its C-STOREs all the same."""
+    events: list[Any] = []
+    pair = Pair(trace=events.append).associate()
+    pair.write(pair.b, pair.b.send(STORE_ID, store(), BytesSource(b"data"), Invocation()))
+    pair.exchange()
+    (told,) = [event.text for event in events if isinstance(event, Quirk)]
+    assert "C-STORE-RQ as SCU of CT Image Storage, which was not agreed" in told and pair.a.requests
 
 
 def test_late_responses_of_an_abandoned_operation_are_dropped() -> None:

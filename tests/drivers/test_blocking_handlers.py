@@ -66,6 +66,38 @@ def test_what_the_peer_has_asked_is_answered_before_the_release() -> None:
         assert isinstance(association._driver.core.error, AssociationReleased)
 
 
+def test_what_another_thread_is_answering_is_answered_before_the_release() -> None:
+    established, asked, answers = threading.Event(), threading.Event(), threading.Event()
+
+    def script(wire: Wire) -> None:
+        assert established.wait(LIMIT)
+        wire.send(echo_rq(9))
+        assert wire.request(CEchoRSP).message.message_id_being_responded_to == 9
+        wire.released()
+
+    def echo(request: EchoRequest) -> int:
+        asked.set()
+        assert answers.wait(LIMIT)
+        return 0x0000
+
+    with Scripted(script) as acceptor:
+        association = dial(acceptor.address, handlers=Handlers(echo=echo))
+        listener = threading.Thread(target=association.listen)
+        listener.start()
+        established.set()
+        assert asked.wait(LIMIT)
+        driver = association._driver
+        releasing = threading.Thread(target=association.release)
+        releasing.start()
+        with driver._lock:
+            while not driver._waiting and driver.core.is_established:
+                driver._arrived.wait(0.001)
+        answers.set()
+        for thread in (listener, releasing):
+            thread.join(LIMIT)
+        assert isinstance(driver.core.error, AssociationReleased)
+
+
 def test_an_interrupt_while_listening_leaves_the_association_usable() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
