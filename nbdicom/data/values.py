@@ -10,7 +10,7 @@ from functools import lru_cache
 from struct import calcsize, unpack
 from typing import Any, NamedTuple
 
-from nbdicom.data.elements import CHARACTER_SET, tag_text
+from nbdicom.data.elements import CHARACTER_SET
 from nbdicom.data.unseen import unseen
 from nbdicom.errors import DataSetError
 from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
@@ -37,7 +37,7 @@ def plan_of(tag: int) -> Plan:
     """The plan of a tag; ``gggg,eeee`` is the name of one that the dictionary does not know."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-    name = keyword_for_tag(tag) or tag_text(tag)
+    name = keyword_for_tag(tag) or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
     try:
         return Plan(name, dictionary_VR(tag)[:2])  # "US or SS" is read as its first
     except KeyError:
