@@ -20,7 +20,7 @@ from pacs_requests import (
 from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
 from nbdicom.operations.requests import Refuse
-from nbdicom.pacs import Pacs, query
+from nbdicom.pacs import Pacs
 
 # Two patients; the first has two studies, the first of these two series with three and one instances.
 CONTENT = [
@@ -416,6 +416,8 @@ def test_what_comes_after_a_limited_answer_is_seen(tmp_path):
 
 
 def test_matches_are_made_while_they_are_taken(handlers, monkeypatch):
+    from nbdicom.pacs import query
+
     answer, made_so_far = query._answer, []
     monkeypatch.setattr(query, "_answer", lambda plan, row: made_so_far.append(row) or answer(plan, row))
     matches = handlers.find(find_request("IMAGE"))
