@@ -1,8 +1,8 @@
-"""What is known of value representations without a data dictionary (PS3.5 section 6.2)."""
+"""What is known of tags and value representations without a data dictionary (PS3.5 sections 6.2 and 7)."""
 
 from __future__ import annotations
 
-__all__ = ["ENCODED", "INTEGERS", "NUMBERS", "SINGLE_TEXT", "TEXT"]
+__all__ = ["ENCODED", "INTEGERS", "NUMBERS", "SINGLE_TEXT", "TEXT", "is_private_creator", "tag_text"]
 
 #: The formats of binary numbers, for `struct`.
 NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "HH"}
@@ -14,3 +14,17 @@ INTEGERS = {
 SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  #: one value: a backslash is a character there
 ENCODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  #: in the Specific Character Set (PS3.5 6.1.2.3)
 TEXT = SINGLE_TEXT | ENCODED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
+
+
+def tag_text(tag: int) -> str:
+    """A tag as ``gggg,eeee``, which is the name of an attribute that has no keyword.
+
+    >>> tag_text(0x00091001)
+    '0009,1001'
+    """
+    return f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+
+
+def is_private_creator(tag: int) -> bool:
+    """Whether the element reserves a block of private ones for a maker (PS3.5 7.8.1)."""
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF

@@ -16,7 +16,7 @@ from nbdicom.uids import transfer_syntax as registered
 __all__ = [
     "CHARACTER_SET", "EXPLICIT_HEAD", "IMPLICIT_HEAD", "ITEM", "ITEM_END", "LONG", "LONG_VRS", "MOST_TOGETHER",
     "SEQUENCE_END", "UNDEFINED", "Buffer", "decode_elements", "element_head", "elements_of", "opened", "sequence_items",
-    "tag_text", "undefined_end",
+    "undefined_end",
 ]  # fmt: skip
 
 Buffer = bytes | bytearray | memoryview
@@ -33,15 +33,6 @@ _BIG_ENDIAN_HEAD = Struct(">HH2sH")
 LONG = Struct("<I")
 #: VRs with a length of four bytes (PS3.5 7.1.2)
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-
-
-def tag_text(tag: int) -> str:
-    """A tag as ``gggg,eeee``, which is the name of an attribute that has no keyword.
-
-    >>> tag_text(0x00091001)
-    '0009,1001'
-    """
-    return f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
 
 
 def decode_elements(

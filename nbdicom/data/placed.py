@@ -9,21 +9,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nbdicom.config import Limits
-from nbdicom.data.elements import (
-    CHARACTER_SET,
-    ITEM,
-    ITEM_END,
-    SEQUENCE_END,
-    UNDEFINED,
-    element_head,
-    tag_text,
-    undefined_end,
-)
+from nbdicom.data.elements import CHARACTER_SET, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, element_head, undefined_end
 from nbdicom.data.values import Charset, plan_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
+from nbdicom.vr import is_private_creator, tag_text
 
-__all__ = ["PlacedElement", "is_private_creator", "placed_elements"]
+__all__ = ["PlacedElement", "placed_elements"]
 
 _LIMITS = Limits()
 
@@ -161,11 +153,6 @@ class _Walk:
             yield PlacedElement(position, value, end, depth, tag, "OB" if bulk else "", _keyword(tag), shown)
             yield from inside
             position = end
-
-
-def is_private_creator(tag: int) -> bool:
-    """Whether the element reserves a block of private ones for a maker (PS3.5 7.8.1)."""
-    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 def _implicit_vr(tag: int, known: str) -> str:

@@ -11,10 +11,10 @@ from struct import calcsize, unpack
 from typing import Any, NamedTuple
 
 from nbdicom.config import Limits
-from nbdicom.data.elements import CHARACTER_SET, tag_text
+from nbdicom.data.elements import CHARACTER_SET
 from nbdicom.data.unseen import unseen
 from nbdicom.errors import DataSetError
-from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT
+from nbdicom.vr import ENCODED, NUMBERS, SINGLE_TEXT, TEXT, tag_text
 
 __all__ = [
     "GB_2312", "Charset", "Plan", "check_character_set", "check_count", "dictionary_vr", "encodings_of", "extended_text",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbdicom import privacy
-from nbdicom.data.elements import tag_text
 from nbdicom.notebook.controls import Panel, html, text, widgets
 from nbdicom.table import Table, counted
+from nbdicom.vr import tag_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset

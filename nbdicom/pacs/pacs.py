@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from nbdicom.address import addresses_of, is_loopback, join_address, plain_address, split_address
+from nbdicom.address import join_address, split_address
 from nbdicom.blocking.interrupt import look_up
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.extended import QueryOptions, RetrieveOptions
@@ -29,6 +29,7 @@ from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import FindRequest, RetrieveRequest, StorableInstance, StoreRequest
 from nbdicom.pacs.added import Added, flatten, row_of
 from nbdicom.pacs.archive import Archive
+from nbdicom.pacs.callers import Callers
 from nbdicom.pacs.durability import Durability
 from nbdicom.pacs.query import MODELS, find
 from nbdicom.pacs.repair import Scrubbed
@@ -147,7 +148,7 @@ class Pacs(Tabular):
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
         self.report_pauses = tuple(report_pauses)
-        self.allow = {title.strip(" "): _address(title, where) for title, where in (allow or {}).items()}
+        self._callers = Callers(allow or {}, host=host, any_calling=any_calling, any_host=any_host)
         self._notify = tuple(notify_steps), tuple(notify_availability)
         self._window = window
         self._tls, self._move_tls = tls, move_tls
@@ -155,8 +156,6 @@ class Pacs(Tabular):
         self._on_stored = on_stored
         self._requested = (host, port)
         self._any_called = any_called
-        self._any_calling = any_calling
-        self._any_host = any_host
         self._root = None if root is None else Path(root).expanduser().absolute()
         self._temporary: Path | None = None
         self._removal: weakref.finalize[..., Pacs] | None = None
@@ -207,7 +206,7 @@ class Pacs(Tabular):
             host=host,
             port=port,
             any_called=self._any_called,
-            calling=self._is_welcome,
+            calling=self._callers.welcomes,
             window=self._window,
             tls=self._tls,
             timeouts=self.timeouts,
@@ -215,7 +214,11 @@ class Pacs(Tabular):
         )
 
         def recipients() -> list[Association]:
-            return [one for one in server.associations if self._is_at_home(one)]
+            return [
+                one
+                for one in server.associations
+                if self._callers.is_at_home(one.negotiation.calling_ae_title, split_address(one.peer)[0])
+            ]
 
         try:
             server.start()
@@ -279,6 +282,15 @@ class Pacs(Tabular):
     def associations(self) -> list[Association]:
         """The associations that are established now."""
         return [] if self._server is None else self._server.associations
+
+    @property
+    def allow(self) -> dict[str, tuple[str, int]]:
+        """AE title to host and port; what is put there holds from then on."""
+        return self._callers.allow
+
+    @allow.setter
+    def allow(self, allow: dict[str, tuple[str, int]]) -> None:
+        self._callers.allow = allow
 
     @property
     def host(self) -> str:
@@ -398,30 +410,6 @@ class Pacs(Tabular):
             n_action=workflow.n_action,
         )
 
-    @property
-    def _is_local(self) -> bool:
-        return is_memory(self.host) or is_loopback(self.host)
-
-    def _is_welcome(self, calling_ae_title: str, host: str) -> bool:
-        """A title alone proves nothing: it has to come from its host, too."""
-        title = calling_ae_title.strip(" ")
-        if self._any_calling or (title and self._is_local):
-            return True
-        return title in self.allow and self._is_its_host(title, host)
-
-    def _is_at_home(self, association: Association) -> bool:
-        """Whether reports for the title of an association may go there: not where it has an address, and this is none of it.
-
-        Where any title may call, else anybody could take the reports of another.  They go to the address then.
-        """
-        title = association.negotiation.calling_ae_title
-        if title not in self.allow or self._is_local:
-            return True
-        return self._is_its_host(title, split_address(association.peer)[0])
-
-    def _is_its_host(self, title: str, host: str) -> bool:
-        return self._any_host or plain_address(host) in addresses_of(self.allow[title][0])
-
     # --------------------------------------------------------------------------- content
 
     def add(self, *sources: Any) -> Added:
@@ -536,18 +524,13 @@ class Pacs(Tabular):
             ("address", f"{self.address} ({'running' if self.running else 'not running'})"),
             ("folder", f"{self._root}" if self._root else f"{self._temporary or ''} (temporary)".strip()),
             ("durability", self.durability),
-            ("callers", self._callers()),
+            ("callers", str(self._callers)),
             *((f"C-MOVE to {title}", join_address(host, port)) for title, (host, port) in self.allow.items()),
         ]
         if self._archive is not None:
             rows += [(name, str(count)) for name, count in self.counts().items()]
             rows += [("worklist entries", str(len(self.worklist))), ("workitems", str(len(self.workitems)))]
         return Table(f"PACS {self.ae_title}", ("what", "value"), rows)
-
-    def _callers(self) -> str:
-        if self._any_calling or self._is_local:
-            return "any AE title"
-        return ", ".join(self.allow) or "nobody: give allow={...} or any_calling=True"
 
     def __repr__(self) -> str:
         state = "running" if self.running else "not running"
@@ -585,12 +568,3 @@ def demo_pacs(**kwargs: Any) -> Pacs:
     except BaseException:
         pacs.stop()
         raise
-
-
-def _address(title: str, where: str | tuple[str, int]) -> tuple[str, int]:
-    if problem := title_problem(title):
-        raise PacsError(f"AE title {title!r} {problem} [PS3.5 6.2]")
-    try:
-        return split_address(where)
-    except ValueError:
-        raise PacsError(f"the address of {title} is {where!r}", hint='write it as "host:port"') from None

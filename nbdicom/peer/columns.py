@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbdicom.data.elements import tag_text
 from nbdicom.peer.notices import UndecodableValues, notify
 from nbdicom.peer.query import Attribute
+from nbdicom.vr import tag_text
 
 __all__ = ["as_sent", "parse_column"]
 

@@ -17,13 +17,11 @@ from typing import Any
 from nbdicom import privacy
 from nbdicom.config import Limits
 from nbdicom.core.extended import QueryOptions
-from nbdicom.data.elements import tag_text
-from nbdicom.data.placed import is_private_creator
 from nbdicom.errors import QueryError
 from nbdicom.peer.values import values_of, wire
 from nbdicom.table import Table, Tabular
 from nbdicom.uids import UID
-from nbdicom.vr import SINGLE_TEXT
+from nbdicom.vr import SINGLE_TEXT, is_private_creator, tag_text
 
 __all__ = [
     "LEVEL_OF_KEY",

@@ -22,6 +22,7 @@ from nbdicom.table import Table, Tabular, printable
 from nbdicom.trace.page import page
 from nbdicom.trace.words import field_name, value_in_words
 from nbdicom.uids import UID
+from nbdicom.vr import is_private_creator
 
 if TYPE_CHECKING:
     import pandas
@@ -503,8 +504,6 @@ def _element_field(element: PlacedElement, data: bytes, parts: tuple[Field, ...]
 
 def _nameless(tag: int) -> str:
     """What an element is of which no dictionary has the keyword."""
-    from nbdicom.data.placed import is_private_creator
-
     return "Private creator" if is_private_creator(tag) else "Private" if tag >> 16 & 1 else "Unknown"
 
 

@@ -284,8 +284,6 @@ def _instead() -> Iterator[AcceptorCase]:
 
 # ------------------------------------------------------------------------------- instead of a C-ECHO-RSP (Sta6)
 
-BARE, ANNOUNCING = 0x0101, 0x0001
-
 
 def _echo_rsp(call: Call, *, data: bool = False) -> bytes:
     """The command set of the response that is due."""

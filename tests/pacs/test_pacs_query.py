@@ -428,9 +428,13 @@ def test_what_comes_after_a_limited_answer_is_seen(tmp_path):
         assert len(find(handlers, "STUDY", StudyInstanceUID="2.1")[0]) == 1
 
 
-def test_matches_are_made_while_they_are_taken(handlers):
+def test_matches_are_made_while_they_are_taken(handlers, monkeypatch):
+    from nbdicom.pacs import query
+
+    answer, made_so_far = query._answer, []
+    monkeypatch.setattr(query, "_answer", lambda plan, row: made_so_far.append(row) or answer(plan, row))
     matches = handlers.find(find_request("IMAGE"))
-    next(matches)
+    assert len(next(matches)) == len(made_so_far) == 1  # and there are more
     store(handlers, made(7, SOPInstanceUID="1.2.1.9", SeriesInstanceUID="1.2.1", StudyInstanceUID="1.2"))  # not blocked
     matches.close()
     matches.close()

@@ -12,6 +12,7 @@ from nbdicom.core.extended import QueryOptions, RetrieveOptions
 from nbdicom.core.negotiation import PresentationContext, Proposal, negotiate, propose
 from nbdicom.errors import PacsError
 from nbdicom.pacs import Pacs, demo_pacs
+from nbdicom.pacs.callers import Callers
 from nbdicom.pacs.workflow.services import SERVED
 from nbdicom.peer import Peer
 from nbdicom.peer.notices import OptionsNotAgreed
@@ -187,8 +188,9 @@ def test_views(tmp_path):
     ],
 )
 def test_who_is_welcome(kwargs, title, welcome):
-    assert Pacs(**kwargs)._is_welcome(title, "10.1.1.1") is welcome
-    assert Pacs(**kwargs)._is_welcome(title, "::ffff:10.1.1.1") is welcome
+    callers = Callers(**{"allow": {}, "host": "127.0.0.1", "any_calling": False, "any_host": False, **kwargs})
+    assert callers.welcomes(title, "10.1.1.1") is welcome
+    assert callers.welcomes(title, "::ffff:10.1.1.1") is welcome
 
 
 def test_destinations(pacs):

@@ -73,6 +73,18 @@ def test_bytes_are_copied_only_for_who_asks() -> None:
     assert {type(event) for event in seen} >= {*LIFE} - {Rejected, Aborted}
 
 
+@pytest.mark.parametrize(("payload", "sizes"), [(0, (12, 6)), (10, (22, 22))])
+def test_an_observer_says_how_much_of_the_fragments_it_wants(payload: int, sizes: tuple[int, int]) -> None:
+    """Of what comes in without payload the header of the PDU is told alone, before there is any more."""
+    seen: list[Any] = []
+    observer = on((PDUSent, PDUReceived), seen.append, payload=payload)
+    with nd.Server(nd.Handlers(), ae_title="SCP", contexts=["Verification"]) as server:
+        with nd.associate(server.address, called="SCP", contexts=["Verification"], trace=observer) as association:
+            association.echo()
+    sent, received = [event for event in seen if event.pdu_type == 0x04]
+    assert (len(sent.data), len(received.data)) == sizes and min(sent.length, received.length) > 22
+
+
 # ------------------------------------------------------------------------------- observers that fail
 
 
