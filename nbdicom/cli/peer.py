@@ -74,6 +74,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
         if level.strip().upper() == "WORKLIST":
             if asked != QueryOptions() or options.model:
                 raise QueryError("a worklist has one information model, and is asked without options")
+            _flatten(keys, columns)
             frame = peer.worklist(limit=options.limit, columns=columns, parse=parse, **keys)
         else:
             frame = peer.find(
@@ -101,6 +102,17 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
     words = str(problem).replace(WHERE_RESULTS_ARE, "they are printed above")
     print(f"nbdicom: error: {printable(words)}", file=sys.stderr)
     return 1
+
+
+def _flatten(keys: dict[str, Any], columns: list[str]) -> None:
+    """The attributes of the scheduled step are plain keys here; where they are given in its sequence, they become so."""
+    for name in [name for name in keys if attribute(name).keyword == "ScheduledProcedureStepSequence"]:
+        given = keys.pop(name)
+        for keyword, value in (given[0] if isinstance(given, list) else {}).items():
+            if value:
+                keys[keyword] = value
+            else:
+                columns.append(keyword)
 
 
 def _get(peer: Peer, options: argparse.Namespace) -> int:
