@@ -44,6 +44,9 @@ class _Shown(Protocol):
     @property
     def summary(self) -> str: ...
 
+    @property
+    def hints(self) -> tuple[str, ...]: ...
+
     def __bool__(self) -> bool: ...
 
     def to_frame(self) -> pandas.DataFrame: ...
@@ -166,7 +169,10 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
         write_records(records, options.shape, list(map(str, frame.columns)))
     if result:
         return 0
-    print(f"nbdicom: error: {printable(' '.join(result.summary.split()))}", file=sys.stderr)
+    words = " ".join(result.summary.split())
+    if options.shape is not None and result.hints:  # the table has them
+        words += f" -> {'; '.join(result.hints)}"
+    print(f"nbdicom: error: {printable(words)}", file=sys.stderr)
     return 1
 
 

@@ -85,6 +85,7 @@ class PullResult(TransferResult[PulledSeries]):
     folder: Path
     manifest: Path
     answers: tuple[Answer, ...] = ()  #: what the peer said to each request
+    advice: tuple[str, ...] = ()  #: what to try first, where nothing came
 
     _columns: ClassVar[tuple[str, ...]] = (
         "Series Instance UID", "modality", "named", "counted", "here", "new", "state", "message",
@@ -126,7 +127,7 @@ class PullResult(TransferResult[PulledSeries]):
     def _hints(self) -> list[str]:
         if self.ok:
             return []
-        return ["the same call again fetches what is missing, and nothing else"]
+        return [*self.advice, "the same call again fetches what is missing, and nothing else"]
 
     @property
     def summary(self) -> str:

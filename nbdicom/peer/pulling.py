@@ -146,6 +146,7 @@ async def pull(caller: Caller, plan: Plan, *, tries: int, recheck: bool, progres
         folder=plan.folder,
         manifest=files.manifest,
         answers=tuple(answer for result in results for answer in result.answers),
+        advice=tuple(dict.fromkeys(hint for result in results if result.listened for hint in result.hints)),
         provenance=peer.provenance(Level.SERIES, plan.model),
     )
     return caller.hand_over(pulled, stop, f"{counted(pulled.new, 'new instance')} had come")
