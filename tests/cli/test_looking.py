@@ -235,3 +235,18 @@ def test_receive_as_json_and_from_one_title_only(files: Path, tmp_path: Path) ->
     assert len(records) == 2 and {one["calling_ae_title"] for one in records} == {"CT1"}
     assert all(Path(one["path"]).stat().st_size > one["bytes"] for one in records)
     assert "rejected MR1" in told
+
+
+def test_what_nobody_reads_is_received_all_the_same(files: Path, tmp_path: Path) -> None:
+    with receiver("--to", tmp_path / "here") as (process, address):
+        assert process.stdout is not None
+        process.stdout.close()
+        done = nbdicom("store", address, files)
+        assert done.returncode == 0, done.stdout
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+        process.stderr.close()
+        process.stdout = process.stderr = None
+    assert len(list((tmp_path / "here").glob("*.dcm"))) == 2
