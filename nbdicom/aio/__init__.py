@@ -13,7 +13,8 @@ The vocabulary is that of the blocking driver; what waits is awaited, and what g
 ``async for``.  Cancelling a task cancels its operation (C-CANCEL) and leaves the association usable.
 
 The rooms are those of the blocking driver: `transport` (TCP, with TLS or without) and `memory` (neither), `wire`, `driver`,
-`responses`, `association`, `server`; `opening` is what can be awaited or entered, `worker` runs handlers that are plain functions.
+`responses`, `association`, `server`; `opening` is what can be awaited or entered, and `worker` runs handlers that are plain
+functions.
 """
 
 from nbdicom.aio.association import Association, Responses, associate

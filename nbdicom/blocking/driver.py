@@ -127,7 +127,8 @@ class Driver(Wire):
     def release(self, timeout: float | None = None) -> None:
         """Release in order, or abort if the peer does not agree in time; nothing if it is over already.
 
-        *timeout* is in seconds, instead of `Timeouts.release`; a handler at work in another thread has as long to end before.
+        *timeout* is in seconds, instead of `Timeouts.release`; a handler at work in another thread has as long to end
+        before.
         """
         if self.closed:
             return

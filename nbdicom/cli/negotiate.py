@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import fill
 
 from nbdicom.cli.parser import settings_of
 from nbdicom.cli.records import write_records
@@ -16,6 +18,7 @@ from nbdicom.table import counted
 
 __all__ = ["run"]
 
+_WIDTH = 118  #: characters, as of a table
 #: What is proposed where nothing is named: the services of an archive and of an information system, and what archives hold.
 _USUAL: tuple[ContextLike, ...] = (
     *DEFAULT_CONTEXTS,
@@ -32,15 +35,24 @@ def run(options: argparse.Namespace) -> int:
     contexts = [_proposed(text, options.scp) for text in options.context] or list(map(context_of, _USUAL))
     with RemoteEntity(options.peer, **settings_of(options)).associate(contexts) as association:
         negotiation = association.negotiation
-    if options.shape is None:
+    if options.shape is not None:
+        write_records(list(map(_record, negotiation.contexts)), options.shape)
+    elif options.context:
         print(negotiation)
     else:
-        write_records(list(map(_record, negotiation.contexts)), options.shape)
-    refused = len(negotiation.contexts) - len(negotiation.accepted)
+        # A table of all that a peer does not have would hide what it has.
+        print(replace(negotiation, contexts=negotiation.accepted))
+        refused: dict[str, list[str]] = {}
+        for context in negotiation.contexts:
+            if not context.accepted:
+                refused.setdefault(context.result_in_words, []).append(context.abstract_syntax.name)
+        for words, names in refused.items():
+            print(fill(f"refused, {words}: {'; '.join(dict.fromkeys(names))}", _WIDTH, subsequent_indent="    "))
+    missing = len(negotiation.contexts) - len(negotiation.accepted)
     # Of the usual ones nobody accepts all; whoever names some wants them.
-    if not negotiation.accepted or (options.context and refused):
+    if not negotiation.accepted or (options.context and missing):
         count = counted(len(negotiation.contexts), "presentation context")
-        print(f"nbdicom: error: the peer refused {refused} of {count}", file=sys.stderr)
+        print(f"nbdicom: error: the peer refused {missing} of {count}", file=sys.stderr)
         return 1
     return 0
 

@@ -105,6 +105,9 @@ def _find(sub: argparse.ArgumentParser) -> None:
     _keys(sub, "attribute to match, or only to return where there is no value; may be repeated", "; WORKLIST")
     for name, text in _OPTIONS.items():
         sub.add_argument(f"--{name}", action="store_true", help=f"ask for {text} (extended negotiation)")
+    sub.add_argument(
+        "--charset", metavar="NAME", help="character set of answers that name none, such as ISO_IR 100 or ISO_IR 192"
+    )
     sub.add_argument("--limit", type=_positive, metavar="N", help="stop after N rows (the rest is cancelled)")
     sub.add_argument(
         "--complete",
@@ -311,6 +314,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "identity": identity_of(options),
         "bind": options.bind,
         "timeouts": Timeouts(**dict(options.timeout)),
+        "charset": getattr(options, "charset", None),
     }
 
 

@@ -44,6 +44,9 @@ class _Shown(Protocol):
     @property
     def summary(self) -> str: ...
 
+    @property
+    def hints(self) -> tuple[str, ...]: ...
+
     def __bool__(self) -> bool: ...
 
     def to_frame(self) -> pandas.DataFrame: ...
@@ -74,6 +77,7 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
         if level.strip().upper() == "WORKLIST":
             if asked != QueryOptions() or options.model or options.complete:
                 raise QueryError("a worklist has one information model, and is asked without options")
+            _flatten(keys, columns)
             frame = peer.worklist(limit=options.limit, columns=columns, parse=parse, **keys)
         else:
             frame = peer.find(
@@ -101,6 +105,17 @@ def _find(peer: Peer, options: argparse.Namespace) -> int:
     words = str(problem).replace(WHERE_RESULTS_ARE, "they are printed above")
     print(f"nbdicom: error: {printable(words)}", file=sys.stderr)
     return 1
+
+
+def _flatten(keys: dict[str, Any], columns: list[str]) -> None:
+    """The attributes of the scheduled step are plain keys here; where they are given in its sequence, they become so."""
+    for name in [name for name in keys if attribute(name).keyword == "ScheduledProcedureStepSequence"]:
+        given = keys.pop(name)
+        for keyword, value in (given[0] if isinstance(given, list) else {}).items():
+            if value:
+                keys[keyword] = value
+            else:
+                columns.append(keyword)
 
 
 def _get(peer: Peer, options: argparse.Namespace) -> int:
@@ -154,7 +169,10 @@ def _result(result: _Shown, options: argparse.Namespace) -> int:
         write_records(records, options.shape, list(map(str, frame.columns)))
     if result:
         return 0
-    print(f"nbdicom: error: {printable(' '.join(result.summary.split()))}", file=sys.stderr)
+    words = " ".join(result.summary.split())
+    if options.shape is not None and result.hints:  # the table has them
+        words += f" -> {'; '.join(result.hints)}"
+    print(f"nbdicom: error: {printable(words)}", file=sys.stderr)
     return 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 
 from nbdicom.cli.pacs import ended, served_tls
 from nbdicom.config import Limits
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(file: StoredFile) -> None:
     about = f"{file.calling_ae_title}: {file.sop_class_uid.name}, {file.transfer_syntax.name}, {file.bytes} bytes"
-    print(printable(f"{about}, {file.path}"), flush=True)
+    _say(printable(f"{about}, {file.path}"))
 
 
 def _print_json(file: StoredFile) -> None:
@@ -50,4 +51,10 @@ def _print_json(file: StoredFile) -> None:
         "bytes": file.bytes,
         "path": str(file.path),
     }
-    print(json.dumps(record), flush=True)
+    _say(json.dumps(record))
+
+
+def _say(line: str) -> None:
+    """In one piece, since several associations receive at once; where nobody reads it, things are stored all the same."""
+    with suppress(OSError):
+        print(f"{line}\n", end="", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ def plain(value: Any) -> Any:
     """A cell as JSON knows it; what is missing is None."""
     if isinstance(value, (tuple, list)):
         return [plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, bytes):
         return value.hex()
     if value is None or value != value or str(value) in ("<NA>", "NaT"):
@@ -32,8 +35,6 @@ def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Seq
     CSV has the values as they are, for programs; on a terminal what a peer sent is escaped.
     """
     if shape == "json":
-        import json
-
         text = json.dumps(list(records), ensure_ascii=False, indent=2)
         print(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
         return
@@ -44,5 +45,10 @@ def write_records(records: Sequence[Mapping[str, Any]], shape: str, columns: Seq
     writer = csv.DictWriter(sys.stdout, list(map(seen, names)), lineterminator="\n")
     writer.writeheader()
     for record in records:
-        cells = {name: "\\".join(map(str, v)) if isinstance(v, list) else v for name, v in record.items()}
-        writer.writerow({seen(name): seen(cell) if isinstance(cell, str) else cell for name, cell in cells.items()})
+        cells = {name: "\\".join(map(_cell, v)) if isinstance(v, list) else _cell(v) for name, v in record.items()}
+        writer.writerow({seen(name): seen(cell) for name, cell in cells.items()})
+
+
+def _cell(value: Any) -> str:
+    """An item of a sequence has no form in CSV but that of JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else str(value)

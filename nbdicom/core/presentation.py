@@ -229,6 +229,13 @@ _WHAT_TO_TRY: dict[int, str] = {
 }
 
 
+def _instead(name: str, refused: NegotiatedContext) -> str | None:
+    """Advice for who needs what was refused; a retrieval can be had in another way."""
+    if name.endswith(" - GET") and refused.result == ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
+        return f"{refused.what_to_try}; it may send by C-MOVE: retrieve or pull with listen= (nbdicom pull --listen)"
+    return refused.what_to_try or None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Negotiation(Tabular):
     """The outcome of A-ASSOCIATE as both sides see it.
@@ -329,7 +336,7 @@ class Negotiation(Tabular):
                 f"{name}: refused by {printable(self.called_ae_title)}: {refused.result_in_words}",
                 abstract_syntax=abstract_syntax,
                 refused=refused.result_in_words,
-                hint=_ITS_SYNTAX if encoding and transfer_syntax else refused.what_to_try or None,
+                hint=_ITS_SYNTAX if encoding and transfer_syntax else _instead(name, refused),
             )
         raise NoPresentationContext(
             f"{name}: not among the {len(self.contexts)} presentation contexts of this association",

@@ -5,7 +5,8 @@
 sets, and `placed` tells where everything stands. `part10` knows what a file begins with; `source` turns paths and
 Datasets into instances to be sent, `convert` from one transfer syntax into another where nothing is lost; `sink`
 writes what arrives, `lock` keeps a folder for one of those who write, and `identity` says which instance a file is,
-and whether it still is. pydicom is loaded by the first function that needs it; `unseen` keeps its warnings to itself, since they quote values.
+and whether it still is. pydicom is loaded by the first function that needs it; `unseen` keeps its warnings to itself,
+since they quote values.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ What is asked: `selection` (what a person points at), `query`, `worklist` and `v
 sent.
 
 The verbs stand once for both peers: `report` (echo), `finding` (and `dividing`, where an answer is cut off), `getting`
-(get and move), `receiving` (retrieve), `pulling` and `storing`. `calling` is what they know of who waits, `asking` shares many requests between associations,
-and two know how: `line` in a thread, `awaited_line` in an event loop. `contexts`, `content` and `missing` are what a
-C-GET proposes, what a peer says that it has, and what did not come; `cohort` is the folder of a pull, `progress` the
-bar.
+(get and move), `receiving` (retrieve), `pulling` and `storing`. `calling` is what they know of who waits, `asking`
+shares many requests between associations, and two know how: `line` in a thread, `awaited_line` in an event loop.
+`contexts`, `content` and `missing` are what a C-GET proposes, what a peer says that it has, and what did not come;
+`cohort` is the folder of a pull, `progress` the bar.
 
 The peers: `entity` is where one is and how it is called; `peer` and `transfers` are `Peer`, `awaited` is `AsyncPeer`;
 `commitment`, `procedure_step` and `workitems` are the workflow, `awaited_workflow` the same in an event loop;

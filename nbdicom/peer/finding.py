@@ -301,10 +301,11 @@ class _Answers:
         """What has come, as a DataFrame or as Datasets."""
         if raw:
             return _datasets(self.identifiers, self.peer.charset)
+        about = self.about()  # first: loading pandas is not the time of the peer
         from nbdicom.peer.frames import answer_frame
 
         columns = self.queries[0].columns
-        return answer_frame(self.identifiers, columns, provenance=self.about(), parse=parse, charset=self.peer.charset)
+        return answer_frame(self.identifiers, columns, provenance=about, parse=parse, charset=self.peer.charset)
 
     def about(self) -> dict[str, Any]:
         """The provenance."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdicom.peer.cohort import Kept
-from nbdicom.peer.results import Answer, Failure, TransferResult, named, not_registered, sized
+from nbdicom.peer.results import Answer, Failure, TransferResult, named, sized
 from nbdicom.status import Status
 from nbdicom.table import counted
 
@@ -86,6 +86,7 @@ class PullResult(TransferResult[PulledSeries]):
     manifest: Path
     answers: tuple[Answer, ...] = ()  #: what the peer said to each request
     beside: int = 0  #: instances in the folder that are not of this cohort, of an earlier pull for instance
+    advice: tuple[str, ...] = ()  #: what to try first, where nothing came
 
     _columns: ClassVar[tuple[str, ...]] = (
         "Series Instance UID", "modality", "named", "counted", "here", "new", "state", "message",
@@ -125,8 +126,7 @@ class PullResult(TransferResult[PulledSeries]):
         return plain_frame(records, integers=("bytes",), provenance={**self.provenance, "level": "IMAGE"})
 
     def _hints(self) -> list[str]:
-        hints = [] if self.ok else not_registered(self.answers, self.peer, self.provenance.get("calling"))
-        hints += [] if self.ok else ["the same call again fetches what is missing, and nothing else"]
+        hints = [] if self.ok else [*self.advice, "the same call again fetches what is missing, and nothing else"]
         if self.beside:
             others = "1 instance in the folder is" if self.beside == 1 else f"{self.beside} instances in the folder are"
             hints.append(f"{others} not of this cohort: .paths and .instances() have what is")

@@ -154,6 +154,7 @@ async def _pull(caller: Caller, plan: Plan, tries: int, recheck: bool, progress:
         manifest=files.manifest,
         answers=tuple(answer for result in results for answer in result.answers),
         beside=files.beside({uid for row in rows for uid in (*row.missing, *(kept.sop_instance_uid for kept in row.files))}),
+        advice=tuple(dict.fromkeys(hint for result in results if result.listened for hint in result.hints)),
         provenance=peer.provenance(Level.SERIES, plan.model),
     )
     return caller.hand_over(pulled, stop, f"{counted(pulled.new, 'new instance')} had come")

@@ -350,8 +350,12 @@ class TransferResult(Tabular, Generic[Row]):
             mark_column=self._mark_column,
         )
 
-    def _hints(self) -> list[str]:
+    @property
+    def hints(self) -> tuple[str, ...]:
         """What to try."""
+        return tuple(self._hints())
+
+    def _hints(self) -> list[str]:
         return []
 
     def to_frame(self) -> pandas.DataFrame:

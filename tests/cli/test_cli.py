@@ -208,6 +208,9 @@ def test_move_to_an_unknown_destination_fails(pacs: str, study: str) -> None:
     done = nbdicom("move", pacs, "-k", f"StudyInstanceUID={study}", "--to", "NOWHERE")
     assert done.returncode == 1
     assert "A801H" in one_line(done.stderr)
+    asked = nbdicom("move", pacs, "-k", f"StudyInstanceUID={study}", "--to", "NOWHERE", "--json")
+    assert "must have the AE title 'NOWHERE'" in one_line(asked.stderr)  # no table says what to try
+    assert json.loads(asked.stdout)[0]["status"] == "A801H"
 
 
 @pytest.mark.parity("A.10 storescu", "A.10 movescu")

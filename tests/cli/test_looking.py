@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydicom import DataElement, Dataset
 
 import nbdicom as nd
 from nbdicom.pacs.samples import sample_instances
@@ -58,7 +59,9 @@ def test_negotiate_shows_what_is_accepted() -> None:
         at = f"SCP@127.0.0.1:{server.address[1]}"
         done = nbdicom("negotiate", at)
         assert done.returncode == 0 and done.stderr == ""  # the usual ones are a question, not a demand
-        assert "2 of 7" in done.stdout and "abstract-syntax-not-supported" in done.stdout
+        assert "2 of 2 presentation contexts" in done.stdout
+        (refused,) = (part for part in done.stdout.split("\n") if part.startswith("refused, "))
+        assert refused.startswith("refused, abstract-syntax-not-supported (3): Patient Root") and "✗" not in done.stdout
         wanted = ["-c", "CTImageStorage=JPEG2000Lossless,ExplicitVRLittleEndian", "-c", "1.2.840.10008.1.1"]
         records = json.loads(nbdicom("negotiate", at, *wanted, "--json").stdout)
         assert [one["accepted"] for one in records] == [True, True]
@@ -143,6 +146,7 @@ def test_find_asks_a_worklist_and_in_sequences() -> None:
         yield {
             "PatientName": "Marlowe^Anna", "PatientID": "7", "AccessionNumber": "A7",
             "ScheduledProcedureStepSequence": [{"Modality": "CT", "ScheduledStationAETitle": "CT1"}],
+            "RequestedProcedureCodeSequence": [{"CodeValue": "T-1"}],
         }  # fmt: skip
 
     contexts = ["ModalityWorklistInformationModelFind", FIND, FIND.replace("Study", "Patient")]
@@ -154,6 +158,10 @@ def test_find_asks_a_worklist_and_in_sequences() -> None:
         assert "RequestedProcedurePriority" in asked[-1]
         (record,) = json.loads(nbdicom("find", at, "--level", "WORKLIST", "--json").stdout)
         assert record["Modality"] == "CT" and record["PatientID"] == "7"
+        keys = ["-k", "(0040,0100)[0].Modality=MR", "-k", "ScheduledProcedureStepSequence.ScheduledStationName"]
+        assert nbdicom("find", at, "--level", "WORKLIST", *keys).returncode == 0  # as findscu takes them
+        (step,) = asked[-1].ScheduledProcedureStepSequence
+        assert step.Modality == "MR" and step.ScheduledStationName == ""
         for option in (["--fuzzy"], ["--model", "study"]):
             refused = nbdicom("find", at, "--level", "WORKLIST", *option)
             assert refused.returncode == 1 and "one information model" in refused.stderr
@@ -166,9 +174,28 @@ def test_find_asks_a_worklist_and_in_sequences() -> None:
         (item,) = asked[-1].ProcedureCodeSequence
         assert (item.CodeValue, item.CodeMeaning) == ("T-1", "")
         assert asked[-1].ReferencedPatientSequence[0].ReferencedSOPInstanceUID == ""
+        codes = ["find", at, "--level", "WORKLIST", "-k", "RequestedProcedureCodeSequence"]
+        (record,) = json.loads(nbdicom(*codes, "--json").stdout)
+        assert record["RequestedProcedureCodeSequence"] == [{"CodeValue": "T-1"}]
+        (row,) = csv.DictReader(io.StringIO(nbdicom(*codes, "--csv").stdout))
+        assert json.loads(row["RequestedProcedureCodeSequence"]) == {"CodeValue": "T-1"}
         assert nbdicom("find", at, *keys[:2], *keys[:2]).returncode == 1
         assert "is no key" in nbdicom("find", at, "-k", "ProcedureCodeSequence.=1").stderr
         assert "CodeValu" in nbdicom("find", at, "-k", "ProcedureCodeSequence.CodeValu=1").stderr
+
+
+def test_find_reads_what_names_no_character_set() -> None:
+    def find(request):
+        answer = Dataset()
+        answer.add(DataElement("PatientName", "PN", "KÖHLER^J".encode("latin-1")))
+        yield answer
+
+    with nd.Server(nd.Handlers(find=find), ae_title="OLD", contexts=[FIND]) as server:
+        at = f"OLD@127.0.0.1:{server.address[1]}"
+        done = nbdicom("find", at, "--charset", "ISO_IR 100")
+        assert "KÖHLER^J" in done.stdout and "character set" not in done.stderr
+        assert "not in the character set" in nbdicom("find", at).stderr
+        assert "not a Specific Character Set" in nbdicom("find", at, "--charset", "ISO_IR 7").stderr
 
 
 def test_deadlines(pacs: str) -> None:
@@ -208,3 +235,18 @@ def test_receive_as_json_and_from_one_title_only(files: Path, tmp_path: Path) ->
     assert len(records) == 2 and {one["calling_ae_title"] for one in records} == {"CT1"}
     assert all(Path(one["path"]).stat().st_size > one["bytes"] for one in records)
     assert "rejected MR1" in told
+
+
+def test_what_nobody_reads_is_received_all_the_same(files: Path, tmp_path: Path) -> None:
+    with receiver("--to", tmp_path / "here") as (process, address):
+        assert process.stdout is not None
+        process.stdout.close()
+        done = nbdicom("store", address, files)
+        assert done.returncode == 0, done.stdout
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+        process.stderr.close()
+        process.stdout = process.stderr = None
+    assert len(list((tmp_path / "here").glob("*.dcm"))) == 2

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -344,3 +346,19 @@ def test_a_bar_is_shown_on_demand_and_closed(scp_of_both, capsys):
     assert "2/2" in capsys.readouterr().err
     peer.series(StudyInstanceUID=["1.2.1", "1.2.2"])  # nobody watches a test
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_of_a_query_is_not_that_of_loading_pandas(scp):
+    peer = scp(find=lambda request: iter(()))
+    code = (
+        "import sys, threading\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pandas': threading.Event().wait(3)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from nbdicom.peer.peer import Peer\n"
+        f"frame = Peer({peer.address!r}).studies()\n"
+        "assert frame.attrs['nbdicom']['seconds'] < 2.5, frame.attrs\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

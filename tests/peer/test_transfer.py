@@ -551,3 +551,19 @@ def test_a_complete_transfer_warns_of_nothing(storage, make_ct):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert storage.store(make_ct(number=1))
+
+
+def test_a_peer_without_c_get_may_send_by_c_move(scp_of_both, tmp_path):
+    peer = scp_of_both(contexts=["StudyRootQueryRetrieveInformationModelMove"])
+    with pytest.raises(NoPresentationContext, match=r"listen= \(nbdicom pull --listen\)"):
+        peer.get(StudyInstanceUID="1.2.3", to=tmp_path)
+
+
+def test_a_pull_that_nothing_reaches_says_where_it_listened(tmp_path):
+    port = free_port()
+    with nd.demo_pacs(root=tmp_path / "archive", allow={"TESTER": ("127.0.0.1", free_port())}) as demo:
+        peer = Peer(demo, calling="TESTER")
+        studies = peer.studies(limit=1)
+        with pytest.warns(IncompleteTransfer):
+            pulled = peer.pull(studies, to=tmp_path / "here", method="move", listen=f"127.0.0.1:{port}")
+    assert pulled.hints[0].startswith(f"nothing arrived at TESTER@127.0.0.1:{port}: ") and len(pulled.hints) == 2

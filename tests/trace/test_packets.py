@@ -1,6 +1,10 @@
 """A recording as a capture: read back it is the same session, and what reads packets finds nothing wrong with them."""
 
+import re
+import shutil
 import struct
+import subprocess
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -142,3 +146,23 @@ def test_a_capture_is_played(found: Recorder, tmp_path: Path) -> None:
     with nd.FakePeer(path) as fake:
         assert len(nd.Peer(fake).studies()) == 4
         assert all(report.ok for report in fake.wait())
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_wireshark_reads_the_same(found: Recorder, tmp_path: Path) -> None:
+    path = found.save(tmp_path / "wire.pcap", redact=False)
+    port = found.connections[0].address.rpartition(":")[2]
+    asked = ["tshark", "-r", str(path), "-d", f"tcp.port=={port},dicom", "-Y", "dicom or _ws.malformed", "-V"]
+    said = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "Malformed" not in said
+    names = re.findall(r"A-[A-Z]+ (?:request|accept|response)|C-FIND-R(?:Q|SP)(?= ID| )", said)
+    assert {"A-ASSOCIATE request", "A-ASSOCIATE accept", "A-RELEASE request", "A-RELEASE response"} <= set(names)
+    tags = Counter(re.findall(r"\(([0-9a-f]{4},[0-9a-f]{4})\)\s+\d", said))
+    ours = Counter(
+        tag.lower()
+        for arrow in found.arrows
+        for part in (found[arrow.number].command, found[arrow.number].data)
+        for field in (part.fields if part is not None else ())
+        for tag in re.findall(r"\(([0-9A-Fa-f]{4},[0-9A-Fa-f]{4})\)", field.name)
+    )
+    assert tags == ours
