@@ -321,6 +321,11 @@ def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dic
                 hint=_by_number(record)
                 or f"ask for the {_ROWS[key]} first; their table has it as long as you keep its key columns",
             )
+        if key == "PatientID" and not isinstance(value, str) and hasattr(value, "__index__"):
+            raise QueryError(
+                "PatientID is a number here, and may have had zeros in front: those are of somebody else",
+                hint="read the file with dtype=str, or nd.read_table(path)",
+            )
         found[key] = wire(key, "LO" if key == "PatientID" else "UI", value)
     return found
 

@@ -179,6 +179,16 @@ def test_a_row_of_itertuples():
         targets(next(SERIES.set_index("SeriesInstanceUID").itertuples()), {})
 
 
+def test_a_patient_id_that_was_read_as_a_number():
+    """00471 is somebody else than 471; where the UIDs say what is meant, it is not looked at."""
+    table = SERIES.assign(PatientID=[471, 471, 5])
+    assert identifiers(table) == identifiers(SERIES)
+    with pytest.raises(QueryError, match="dtype=str"):
+        keys_above(table, Level.STUDY, InformationModel.STUDY_ROOT)
+    with pytest.raises(QueryError, match="dtype=str"):
+        targets(table[["PatientID"]], {})
+
+
 def test_two_columns_of_one_key():
     table = pd.concat([SERIES, SERIES[["SeriesInstanceUID"]]], axis=1)
     with pytest.raises(QueryError, match="2 columns SeriesInstanceUID"):
