@@ -24,6 +24,7 @@ __all__ = [
     "each_item",
     "keys_above",
     "keys_as_columns",
+    "paths_of",
     "queries",
     "records",
     "sop_classes",
@@ -263,6 +264,29 @@ def sop_classes(selection: Any) -> set[UID]:
             return set()
         found.update(map(UID, values))
     return found
+
+
+def paths_of(table: Any) -> list[Any]:
+    """The files of a table of what was retrieved, of one of its rows, or of its column ``path``.
+
+    Raises
+    ------
+    QueryError
+        If it has none.
+    """
+    if not hasattr(table, "columns"):
+        column = [table["path"]] if "path" in table.index else table.tolist()
+    elif "path" in table.columns:
+        column = table["path"].tolist()
+    else:
+        raise QueryError(
+            "a table of answers has no files to be stored",
+            hint="retrieve first: df.dicom.pull('folder').instances().dicom.store(peer); or df.dicom.move('AET')",
+        )
+    paths = [path for path in column if _has(path)]
+    if not paths:
+        raise QueryError("no row of the table has a file", hint="its path column is empty: nothing has arrived")
+    return paths
 
 
 def _labelled(label: Any, row: dict[str, Any]) -> dict[str, Any]:
