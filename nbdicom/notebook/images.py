@@ -125,7 +125,9 @@ def _items(source: Any) -> Iterable[Any]:
         yield from source.paths
     elif hasattr(source, "files"):
         yield from (one.path for one in source.files)
-    elif hasattr(source, "columns") and "path" in source.columns:
+    elif hasattr(source, "columns"):
+        if "path" not in source.columns:
+            raise DataSetError("a table of answers has no files", hint="retrieve first: nd.view(df.dicom.get('folder'))")
         yield from map(Path, source["path"].dropna())
     elif isinstance(source, Iterable):
         for one in source:

@@ -166,6 +166,9 @@ class Request:
         )
 
 
+_REFERENCE = ("SOPClassUID", "SOPInstanceUID")
+
+
 def _references(items: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """SOP Class and SOP Instance UID of whatever stands for instances."""
     from nbdicom.data import Skipped, scan
@@ -175,7 +178,7 @@ def _references(items: Iterable[Any]) -> Iterator[tuple[str, str]]:
             for record in records(item):
                 if not record.get("ok", True):
                     continue
-                if not record.get("SOPClassUID") or not record.get("SOPInstanceUID"):
+                if not all(isinstance(record.get(key), str) and record[key] for key in _REFERENCE):
                     raise QueryError("commitment needs SOPClassUID and SOPInstanceUID", hint="take rows of instances()")
                 yield str(record["SOPClassUID"]), str(record["SOPInstanceUID"])
             continue

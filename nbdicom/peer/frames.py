@@ -19,7 +19,7 @@ from nbdicom.peer.columns import parse_column
 from nbdicom.peer.display import DOUBT, WHAT_IS_DOUBTFUL, doubtful_in, mask_columns, register, shown_text
 from nbdicom.peer.notices import UndecodableValues, notify, unreadable
 from nbdicom.peer.query import UNIQUE_KEYS, attribute
-from nbdicom.peer.selection import FIND_BY_NUMBER, keys_as_columns
+from nbdicom.peer.selection import FIND_BY_NUMBER, keys_as_columns, paths_of
 from nbdicom.table import Table, Tabular, counted
 
 if TYPE_CHECKING:
@@ -174,10 +174,14 @@ def _as_it_came(vr: str, values: Sequence[Any]) -> pd.Series[Any]:
 
 
 def plain_frame(
-    records: Sequence[Mapping[str, Any]], *, integers: Iterable[str] = (), provenance: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]],
+    *,
+    integers: Iterable[str] = (),
+    provenance: Mapping[str, Any],
+    columns: list[str] | None = None,
 ) -> pd.DataFrame:
-    """The rows of a result as a DataFrame with the types that answers have."""
-    frame = pd.DataFrame(list(records))
+    """The rows of a result as a DataFrame with the types that answers have, and *columns* also where no row has a value."""
+    frame = pd.DataFrame(list(records), columns=columns)
     for name in frame.columns:
         if name in integers:
             frame[name] = frame[name].astype("Int64")
@@ -345,7 +349,7 @@ class DicomAccessor(Tabular):
         QueryError
             If the table has no ``path`` column: retrieve first, and use ``result.to_frame()``.
         """
-        return peer.store(_paths(self._frame), **options)
+        return peer.store(paths_of(self._frame), **options)
 
     # ------------------------------------------------------------------------------- to look at
 
@@ -401,19 +405,6 @@ class DicomAccessor(Tabular):
         if about.get("status"):
             text += f", {about['status'].removesuffix(': Success')}"
         return text + (", TRUNCATED: the peer has more" if about.get("truncated") else "")
-
-
-def _paths(frame: pd.DataFrame) -> list[str]:
-    """The files of a table of what was retrieved."""
-    if "path" not in frame.columns:
-        raise QueryError(
-            "a table of answers has no files to be stored",
-            hint="retrieve first: df.dicom.pull('folder').instances().dicom.store(peer); or df.dicom.move('AET')",
-        )
-    paths = [str(path) for path in frame["path"] if not pd.isna(path)]
-    if not paths:
-        raise QueryError("no row of the table has a file", hint="its path column is empty: nothing has arrived")
-    return paths
 
 
 register()

@@ -123,7 +123,9 @@ class PullResult(TransferResult[PulledSeries]):
             records += [{**kept.record(), "path": str(self.folder / kept.path), "ok": True} for kept in row.files]
             absent = {"StudyInstanceUID": row.study, "SeriesInstanceUID": row.series, "ok": False}
             records += [{"SOPInstanceUID": uid, **absent} for uid in row.missing]
-        return plain_frame(records, integers=("bytes",), provenance={**self.provenance, "level": "IMAGE"})
+        columns = [*Kept("", "", "", "", "", "", 0, "").record(), "ok"]
+        about = {**self.provenance, "level": "IMAGE"}
+        return plain_frame(records, integers=("bytes",), provenance=about, columns=columns)
 
     def _hints(self) -> list[str]:
         hints = [] if self.ok else [*self.advice, "the same call again fetches what is missing, and nothing else"]

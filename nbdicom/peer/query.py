@@ -24,6 +24,7 @@ from nbdicom.uids import UID
 from nbdicom.vr import SINGLE_TEXT, is_private_creator, tag_text
 
 __all__ = [
+    "KEYS_BY_NAME",
     "LEVEL_OF_KEY",
     "LIST_OF_UIDS",
     "UNIQUE_KEYS",
@@ -37,6 +38,10 @@ __all__ = [
     "number_apart",
     "wired",
 ]
+
+
+#: What to try with a mapping or a Dataset of keys.
+KEYS_BY_NAME = "keys are given by name, pacs.studies(PatientName='DOE*'); Association.find takes a Dataset as it is"
 
 
 class Level(StrEnum):
@@ -54,7 +59,9 @@ class Level(StrEnum):
         >>> Level.of("instances")
         <Level.IMAGE: 'IMAGE'>
         """
-        name = str(text).strip().upper()
+        if not isinstance(text, str):  # a Dataset, say, whose values are nothing for a message
+            raise QueryError(f"a {type(text).__name__} is not a level", hint=KEYS_BY_NAME)
+        name = text.strip().upper()
         name = {"PATIENTS": "PATIENT", "STUDIES": "STUDY", "IMAGES": "IMAGE"}.get(name, name)
         if name in ("INSTANCE", "INSTANCES"):
             name = "IMAGE"

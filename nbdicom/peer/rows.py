@@ -164,7 +164,10 @@ def _kind(path: Path) -> str:
         return "csv"
     if endings[-1:] in ([".parquet"], [".pq"]):
         return "parquet"
-    raise QueryError(f"a table is saved as .csv or .parquet, and this ends in {path.suffix!r}")
+    raise QueryError(
+        f"a table is saved as .csv or .parquet, and this ends in {path.suffix!r}",
+        hint="pandas.read_excel(path, dtype=str) and the like read other files; .dicom works with what they give, too",
+    )
 
 
 def _known(name: str) -> Attribute | None:

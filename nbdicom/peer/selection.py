@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbdicom.errors import QueryError
-from nbdicom.peer.query import LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query, check_number
+from nbdicom.peer.query import KEYS_BY_NAME, LIST_OF_UIDS, UNIQUE_KEYS, InformationModel, Level, Query, check_number
 from nbdicom.peer.values import values_of, wire
 from nbdicom.peer.worklist import WorklistQuery
 from nbdicom.uids import UID
@@ -24,6 +24,7 @@ __all__ = [
     "each_item",
     "keys_above",
     "keys_as_columns",
+    "paths_of",
     "queries",
     "records",
     "sop_classes",
@@ -81,7 +82,7 @@ def keys_as_columns(frame: Any) -> Any:
 
 
 def records(selection: Any) -> list[dict[str, Any]]:
-    """The rows of a selection as mappings: of a DataFrame, a row, a column of UIDs, a mapping, or a list of these.
+    """The rows of a selection as mappings: of a DataFrame, row, column of UIDs, mapping or Dataset, or a list of these.
 
     Raises
     ------
@@ -107,6 +108,8 @@ def records(selection: Any) -> list[dict[str, Any]]:
         return [_labelled(row.pop("Index", None), row)]
     if isinstance(selection, Mapping):
         return [dict(selection)]
+    if hasattr(selection, "group_dataset"):  # a Dataset, of find(raw=True) or of a file
+        return [{element.keyword: element.value for element in selection if element.VR != "SQ"}]
     if hasattr(selection, "to_frame"):
         return records(selection.to_frame())  # a result table of ours
     if isinstance(selection, Iterable) and not isinstance(selection, (str, bytes)):
@@ -263,6 +266,29 @@ def sop_classes(selection: Any) -> set[UID]:
     return found
 
 
+def paths_of(table: Any) -> list[Any]:
+    """The files of a table of what was retrieved, of one of its rows, or of its column ``path``.
+
+    Raises
+    ------
+    QueryError
+        If it has none.
+    """
+    if not hasattr(table, "columns"):
+        column = [table["path"]] if "path" in table.index else table.tolist()
+    elif "path" in table.columns:
+        column = table["path"].tolist()
+    else:
+        raise QueryError(
+            "a table of answers has no files to be stored",
+            hint="retrieve first: df.dicom.pull('folder').instances().dicom.store(peer); or df.dicom.move('AET')",
+        )
+    paths = [path for path in column if _has(path)]
+    if not paths:
+        raise QueryError("no row of the table has a file", hint="its path column is empty: nothing has arrived")
+    return paths
+
+
 def _labelled(label: Any, row: dict[str, Any]) -> dict[str, Any]:
     """A row of a table, unless its label is a UID that nothing else of it names: of what, only its table knew."""
     labels = label if isinstance(label, tuple) else (label,)
@@ -290,14 +316,14 @@ def _deepest(rows: list[dict[str, Any]]) -> Level:
             raise QueryError(
                 f"there is no {key}, but {' and '.join(names)}", hint="rename the column that is meant: merge made two of it"
             )
-    raise QueryError("none of the key columns is there", hint=_by_number(rows[0]) or f"the keys are {', '.join(_KEYS)}")
+    raise QueryError("none of the key columns is there", hint=_instead(rows[0]) or f"the keys are {', '.join(_KEYS)}")
 
 
-def _by_number(record: Mapping[str, Any]) -> str:
-    """`FIND_BY_NUMBER`, if that is what a row is."""
-    if any(_has(record.get(key)) for key in _KEYS) or "AccessionNumber" not in record:
+def _instead(record: Mapping[str, Any]) -> str:
+    """What to try with a row that has no unique key at all."""
+    if any(_has(record.get(key)) for key in _KEYS):
         return ""
-    return FIND_BY_NUMBER
+    return FIND_BY_NUMBER if "AccessionNumber" in record else KEYS_BY_NAME if record else ""
 
 
 def _has(value: Any) -> bool:
@@ -318,8 +344,13 @@ def _keys(record: Mapping[str, Any], wanted: Iterable[str], level: Level) -> dic
         if not _has(value):
             raise QueryError(
                 f"{level.value} level needs {key} of everything above it, and a row has none [PS3.4 C.4.1.2.1]",
-                hint=_by_number(record)
+                hint=_instead(record)
                 or f"ask for the {_ROWS[key]} first; their table has it as long as you keep its key columns",
+            )
+        if key == "PatientID" and not isinstance(value, str) and hasattr(value, "__index__"):
+            raise QueryError(
+                "PatientID is a number here, and may have had zeros in front: those are of somebody else",
+                hint="read the file with dtype=str, or nd.read_table(path)",
             )
         found[key] = wire(key, "LO" if key == "PatientID" else "UI", value)
     return found

@@ -20,7 +20,7 @@ from nbdicom.peer.asking import ask_each
 from nbdicom.peer.calling import Caller, Calls, cancelled
 from nbdicom.peer.progress import Progress, ProgressLike
 from nbdicom.peer.results import Sent, StoreResult, told
-from nbdicom.peer.selection import check_associations, each_item
+from nbdicom.peer.selection import check_associations, each_item, paths_of
 from nbdicom.table import counted
 
 __all__ = ["store"]
@@ -176,11 +176,16 @@ def _sent(stored: Stored) -> Sent:
 
 
 def _expanded(items: Iterable[Any]) -> Iterator[Any]:
-    """Patterns such as ``data/**/*.dcm`` and results as the files that they mean; everything else as it is."""
+    """Patterns such as ``data/**/*.dcm``, results and tables as the files that they mean; everything else as it is."""
     for item in items:
         if isinstance(paths := getattr(item, "paths", None), (tuple, list)):
             yield from paths
             continue
+        if hasattr(item, "to_dict") and hasattr(item, "index") and "path" in getattr(item, "columns", ("path",)):
+            yield from paths_of(item)
+            continue
+        if isinstance(item, (str, Path)) and str(item).startswith("~"):
+            item = type(item)(Path(item).expanduser())
         if isinstance(item, str) and any(c in item for c in "*?[") and not Path(item).exists():
             matches = sorted(glob(item, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
             yield from matches or [item]

@@ -292,7 +292,7 @@ class Transfers(RemoteEntity):
         ----------
         *items
             Files, folders (with everything below), patterns such as ``"data/**/*.dcm"``, Datasets, the result of a
-            retrieval, or lists of these.
+            retrieval, a table with a column ``path``, or lists of these.
         transcode : bool
             Whether pixel data may be decoded, or encoded without loss, where the peer takes them in no other way.  The
             result says in which transfer syntax each instance went.

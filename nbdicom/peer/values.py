@@ -26,6 +26,9 @@ _MOMENT = r"\d{4}(?:\d\d){0,5}(?:\.\d{1,6})?(?:[+-]\d{4})?"
 _MOMENTS = re.compile(rf"(?:{_MOMENT})|(?:{_MOMENT})?-(?:{_MOMENT})?")
 
 
+_AS_TEXT = "read the file with dtype=str: as numbers, identifiers lose their zeros and digits"
+
+
 def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
     r"""The value of a key as it is sent: a string, or a number for a binary value representation.
 
@@ -69,6 +72,9 @@ def wire(keyword: str, vr: str, value: Any, *, combined: bool = False) -> Any:
         raise _refused(
             keyword, vr, "has no ranges [PS3.4 C.2.2.2.5]", "filter the table by it; several values are written as a list"
         )
+    if vr in ("LO", "SH") and getattr(getattr(value, "dtype", None), "kind", "") in ("i", "u"):
+        # Of a column, that is: 471 may have been 00471, which is somebody else.
+        raise _refused(keyword, vr, "takes text, not numbers that somebody has read from a file", _AS_TEXT)
     values = values_of(keyword, value)
     if vr in INTEGERS or vr in ("FL", "FD"):
         numbers = [_number(keyword, vr, item) for item in values]
@@ -148,8 +154,7 @@ def _no_wildcards(keyword: str, vr: str, text: str, instead: str) -> None:
 
 def _text(keyword: str, vr: str, value: Any) -> str:
     if isinstance(value, (bool, float, bytes)) or not (isinstance(value, (str, int)) or _is_name(value)):
-        read_so = "read the file with dtype=str: as numbers, identifiers lose their zeros and digits"
-        hint = read_so if isinstance(value, float) else None
+        hint = _AS_TEXT if isinstance(value, float) else None
         raise _refused(keyword, vr, f"takes text, not {type(value).__name__}", hint)
     text = str(value)
     if any(ord(c) < 0x20 for c in text) and vr not in SINGLE_TEXT:

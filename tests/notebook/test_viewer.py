@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 from PIL import Image
@@ -69,6 +70,11 @@ def test_from_files_folders_and_results(tmp_path) -> None:
     for source in (tmp_path, str(tmp_path), sorted(tmp_path.glob("*.dcm")), [tmp_path / "1.dcm", tmp_path / "2.dcm"]):
         assert len(series_of(source)[0].frames) == 2
     assert len(nd.view(tmp_path)._stack) == 2
+
+
+def test_a_table_of_answers_has_nothing_to_look_at() -> None:
+    with pytest.raises(DataSetError, match="retrieve first"):
+        nd.view(pd.DataFrame({"StudyInstanceUID": ["1.2"]}))
 
 
 @pytest.mark.parametrize("source", ["no such file", 7])

@@ -285,6 +285,14 @@ def test_what_the_peer_does_not_have(pacs: Peer, tmp_path: Path) -> None:
     assert [row.state for row in result] == ["incomplete"]
 
 
+def test_the_table_of_nothing_has_its_columns(pacs: Peer, tmp_path: Path) -> None:
+    with pytest.warns(IncompleteTransfer):
+        result = pacs.pull(StudyInstanceUID="9.9", to=tmp_path)
+    table = result.instances()
+    assert len(table) == 0 and {"SOPInstanceUID", "path", "bytes", "ok"} <= set(table.columns)
+    assert table.dicom.peer.address == pacs.address
+
+
 def test_instances_by_name(pacs: Peer, archive: Archive, tmp_path: Path) -> None:
     keys = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.2"}
     result = pacs.pull(**keys, SOPInstanceUID=["1.2.3.2.1", "1.2.3.2.2"], to=tmp_path)

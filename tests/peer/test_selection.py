@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from pydicom import Dataset
 
 from nbdicom.errors import QueryError
 from nbdicom.peer.query import InformationModel, Level
@@ -177,6 +178,35 @@ def test_a_row_of_itertuples():
     assert identifiers(rows) == identifiers(SERIES) and identifiers(rows[0]) == identifiers(SERIES.iloc[0])
     with pytest.raises(QueryError, match="reset_index"):
         targets(next(SERIES.set_index("SeriesInstanceUID").itertuples()), {})
+
+
+def test_a_dataset_is_a_row():
+    one = Dataset()
+    one.PatientName, one.StudyInstanceUID, one.SeriesInstanceUID = "DOE^JANE", "1.1", "1.1.1"
+    assert identifiers(one) == identifiers([one]) == identifiers(SERIES.head(1))
+
+
+def test_keys_that_are_no_row_say_how_they_are_given():
+    keys = Dataset()
+    keys.PatientName, keys.QueryRetrieveLevel = "DOE*", "STUDY"
+    for ask in (
+        lambda: keys_above(keys, Level.STUDY, InformationModel.STUDY_ROOT),
+        lambda: keys_above({"PatientName": "DOE*"}, Level.STUDY, InformationModel.STUDY_ROOT),
+        lambda: Level.of(keys),
+    ):
+        with pytest.raises(QueryError, match="given by name") as caught:
+            ask()
+        assert "(0010,0010)" not in str(caught.value)
+
+
+def test_a_patient_id_that_was_read_as_a_number():
+    """00471 is somebody else than 471; where the UIDs say what is meant, it is not looked at."""
+    table = SERIES.assign(PatientID=[471, 471, 5])
+    assert identifiers(table) == identifiers(SERIES)
+    with pytest.raises(QueryError, match="dtype=str"):
+        keys_above(table, Level.STUDY, InformationModel.STUDY_ROOT)
+    with pytest.raises(QueryError, match="dtype=str"):
+        targets(table[["PatientID"]], {})
 
 
 def test_two_columns_of_one_key():

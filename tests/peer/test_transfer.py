@@ -479,6 +479,23 @@ def test_store_of_nothing_says_so(storage, tmp_path):
         assert not storage.store(tmp_path)
 
 
+def test_store_of_a_table_or_a_part_of_it(storage, make_ct, tmp_path):
+    paths = [str(save(make_ct(number=number), tmp_path / f"{number}.dcm")) for number in (1, 2)]
+    table = pd.DataFrame({"SOPInstanceUID": ["1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3"], "path": [*paths, None]})
+    for item in (table, table["path"].dropna()):
+        assert len(storage.store(item)) == 2
+    assert len(storage.store(table.iloc[1])) == 1
+    with pytest.warns(IncompleteTransfer, match="a DataFrame cannot be sent"):
+        assert not storage.store(table[["SOPInstanceUID"]])
+
+
+def test_home_is_expanded(storage, make_ct, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    save(make_ct(number=1), tmp_path / "1.dcm")
+    assert storage.store("~/1.dcm") and storage.store(Path("~/1.dcm")) and storage.store("~/*.dcm")
+
+
 def test_store_by_pattern(storage, make_ct, tmp_path):
     for number in (1, 2):
         save(make_ct(number=number), tmp_path / f"{number}.dcm")

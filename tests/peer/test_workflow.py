@@ -196,3 +196,10 @@ def test_subscriptions(pacs, peer):
     assert "CT1" in str(pacs.workitems.subscriptions)
     assert peer.workitems.unsubscribe(uid).is_success and peer.workitems.unsubscribe().is_success
     assert "CT1" not in str(pacs.workitems.subscriptions)
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, float("nan"), ""])
+def test_commitment_of_rows_without_a_class(missing: object) -> None:
+    rows = pd.DataFrame({"SOPClassUID": [missing], "SOPInstanceUID": ["1.2.3"]})
+    with pytest.raises(QueryError, match="commitment needs"):
+        Peer("NOBODY@127.0.0.1:1").commit(rows)
