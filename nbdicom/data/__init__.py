@@ -3,8 +3,8 @@
 `codec` is what operations are given.  `elements` finds elements in bytes and `values` says what theirs mean; from them
 `columns` reads identifiers and `flat` writes them without making a Dataset, `nested` makes mappings of whole data sets,
 and `placed` tells where everything stands.  `part10` knows what a file begins with, `lock` has a folder for one at a time;
-`source` turns paths and Datasets into
-instances to be sent; `sink` writes what arrives.  pydicom is loaded by the first function that needs it.
+`source` turns paths and Datasets into instances to be sent; `sink` writes what arrives.  pydicom is loaded by the first
+function that needs it.
 """
 
 from __future__ import annotations
