@@ -19,9 +19,8 @@ from nbdicom.data.elements import (
     UNDEFINED,
     Buffer,
     decode_elements,
-    elements_of,
-    sequence_items,
 )
+from nbdicom.data.nested import Reader
 from nbdicom.data.values import Charset, check_count, known_vr, plan_of, text_of, value_of
 from nbdicom.errors import DataSetError
 from nbdicom.uids import transfer_syntax as registered
@@ -118,7 +117,7 @@ class _Columns:
 
     def _value(self, raw: memoryview, vr: str, implicit: bool, charset: Charset) -> Any:
         if self._sequences and vr == "SQ":
-            return _read_items(raw, implicit, charset, self._limits, [self._limits.elements])
+            return tuple(_Items(raw, self._limits).items(0, len(raw), len(raw), implicit, charset, 1)[0])
         check_count(raw, vr, self._limits)
         return value_of(raw, vr, charset)
 
@@ -239,29 +238,16 @@ def _is_plain(word: bytes) -> bool:
     return word.isascii() and _ESCAPE not in word
 
 
-def _read_items(
-    view: memoryview, implicit: bool, charset: Charset, limits: Limits, room: list[int], depth: int = 1
-) -> tuple[dict[str, Any], ...]:
-    """The items of a sequence; an item inherits the character set, and may name its own.
+class _Items(Reader):
+    """The items of a sequence as they stand in a table."""
 
-    *room* is how many elements are still allowed, in all items on all levels.
-    """
-    if depth > limits.sequence_depth:
-        raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
-    items: list[dict[str, Any]] = []
-    for data in sequence_items(view, implicit, limits):
-        elements = elements_of(data, implicit, limits)
-        room[0] -= len(elements) + 1
-        if room[0] < 0:
-            raise DataSetError(f"a data set of more than {limits.elements} elements")
-        inner = Charset.of(elements, None) if CHARACTER_SET in elements else charset
-        item = {}
-        for one, (vr, value) in elements.items():
-            known = known_vr(vr, one)
-            if known == "SQ":
-                item[plan_of(one).name] = _read_items(value, vr != known, inner, limits, room, depth + 1)
-            else:
-                item[plan_of(one).name] = value_of(value, known, inner)
-        charset.doubted = charset.doubted or inner.doubted
-        items.append(item)
-    return tuple(items)
+    def value(self, tag: int, vr: str, raw: Any, charset: Charset) -> Any:
+        """Several values are a tuple, and so are items; bulk data are views of bytes."""
+        if vr == "SQ":
+            return tuple(raw)
+        check_count(raw, vr, self.limits)
+        return value_of(raw, vr, charset)
+
+    def is_kept(self, tag: int) -> bool:
+        """All that there is."""
+        return True

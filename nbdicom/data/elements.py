@@ -5,7 +5,6 @@ What a value means is said in `nbdicom.data.values`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from struct import Struct
 
 from nbdicom.config import Limits
@@ -15,8 +14,7 @@ from nbdicom.uids import transfer_syntax as registered
 
 __all__ = [
     "CHARACTER_SET", "EXPLICIT_HEAD", "IMPLICIT_HEAD", "ITEM", "ITEM_END", "LONG", "LONG_VRS", "MOST_TOGETHER",
-    "SEQUENCE_END", "UNDEFINED", "Buffer", "decode_elements", "element_head", "elements_of", "opened", "sequence_items",
-    "undefined_end",
+    "SEQUENCE_END", "UNDEFINED", "Buffer", "decode_elements", "element_head", "elements_of", "opened", "undefined_end",
 ]  # fmt: skip
 
 Buffer = bytes | bytearray | memoryview
@@ -186,36 +184,6 @@ def undefined_end(
             position = value + length
             if position > stop:
                 raise DataSetError("a sequence is cut off")
-
-
-def sequence_items(view: memoryview, implicit: bool, limits: Limits) -> Iterator[memoryview]:
-    """The items of a sequence (PS3.5 7.5), each as the bytes of its data set.
-
-    Raises
-    ------
-    DataSetError
-        If they are cut off, more than *limits* allow, or something else than items.
-    """
-    position, stop, count = 0, len(view), 0
-    while position < stop:
-        tag, _, length, position = element_head(view, position, stop, implicit)
-        if tag == SEQUENCE_END:
-            return
-        if tag != ITEM:
-            raise DataSetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) where an item of a sequence is due")
-        count += 1
-        if count > limits.items:
-            raise DataSetError(f"a sequence of more than {limits.items} items")
-        if length == UNDEFINED:
-            end, after, _ = undefined_end(
-                view, position, stop, implicit, limits, limits.elements, limits.items, ITEM_END
-            )
-        else:
-            end = after = position + length
-            if end > stop:
-                raise DataSetError("an item of a sequence is cut off")
-        yield view[position:end]
-        position = after
 
 
 def _little_endian(data: Buffer, transfer_syntax: str, limits: Limits) -> bytes:

@@ -25,7 +25,7 @@ from nbdicom.data.elements import (
 from nbdicom.data.values import Charset, check_count, known_vr, plan_of, value_of
 from nbdicom.errors import DataSetError
 
-__all__ = ["decode_nested"]
+__all__ = ["Reader", "decode_nested"]
 
 
 def decode_nested(data: Buffer, transfer_syntax: str, limits: Limits | None = None) -> dict[str, Any]:
@@ -48,26 +48,34 @@ def decode_nested(data: Buffer, transfer_syntax: str, limits: Limits | None = No
     """
     bounds = limits or Limits()
     view, implicit = opened(data, transfer_syntax, bounds)
-    return _Reader(view, bounds).level(0, len(view), implicit, None, 0)[0]
+    return Reader(view, bounds).level(0, len(view), implicit, None, 0)[0]
 
 
-class _Reader:
-    """Goes through the bytes once, however deep they are nested: where an item ends is known when it has been read."""
+class Reader:
+    """Goes through the bytes once, however deep they are nested: where an item ends is known when it has been read.
+
+    Parameters
+    ----------
+    view : memoryview
+        A data set in little endian, or a part of it.
+    limits : Limits
+        What it may cost.
+    """
 
     def __init__(self, view: memoryview, limits: Limits) -> None:
         self._view = view
-        self._limits = limits
+        self.limits = limits
         self._room = limits.elements
 
     def level(
         self, position: int, stop: int, implicit: bool, inherited: Charset | None, depth: int, until: int = 0
     ) -> tuple[dict[str, Any], int]:
         """The elements up to *stop*, or to the delimiter *until*, and where what follows begins."""
-        limits = self._limits
+        limits = self.limits
         if depth > limits.sequence_depth:
             raise DataSetError(f"sequences nested deeper than {limits.sequence_depth}")
         found: dict[int, tuple[str, Any]] = {}
-        charset = inherited
+        charset = Charset(("",)) if inherited is None else inherited
         while True:
             if position >= stop:
                 if until:
@@ -90,8 +98,7 @@ class _Reader:
             end = start + length
             if known == "SQ" and tag != CHARACTER_SET:
                 # What names its character set stands before all sequences (PS3.5 7.1).
-                here = Charset.of(found, None) if CHARACTER_SET in found or charset is None else charset
-                items, position = self._items(start, stop, length, inner, here, depth + 1)
+                items, position = self.items(start, stop, length, inner, charset, depth + 1)
                 found[tag] = known, items
                 continue
             position = end
@@ -103,13 +110,16 @@ class _Reader:
                 raise DataSetError(
                     f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of {length} bytes where {stop - start} are left"
                 )
+            if tag == CHARACTER_SET:
+                known = "CS"  # whatever a peer calls it
+                charset = Charset.of({tag: (known, self._view[start:end])}, None)
             found[tag] = known, self._view[start:end]
-        if CHARACTER_SET in found or charset is None:
-            charset = Charset.of(found, None)
-        kept = {plan_of(tag).name: self._value(tag, *found[tag], charset) for tag in sorted(found) if _is_kept(tag)}
+        kept = {plan_of(tag).name: self.value(tag, *found[tag], charset) for tag in sorted(found) if self.is_kept(tag)}
+        if inherited is not None:
+            inherited.doubted = inherited.doubted or charset.doubted
         return kept, position
 
-    def _items(
+    def items(
         self, position: int, stop: int, length: int, implicit: bool, charset: Charset, depth: int
     ) -> tuple[list[dict[str, Any]], int]:
         """The items of a sequence (PS3.5 7.5) of this *length*, and where what follows begins."""
@@ -123,8 +133,8 @@ class _Reader:
                 return items, start if length == UNDEFINED else end
             if tag != ITEM:
                 raise DataSetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) where an item of a sequence is due")
-            if len(items) >= self._limits.items:
-                raise DataSetError(f"a sequence of more than {self._limits.items} items")
+            if len(items) >= self.limits.items:
+                raise DataSetError(f"a sequence of more than {self.limits.items} items")
             if length_of_item == UNDEFINED:
                 item, position = self.level(start, end, implicit, charset, depth, ITEM_END)
             else:
@@ -137,18 +147,18 @@ class _Reader:
             raise DataSetError("a sequence is cut off")
         return items, end
 
-    def _value(self, tag: int, vr: str, raw: Any, charset: Charset) -> Any:
+    def value(self, tag: int, vr: str, raw: Any, charset: Charset) -> Any:
+        """What is kept of an element: of a sequence its items, else of its bytes."""
         if vr == "SQ":
             return raw
         if "," in plan_of(tag).name:
             return bytes(raw)
-        check_count(raw, vr, self._limits)
+        check_count(raw, vr, self.limits)
         value = value_of(raw, vr, charset)
         if isinstance(value, memoryview):
             value = bytes(value)
         return list(value) if isinstance(value, tuple) else value
 
-
-def _is_kept(tag: int) -> bool:
-    """Not group lengths, which are retired, nor the character set: text has none any more."""
-    return bool(tag & 0xFFFF) and tag != CHARACTER_SET
+    def is_kept(self, tag: int) -> bool:
+        """Not group lengths, which are retired, nor the character set: text has none any more."""
+        return bool(tag & 0xFFFF) and tag != CHARACTER_SET

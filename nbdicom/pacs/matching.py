@@ -49,6 +49,7 @@ _HIGH = "\x7f"  #: sorts after every character of a date or time, so "1030" + _H
 _MANY = 500  #: values of a list from which on they travel as one parameter; SQLite limits the number of parameters
 _LONGEST = 4096  #: characters of a pattern; no value that may have so many has ever been looked for by one
 _LONGEST_NAME = 512  #: characters of a name that is brought into its composed form; one has 194 at most (PS3.5 6.2)
+_LONGEST_VALUE = 16_384  #: characters of a value that is compared with a pattern; what is longer is a text to be read
 
 
 class Key(ABC):
@@ -120,7 +121,7 @@ class Wildcard(Key):
 
     def matches(self, value: str) -> bool:
         """The same by hand; no regular expression, whose backtracking a peer could make expensive."""
-        return _wildcard(self.pattern, value)
+        return len(value) <= _LONGEST_VALUE and _wildcard(self.pattern, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +419,7 @@ def _name_condition(pattern: str) -> Condition:
 def _name_matches(pattern: str, name: str) -> bool:
     if "*" not in pattern and "?" not in pattern:
         return pattern == name
-    return bool(name) and (_wildcard(pattern, name) or _wildcard(pattern, name + "^^^^"))
+    return 0 < len(name) <= _LONGEST_VALUE and (_wildcard(pattern, name) or _wildcard(pattern, name + "^^^^"))
 
 
 # ------------------------------------------------------------------------------- wildcards

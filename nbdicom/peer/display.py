@@ -207,14 +207,20 @@ def _html(frame: Any) -> str | None:
     return html
 
 
+def _obeyed_by_no_terminal(text: str) -> str:
+    """What pandas lets through, a terminal would do: control characters are how a peer would say what."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _plain(thing: Any, printer: Any, cycle: bool) -> None:
     if isinstance(thing, pd.Series):
         if privacy.is_masked() and _tells_somebody(thing.to_frame()):
             name, thing = thing.name, mask_columns(thing.head(_SHOWN).to_frame()).iloc[:, 0]
             thing.name = name
-        printer.text(repr(thing))
+        printer.text(_obeyed_by_no_terminal(repr(thing)))
         return
     shown, doubtful = _shown(thing)
     text = repr(shown)
     text = text if len(shown) == len(thing) else f"{text.rsplit('[', 1)[0]}[{len(thing)} rows]"
+    text = _obeyed_by_no_terminal(text)
     printer.text(f"{text}\n{WHAT_IS_DOUBTFUL}" if doubtful else text)

@@ -133,10 +133,14 @@ def test_every_element_is_looked_at_once(monkeypatch):
     for _ in range(depth):
         data = sequence(data)
     found = decode_nested(data, IMPLICIT)
+    assert len(looked) == len(set(looked)) == 100 + 4 * depth
+    looked.clear()
+    (items,) = decode_columns([(data, IMPLICIT)], sequences=True)["ContentSequence"]
+    assert len(looked) <= 2 * (100 + 4 * depth)  # the first time to see where the sequence ends
+    assert len(items) == 1
     for _ in range(depth):
         (found,) = found["ContentSequence"]
     assert len(found) == 100
-    assert len(looked) == len(set(looked)) == 100 + 4 * depth
 
 
 def test_elements_count_on_all_levels():

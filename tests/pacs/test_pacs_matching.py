@@ -155,6 +155,11 @@ def test_time_of_a_hostile_pattern_is_bounded():
     assert not key.matches("a" * 2000)
 
 
+def test_a_text_to_be_read_is_compared_with_no_pattern():
+    for vr, value in (("LT", "a" * 16_385), ("PN", "a" * 16_385)):
+        assert not parse_key(vr, "a*").matches(value) and parse_key(vr, "a*").matches(value[1:])
+
+
 def test_time_of_a_hostile_name_is_bounded():
     """Marks in the wrong order are put right in the square of their number: two minutes for this one, hours for 4 MB."""
     name = "a" + "\u0316\u0301" * 200_000

@@ -468,6 +468,24 @@ def test_filtered_global_subscription(pacs, handlers):
         assert connection.execute("SELECT uid FROM subscriptions ORDER BY uid").fetchall() == [("1.2",), ("1.3",)]
 
 
+def test_keys_that_take_long_hold_up_nobody(pacs, handlers, monkeypatch, caplog):
+    """What is compared while a workitem is created keeps all others from the database."""
+    pushed(handlers, "1.1", PatientID="P2")
+    assert subscribe(handlers, FILTERED, PatientID="P*") is None
+    monkeypatch.setattr("nbdicom.pacs.workflow.subscriptions._PATIENCE", 0.0)
+    assert pushed(handlers, "1.2", PatientID="P2") is None
+    assert "the keys of WATCHER take too long to compare" in caplog.text
+    assert subscribe(handlers, FILTERED, PatientID="P?") == 0x0213
+    with pacs._opened()._database.read() as connection:
+        assert connection.execute("SELECT uid FROM subscriptions").fetchall() == [("1.1",)]
+
+
+def test_a_get_of_attributes_by_their_tags(handlers):
+    pushed(handlers, PatientID="P2")
+    tags = (*range(0x00091000, 0x00091100), 0x00100020, 0x00081195)
+    assert normalized(handlers, "n_get", PULL, "1.1", attribute_identifier_list=tags, sop_class=UPS) == {"PatientID": "P2"}
+
+
 def test_subscriptions_have_a_limit(pacs, handlers):
     """Each is looked at whenever somebody creates a workitem."""
     assert subscribe(handlers, FILTERED, PatientID=[f"P{k}" for k in range(10_000)]) == 0x0213

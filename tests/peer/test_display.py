@@ -41,6 +41,16 @@ def test_other_tables_are_as_pandas_shows_them(show) -> None:
         assert show(other) == {"text/html": other._repr_html_(), "text/plain": repr(other)}
 
 
+def test_a_terminal_does_nothing_that_a_peer_says(show, studies) -> None:
+    """pandas lets control characters through; IPython in a terminal would set its title, or what else the peer likes."""
+    studies.loc[0, "StudyDescription"] = "Chest\x1b]0;owned\x07\x9b31m"
+    for thing in (studies, studies.StudyDescription):
+        text = show(thing)["text/plain"]
+        assert text.replace("\n", "").isprintable() and r"Chest\x1b]0;owned\x07\x9b31m" in text
+    with privacy.masked():
+        assert show(studies)["text/plain"].replace("\n", "").isprintable()
+
+
 def test_one_switch_masks(show, studies) -> None:
     with privacy.masked():
         for thing in (

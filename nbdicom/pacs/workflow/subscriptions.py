@@ -7,16 +7,20 @@ never deleted here, so a deletion lock is always granted.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 
 from nbdicom.operations.requests import Refuse
+from nbdicom.pacs.query import Patience
 from nbdicom.pacs.workflow.attributes import Keys, require, text_of
 from nbdicom.pacs.workflow.database import Attributes, Database, dump, load
 from nbdicom.pacs.workflow.reports import UPS_PUSH, Reports
 from nbdicom.table import Table, Tabular, printable
 
 __all__ = ["FILTERED", "GLOBAL", "NO_SUCH_WORKITEM", "STATE_REPORT", "WELL_KNOWN", "Subscriptions"]
+
+_log = logging.getLogger("nbdicom.pacs")
 
 GLOBAL = "1.2.840.10008.5.1.4.34.5"  #: UPS Global Subscription SOP Instance
 FILTERED = "1.2.840.10008.5.1.4.34.5.1"  #: UPS Filtered Global Subscription SOP Instance
@@ -31,6 +35,7 @@ _NO_KEYS = ("ReceivingAE", "DeletionLock")
 # Whoever creates a workitem waits until it has been compared with each of them, and so do all others.
 _MOST_GLOBAL = 256  #: global subscriptions
 _LONGEST_KEYS = 16_384  #: characters of the keys of one, as they are kept
+_PATIENCE = 1.0  #: seconds for the comparisons of one subscription
 
 
 class Subscriptions(Tabular):
@@ -88,10 +93,14 @@ class Subscriptions(Tabular):
         With a lock it is followed by a report about each of them, also of those that were subscribed to (CC.2.4.3).
         """
         wanted = None if keys is None else Keys.of(keys)
+        patience = Patience(_PATIENCE)
         for uid, text in connection.execute("SELECT uid, attributes FROM workitems ORDER BY rowid").fetchall():
             attributes = load(text)
-            if wanted is not None and not wanted.match(attributes):
-                continue
+            try:
+                if wanted is not None and not wanted.match(attributes, patience.check):
+                    continue
+            except Refuse as late:
+                raise Refuse(_RESOURCE_LIMITATION, "the keys take too long to compare") from late
             connection.execute(
                 "INSERT OR IGNORE INTO subscriptions (ae_title, uid, lock) VALUES (?, ?, ?)", (ae_title, uid, locked)
             )
@@ -128,7 +137,7 @@ class Subscriptions(Tabular):
         for ae_title, lock, keys in connection.execute(
             "SELECT ae_title, lock, keys FROM global_subscriptions"
         ).fetchall():
-            if keys is None or Keys.of(load(keys)).match(attributes):
+            if keys is None or _fits(ae_title, load(keys), attributes):
                 self._put(connection, ae_title, uid, bool(lock))
 
     def of(self, connection: sqlite3.Connection, uid: str) -> list[str]:
@@ -213,6 +222,15 @@ class Subscriptions(Tabular):
                 )
             ]
         return Table("Subscriptions to workitems", ("AE title", "to", "deletion lock"), rows)
+
+
+def _fits(ae_title: str, keys: Attributes, attributes: Attributes) -> bool:
+    """Whether a new workitem has what the keys of a subscription ask for, as far as that can be told in time."""
+    try:
+        return Keys.of(keys).match(attributes, Patience(_PATIENCE).check)
+    except Refuse:
+        _log.warning("the keys of %s take too long to compare: it is not told of a workitem", printable(ae_title))
+        return False
 
 
 def _lock(lock: int) -> str:
