@@ -127,8 +127,7 @@ class Driver(Wire):
     def release(self, timeout: float | None = None) -> None:
         """Release in order, or abort if the peer does not agree in time; nothing if it is over already.
 
-        *timeout* is in seconds, instead of `Timeouts.release`; a handler at work in another thread has as long to end
-        before.
+        *timeout* is in seconds, instead of `Timeouts.release`; a handler at work in another thread has as long to end first.
         """
         if self.closed:
             return
