@@ -81,7 +81,7 @@ def _what_to_try(source: int, reason: int, *, identified: bool) -> str:
     if identified:
         return "the peer may not accept the user identity that we sent; its log should say"
     return (
-        "the peer may serve nothing of what was proposed, want a user identity (identity=, --user), or have a rule of its "
+        "the peer may want a user identity (identity=, --user), serve nothing of what was proposed, or have a rule of its "
         "own; its log should say"
     )
 

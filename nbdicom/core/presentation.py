@@ -26,6 +26,7 @@ __all__ = [
     "DEFAULT_MAXIMUM_LENGTH",
     "MAX_CONTEXTS",
     "STORAGE_SERVICE_CLASS",
+    "TRANSCODE_IT",
     "ContextLike",
     "NegotiatedContext",
     "Negotiation",
@@ -220,7 +221,8 @@ class NegotiatedContext(OfFields):
         return _WHAT_TO_TRY.get(int(self.result), "")
 
 
-_ITS_SYNTAX = "have it transcoded (transcode=True, --transcode), or propose a context with a transfer syntax of the peer's"
+#: What to try where a data set is in another transfer syntax than the peer takes.
+TRANSCODE_IT = "have it transcoded (transcode=True, --transcode), or propose a context with a transfer syntax of the peer's"
 _WHAT_TO_TRY: dict[int, str] = {
     ContextResult.USER_REJECTION: "the peer's configuration does not allow it",
     ContextResult.NO_REASON: "the peer gives no reason; ask its administrator",
@@ -320,7 +322,7 @@ class Negotiation(Tabular):
                 f"{name}: accepted only with {syntaxes}, the data set is {UID(transfer_syntax or '').name}{verdict}",
                 abstract_syntax=abstract_syntax,
                 refused=syntaxes,
-                hint=_ITS_SYNTAX,
+                hint=TRANSCODE_IT,
             )
         if any(c.accepted for c in candidates):
             raise NoPresentationContext(
@@ -336,7 +338,7 @@ class Negotiation(Tabular):
                 f"{name}: refused by {printable(self.called_ae_title)}: {refused.result_in_words}",
                 abstract_syntax=abstract_syntax,
                 refused=refused.result_in_words,
-                hint=_ITS_SYNTAX if encoding and transfer_syntax else _instead(name, refused),
+                hint=TRANSCODE_IT if encoding and transfer_syntax else _instead(name, refused),
             )
         raise NoPresentationContext(
             f"{name}: not among the {len(self.contexts)} presentation contexts of this association",

@@ -13,6 +13,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from nbdicom.core.presentation import TRANSCODE_IT
 from nbdicom.errors import AssociationAborted, AssociationError, NbdicomError, OperationTimeout
 from nbdicom.operations.outcome import what_to_try
 from nbdicom.operations.requests import StorableInstance, Stored
@@ -73,7 +74,7 @@ async def store(
                         raise
                     error = failure
             unsent = {id(one): bundle.broken or error for bundle in bundles for one in bundle.waiting}
-            rows += [_sent(storing.outcome.get(id(one)) or Stored(one, error=unsent[id(one)])) for one in group]
+            rows += [_sent(storing.outcome.get(id(one)) or Stored(one, error=unsent[id(one)]), transcode) for one in group]
     result = StoreResult(
         rows=tuple(rows), peer=peer.address, seconds=time.monotonic() - started, provenance=peer.provenance(None, None)
     )
@@ -153,11 +154,13 @@ def _size_of(instance: StorableInstance) -> int:
         return 0
 
 
-def _sent(stored: Stored) -> Sent:
+def _sent(stored: Stored, transcode: bool) -> Sent:
     instance = stored.instance
     hint = ""
     if stored.error is not None:
         message, hint = stored.error.message, stored.error.hint or ""
+        if transcode and hint == TRANSCODE_IT:
+            hint = "what is sent can be encoded in no transfer syntax that the peer takes: see docs/transfer_syntaxes.md"
     elif stored.status is None:
         message = "not sent"
     else:

@@ -6,7 +6,8 @@ summary, ladder, dissection, state machine, table of events.  All of them are ma
 
 `observing` and `recorder` take events, `recording` keeps them; `arrows` makes messages of them, `pdvs` joins the fragments
 of one, `dissection` takes bytes apart and `words` says what they mean.  `ladder`, `states` (drawn by `diagram`) and `views`
-are what is seen, `page` is their HTML; `files`, `transcript`, `redact`, `capture` and its `packets` are about files.
+are what is seen, `page` is their HTML; `transcript`, `redact`, `capture` (in), `packets` (out) and `files` are about
+files.
 """
 
 from __future__ import annotations

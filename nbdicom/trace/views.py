@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["DissectedArrow", "Mermaid", "dissect_arrow", "events", "mermaid", "summary"]
 
 _MOST_PDUS = 3  #: of one message are shown; the others look alike
-_LEFT_OUT = "{} of the capture left out: under TLS, of another service, or without the beginning"
+_LEFT_OUT = "{} of the capture left out: under TLS, of another service, or not captured whole (tcpdump -s 0)"
 
 
 def summary(recording: Recording) -> Table:

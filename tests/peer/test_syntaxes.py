@@ -172,3 +172,12 @@ def test_the_archive_transcodes_when_it_is_told_to(tmp_path: Path, compressed: P
         np.testing.assert_array_equal(pixels, dcmread(compressed).pixel_array)
     else:
         assert data == []
+
+
+def test_who_asks_for_what_cannot_be_encoded_is_not_told_to_ask(tmp_path: Path) -> None:
+    native = Path(str(get_testdata_file("MR_small.dcm", download=False)))
+    server, _ = taking(tmp_path, UID.of("JPEG2000Lossless"))
+    with server, pytest.warns(IncompleteTransfer):
+        assert "transcode=True" in Peer("SCP", *server.address).store(native).hints[0]
+        hints = Peer("SCP", *server.address).store(native, transcode=True).hints
+    assert len(hints) == 1 and "can be encoded in no transfer syntax" in hints[0]
