@@ -1,21 +1,17 @@
 """Pyodide itself: what a page with nothing but a browser can do, run by Node.js.
 
-``NBDICOM_PYODIDE`` names the folder of the npm package.  numpy and pandas are not in it, so tables are not; what they need
-is tried without sockets and threads in `tests/test_memory_examples.py`.
+``NBDICOM_PYODIDE`` names the folder of the npm package.  numpy and pandas are not in it: tables are tried in an older one
+(`test_tables.py`), and the examples of the documentation without sockets and threads (`tests/test_memory_examples.py`).
 """
 
-import json
 import os
-import shutil
-import subprocess
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-NEEDED = ("pydicom", "tabulate")  #: what is imported; without compiled modules
-NODE, PYODIDE = shutil.which("node"), os.environ.get("NBDICOM_PYODIDE", "")
+from .within import NODE, add, told_by
+
+PYODIDE = os.environ.get("NBDICOM_PYODIDE", "")
 
 pytestmark = [
     pytest.mark.extended,
@@ -29,19 +25,8 @@ pytestmark = [
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What the program told in the end."""
     site = tmp_path_factory.mktemp("site")
-    for name in NEEDED:
-        for file in distribution(name).files or ():
-            if file.parts[0] != ".." and not {"__pycache__", "test_files"} & set(file.parts):
-                (site / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file.locate(), site / file)
-    package = tmp_path_factory.mktemp("package")
-    shutil.copytree(HERE.parents[1] / "nbdicom", package / "nbdicom", ignore=shutil.ignore_patterns("__pycache__"))
-    assert NODE is not None
-    command = [NODE, str(HERE / "run.mjs"), PYODIDE, str(HERE / "program.py"), str(site), str(package)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
-    # A callback of the event loop that fails is told on stderr alone.
-    assert done.returncode == 0 and "Exception" not in done.stderr, done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    add(site, "pydicom", "tabulate")
+    return told_by("program.py", Path(PYODIDE), site, timeout=180)
 
 
 @pytest.mark.parametrize(
