@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from nbdicom.address import join_address, network_of
 from nbdicom.config import Limits, OperationsWindow, Timeouts
@@ -14,7 +14,7 @@ from nbdicom.core.negotiation import ContextLike, Support, title_problem
 from nbdicom.core.streams import MemoryBudget
 from nbdicom.core.trace import Trace, Tracer, traced_by
 from nbdicom.core.upper_layer import Role
-from nbdicom.errors import LocalProtocolError
+from nbdicom.errors import AssociationReleased, LocalProtocolError
 from nbdicom.operations.admission import Admission
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.invoking import Associated
@@ -22,7 +22,14 @@ from nbdicom.table import Table, Tabular, counted, printable
 
 __all__ = ["Acceptor", "Served"]
 
-D = TypeVar("D")
+
+class _Drives(Protocol):
+    """What a driver of any kind has."""
+
+    core: AssociationCore
+
+
+D = TypeVar("D", bound=_Drives)
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +124,12 @@ class Acceptor(Tabular):
 
     def reserve(self, new: Served[D], served: Iterable[Served[D]]) -> bool:
         """Count a connection as an association, if there is room for one."""
-        networks = [one.network for one in served if one.admitted]
+        # Who has released may call again at once; that it has closed its connection, too, is seen a moment later.
+        networks = [
+            one.network
+            for one in served
+            if one.admitted and not isinstance(one.driver.core.error, AssociationReleased)
+        ]
         new.admitted = (
             len(networks) < self.limits.associations and networks.count(new.network) < self.limits.associations_per_host
         )

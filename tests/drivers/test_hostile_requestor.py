@@ -157,6 +157,15 @@ def test_a_request_byte_by_byte_does_not_restart_artim(serve: Serve) -> None:
             raise AssertionError("a request that takes seconds was waited for")
 
 
+def test_who_has_released_may_call_again_at_once(serve: Serve) -> None:
+    """An association that is released counts no longer, though its connection is not closed yet."""
+    with serve(limits=Limits(associations=1)) as server, Wire.associated(server.address) as first:
+        first.send(scripted.A_RELEASE_RQ)
+        first.expect(AReleaseRP)
+        with Wire.associated(server.address) as second:
+            second.echo()
+
+
 @pytest.mark.parity("A.7 silent clients")
 def test_many_half_open_connections_keep_nobody_out(serve: Serve) -> None:
     with serve(timeouts=replace(FAST, artim=SHORT), limits=Limits(associations=10)) as server:
