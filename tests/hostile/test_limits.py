@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -500,10 +501,11 @@ def test_associations_of_one_host() -> None:
 def test_a_host_with_many_addresses_is_one(first: str, second: str, same: bool) -> None:
     limits = Limits(associations_per_host=1, half_open=3)
     acceptor = Acceptor(Handlers(), ae_title="SCP", contexts=CONTEXTS, limits=limits)
-    admitted = Served(None, first)
+    driver = SimpleNamespace(core=acceptor.new_core(time.monotonic))
+    admitted = Served(driver, first)
     assert acceptor.reserve(admitted, [admitted])
-    assert acceptor.reserve(Served(None, second), [admitted]) is not same
-    crowd = [Served(None, "192.0.2.1"), Served(None, first), Served(None, second)]
+    assert acceptor.reserve(Served(driver, second), [admitted]) is not same
+    crowd = [Served(driver, "192.0.2.1"), Served(driver, first), Served(driver, second)]
     assert acceptor.evict(crowd) is crowd[1 if same else 0]
 
 
