@@ -35,7 +35,7 @@ demo.add(image)
 
 #: Example -> why it cannot run where there are no sockets and no threads.
 CANNOT = {
-    "howto.md[11]": "TLS secures a connection, and there is none",
+    "howto.md[13]": "TLS secures a connection, and there is none",
     "tls.md[0]": "TLS secures a connection, and there is none",
     "trace.md[1]": "a fake peer plays recorded bytes to a socket",
     "nbdicom.playback.peers": "a fake peer plays recorded bytes to a socket",

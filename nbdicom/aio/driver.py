@@ -119,10 +119,13 @@ class Driver(Wire):
                 until = self.loop.time() + limit
             await self.wait(lambda: self.core.is_established, None, until=until)
             raise_unless_established(self.core, limit)
-        except BaseException as error:
+        except asyncio.CancelledError:
             self.abort()
-            if not isinstance(error, asyncio.CancelledError):
-                await self.close()
+            self.hang_up()
+            raise
+        except BaseException:
+            self.abort()
+            await self.close()
             raise
 
     async def serve(self) -> None:
@@ -159,6 +162,7 @@ class Driver(Wire):
             pass  # it is over, which is what was asked for
         except BaseException:
             self.abort()
+            self.hang_up()
             raise
         await self.close()
 

@@ -259,7 +259,20 @@ class Wire(asyncio.BufferedProtocol):
     async def close(self) -> None:
         """Close, and wait until the connection is gone."""
         self._close()
-        await asyncio.shield(self._gone)
+        try:
+            await asyncio.shield(self._gone)
+        except asyncio.CancelledError:
+            self.hang_up()
+            raise
+
+    def hang_up(self) -> None:
+        """Close without waiting for the peer: who was cancelled waits for nobody, and the loop may be about to end.
+
+        What was written still goes out; what the peer has sent and nobody has read makes a reset of the end.
+        """
+        self._close()
+        if self.transport is not None:
+            self.transport.close()
 
     def _close(self) -> None:
         """Begin to close: what is written goes out, then the peer has a moment to close first."""

@@ -7,6 +7,7 @@
 | between two batches of an outgoing message   | A-ABORT, closed; no PDU is torn                                       |
 | waiting for the operations window            | nothing has gone out: nothing happens                                 |
 | again, while it cancels                      | A-ABORT, closed at once                                               |
+| it is opened, or released                    | A-ABORT, closed at once                                               |
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -37,6 +39,7 @@ from scripted import (
     Wire,
     Zeros,
     a_associate_rq,
+    accept_all,
     echo_rq,
     message,
 )
@@ -45,7 +48,7 @@ from nbdicom import aio
 from nbdicom.config import Limits, OperationsWindow, Timeouts
 from nbdicom.core.command import CCancelRQ, CEchoRQ, CEchoRSP, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ, CStoreRSP
 from nbdicom.core.negotiation import Support
-from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ
+from nbdicom.core.pdu import AAssociateRQ, AReleaseRQ, encode_pdu
 from nbdicom.errors import AssociationAborted, AssociationError, ConnectionFailed, LocalProtocolError, OperationFailed
 from nbdicom.operations.handlers import Handlers
 from nbdicom.operations.requests import (
@@ -907,6 +910,37 @@ def test_a_call_that_waits_for_the_loop_of_its_own_thread_is_told(in_loop: bool)
         assert not served_by_this_thread(port)
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["not answered", "released"])
+def test_a_loop_that_ends_with_what_was_cancelled_leaves_no_connection_open(answered: bool) -> None:
+    """Nobody would close it: the timers that bound how long we wait for the peer end with the loop."""
+
+    async def test() -> tuple[socket.socket, socket.socket]:
+        loop = asyncio.get_running_loop()
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+
+        async def call() -> None:
+            async with aio.associate(listener.getsockname(), called="SCP", contexts=["Verification"]):
+                pass  # releases it
+
+        task = asyncio.ensure_future(call())
+        peer, _ = await loop.sock_accept(listener)
+        await loop.sock_recv(peer, 1 << 16)
+        if answered:
+            await loop.sock_sendall(peer, encode_pdu(accept_all(a_associate_rq(["Verification"]))))
+            assert (await loop.sock_recv(peer, 1 << 16))[:1] == b"\x05"
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return listener, peer
+
+    listener, peer = asyncio.run(test())
+    gc.collect()  # what nobody has closed is told here
+    with listener, peer:
+        peer.setblocking(True)
+        assert peer.recv(1 << 16)[:1] == b"\x07" and not peer.recv(1)
 
 
 STUCK = """
