@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ def run(options: argparse.Namespace) -> int:
     retrieved = Path(options.to or tempfile.mkdtemp(prefix="nbdicom-demo-"))
     good = _demonstrate(retrieved)
     print(f"\nThat took {time.monotonic() - began:.1f} s.  The same in JupyterLab, with tables to click on:\n")
-    print("    nbdicom lab          (needs JupyterLab: pip install 'nbdicom[notebook]')")
+    lacking = "" if find_spec("jupyterlab") else "          (needs JupyterLab: pip install 'nbdicom[notebook]')"
+    print(f"    nbdicom lab{lacking}")
     return 0 if good else 1
 
 
