@@ -18,7 +18,7 @@ from nbdicom.errors import PacsError
 if TYPE_CHECKING:
     from nbdicom.tls import TLS
 
-__all__ = ["ended", "run", "served_tls"]
+__all__ = ["ended", "run", "served_limits", "served_tls"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         allow=dict(map(_allowed, options.allow)),
         durability=options.durability,
         tls=served_tls(options),
-        limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
+        limits=served_limits(options),
     )
     if options.scrub:
         scrubbed = pacs.scrub()
@@ -64,6 +64,11 @@ def ended() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def served_limits(options: argparse.Namespace) -> Limits:
+    """What ``--max-pdu`` says of an acceptor."""
+    return Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu)
 
 
 def served_tls(options: argparse.Namespace) -> TLS | None:

@@ -7,8 +7,7 @@ import json
 import sys
 from contextlib import suppress
 
-from nbdicom.cli.pacs import ended, served_tls
-from nbdicom.config import Limits
+from nbdicom.cli.pacs import ended, served_limits, served_tls
 from nbdicom.receiver import Receiver, StoredFile
 from nbdicom.table import printable
 
@@ -26,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         any_called=options.any_called,
         calling=(lambda title, host: title in known) if known else None,
         tls=served_tls(options),
-        limits=Limits() if options.max_pdu is None else Limits(max_length_received=options.max_pdu),
+        limits=served_limits(options),
         on_stored=_print_json if options.json else _print,
     )
     with ended() as over, receiver:

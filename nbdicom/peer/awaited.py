@@ -445,7 +445,7 @@ class AsyncPeer(Remote):
         IncompleteTransfer
             If not everything is committed.
         """
-        request = commitment.Request(each_item([items]))
+        request = commitment.Request(each_item(items))
         arrived = asyncio.Event()
 
         async def take(report: NEventReportRequest) -> None:

@@ -238,8 +238,7 @@ class _WaitingInbox(Inbox):
         self._news = threading.Condition()
         receiver = Receiver(
             folder, ae_title=peer.calling, host=listen[0], port=listen[1], on_stored=self._take, sink=sink,
-            tls=peer.listening_tls,
-            timeouts=peer.timeouts, limits=peer.limits,
+            tls=peer.listening_tls, timeouts=peer.timeouts, limits=peer.limits,
         )  # fmt: skip
         self._listening = receiver.beside()  # a receiver of the user's, or of another retrieval, goes on
 

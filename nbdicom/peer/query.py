@@ -163,7 +163,7 @@ _COLUMNS = {
 }
 
 #: What may stand beside the keys of a query, and is as easily misspelt.
-_PARAMETERS = ("columns", "defaults", "limit", "model", "options", "parse", "progress", "raw", "relational")
+_PARAMETERS = ("columns", "complete", "defaults", "limit", "model", "options", "parse", "progress", "raw", "relational")
 
 LIST_OF_UIDS = 100  #: UIDs in one request; the list is short enough for any peer's buffers
 

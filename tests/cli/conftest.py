@@ -91,15 +91,16 @@ def from_scratch(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def pacs_process(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running ``nbdicom pacs`` and the address that it prints."""
+def serving(command: str, *arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running ``nbdicom pacs`` or ``nbdicom receive`` and the address that it prints (with --json on stderr)."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "nbdicom", "pacs", "--port", "0", *map(str, arguments)],
+        [sys.executable, "-m", "nbdicom", command, "--port", "0", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        told = process.stderr if "--json" in arguments else process.stdout
+        assert told is not None
+        line = told.readline()
         found = re.search(r"\S+@\S+:\d+", line)
         assert found, line + (process.stderr.read() if process.poll() is not None and process.stderr else "")
         yield process, found[0]
@@ -111,7 +112,7 @@ def pacs_process(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], st
 
 @pytest.fixture(scope="session")
 def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pacs_process("--root", tmp_path_factory.mktemp("pacs"), "--sample") as (_, address):
+    with serving("pacs", "--root", tmp_path_factory.mktemp("pacs"), "--sample") as (_, address):
         yield address
 
 

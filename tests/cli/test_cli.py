@@ -16,7 +16,7 @@ from nbdicom.cli.records import write_records
 from nbdicom.operations.handlers import Handlers
 from nbdicom.pacs.samples import sample_instances
 
-from .conftest import LIMIT, from_scratch, nbdicom, pacs_process
+from .conftest import LIMIT, from_scratch, nbdicom, serving
 
 COMMANDS = [
     "demo", "lab", "pacs", "echo", "negotiate", "find", "get", "pull", "move", "store", "receive", "trace",
@@ -223,8 +223,8 @@ def test_store_and_move_between_two(tmp_path: Path) -> None:
     uid = str(dataset.StudyInstanceUID)
     (folder / "notes.txt").write_text("not DICOM")
     with (
-        pacs_process("--root", tmp_path / "b", "--ae-title", "B") as (_, second),
-        pacs_process("--root", tmp_path / "a", "--ae-title", "A", "--allow", f"B={second.partition('@')[2]}") as (
+        serving("pacs", "--root", tmp_path / "b", "--ae-title", "B") as (_, second),
+        serving("pacs", "--root", tmp_path / "a", "--ae-title", "A", "--allow", f"B={second.partition('@')[2]}") as (
             _,
             first,
         ),
@@ -251,7 +251,7 @@ def test_store_of_a_folder_without_dicom(pacs: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parity("A.10 qrscp")
 def test_pacs_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    with pacs_process("--root", tmp_path) as (process, address):
+    with serving("pacs", "--root", tmp_path) as (process, address):
         assert nbdicom("echo", address).returncode == 0
         process.send_signal(number)
         assert process.wait(LIMIT) == 0
@@ -260,9 +260,9 @@ def test_pacs_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_pacs_checks_the_called_title(tmp_path: Path) -> None:
-    with pacs_process("--root", tmp_path / "a") as (_, address):
+    with serving("pacs", "--root", tmp_path / "a") as (_, address):
         assert nbdicom("echo", address.replace("NBPACS", "OTHER")).returncode == 1
-    with pacs_process("--root", tmp_path / "b", "--any-called") as (_, address):
+    with serving("pacs", "--root", tmp_path / "b", "--any-called") as (_, address):
         assert nbdicom("echo", address.replace("NBPACS", "OTHER")).returncode == 0
 
 
@@ -297,7 +297,7 @@ def test_tls(tmp_path: Path) -> None:
     ours, theirs = authority.issue("ours"), authority.issue("theirs")
     server = ["--tls-ca", authority.certificate, "--tls-cert", theirs.certificate, "--tls-key", theirs.key]
     trust = ["--tls-ca", authority.certificate]
-    with pacs_process("--root", tmp_path / "pacs", *server) as (_, address):
+    with serving("pacs", "--root", tmp_path / "pacs", *server) as (_, address):
         answer = nbdicom("echo", address, *trust, "--tls-cert", ours.certificate, "--tls-key", ours.key)
         assert answer.returncode == 0 and "certificate of theirs" in answer.stdout
         for options in ([], trust, ["--tls"], ["--tls-fingerprint", "0" * 64], ["--tls-ca", tmp_path / "none.pem"]):

@@ -3,12 +3,7 @@
 import csv
 import io
 import json
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,28 +12,9 @@ from pydicom import DataElement, Dataset
 import nbdicom as nd
 from nbdicom.pacs.samples import sample_instances
 
-from .conftest import ENVIRONMENT, LIMIT, nbdicom
+from .conftest import LIMIT, nbdicom, serving
 
 FIND = "StudyRootQueryRetrieveInformationModelFind"
-
-
-@contextmanager
-def receiver(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running ``nbdicom receive`` and the address that it prints (with --json on stderr)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nbdicom", "receive", "--port", "0", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
-    )  # fmt: skip
-    try:
-        told = process.stderr if "--json" in arguments else process.stdout
-        assert told is not None
-        found = re.search(r"\S+@\S+:\d+", told.readline())
-        assert found
-        yield process, found[0]
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=LIMIT)
 
 
 @pytest.fixture
@@ -124,9 +100,7 @@ def test_a_command_that_fails_is_recorded_too(pacs: str, tmp_path: Path) -> None
 
 
 def test_a_pacs_is_recorded(tmp_path: Path) -> None:
-    from .conftest import pacs_process
-
-    with pacs_process("--root", tmp_path / "pacs", "--record", tmp_path / "wire.jsonl", "-v") as (process, address):
+    with serving("pacs", "--root", tmp_path / "pacs", "--record", tmp_path / "wire.jsonl", "-v") as (process, address):
         assert nbdicom("echo", address).returncode == 0
         assert nbdicom("echo", address.replace("NBPACS", "OTHER")).returncode == 1
         process.send_signal(signal.SIGTERM)
@@ -214,7 +188,7 @@ def test_deadlines(pacs: str) -> None:
 
 @pytest.mark.parity("A.10 storescp")
 def test_receive_prints_what_comes(files: Path, tmp_path: Path) -> None:
-    with receiver("--to", tmp_path / "here", "--ae-title", "STORE") as (process, address):
+    with serving("receive", "--to", tmp_path / "here", "--ae-title", "STORE") as (process, address):
         assert nbdicom("store", address, files, "--calling", "CT1").returncode == 0
         process.send_signal(signal.SIGINT)
         said, told = process.communicate(timeout=LIMIT)
@@ -225,7 +199,7 @@ def test_receive_prints_what_comes(files: Path, tmp_path: Path) -> None:
 
 
 def test_receive_as_json_and_from_one_title_only(files: Path, tmp_path: Path) -> None:
-    with receiver("--to", tmp_path / "here", "--json", "--allow-calling", "CT1", "-v") as (process, address):
+    with serving("receive", "--to", tmp_path / "here", "--json", "--allow-calling", "CT1", "-v") as (process, address):
         refused = nbdicom("store", address, files, "--calling", "MR1")
         assert refused.returncode == 1 and "calling-AE-title-not-recognized" in refused.stderr
         assert nbdicom("store", address, files, "--calling", "CT1").returncode == 0
@@ -238,7 +212,7 @@ def test_receive_as_json_and_from_one_title_only(files: Path, tmp_path: Path) ->
 
 
 def test_what_nobody_reads_is_received_all_the_same(files: Path, tmp_path: Path) -> None:
-    with receiver("--to", tmp_path / "here") as (process, address):
+    with serving("receive", "--to", tmp_path / "here") as (process, address):
         assert process.stdout is not None
         process.stdout.close()
         done = nbdicom("store", address, files)

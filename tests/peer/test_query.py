@@ -1,8 +1,11 @@
 """Levels, models, keywords and the rules of hierarchical queries (PS3.4 C.4.1, C.6)."""
 
+import inspect
+
 import pytest
 
 from nbdicom.errors import QueryError
+from nbdicom.peer import Peer, query
 from nbdicom.peer.query import Attribute, InformationModel, Level, Query, attribute
 
 UID1, UID2 = "1.2.3", "1.2.4"
@@ -214,3 +217,8 @@ def test_a_query_shows_its_keys():
     query = Query.of("STUDY", PatientID="P1")
     assert "PatientID" in repr(query)
     assert "matching" in query._repr_html_()
+
+
+def test_a_misspelt_parameter_is_told_whichever_it_is():
+    parameters = inspect.signature(Peer.find).parameters.values()
+    assert set(query._PARAMETERS) == {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}

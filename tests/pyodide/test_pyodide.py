@@ -9,16 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from .within import NODE, add, told_by
+from .within import add, needs, told_by
 
 PYODIDE = os.environ.get("NBDICOM_PYODIDE", "")
 
-pytestmark = [
-    pytest.mark.extended,
-    pytest.mark.timeout(200),
-    pytest.mark.skipif(NODE is None, reason="Node.js is not installed"),
-    pytest.mark.skipif(not PYODIDE, reason="NBDICOM_PYODIDE does not say where Pyodide is"),
-]
+pytestmark = needs(PYODIDE, "NBDICOM_PYODIDE does not say where Pyodide is", timeout=200)
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from .within import NODE, add, told_by
+from .within import add, needs, told_by
 
 FOLDER = os.environ.get("NBDICOM_PYODIDE_TABLES", "")
 
-pytestmark = [
-    pytest.mark.extended,
-    pytest.mark.timeout(400),
-    pytest.mark.skipif(NODE is None, reason="Node.js is not installed"),
-    pytest.mark.skipif(not FOLDER, reason="NBDICOM_PYODIDE_TABLES does not say where numpy and pandas for Pyodide are"),
-]
+pytestmark = needs(FOLDER, "NBDICOM_PYODIDE_TABLES does not say where numpy and pandas for Pyodide are", timeout=400)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,20 @@ import subprocess
 from importlib.metadata import distribution
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 NODE = shutil.which("node")
+
+
+def needs(folder: str, otherwise: str, *, timeout: float) -> list[pytest.MarkDecorator]:
+    """The marks of a file of tests that needs Node.js and a *folder* of the environment."""
+    return [
+        pytest.mark.extended,
+        pytest.mark.timeout(timeout),
+        pytest.mark.skipif(NODE is None, reason="Node.js is not installed"),
+        pytest.mark.skipif(not folder, reason=otherwise),
+    ]
 
 
 def add(site: Path, *names: str) -> None:
