@@ -20,8 +20,8 @@ def listening(
     serve: Callable[[socket.socket], object], *, full: Callable[[], bool] = lambda: False
 ) -> Iterator[SocketListener]:
     def served(connection: socket.socket, address: tuple[str, int]) -> None:
-        with connection:
-            serve(connection)
+        serve(connection)
+        connection.close()  # after a failure the listener does, when it has been told
 
     listener = SocketListener("127.0.0.1", 0, served, full=full, reject=lambda connection: None, name="TEST")
     try:
